@@ -1,0 +1,103 @@
+import { createInterface } from "node:readline";
+import { PassThrough, type Readable } from "node:stream";
+
+import { Log } from "@kubernetes/client-node";
+import { execa } from "execa";
+
+import { deleteClientPod, ensureClientPod } from "../mesh/client-pod.ts";
+import { podKey, type MeshCluster } from "../mesh/cluster.ts";
+import { AnswerParser, CURL_WRITE_OUT, type Answer } from "./answers.ts";
+
+/** Requests a second of one load client. Four clients share two cores with two clusters. */
+const RATE = 30;
+/** A load client ends by itself after so many requests, whatever happens to the demo: 15 minutes. */
+const MAX_REQUESTS = RATE * 900;
+/** A request that takes longer counts as failed, in seconds; the route's timeout is 10 s. */
+const MAX_SECONDS = 15;
+/** Name of the pod of a load client inside the mesh. */
+const POD = "load";
+
+/** A client that calls the service at a steady, bounded rate until it is stopped. */
+export interface LoadClient {
+  /** Where it stands, for people: "in cluster-a" or "outside, through cluster-a". */
+  readonly name: string;
+  /** The cluster it lives in, or whose ingress gateway it calls. */
+  readonly cluster: string;
+  /** Every answer so far, oldest first. */
+  readonly answers: readonly Answer[];
+  stop(): Promise<void>;
+}
+
+function curlArgs(url: string, extra: readonly string[] = []): string[] {
+  return [
+    ...["--silent", "--no-buffer", "--max-time", String(MAX_SECONDS)],
+    ...["--rate", `${RATE}/s`, "--write-out", CURL_WRITE_OUT],
+    ...extra,
+    `${url}?request=[1-${MAX_REQUESTS}]`,
+  ];
+}
+
+/**
+ * Gathers the answers in a stream of curl's output.
+ *
+ * @param at when a line was written; also removes the time from the line, if it is there
+ */
+function collect(
+  output: Readable,
+  at: (line: string) => { time: number; text: string },
+): { answers: Answer[]; ended: Promise<void> } {
+  const answers: Answer[] = [];
+  const parser = new AnswerParser();
+  const lines = createInterface({ input: output });
+  lines.on("line", (line) => {
+    const { time, text } = at(line);
+    const answer = parser.line(text, time);
+    if (answer) answers.push(answer);
+  });
+  return { answers, ended: new Promise((resolve) => lines.once("close", resolve)) };
+}
+
+/** A client with a sidecar, in a cluster of the mesh. */
+export async function loadInMesh(cluster: MeshCluster, url: string): Promise<LoadClient> {
+  await deleteClientPod(cluster, POD);
+  const pod = await ensureClientPod(cluster, POD, ["curl", ...curlArgs(url)]);
+  const { namespace, name } = podKey(pod);
+  const output = new PassThrough();
+  const following = await new Log(cluster.kubeConfig).log(namespace, name, POD, output, {
+    follow: true,
+    timestamps: true,
+  });
+  const { answers } = collect(output, (line) => {
+    const space = line.indexOf(" ");
+    return { time: Date.parse(line.slice(0, space)), text: line.slice(space + 1) };
+  });
+  return {
+    name: `in ${cluster.name}`,
+    cluster: cluster.name,
+    answers,
+    async stop() {
+      following.abort();
+      await deleteClientPod(cluster, POD);
+    },
+  };
+}
+
+/** A client outside the mesh, which comes in through a cluster's ingress gateway. */
+export function loadFromOutside(cluster: string, host: string, address: string): LoadClient {
+  const url = `http://${host}/`;
+  const curl = execa("curl", curlArgs(url, ["--resolve", `${host}:80:${address}`]), {
+    stdin: "ignore",
+    buffer: false,
+    reject: false,
+  });
+  const { answers, ended } = collect(curl.stdout, (text) => ({ time: Date.now(), text }));
+  return {
+    name: `outside, through ${cluster}`,
+    cluster,
+    answers,
+    async stop() {
+      curl.kill();
+      await Promise.all([curl, ended]);
+    },
+  };
+}

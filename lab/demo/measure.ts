@@ -1,0 +1,119 @@
+import { routesEverywhere, type EnvoyRoutes } from "../mesh/envoy.ts";
+import type { MeshCluster } from "../mesh/cluster.ts";
+import { userService, weightInApiServer } from "../mesh/user-service.ts";
+import { until } from "../until.ts";
+import type { Answer } from "./answers.ts";
+import { contradicts, SHOWN_Z, wilson, type Interval } from "./interval.ts";
+import type { LoadClient } from "./load.ts";
+
+/** Answers that a share is computed from, for each client. */
+const SAMPLES = 400;
+/** A request that was on its way when the last Envoy switched is answered within this time, in ms. */
+const IN_FLIGHT_MS = 500;
+/** Longest time in which every Envoy must have taken over a new weight, in ms. */
+const SWITCH_TIMEOUT_MS = 30_000;
+
+/** What one client was served. */
+export interface Share {
+  readonly client: string;
+  readonly answers: number;
+  /** The canary's share in percent, and its 99 % interval. */
+  readonly canary: number;
+  readonly interval: Interval;
+  /** Answers by the cluster that they came from. */
+  readonly from: Readonly<Record<string, number>>;
+  /** Whether the share can come from the configured weight. */
+  readonly ok: boolean;
+}
+
+/** The weight at each place between the config and the wire, in one cluster. */
+export interface ClusterWeights {
+  readonly cluster: string;
+  readonly config: number;
+  readonly apiServer: number;
+  /** Envoys that have a route for the service, and how many of them serve the configured weight. */
+  readonly envoys: number;
+  readonly serving: number;
+  /** When the cluster's last Envoy switched. */
+  readonly switchedAt: Date;
+}
+
+function canaryWeight(routes: EnvoyRoutes): number {
+  return routes.weights[userService.canary] ?? 0;
+}
+
+/** The service's routes in every Envoy that has one. */
+export async function serviceRoutes(clusters: readonly MeshCluster[]): Promise<EnvoyRoutes[]> {
+  return routesEverywhere(clusters, [userService.host, userService.ingressHost]);
+}
+
+/** Waits until every Envoy serves the weight, and says what each place of each cluster has. */
+export async function confirmWeights(
+  clusters: readonly MeshCluster[],
+  weight: number,
+): Promise<ClusterWeights[]> {
+  const routes = await until(
+    `every Envoy to serve weight ${weight}`,
+    async () => {
+      const all = await serviceRoutes(clusters);
+      const late = all.filter((each) => canaryWeight(each) !== weight);
+      if (late.length > 0) {
+        throw new Error(
+          late
+            .map((each) => `${each.pod} of ${each.cluster} serves ${canaryWeight(each)}`)
+            .join(", "),
+        );
+      }
+      return all;
+    },
+    { timeoutMs: SWITCH_TIMEOUT_MS },
+  );
+  return Promise.all(
+    clusters.map(async (cluster) => {
+      const own = routes.filter((each) => each.cluster === cluster.name);
+      return {
+        cluster: cluster.name,
+        config: weight,
+        apiServer: await weightInApiServer(cluster),
+        envoys: own.length,
+        serving: own.filter((each) => canaryWeight(each) === weight).length,
+        switchedAt: new Date(Math.max(...own.map(({ updatedAt }) => updatedAt.getTime()))),
+      };
+    }),
+  );
+}
+
+function share(client: string, answers: readonly Answer[], weight: number): Share {
+  const served = answers.filter(({ failure }) => failure === undefined);
+  const canary = served.filter(({ version }) => version === userService.canary).length;
+  const from: Record<string, number> = {};
+  for (const { cluster = "unknown" } of served) from[cluster] = (from[cluster] ?? 0) + 1;
+  return {
+    client,
+    answers: served.length,
+    canary: (100 * canary) / Math.max(1, served.length),
+    interval: wilson(canary, served.length, SHOWN_Z),
+    from,
+    ok: !contradicts(canary, served.length, weight),
+  };
+}
+
+/** Waits for enough answers that were routed after `since`, and gives each client's share of the canary. */
+export async function measureShares(
+  clients: readonly LoadClient[],
+  since: Date,
+  weight: number,
+): Promise<Share[]> {
+  const from = since.getTime() + IN_FLIGHT_MS;
+  const after = (client: LoadClient): Answer[] => client.answers.filter(({ at }) => at > from);
+  await until(
+    `${SAMPLES} answers for each client`,
+    () => {
+      const short = clients.filter((client) => after(client).length < SAMPLES);
+      if (short.length === 0) return;
+      throw new Error(short.map((each) => `${each.name} has ${after(each).length}`).join(", "));
+    },
+    { timeoutMs: 120_000, everyMs: 250 },
+  );
+  return clients.map((client) => share(client.name, after(client), weight));
+}

@@ -1,0 +1,85 @@
+import { ApiException, type KubernetesObject, type V1Pod } from "@kubernetes/client-node";
+
+import { until } from "../until.ts";
+import type { MeshCluster } from "./cluster.ts";
+
+/** Namespace of the lab's clients; its pods get a sidecar. */
+const NAMESPACE = "client";
+const IMAGE = "docker.io/lab/client:1";
+
+function manifests(name: string, command: readonly string[]): KubernetesObject[] {
+  const pod: V1Pod & KubernetesObject = {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, namespace: NAMESPACE, labels: { app: name, version: "v1" } },
+    spec: {
+      restartPolicy: "Never",
+      terminationGracePeriodSeconds: 0,
+      containers: [{ name, image: IMAGE, command: [...command] }],
+    },
+  };
+  const namespace = {
+    apiVersion: "v1",
+    kind: "Namespace",
+    metadata: { name: NAMESPACE, labels: { "istio-injection": "enabled" } },
+  };
+  return [namespace, pod];
+}
+
+/**
+ * Makes a pod with a sidecar that runs `command`, or finds it, and waits until it is ready.
+ *
+ * @param name of the pod and its container
+ */
+export async function ensureClientPod(
+  cluster: MeshCluster,
+  name = "client",
+  command: readonly string[] = ["sleep", "infinity"],
+): Promise<V1Pod> {
+  for (const object of manifests(name, command)) {
+    await cluster.objects.patch(
+      object,
+      undefined,
+      undefined,
+      "lab",
+      true,
+      "application/apply-patch+yaml",
+    );
+  }
+  return until(
+    `pod ${NAMESPACE}/${name} of ${cluster.name}`,
+    async () => {
+      const pod = await cluster.core.readNamespacedPod({ name, namespace: NAMESPACE });
+      const ready = pod.status?.conditions?.find(({ type }) => type === "Ready");
+      if (ready?.status !== "True") {
+        throw new Error(`it is ${ready?.reason ?? pod.status?.phase ?? "not yet scheduled"}`);
+      }
+      return pod;
+    },
+    { timeoutMs: 90_000, everyMs: 250 },
+  );
+}
+
+/** Deletes a client pod and waits until it is gone. */
+export async function deleteClientPod(cluster: MeshCluster, name = "client"): Promise<void> {
+  const gone = (error: unknown): boolean => error instanceof ApiException && error.code === 404;
+  try {
+    await cluster.core.deleteNamespacedPod({ name, namespace: NAMESPACE });
+  } catch (error) {
+    if (gone(error)) return;
+    throw error;
+  }
+  await until(
+    `pod ${NAMESPACE}/${name} of ${cluster.name} to be gone`,
+    async () => {
+      try {
+        await cluster.core.readNamespacedPod({ name, namespace: NAMESPACE });
+      } catch (error) {
+        if (gone(error)) return;
+        throw error;
+      }
+      throw new Error("it is still there");
+    },
+    { timeoutMs: 60_000, everyMs: 250 },
+  );
+}

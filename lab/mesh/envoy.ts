@@ -1,0 +1,135 @@
+import type { V1Pod } from "@kubernetes/client-node";
+import { z } from "zod";
+
+import { podKey, type MeshCluster } from "./cluster.ts";
+import { getJson } from "./pod-http.ts";
+
+/** Envoy's admin port in every Istio proxy (`proxyAdminPort`). */
+const ADMIN_PORT = 15000;
+
+const routeAction = z.looseObject({
+  cluster: z.string().optional(),
+  weighted_clusters: z
+    .looseObject({ clusters: z.array(z.looseObject({ name: z.string(), weight: z.number() })) })
+    .optional(),
+});
+
+const virtualHost = z.looseObject({
+  name: z.string(),
+  domains: z.array(z.string()),
+  routes: z
+    .array(
+      z.looseObject({
+        match: z.looseObject({ headers: z.array(z.unknown()).optional() }),
+        route: routeAction.optional(),
+      }),
+    )
+    .default([]),
+});
+
+/** Answer to `/config_dump?resource=dynamic_route_configs`: one entry for each RDS route table. */
+const routeTables = z.looseObject({
+  configs: z
+    .array(
+      z.looseObject({
+        last_updated: z.string(),
+        route_config: z.looseObject({ virtual_hosts: z.array(virtualHost).default([]) }),
+      }),
+    )
+    .default([]),
+});
+
+type VirtualHost = z.infer<typeof virtualHost>;
+
+/** How one Envoy routes the requests of one host. */
+export interface EnvoyRoutes {
+  readonly cluster: string;
+  /** Namespace and name of the proxy's pod. */
+  readonly pod: string;
+  /** Share of each subset in percent, for requests that match no header. */
+  readonly weights: Readonly<Record<string, number>>;
+  /** When this Envoy took over the route configuration (its own clock). */
+  readonly updatedAt: Date;
+  /** The host's virtual hosts as the Envoy holds them; equal routing gives equal values. */
+  readonly virtualHosts: readonly VirtualHost[];
+}
+
+/** Whether a pod has an Istio proxy, as a sidecar or as a gateway. */
+function hasProxy(pod: V1Pod): boolean {
+  const containers = [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])];
+  return containers.some(({ name }) => name === "istio-proxy");
+}
+
+/** Every running proxy of the cluster. */
+export async function proxies(cluster: MeshCluster): Promise<V1Pod[]> {
+  return (await cluster.runningPods()).filter(hasProxy);
+}
+
+/** The subset's name in an Envoy cluster name such as `outbound|80|v2|user-service.user.svc.cluster.local`. */
+function subsetOf(envoyCluster: string): string {
+  return envoyCluster.split("|")[2] ?? "";
+}
+
+/** The weights by subset of the route that requests without a matching header take. */
+export function defaultWeights(host: VirtualHost): Record<string, number> {
+  const plain = host.routes.find(({ match }) =>
+    (match.headers ?? []).every((header) => JSON.stringify(header).includes(":authority")),
+  );
+  const action = plain?.route;
+  if (action?.cluster !== undefined) return { [subsetOf(action.cluster)]: 100 };
+  return Object.fromEntries(
+    (action?.weighted_clusters?.clusters ?? []).map(({ name, weight }) => [subsetOf(name), weight]),
+  );
+}
+
+/**
+ * How one proxy routes `host`, or undefined if it has no route for it (an east-west gateway, for
+ * instance, forwards by SNI).
+ */
+async function routesOf(
+  cluster: MeshCluster,
+  pod: V1Pod,
+  host: string,
+): Promise<EnvoyRoutes | undefined> {
+  const { configs } = routeTables.parse(
+    await getJson(cluster, pod, ADMIN_PORT, "/config_dump?resource=dynamic_route_configs"),
+  );
+  const { namespace, name } = podKey(pod);
+  for (const table of configs) {
+    const virtualHosts = table.route_config.virtual_hosts.filter(({ domains }) =>
+      domains.includes(host),
+    );
+    const [first] = virtualHosts;
+    if (!first) continue;
+    return {
+      cluster: cluster.name,
+      pod: `${namespace}/${name}`,
+      weights: defaultWeights(first),
+      updatedAt: new Date(table.last_updated),
+      virtualHosts,
+    };
+  }
+  return undefined;
+}
+
+/** The routes for any of `hosts` in every proxy of the clusters that has one. */
+export async function routesEverywhere(
+  clusters: readonly MeshCluster[],
+  hosts: readonly string[],
+): Promise<EnvoyRoutes[]> {
+  const found = await Promise.all(
+    clusters.map(async (cluster) => {
+      const pods = await proxies(cluster);
+      return Promise.all(
+        pods.map(async (pod) => {
+          for (const host of hosts) {
+            const routes = await routesOf(cluster, pod, host);
+            if (routes) return routes;
+          }
+          return undefined;
+        }),
+      );
+    }),
+  );
+  return found.flat().filter((routes) => routes !== undefined);
+}

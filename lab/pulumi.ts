@@ -1,0 +1,88 @@
+import { execa } from "execa";
+import { z } from "zod";
+
+/** One operation of a preview, on one resource. */
+export interface PreviewStep {
+  /** create, update, replace, delete, same, read … */
+  readonly op: string;
+  readonly urn: string;
+  /** Property paths that change. */
+  readonly changes: readonly string[];
+}
+
+const previewJson = z.looseObject({
+  steps: z
+    .array(
+      z.looseObject({
+        op: z.string(),
+        urn: z.string(),
+        detailedDiff: z.record(z.string(), z.unknown()).nullish(),
+      }),
+    )
+    .default([]),
+});
+
+/** What a command gave, and how long it took. */
+export interface Timed<T> {
+  readonly value: T;
+  readonly seconds: number;
+}
+
+/** The plain Pulumi CLI, on one stack. */
+export class PulumiCli {
+  readonly #run;
+  readonly #stack: string;
+
+  /**
+   * @param cwd folder of the Pulumi program
+   * @param env environment that selects engine, backend and passphrase
+   * @param stack name of the stack
+   */
+  constructor(cwd: string, env: Readonly<Record<string, string>>, stack: string) {
+    this.#run = execa({ cwd, env, stdin: "ignore" });
+    this.#stack = stack;
+  }
+
+  async #command(args: readonly string[]): Promise<Timed<string>> {
+    const { stdout, durationMs } = await this.#run("pulumi", [
+      ...args,
+      "--stack",
+      this.#stack,
+      "--non-interactive",
+    ]);
+    return { value: stdout, seconds: durationMs / 1000 };
+  }
+
+  async setWeight(weight: number): Promise<void> {
+    await this.#command(["config", "set", "weight", String(weight)]);
+  }
+
+  /** The configured weight, as the stack's config file has it. */
+  async weight(): Promise<number> {
+    return Number((await this.#command(["config", "get", "weight"])).value);
+  }
+
+  /** The steps of `pulumi preview` that change something. */
+  async preview(): Promise<Timed<readonly PreviewStep[]>> {
+    const { value, seconds } = await this.#command(["preview", "--json"]);
+    const { steps } = previewJson.parse(JSON.parse(value));
+    return {
+      seconds,
+      value: steps
+        .filter(({ op }) => op !== "same" && op !== "read")
+        .map(({ op, urn, detailedDiff }) => ({
+          op,
+          urn,
+          changes: Object.keys(detailedDiff ?? {}),
+        })),
+    };
+  }
+
+  async up(message: string): Promise<Timed<string>> {
+    return this.#command(["up", "--yes", "--skip-preview", "--message", message]);
+  }
+
+  async outputs(): Promise<unknown> {
+    return JSON.parse((await this.#command(["stack", "output", "--json"])).value);
+  }
+}
