@@ -1,0 +1,39 @@
+# Everything a user or the gate calls; each target does its own set-up.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check unit lab-up lab-down lab-status lab-logs lab-shell
+
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+setup: ## Install Node, Go and the packages this project needs
+	@sh lab/bootstrap.sh
+
+demo: setup ## Two clusters, the mesh, and a release from 0 to 10, 30, 100 % and back
+	@node lab/cli.ts demo
+
+test: setup ## Formatter, linter, types, dead code, unit tests, lab tests
+	@npm run --silent check
+	@vitest run $(VITEST_ARGS)
+
+check: setup ## Formatter, linter, types and dead code only
+	@npm run --silent check
+
+unit: setup ## Unit tests only, in seconds
+	@vitest run --project unit
+
+lab-up: setup ## Start the two clusters, or mend what has died
+	@node lab/cli.ts up
+
+lab-down: setup ## Stop the clusters and leave nothing behind
+	@node lab/cli.ts down
+
+lab-status: setup ## Show every component of every cluster
+	@node lab/cli.ts status
+
+lab-logs: setup ## Print the logs: make lab-logs COMPONENT=kubelet CLUSTER=cluster-a
+	@node lab/cli.ts logs $(COMPONENT) $(if $(CLUSTER),--cluster $(CLUSTER))
+
+lab-shell: setup ## A shell in which pulumi, kubectl, istioctl and helm work on the lab
+	@node lab/cli.ts shell

@@ -1,0 +1,138 @@
+import { writeFile } from "node:fs/promises";
+
+import { z } from "zod";
+
+import type { MeshCluster } from "../mesh/cluster.ts";
+import { userService } from "../mesh/user-service.ts";
+import type { PulumiCli } from "../pulumi.ts";
+import { headerChecks, serviceEntryChecks, type Check } from "./checks.ts";
+import { loadFromOutside, loadInMesh, type LoadClient } from "./load.ts";
+import { runPhase, type PhaseReport } from "./phase.ts";
+import { heading, printChecks, printPhase, printProblems } from "./print.ts";
+import { differences, recordRouting } from "./routing-record.ts";
+
+/** The weights of the release, in order; the last one takes everything back. */
+const PHASES = [10, 30, 100] as const;
+
+/** The part of the stack's outputs that the demo uses. */
+const stackOutputs = z.looseObject({
+  clusters: z.record(
+    z.string(),
+    z.looseObject({ gateways: z.looseObject({ ingress: z.array(z.string()).min(1) }) }),
+  ),
+});
+
+/** Everything the demo saw, as it is written to `.lab/demo.json`. */
+export interface DemoReport {
+  readonly startedAt: string;
+  readonly seconds: number;
+  readonly installSeconds: number;
+  readonly phases: readonly PhaseReport[];
+  readonly checks: readonly Check[];
+  /** What is not as it was before the release, after the rollback. */
+  readonly rollbackDifferences: readonly string[];
+  /** Requests that all clients sent, and those that failed. */
+  readonly requests: number;
+  readonly failedRequests: number;
+  readonly problems: readonly string[];
+}
+
+async function startClients(
+  clusters: readonly MeshCluster[],
+  pulumi: PulumiCli,
+): Promise<LoadClient[]> {
+  const outputs = stackOutputs.parse(await pulumi.outputs());
+  const inMesh = await Promise.all(
+    clusters.map((cluster) => loadInMesh(cluster, `http://${userService.host}/`)),
+  );
+  const outside = clusters.map(({ name }) => {
+    const address = outputs.clusters[name]?.gateways.ingress[0];
+    if (!address) throw new Error(`the stack's outputs name no ingress gateway of ${name}`);
+    return loadFromOutside(name, userService.ingressHost, address);
+  });
+  return [...inMesh, ...outside];
+}
+
+/** Installs the mesh at weight 0: the state that a release starts from. */
+async function install(pulumi: PulumiCli): Promise<number> {
+  await pulumi.setWeight(0);
+  return (await pulumi.up("mesh and user-service, canary at 0 %")).seconds;
+}
+
+async function release(
+  pulumi: PulumiCli,
+  clusters: readonly MeshCluster[],
+  clients: readonly LoadClient[],
+): Promise<Pick<DemoReport, "phases" | "rollbackDifferences">> {
+  const before = await recordRouting(clusters);
+  const phases: PhaseReport[] = [];
+  for (const weight of [...PHASES, 0]) {
+    heading(
+      weight === 0
+        ? "rollback to 0 %: pulumi config set weight 0 && pulumi up"
+        : `phase ${weight} %: pulumi config set weight ${weight} && pulumi up`,
+    );
+    const report = await runPhase(weight, pulumi, clusters, clients);
+    printPhase(report);
+    phases.push(report);
+  }
+  const rollbackDifferences = differences(before, await recordRouting(clusters));
+  console.log(
+    rollbackDifferences.length === 0
+      ? `routing is what it was before the release: ${before.size} objects and Envoys compared`
+      : `routing is not what it was before the release:`,
+  );
+  printProblems(rollbackDifferences);
+  return { phases, rollbackDifferences };
+}
+
+/**
+ * Releases user-service 0 → 10 → 30 → 100 → 0 % on running clusters, under load, and measures every
+ * step. Prints what it sees and writes it to `reportPath`.
+ *
+ * @returns everything that is wrong; empty if all is well
+ */
+export async function runDemo(
+  clusters: readonly MeshCluster[],
+  pulumi: PulumiCli,
+  reportPath: string,
+): Promise<readonly string[]> {
+  const started = Date.now();
+  heading("install: pulumi up at weight 0");
+  const installSeconds = await install(pulumi);
+  console.log(`up ${installSeconds.toFixed(1)} s`);
+
+  heading("single calls at weight 0");
+  const checks = [...(await serviceEntryChecks(clusters)), ...(await headerChecks(clusters))];
+  printChecks(checks);
+
+  const clients = await startClients(clusters, pulumi);
+  let outcome;
+  try {
+    outcome = await release(pulumi, clusters, clients);
+  } finally {
+    await Promise.all(clients.map((client) => client.stop()));
+  }
+  const answers = clients.flatMap((client) => client.answers);
+  const problems = [
+    ...checks.filter(({ ok }) => !ok).map(({ what, seen }) => `${what}: ${seen}`),
+    ...outcome.phases.flatMap((phase) => phase.problems),
+    ...outcome.rollbackDifferences,
+  ];
+  const report: DemoReport = {
+    startedAt: new Date(started).toISOString(),
+    seconds: (Date.now() - started) / 1000,
+    installSeconds,
+    ...outcome,
+    checks,
+    requests: answers.length,
+    failedRequests: answers.filter(({ failure }) => failure !== undefined).length,
+    problems,
+  };
+  await writeFile(reportPath, `${JSON.stringify(report, undefined, 2)}\n`);
+  heading(
+    `${problems.length === 0 ? "all is well" : `${problems.length} problems`}: ` +
+      `${report.requests} requests, ${report.failedRequests} failed, ${report.seconds.toFixed(0)} s`,
+  );
+  return problems;
+}

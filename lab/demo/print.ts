@@ -1,0 +1,78 @@
+import Table from "cli-table3";
+
+import type { Check } from "./checks.ts";
+import type { ClusterWeights, Share } from "./measure.ts";
+import type { PhaseReport } from "./phase.ts";
+
+/** Prints a line that begins a part of the demo. */
+export function heading(text: string): void {
+  console.log(`\n── ${text}`);
+}
+
+function mark(ok: boolean): string {
+  return ok ? "ok" : "WRONG";
+}
+
+function weightsTable(clusters: readonly ClusterWeights[]): string {
+  const table = new Table({ head: ["cluster", "config", "API server", "Envoys"], style: plain });
+  for (const { cluster, config, apiServer, serving, envoys } of clusters) {
+    table.push([
+      cluster,
+      `${config} %`,
+      `${apiServer} %`,
+      `${config} % in ${serving} of ${envoys}`,
+    ]);
+  }
+  return table.toString();
+}
+
+function sharesTable(shares: readonly Share[], weight: number): string {
+  const table = new Table({
+    head: ["client", "canary", "99 % interval", "answers", "answered by", `fits ${weight} %`],
+    style: plain,
+  });
+  for (const { client, canary, interval, answers, from, ok } of shares) {
+    const clusters = Object.entries(from)
+      .sort(([a], [b]) => a.localeCompare(b))
+      .map(([cluster, count]) => `${cluster} ${Math.round((100 * count) / answers)} %`);
+    table.push([
+      client,
+      `${canary.toFixed(1)} %`,
+      `${interval.low.toFixed(1)} … ${interval.high.toFixed(1)} %`,
+      answers,
+      clusters.join(", "),
+      mark(ok),
+    ]);
+  }
+  return table.toString();
+}
+
+/** No colours: the output is also read in logs. */
+const plain = { head: [], border: [] };
+
+/** Prints what one weight led to. */
+export function printPhase(report: PhaseReport): void {
+  console.log(
+    `preview ${report.previewSeconds.toFixed(1)} s, up ${report.upSeconds.toFixed(1)} s; ` +
+      `the last cluster's Envoys switched ${report.spreadMilliseconds} ms after the first's`,
+  );
+  for (const step of report.announced) console.log(`  ${step}`);
+  console.log(weightsTable(report.clusters));
+  console.log(sharesTable(report.shares, report.weight));
+  console.log(`failed requests: ${report.failures.length}`);
+  printProblems(report.problems);
+}
+
+/** Prints single calls and their answers. */
+export function printChecks(checks: readonly Check[]): void {
+  const table = new Table({ head: ["call", "expected", "seen", ""], style: plain });
+  for (const { what, expected, seen, ok } of checks) table.push([what, expected, seen, mark(ok)]);
+  console.log(table.toString());
+}
+
+/** Prints what is wrong, the first few of many. */
+export function printProblems(problems: readonly string[]): void {
+  const shown = 10;
+  for (const problem of problems.slice(0, shown)) console.log(`PROBLEM: ${problem}`);
+  if (problems.length > shown) console.log(`… and ${problems.length - shown} more`);
+}

@@ -1,0 +1,84 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+import { confirmWeights, measureShares } from "../../lab/demo/measure.ts";
+import { loadFromOutside, loadInMesh, type LoadClient } from "../../lab/demo/load.ts";
+import { differences, recordRouting, type RoutingRecord } from "../../lab/demo/routing-record.ts";
+import { hostInCluster, routingObjects, userService } from "../../lab/mesh/user-service.ts";
+import { ingressAddress, labClusters, labPulumi } from "./lab.ts";
+
+const clusters = labClusters();
+const pulumi = labPulumi();
+const [first, second] = clusters;
+let clients: LoadClient[] = [];
+let before: RoutingRecord;
+
+beforeAll(async () => {
+  if (!first || !second) throw new Error("the lab has fewer than two clusters");
+  before = await recordRouting(clusters);
+  clients = [
+    await loadInMesh(first, `http://${userService.host}/`),
+    // The other cluster's client goes through the ServiceEntry host, which has subsets of its own.
+    await loadInMesh(second, `http://${hostInCluster(first.name)}/`),
+    loadFromOutside(second.name, userService.ingressHost, await ingressAddress(second.name)),
+  ];
+});
+
+afterAll(async () => {
+  await Promise.all(clients.map((client) => client.stop()));
+  await pulumi.setWeight(0);
+  await pulumi.up("lab tests end");
+});
+
+describe("a release", () => {
+  it("has exactly one VirtualService in each cluster", async () => {
+    for (const cluster of clusters) {
+      const { virtualServices } = await routingObjects(cluster);
+      expect(Object.keys(virtualServices)).toEqual([userService.name]);
+    }
+  });
+
+  it("changes one VirtualService in each cluster and nothing else, as the preview says", async () => {
+    await pulumi.setWeight(10);
+    const { value: steps } = await pulumi.preview();
+    expect(steps.map(({ op }) => op)).toEqual(clusters.map(() => "update"));
+    for (const { urn, changes } of steps) {
+      expect(urn).toContain("networking.istio.io/v1:VirtualService");
+      expect(changes).not.toEqual([]);
+      expect(
+        changes.filter((path) => !/^spec\.http\[\d+\]\.route\[\d+\]\.weight$/.test(path)),
+      ).toEqual([]);
+    }
+  });
+
+  it.each([10, 30, 100])(
+    "serves %i %% by the canary in every cluster, whichever way the client comes in",
+    async (weight) => {
+      await pulumi.setWeight(weight);
+      await pulumi.up(`lab test at ${weight} %`);
+      const weights = await confirmWeights(clusters, weight);
+      expect(weights.map(({ apiServer }) => apiServer)).toEqual(clusters.map(() => weight));
+      const last = Math.max(...weights.map(({ switchedAt }) => switchedAt.getTime()));
+      const shares = await measureShares(clients, new Date(last), weight);
+      expect(shares.filter(({ ok }) => !ok)).toEqual([]);
+    },
+  );
+
+  it("is taken back to routing that is the same in every API server and every Envoy", async () => {
+    await pulumi.setWeight(0);
+    await pulumi.up("lab test: back to 0 %");
+    await confirmWeights(clusters, 0);
+    expect(differences(before, await recordRouting(clusters))).toEqual([]);
+  });
+
+  it("has failed no request at any step", () => {
+    const failures = clients.flatMap(({ name, answers }) =>
+      answers.flatMap(({ failure }) => (failure === undefined ? [] : [`${name}: ${failure}`])),
+    );
+    expect(failures).toEqual([]);
+  });
+
+  it("leaves nothing to do", async () => {
+    const { value: steps } = await pulumi.preview();
+    expect(steps).toEqual([]);
+  });
+});
