@@ -1,0 +1,66 @@
+import { chmod, cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { artifact, build, isBuilt, type Artifact } from "./artifact.ts";
+import { dependencyDirectory, type GoBuild } from "./go.ts";
+import { ISTIO_HUB, ISTIO_VERSION } from "./versions.ts";
+import type { Step } from "./steps.ts";
+
+/** Istio's charts: folder below manifests/charts of Istio's module, by the chart's name. */
+const CHARTS = { base: "base", istiod: "istio-control/istio-discovery", gateway: "gateway" };
+
+/** Istio's charts as its release process packages them; NAME-VERSION.tgz each. */
+export function charts(cacheDir: string, istio: GoBuild): Artifact {
+  return artifact(cacheDir, "charts", [istio.built.key, CHARTS, ISTIO_VERSION, ISTIO_HUB]);
+}
+
+export function chartsStep(
+  packaged: Artifact,
+  cacheDir: string,
+  istio: GoBuild,
+  after: readonly Step[],
+): Step {
+  return {
+    name: "istio charts",
+    after,
+    isDone: () => isBuilt(packaged),
+    work: ({ run }) =>
+      build(packaged, async (directory) => {
+        const source = dependencyDirectory(cacheDir, istio.name, "istio.io/istio");
+        for (const [name, folder] of Object.entries(CHARTS)) {
+          const chart = join(directory, name);
+          await cp(join(source, "manifests", "charts", folder), chart, { recursive: true });
+          await makeWritable(chart);
+          if (name === "istiod") await stampImages(join(chart, "values.yaml"));
+          await run(join(istio.built.directory, "helm"), [
+            ...["package", chart, "--destination", directory],
+            ...["--version", ISTIO_VERSION, "--app-version", ISTIO_VERSION],
+          ]);
+          await rm(chart, { recursive: true });
+        }
+      }),
+  };
+}
+
+/** Files of a Go module are read-only. */
+async function makeWritable(directory: string): Promise<void> {
+  await chmod(directory, 0o755);
+  for (const entry of await readdir(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) await makeWritable(path);
+    else await chmod(path, 0o644);
+  }
+}
+
+/** A release names its own images where the source tree names the newest development build. */
+async function stampImages(values: string): Promise<void> {
+  let text = await readFile(values, "utf8");
+  for (const [setting, value] of [
+    ["hub", ISTIO_HUB],
+    ["tag", ISTIO_VERSION],
+  ]) {
+    const line = new RegExp(`^( {4}${setting}: )\\S+$`, "m");
+    if (!line.test(text)) throw new Error(`the istiod chart's values have no global ${setting}`);
+    text = text.replace(line, `$1${value}`);
+  }
+  await writeFile(values, text);
+}

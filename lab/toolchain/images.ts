@@ -1,0 +1,117 @@
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { artifact, build, isBuilt, type Artifact } from "./artifact.ts";
+import { dependencyDirectory, type GoBuild } from "./go.ts";
+import { writeArchive, type Image, type Layer } from "./image.ts";
+import type { Step } from "./steps.ts";
+import { ISTIO_HUB, ISTIO_VERSION } from "./versions.ts";
+
+/** The artifacts that the images are made of. */
+export interface Ingredients {
+  readonly base: Artifact;
+  readonly envoy: Artifact;
+  readonly istio: GoBuild;
+}
+
+/** User that Istio's images run as, and whose traffic the sidecar does not catch. */
+const ISTIO_USER = "1337:1337";
+
+/** User that programs of the lab run as. */
+const LAB_USER = "65532:65532";
+
+/** Every image of the lab, given the root folder of the artifacts and Istio's source. */
+export function labImages({ base, envoy, istio }: Ingredients, istioSource: string): Image[] {
+  const root: Layer = { tar: join(base.directory, "root.tar") };
+  const program = (name: string) => ({
+    source: join(istio.built.directory, name),
+    path: `usr/local/bin/${name}`,
+  });
+  const single = (name: string): Layer => ({ files: [program(name)] });
+  return [
+    {
+      refs: ["registry.k8s.io/pause:3.10"],
+      layers: [single("pause")],
+      entrypoint: ["/usr/local/bin/pause"],
+      user: LAB_USER,
+    },
+    {
+      refs: ["docker.io/lab/coredns:1"],
+      layers: [single("coredns")],
+      entrypoint: ["/usr/local/bin/coredns"],
+    },
+    {
+      refs: ["docker.io/lab/user-service:v1", "docker.io/lab/user-service:v2"],
+      layers: [single("server")],
+      entrypoint: ["/usr/local/bin/server"],
+      user: LAB_USER,
+    },
+    {
+      refs: ["docker.io/lab/client:1"],
+      layers: [root],
+      cmd: ["sleep", "infinity"],
+      user: LAB_USER,
+    },
+    {
+      refs: [`${ISTIO_HUB}/pilot:${ISTIO_VERSION}`],
+      layers: [root, single("pilot-discovery")],
+      entrypoint: ["/usr/local/bin/pilot-discovery"],
+      user: ISTIO_USER,
+    },
+    {
+      refs: [`${ISTIO_HUB}/proxyv2:${ISTIO_VERSION}`],
+      layers: [
+        root,
+        {
+          files: [
+            program("pilot-agent"),
+            { source: join(envoy.directory, "envoy"), path: "usr/local/bin/envoy" },
+            {
+              source: join(istioSource, "tools/packaging/common/envoy_bootstrap.json"),
+              path: "var/lib/istio/envoy/envoy_bootstrap_tmpl.json",
+              mode: 0o644,
+            },
+          ],
+        },
+      ],
+      entrypoint: ["/usr/local/bin/pilot-agent"],
+    },
+  ];
+}
+
+/** The images in one docker-archive, so that what they share is in it once. */
+export function imageArchive(cacheDir: string, ingredients: Ingredients): Artifact {
+  const { base, envoy, istio } = ingredients;
+  const keys = [base.key, envoy.key, istio.built.key];
+  return artifact(cacheDir, "images", [keys, labImages(ingredients, "")]);
+}
+
+/** Every full name of an image in the archive. */
+export function imageRefs(ingredients: Ingredients): string[] {
+  return labImages(ingredients, "").flatMap(({ refs }) => refs);
+}
+
+export function archiveFile(images: Artifact): string {
+  return join(images.directory, "images.tar");
+}
+
+export function imagesStep(
+  images: Artifact,
+  cacheDir: string,
+  ingredients: Ingredients,
+  after: readonly Step[],
+): Step {
+  return {
+    name: "images",
+    after,
+    isDone: () => isBuilt(images),
+    work: () =>
+      build(images, async (directory) => {
+        const { istio } = ingredients;
+        const source = dependencyDirectory(cacheDir, istio.name, "istio.io/istio");
+        const scratch = join(directory, "layers");
+        await mkdir(scratch);
+        await writeArchive(join(directory, "images.tar"), labImages(ingredients, source), scratch);
+        await rm(scratch, { recursive: true });
+      }),
+  };
+}

@@ -1,0 +1,156 @@
+import { symlink } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join, relative } from "node:path";
+import type { ListrTask } from "listr2";
+import { artifact, build, isBuilt, type Artifact } from "./artifact.ts";
+import { baseImage, baseImageStep } from "./base-image.ts";
+import { charts, chartsStep } from "./charts.ts";
+import { envoy, envoyStep } from "./envoy.ts";
+import { buildStep, dependencyVersion, downloadStep, goBuild, type GoBuild } from "./go.ts";
+import { archiveFile, imageArchive, imageRefs, imagesStep } from "./images.ts";
+import { debianPackages, missingPackages } from "./packages.ts";
+import { asTasks, type Step } from "./steps.ts";
+import { ISTIO_VERSION } from "./versions.ts";
+
+/** Everything that the lab runs, built and in the cache. */
+export interface Toolchain {
+  /** Folder with every program under its usual name: etcd, kube-apiserver, kubectl, pulumi, helm, istioctl … */
+  readonly bin: string;
+  /** Folder with Istio's packaged charts: base-1.31.0.tgz, istiod-1.31.0.tgz, gateway-1.31.0.tgz. */
+  readonly charts: string;
+  /** docker-archives to import into each cluster, and the full names of the images in each. */
+  readonly images: readonly { readonly refs: readonly string[]; readonly archive: string }[];
+}
+
+/** Where built programs are kept: $LAB_CACHE, or a folder in the user's cache. */
+export function defaultCacheDir(env: NodeJS.ProcessEnv = process.env): string {
+  return (
+    env["LAB_CACHE"] ?? join(env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "istio-canary-lab")
+  );
+}
+
+/** Tasks that install or build what is missing; to be run concurrently. */
+export function toolchainSteps(cacheDir: string): ListrTask[] {
+  const { pulumi, kubernetes, istio, bin, base, envoyBinary, istioCharts, images } =
+    parts(cacheDir);
+  // Compiling keeps all cores busy, so builds follow one another; the network works alongside.
+  const fetchPulumi = downloadStep(cacheDir, pulumi, []);
+  const fetchKubernetes = downloadStep(cacheDir, kubernetes, [fetchPulumi]);
+  const fetchIstio = downloadStep(cacheDir, istio, [fetchKubernetes]);
+  const buildPulumi = buildStep(cacheDir, pulumi, [fetchPulumi]);
+  const buildKubernetes = buildStep(cacheDir, kubernetes, [fetchKubernetes, buildPulumi]);
+  const buildIstio = buildStep(cacheDir, istio, [fetchIstio, buildKubernetes]);
+  const makeBase = baseImageStep(base);
+  const fetchEnvoy = envoyStep(envoyBinary);
+  const ingredients = { base, envoy: envoyBinary, istio };
+  const steps: Step[] = [
+    debianPackages,
+    makeBase,
+    fetchEnvoy,
+    fetchPulumi,
+    fetchKubernetes,
+    fetchIstio,
+    buildPulumi,
+    buildKubernetes,
+    buildIstio,
+    chartsStep(istioCharts, cacheDir, istio, [buildIstio]),
+    imagesStep(images, cacheDir, ingredients, [makeBase, fetchEnvoy, buildIstio]),
+    linkStep(bin, [pulumi, kubernetes, istio], [buildPulumi, buildKubernetes, buildIstio]),
+  ];
+  return asTasks(steps, join(cacheDir, "logs"));
+}
+
+/** What toolchainSteps() has made. Throws, with the names of what is missing, when it has not. */
+export function toolchain(cacheDir: string): Toolchain {
+  const { istio, bin, base, envoyBinary, istioCharts, images } = parts(cacheDir);
+  const unbuilt = [bin, istioCharts, images].filter((made) => !isBuilt(made));
+  const missing = [...missingPackages(), ...unbuilt.map(({ name }) => name)];
+  if (missing.length > 0) {
+    throw new Error(`the lab's toolchain lacks ${missing.join(", ")}: run make lab-up to build it`);
+  }
+  return {
+    bin: bin.directory,
+    charts: istioCharts.directory,
+    images: [
+      { refs: imageRefs({ base, envoy: envoyBinary, istio }), archive: archiveFile(images) },
+    ],
+  };
+}
+
+function parts(cacheDir: string) {
+  const pulumi = goBuild(cacheDir, {
+    name: "pulumi",
+    packages: ["tool"],
+    programs: { pulumi: "pulumi" },
+    variables: {
+      "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": dependencyVersion(
+        "pulumi",
+        "github.com/pulumi/pulumi/pkg/v3",
+      ),
+    },
+  });
+  const kubernetes = goBuild(cacheDir, {
+    name: "kubernetes",
+    packages: ["."],
+    programs: {
+      etcd: "kubernetes",
+      "kube-apiserver": "kubernetes",
+      "kube-controller-manager": "kubernetes",
+      "kube-proxy": "kubernetes",
+      "kube-scheduler": "kubernetes",
+      kubectl: "kubernetes",
+      kubelet: "kubernetes",
+    },
+    variables: {
+      "k8s.io/component-base/version.gitVersion": `v${dependencyVersion("kubernetes", "k8s.io/kubernetes")}`,
+    },
+  });
+  const istio = goBuild(cacheDir, {
+    name: "istio",
+    packages: ["tool", "./coredns", "./pause"],
+    programs: {
+      coredns: "coredns",
+      helm: "helm",
+      istioctl: "istioctl",
+      pause: "pause",
+      "pilot-agent": "pilot-agent",
+      "pilot-discovery": "pilot-discovery",
+      server: "server",
+    },
+    variables: { "istio.io/istio/pkg/version.buildVersion": ISTIO_VERSION },
+  });
+  const base = baseImage(cacheDir);
+  const envoyBinary = envoy(cacheDir);
+  return {
+    pulumi,
+    kubernetes,
+    istio,
+    base,
+    envoyBinary,
+    bin: artifact(
+      cacheDir,
+      "bin",
+      [pulumi, kubernetes, istio].map(({ built }) => built.key),
+    ),
+    istioCharts: charts(cacheDir, istio),
+    images: imageArchive(cacheDir, { base, envoy: envoyBinary, istio }),
+  };
+}
+
+/** One folder with links to the programs of all builds. */
+function linkStep(bin: Artifact, builds: readonly GoBuild[], after: readonly Step[]): Step {
+  return {
+    name: "program links",
+    after,
+    isDone: () => isBuilt(bin),
+    work: () =>
+      build(bin, async (directory) => {
+        for (const { programs, built } of builds) {
+          for (const [name, binary] of Object.entries(programs)) {
+            const target = relative(bin.directory, join(built.directory, binary));
+            await symlink(target, join(directory, name));
+          }
+        }
+      }),
+  };
+}
