@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { delimiter, join, relative } from "node:path";
 import { artifact, build, isBuilt, type Artifact } from "./artifact.ts";
 import type { Step } from "./steps.ts";
 
@@ -36,13 +36,26 @@ export function goEnvironment(cacheDir: string): Record<string, string> {
 
 export function goBuild(cacheDir: string, module: GoModule): GoBuild {
   const directory = moduleDirectory(module.name);
-  const sources = readdirSync(directory, { recursive: true, withFileTypes: true })
+  const inputs = [
+    sources(directory),
+    module,
+    FLAGS,
+    LINK_FLAGS,
+    ENV,
+    goVersion(cacheDir, directory),
+  ];
+  return { ...module, built: artifact(cacheDir, module.name, inputs) };
+}
+
+/** Every file of a folder, by its path in it: what a build's key is made from. */
+export function sources(directory: string): Record<string, string> {
+  const files = readdirSync(directory, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
-    .sort()
-    .map((file) => [file.slice(directory.length), readFileSync(file, "utf8")]);
-  const inputs = [sources, module, FLAGS, LINK_FLAGS, ENV, goVersion(cacheDir, directory)];
-  return { ...module, built: artifact(cacheDir, module.name, inputs) };
+    .sort();
+  return Object.fromEntries(
+    files.map((file) => [relative(directory, file), readFileSync(file, "utf8")]),
+  );
 }
 
 /** Downloads the modules that a build needs, so that the network is not waited for while compiling. */

@@ -1,5 +1,4 @@
 import { symlink } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join, relative } from "node:path";
 import type { ListrTask } from "listr2";
 import { artifact, build, isBuilt, type Artifact } from "./artifact.ts";
@@ -20,13 +19,6 @@ export interface Toolchain {
   readonly charts: string;
   /** docker-archives to import into each cluster, and the full names of the images in each. */
   readonly images: readonly { readonly refs: readonly string[]; readonly archive: string }[];
-}
-
-/** Where built programs are kept: $LAB_CACHE, or a folder in the user's cache. */
-export function defaultCacheDir(env: NodeJS.ProcessEnv = process.env): string {
-  return (
-    env["LAB_CACHE"] ?? join(env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "istio-canary-lab")
-  );
 }
 
 /** Tasks that install or build what is missing; to be run concurrently. */
