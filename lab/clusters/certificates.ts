@@ -1,0 +1,166 @@
+import "reflect-metadata";
+import { X509Certificate, webcrypto } from "node:crypto";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import * as x509 from "@peculiar/x509";
+import type { ClusterSettings } from "../settings.ts";
+import type { ClusterAddresses } from "./addresses.ts";
+import { nthAddress } from "./addresses.ts";
+import { kubeconfig, stringifyKubeconfig } from "./kubeconfig.ts";
+
+/** Who gets a certificate in a cluster: file name → name and group that Kubernetes knows it by. */
+const identities = (
+  cluster: ClusterSettings,
+): Record<string, { name: string; group?: string }> => ({
+  "kube-apiserver": { name: "kube-apiserver" },
+  admin: { name: "admin", group: "system:masters" },
+  kubelet: { name: `system:node:${cluster.nodeName}`, group: "system:nodes" },
+  "kube-controller-manager": { name: "system:kube-controller-manager" },
+  "kube-scheduler": { name: "system:kube-scheduler" },
+  "kube-proxy": { name: "system:kube-proxy" },
+  "load-balancer": { name: "lab:load-balancer" },
+});
+
+const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+const day = 24 * 60 * 60 * 1000;
+const validity = 365 * day;
+
+/** The folder with a cluster's keys and certificates. */
+export function pkiDir(cluster: ClusterSettings): string {
+  return path.join(cluster.dir, "pki");
+}
+
+/** Address of a cluster's API server. */
+export function apiServer(addresses: ClusterAddresses): string {
+  return `https://${addresses.node}:6443`;
+}
+
+/**
+ * Makes sure that a cluster has a CA, a certificate for each of its programs, a key for service
+ * account tokens, and a kubeconfig for each client. All are made anew when the node has another
+ * address or they expire within a month.
+ */
+export async function ensureCertificates(
+  cluster: ClusterSettings,
+  addresses: ClusterAddresses,
+): Promise<void> {
+  const dir = pkiDir(cluster);
+  if (await isUsable(path.join(dir, "kube-apiserver.crt"), addresses)) return;
+  // Written beside and moved into place, so that an interrupted run leaves no half set.
+  const made = `${dir}.new`;
+  await rm(made, { recursive: true, force: true });
+  await mkdir(made, { recursive: true, mode: 0o700 });
+  await writeAll(made, cluster, addresses);
+  await rm(dir, { recursive: true, force: true });
+  await rename(made, dir);
+}
+
+async function isUsable(file: string, addresses: ClusterAddresses): Promise<boolean> {
+  let pem;
+  try {
+    pem = await readFile(file, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
+  }
+  const certificate = new X509Certificate(pem);
+  return (
+    certificate.checkIP(addresses.node) !== undefined &&
+    certificate.validToDate.getTime() > Date.now() + 30 * day
+  );
+}
+
+async function writeAll(
+  dir: string,
+  cluster: ClusterSettings,
+  addresses: ClusterAddresses,
+): Promise<void> {
+  const write = (name: string, content: string) =>
+    writeFile(path.join(dir, name), content, { mode: 0o600 });
+  const caKeys = await newKeys();
+  const ca = await x509.X509CertificateGenerator.createSelfSigned({
+    name: `CN=${cluster.name}-lab-ca`,
+    keys: caKeys,
+    notBefore: new Date(Date.now() - day),
+    notAfter: new Date(Date.now() + validity),
+    signingAlgorithm: algorithm,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, undefined, true),
+      new x509.KeyUsagesExtension(
+        x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.digitalSignature,
+        true,
+      ),
+    ],
+  });
+  const caPem = ca.toString("pem");
+  await write("ca.crt", caPem);
+  await write("ca.key", await privatePem(caKeys.privateKey));
+  const tokens = await newKeys();
+  await write("service-accounts.key", await privatePem(tokens.privateKey));
+  await write("service-accounts.pub", await publicPem(tokens.publicKey));
+  for (const [file, { name, group }] of Object.entries(identities(cluster))) {
+    const keys = await newKeys();
+    const certificate = await x509.X509CertificateGenerator.create({
+      subject: [...(group ? [{ O: [group] }] : []), { CN: [name] }],
+      issuer: ca.subject,
+      publicKey: keys.publicKey,
+      signingKey: caKeys.privateKey,
+      signingAlgorithm: algorithm,
+      notBefore: new Date(Date.now() - day),
+      notAfter: new Date(Date.now() + validity),
+      extensions: [
+        new x509.SubjectAlternativeNameExtension(
+          file === "kube-apiserver"
+            ? apiServerNames(cluster, addresses)
+            : [{ type: "ip", value: addresses.node }],
+        ),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+        new x509.ExtendedKeyUsageExtension([
+          x509.ExtendedKeyUsage.serverAuth,
+          x509.ExtendedKeyUsage.clientAuth,
+        ]),
+      ],
+    });
+    const pem = certificate.toString("pem");
+    const key = await privatePem(keys.privateKey);
+    await write(`${file}.crt`, pem);
+    await write(`${file}.key`, key);
+    const config = kubeconfig({
+      name: cluster.name,
+      server: apiServer(addresses),
+      ca: caPem,
+      certificate: pem,
+      key,
+    });
+    await write(`${file}.kubeconfig`, stringifyKubeconfig(config));
+  }
+}
+
+function apiServerNames(
+  cluster: ClusterSettings,
+  addresses: ClusterAddresses,
+): x509.JsonGeneralName[] {
+  const service = ["kubernetes", "kubernetes.default", "kubernetes.default.svc"];
+  return [
+    ...["127.0.0.1", addresses.node, nthAddress(cluster.serviceCidr, 1)].map((value) => ({
+      type: "ip" as const,
+      value,
+    })),
+    ...[...service, "kubernetes.default.svc.cluster.local"].map((value) => ({
+      type: "dns" as const,
+      value,
+    })),
+  ];
+}
+
+async function newKeys(): Promise<webcrypto.CryptoKeyPair> {
+  return webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
+}
+
+async function privatePem(key: webcrypto.CryptoKey): Promise<string> {
+  return x509.PemConverter.encode(await webcrypto.subtle.exportKey("pkcs8", key), "PRIVATE KEY");
+}
+
+async function publicPem(key: webcrypto.CryptoKey): Promise<string> {
+  return x509.PemConverter.encode(await webcrypto.subtle.exportKey("spki", key), "PUBLIC KEY");
+}

@@ -1,0 +1,103 @@
+import { existsSync } from "node:fs";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import type { LabSettings } from "../settings.ts";
+import { clusterAddresses } from "./addresses.ts";
+import { adminKubeconfig } from "./cluster.ts";
+import { ensureBridge, knownNodeCidr, labLinks, removeHostNetwork } from "./host-network.ts";
+import { mergeKubeconfigs, stringifyKubeconfig } from "./kubeconfig.ts";
+import { withLock } from "./lock.ts";
+import { checkLocations, labCgroup, Node } from "./node.ts";
+
+/** Throws, naming the way out, on a machine that the lab cannot run on. */
+export function checkMachine(): void {
+  const wrong = [
+    ...(process.platform === "linux" ? [] : [`it needs Linux, this is ${process.platform}`]),
+    ...(process.arch === "x64" ? [] : [`it needs an x86-64 processor, this is ${process.arch}`]),
+    ...(process.getuid?.() === 0 ? [] : ["it needs root, for network namespaces and cgroups"]),
+  ];
+  if (wrong.length === 0) return;
+  throw new Error(
+    `The lab cannot run here:\n${wrong.map((reason) => ` - ${reason}`).join("\n")}\n` +
+      'With clusters of your own you need no lab: see "On your own clusters" in README.md.',
+  );
+}
+
+/** Runs `work` while no other command changes this checkout's lab. */
+export async function withLabLock<T>(
+  settings: LabSettings,
+  work: () => Promise<T>,
+  onWait?: (message: string) => void,
+): Promise<T> {
+  return withLock(
+    `istio-canary-lab-${settings.id}`,
+    "another lab command in this checkout",
+    work,
+    onWait,
+  );
+}
+
+/** Prepares the machine and gives the lab's nodes, none of them started. */
+export async function prepareNodes(settings: LabSettings): Promise<Node[]> {
+  checkMachine();
+  checkLocations(settings);
+  await mkdir(settings.dir, { recursive: true });
+  const nodeCidr = await ensureBridge(settings);
+  return nodes(settings, nodeCidr);
+}
+
+/** The lab's nodes, or undefined if the lab has never been up. */
+export async function knownNodes(settings: LabSettings): Promise<Node[] | undefined> {
+  const nodeCidr = await knownNodeCidr(settings);
+  return nodeCidr === undefined ? undefined : nodes(settings, nodeCidr);
+}
+
+/** Writes the kubeconfig with a context for each cluster. */
+export async function writeKubeconfig(
+  settings: LabSettings,
+  nodes: readonly Node[],
+): Promise<void> {
+  const configs = await Promise.all(nodes.map((node) => adminKubeconfig(node)));
+  const file = kubeconfigFile(settings);
+  const made = `${file}.new`;
+  await rm(made, { force: true });
+  await writeFile(made, stringifyKubeconfig(mergeKubeconfigs(configs)), { mode: 0o600 });
+  await rename(made, file);
+}
+
+/** The kubeconfig with a context for each cluster. */
+export function kubeconfigFile(settings: LabSettings): string {
+  return path.join(settings.dir, "kubeconfig");
+}
+
+/**
+ * Takes the clusters down, whatever is left of them: every process, and with them namespaces, mounts
+ * and network; then bridge, cgroups and files.
+ */
+export async function removeClusters(settings: LabSettings): Promise<void> {
+  checkMachine();
+  const cgroup = labCgroup(settings);
+  await cgroup.kill();
+  await removeHostNetwork(settings);
+  await cgroup.remove();
+  for (const name of ["clusters", "kubeconfig", "node-cidr"]) {
+    await rm(path.join(settings.dir, name), { recursive: true, force: true });
+  }
+}
+
+/** What is left of the lab on the machine; nothing after {@link removeClusters}. */
+export async function remains(settings: LabSettings): Promise<string[]> {
+  const cgroup = labCgroup(settings);
+  return [
+    ...(await labLinks(settings)).map((link) => `network link ${link}`),
+    ...(cgroup.exists() ? [`cgroup ${cgroup.path}`] : []),
+    ...(await cgroup.processes()).map((pid) => `process ${pid}`),
+    ...(existsSync(path.join(settings.dir, "clusters")) ? ["files of the clusters"] : []),
+  ];
+}
+
+function nodes(settings: LabSettings, nodeCidr: string): Node[] {
+  return settings.clusters.map(
+    (cluster) => new Node(settings, cluster, clusterAddresses(nodeCidr, cluster.index)),
+  );
+}
