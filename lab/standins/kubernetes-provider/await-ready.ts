@@ -1,0 +1,126 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { KubernetesClient } from "./client.ts";
+import { isNotFound } from "./client.ts";
+import { annotation, idOf, referenceTo } from "./objects.ts";
+import { podProblems } from "./pod-problems.ts";
+import { hasReadyEndpoint, needsEndpoints, readiness, type Readiness } from "./readiness.ts";
+import { listAt, textAt, type Fields } from "./values.ts";
+
+/** The official provider's default for an object to become ready, in seconds. */
+const READY_WITHIN = 600;
+const POLL_MS = 300;
+/** How often the reasons for waiting are looked up and shown, in milliseconds. */
+const TELL_EVERY = 10_000;
+
+/** The object exists, but is not ready. */
+export class NotReadyError extends Error {
+  readonly live: Fields;
+
+  constructor(message: string, live: Fields) {
+    super(message);
+    this.live = live;
+  }
+}
+
+export interface AwaitOptions {
+  readonly client: KubernetesClient;
+  /** The resource's `customTimeouts`, in seconds; 0 for none. */
+  readonly timeout: number;
+  readonly signal: AbortSignal;
+  /** Shows a message beside the resource while it is waited for. */
+  readonly tell: (message: string) => void;
+}
+
+/** Seconds to wait: the resource's own timeout, then its annotation, then the default. */
+function timeoutOf(object: Fields, given: number): number {
+  return given || Number(annotation(object, "pulumi.com/timeoutSeconds") ?? 0) || READY_WITHIN;
+}
+
+/** Whether an object has asked not to be waited for. */
+export function skipsAwait(object: Fields): boolean {
+  return annotation(object, "pulumi.com/skipAwait") === "true";
+}
+
+async function readinessOf(client: KubernetesClient, object: Fields): Promise<Readiness> {
+  const own = readiness(object);
+  if (own.state !== "ready" || !needsEndpoints(object)) return own;
+  const { namespace, name } = referenceTo(object);
+  const slices = await client.list(
+    { apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice", namespace },
+    { labelSelector: `kubernetes.io/service-name=${name}` },
+  );
+  return hasReadyEndpoint(slices)
+    ? own
+    : { state: "waiting", reason: "no ready pod stands behind the service" };
+}
+
+/** Waits until an object is ready and gives its last state; fails with the reasons as NotReadyError. */
+export async function awaitReady(object: Fields, options: AwaitOptions): Promise<Fields> {
+  const { client, signal, tell } = options;
+  if (skipsAwait(object)) return object;
+  const timeout = timeoutOf(object, options.timeout);
+  const end = Date.now() + timeout * 1000;
+  const reference = referenceTo(object);
+  const what = `${reference.kind} ${idOf(reference)}`;
+  let live = object;
+  let tellAt = Date.now() + TELL_EVERY / 5;
+  for (;;) {
+    const found = await readinessOf(client, live);
+    if (found.state === "ready") return live;
+    const ended =
+      found.state === "failed"
+        ? `${what} has failed`
+        : signal.aborted
+          ? `cancelled while waiting for ${what}`
+          : Date.now() >= end
+            ? `timed out after ${timeout} s waiting for ${what}`
+            : undefined;
+    if (ended !== undefined) {
+      const pods = signal.aborted ? [] : await podProblems(client, live);
+      throw new NotReadyError([`${ended}: ${found.reason}`, ...pods].join("\n"), live);
+    }
+    if (Date.now() >= tellAt) {
+      const pods = await podProblems(client, live);
+      tell([found.reason, ...pods].join("; "));
+      tellAt = Date.now() + TELL_EVERY;
+    }
+    await delay(POLL_MS);
+    const next = await client.find(reference);
+    if (next === undefined) {
+      throw new NotReadyError(`${what} was deleted while it was waited for`, live);
+    }
+    live = next;
+  }
+}
+
+/** The official provider's default for an object to be gone, in seconds. */
+const GONE_WITHIN = 300;
+
+/** Waits until an object is gone, or another one has taken its name. */
+export async function awaitGone(object: Fields, options: AwaitOptions): Promise<void> {
+  const { client, signal } = options;
+  const reference = referenceTo(object);
+  const uid = textAt(object, "metadata", "uid");
+  const timeout = timeoutOf({ metadata: object["metadata"] }, options.timeout || GONE_WITHIN);
+  const end = Date.now() + timeout * 1000;
+  const path = await client.pathOf(reference);
+  for (;;) {
+    let live: Fields;
+    try {
+      live = await client.json("GET", path);
+    } catch (error) {
+      if (isNotFound(error)) return;
+      throw error;
+    }
+    if (uid !== undefined && textAt(live, "metadata", "uid") !== uid) return;
+    if (Date.now() >= end || signal.aborted) {
+      const left = listAt(live, "metadata", "finalizers").map((item) => textAt({ item }, "item"));
+      const why = left.length > 0 ? `; its finalizers are ${left.join(", ")}` : "";
+      const how = signal.aborted ? "cancelled" : `timed out after ${timeout} s`;
+      throw new Error(
+        `${how} waiting for ${reference.kind} ${idOf(reference)} to be deleted${why}`,
+      );
+    }
+    await delay(POLL_MS);
+  }
+}

@@ -1,0 +1,156 @@
+/** What a Release's inputs mean to the `helm` program, as functions of the inputs alone. */
+import {
+  isAsset,
+  isFields,
+  listAt,
+  mapFields,
+  at,
+  textAt,
+  type Fields,
+  type Value,
+} from "./values.ts";
+
+/** Seconds helm waits for a release by default, as in the official provider. */
+const READY_WITHIN = 300;
+
+/** Inputs this stand-in does not carry out; it refuses them rather than doing something else. */
+export const UNSUPPORTED = [
+  "forceUpdate",
+  "keyring",
+  "lint",
+  "postrender",
+  "recreatePods",
+  "replace",
+  "resetValues",
+  "reuseValues",
+  "verify",
+] as const;
+
+/** Whether an input asks for something: a flag that is false asks for nothing. */
+export function asksFor(inputs: Fields, name: string): boolean {
+  const value = at(inputs, name);
+  return value !== undefined && value !== null && value !== false && value !== "";
+}
+
+/** What may not be set, by property. */
+export function unsupportedInputs(inputs: Fields): string[] {
+  const credentials = ["username", "password", "caFile", "certFile", "keyFile"]
+    .filter((name) => at(inputs, "repositoryOpts", name) !== undefined)
+    .map((name) => `repositoryOpts.${name}`);
+  return [...UNSUPPORTED.filter((name) => asksFor(inputs, name)), ...credentials];
+}
+
+/** Arguments that name the chart. */
+function chartArguments(inputs: Fields): string[] {
+  const repo = textAt(inputs, "repositoryOpts", "repo");
+  const version = textAt(inputs, "version");
+  return [
+    textAt(inputs, "chart") ?? "",
+    ...(repo === undefined ? [] : ["--repo", repo]),
+    ...(version === undefined ? [] : ["--version", version]),
+    ...(asksFor(inputs, "devel") ? ["--devel"] : []),
+    ...(asksFor(inputs, "dependencyUpdate") ? ["--dependency-update"] : []),
+    ...(asksFor(inputs, "disableOpenapiValidation") ? ["--disable-openapi-validation"] : []),
+    ...(asksFor(inputs, "skipCrds") ? ["--skip-crds"] : []),
+    ...(asksFor(inputs, "disableWebhooks") ? ["--no-hooks"] : []),
+  ];
+}
+
+const valuesArguments = (files: readonly string[]) => files.flatMap((file) => ["--values", file]);
+
+/**
+ * `helm upgrade --install` for a release.
+ *
+ * @param valueFiles files with the values, later ones win; values are never arguments, which any user could read
+ * @param owner label that marks the release as this resource's
+ * @param timeout the resource's `customTimeouts`, in seconds; 0 for none
+ */
+export function upgradeArguments(
+  inputs: Fields,
+  valueFiles: readonly string[],
+  owner: string,
+  timeout: number,
+): string[] {
+  const own = at(inputs, "timeout");
+  const seconds = typeof own === "number" && own > 0 ? own : timeout || READY_WITHIN;
+  const history = at(inputs, "maxHistory");
+  const description = textAt(inputs, "description");
+  const wait = !asksFor(inputs, "skipAwait");
+  return [
+    "upgrade",
+    "--install",
+    textAt(inputs, "name") ?? "",
+    ...chartArguments(inputs),
+    ...valuesArguments(valueFiles),
+    "--labels",
+    `${OWNER_LABEL}=${owner}`,
+    "--timeout",
+    `${seconds}s`,
+    // As the official provider applies a release: by the client, so that its objects have no foreign field manager.
+    "--server-side=false",
+    ...(asksFor(inputs, "createNamespace") ? ["--create-namespace"] : []),
+    ...(asksFor(inputs, "atomic") ? ["--rollback-on-failure"] : []),
+    ...(asksFor(inputs, "cleanupOnFail") ? ["--cleanup-on-fail"] : []),
+    ...(asksFor(inputs, "takeOwnership") ? ["--take-ownership"] : []),
+    ...(asksFor(inputs, "renderSubchartNotes") ? ["--render-subchart-notes"] : []),
+    // Helm 3's rules of readiness, which the official provider uses; they include a load balancer's address.
+    ...(wait ? ["--wait=legacy"] : []),
+    ...(wait && asksFor(inputs, "waitForJobs") ? ["--wait-for-jobs"] : []),
+    ...(typeof history === "number" ? ["--history-max", String(history)] : []),
+    ...(description === undefined ? [] : ["--description", description]),
+    "--output",
+    "json",
+    "--hide-notes",
+  ];
+}
+
+/** Label on a release's record that tells which Pulumi resource it belongs to. */
+export const OWNER_LABEL = "pulumi-resource";
+
+/** `helm template` for a release: renders the chart with the values and checks them, without a cluster. */
+export function templateArguments(inputs: Fields, valueFiles: readonly string[]): string[] {
+  return [
+    "template",
+    textAt(inputs, "name") ?? "",
+    ...chartArguments(inputs),
+    ...valuesArguments(valueFiles),
+  ];
+}
+
+/** Paths of the value files that are given as assets, and the values given as such, in the order of precedence. */
+export function valueSources(inputs: Fields): {
+  readonly files: readonly ({ readonly path: string } | { readonly text: string })[];
+  readonly values: Fields;
+} {
+  const files = listAt(inputs, "valueYamlFiles").map((asset) => {
+    const path = textAt(asset, "path");
+    const text = textAt(asset, "text");
+    if (isAsset(asset) && path) return { path };
+    if (isAsset(asset) && text !== undefined) return { text };
+    throw new Error("valueYamlFiles: only files and texts are supported, no remote assets");
+  });
+  const given = at(inputs, "values");
+  const values = isFields(given) ? given : {};
+  return { files, values: asksFor(inputs, "allowNullValues") ? values : withoutNulls(values) };
+}
+
+/** A null would delete the chart's default; the official provider drops it unless told otherwise. */
+function withoutNulls(values: Fields): Fields {
+  const kept = Object.entries(values).filter(([, value]) => value !== null);
+  return mapFields(Object.fromEntries(kept), (value: Value) =>
+    isFields(value) && !isAsset(value) ? withoutNulls(value) : value,
+  );
+}
+
+/** A release as `helm get metadata --output json` describes it. */
+export function statusOf(metadata: Fields): Fields {
+  return {
+    name: metadata["name"],
+    namespace: metadata["namespace"],
+    revision: metadata["revision"],
+    status: metadata["status"],
+    chart: metadata["chart"],
+    version: metadata["version"],
+    appVersion: metadata["appVersion"],
+  };
+}

@@ -1,0 +1,52 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { ApiError } from "./client.ts";
+
+/** How long a write is tried again while the server says it cannot take it yet, in milliseconds. */
+export const RETRY_FOR = 90_000;
+const RETRY_EVERY = 1_000;
+
+/**
+ * Why a failed request may succeed if it is sent again, or undefined if it cannot. Webhooks that have
+ * just been installed refuse connections until their pod serves; that is the common case.
+ */
+export function passingReason(error: unknown): string | undefined {
+  if (!(error instanceof ApiError)) return undefined;
+  const { status, message, reason } = error;
+  if (/failed calling webhook|failed to call webhook/.test(message)) return "webhook not ready";
+  if (status === 0) return "API server not reachable";
+  if (status === 429) return "API server is busy";
+  if (status === 409 && reason === "Conflict" && !/^Apply failed|conflict with/.test(message)) {
+    return "object was changed at the same time";
+  }
+  if (message.includes("because it is being terminated")) return "namespace is being deleted";
+  if (message.includes("object is being deleted")) return "object is being deleted";
+  if ([500, 502, 503, 504].includes(status)) return "API server is not ready";
+  return undefined;
+}
+
+export interface RetryOptions {
+  readonly forMs: number;
+  readonly signal: AbortSignal;
+  /** Told once for each new reason to wait. */
+  readonly onWait?: (reason: string) => void;
+}
+
+/** Sends a request again while what failed is passing, for a bounded time. */
+export async function retrying<T>(
+  send: () => Promise<T>,
+  { forMs, signal, onWait }: RetryOptions,
+): Promise<T> {
+  const end = Date.now() + forMs;
+  let told = "";
+  for (;;) {
+    try {
+      return await send();
+    } catch (error) {
+      const reason = passingReason(error);
+      if (reason === undefined || Date.now() >= end || signal.aborted) throw error;
+      if (told !== reason) onWait?.(`${reason}, trying again: ${(error as Error).message}`);
+      told = reason;
+      await delay(RETRY_EVERY, undefined, { signal });
+    }
+  }
+}
