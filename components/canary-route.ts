@@ -1,0 +1,125 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { destinationRule } from "../lib/manifests/destination-rule.ts";
+import {
+  virtualService,
+  type RequestMatch,
+  type Retries,
+} from "../lib/manifests/virtual-service.ts";
+import { serviceHost } from "../lib/names.ts";
+import { throwProblems } from "../lib/problems.ts";
+import { isWeight, sharesByVersion } from "../lib/weights.ts";
+import { childOptions } from "./child-options.ts";
+
+export interface CanaryRouteArgs {
+  readonly service: string;
+  readonly namespace: string;
+  /** Version that gets what the canary does not. */
+  readonly stable: string;
+  /** Version on trial. @default none */
+  readonly canary?: string | undefined;
+  /** Percent of requests for the canary, a whole number from 0 to 100. In force within a second. */
+  readonly weight: number;
+  /** Requests that reach the canary at any weight, even 0. @default none */
+  readonly matches?: readonly RequestMatch[] | undefined;
+  /** Time limit of a request with all its retries. @default "10s" */
+  readonly timeout?: string | undefined;
+  /** @default 2 more attempts when the request has not reached the service */
+  readonly retries?: Retries | undefined;
+  /** Percent of requests also sent to the canary, whose answers are thrown away. @default 0 */
+  readonly mirrorPercent?: number | undefined;
+  /** Hosts that name the service in one other cluster each, split by the same weights. @default none */
+  readonly crossClusterHosts?: readonly string[] | undefined;
+  /** Gateway (`namespace/name`) and hosts for clients outside the mesh. @default none */
+  readonly ingress?: { readonly gateway: string; readonly hosts: readonly string[] } | undefined;
+  /** Domain of Kubernetes Services. @default "cluster.local" */
+  readonly clusterDomain?: string | undefined;
+  /**
+   * What else must be in place before the weight changes: the rules of all other clusters, whose
+   * gateways only know the subsets of their own rule. @default nothing
+   */
+  readonly weightsAfter?: Promise<readonly pulumi.Resource[]> | undefined;
+}
+
+/**
+ * How one cluster's clients reach a service: its DestinationRule with a subset for each version, and
+ * its one VirtualService with the weights. Options' `dependsOn` should name the Deployments of the
+ * versions in every cluster.
+ */
+export class CanaryRoute extends pulumi.ComponentResource {
+  static readonly type = "istio-canary:mesh:CanaryRoute";
+  readonly host: string;
+  /** The service's subsets. */
+  readonly destinationRule: k8s.apiextensions.CustomResource;
+  /** The weights. */
+  readonly virtualService: k8s.apiextensions.CustomResource;
+  /** Percent of requests by version. */
+  readonly shares: Readonly<Record<string, number>>;
+
+  constructor(name: string, args: CanaryRouteArgs, opts?: pulumi.ComponentResourceOptions) {
+    super(CanaryRoute.type, name, {}, opts);
+    throwProblems(`Invalid arguments for CanaryRoute ${name}:`, problems(args));
+    const clusterDomain = args.clusterDomain ?? "cluster.local";
+    const { stable, canary } = args;
+
+    this.destinationRule = new k8s.apiextensions.CustomResource(
+      `${name}-rule`,
+      destinationRule({
+        service: args.service,
+        namespace: args.namespace,
+        clusterDomain,
+        versions: canary === undefined ? [stable] : [stable, canary],
+      }),
+      childOptions(this, opts),
+    );
+    const rules: Promise<pulumi.Resource[]> = Promise.resolve(args.weightsAfter ?? []).then(
+      (others) => [this.destinationRule, ...others],
+    );
+    this.virtualService = new k8s.apiextensions.CustomResource(
+      `${name}-weights`,
+      virtualService({
+        ...args,
+        clusterDomain,
+        matches: args.matches ?? [],
+        timeout: args.timeout ?? "10s",
+        retries: args.retries ?? { attempts: 2 },
+        mirrorPercent: args.mirrorPercent ?? 0,
+        crossClusterHosts: args.crossClusterHosts ?? [],
+        ingressHosts: args.ingress?.hosts ?? [],
+        ingressGateway: args.ingress?.gateway ?? "",
+      }),
+      {
+        parent: this,
+        dependsOn: rules,
+      },
+    );
+    this.host = serviceHost(args, clusterDomain);
+    this.shares = sharesByVersion(args);
+    this.registerOutputs({ host: this.host, shares: this.shares });
+  }
+}
+
+function problems({ weight, stable, canary }: CanaryRouteArgs) {
+  return [
+    ...(isWeight(weight)
+      ? []
+      : [
+          {
+            path: "weight",
+            value: weight,
+            rule: "must be a whole number from 0 to 100",
+            fix: "Give the percent of requests that the canary gets.",
+          },
+        ]),
+    ...(stable === canary
+      ? [
+          {
+            path: "canary",
+            value: canary,
+            rule: "must be another version than stable",
+            fix: "Leave canary out while there is one version.",
+          },
+        ]
+      : []),
+  ];
+}

@@ -1,0 +1,55 @@
+import * as k8s from "@pulumi/kubernetes";
+import type * as pulumi from "@pulumi/pulumi";
+import {
+  chartInputs,
+  gatewayValues,
+  mergeValues,
+  type ChartSource,
+  type HelmValues,
+} from "../lib/helm-values.ts";
+
+export interface GatewayReleaseArgs {
+  /** Name of the Release, and by the chart of Deployment and Service. */
+  readonly release: string;
+  readonly namespace: string;
+  readonly version: string;
+  readonly charts: ChartSource;
+  readonly replicas: number;
+  readonly network?: string | undefined;
+  readonly values: HelmValues;
+}
+
+/** Where clients reach a Service of type LoadBalancer: IP addresses, or host names on some clouds. */
+export function loadBalancerAddresses(
+  status: k8s.types.output.core.v1.ServiceStatus | undefined,
+): string[] {
+  // A dry run answers without a status, whatever the SDK's types say.
+  const ingress = status?.loadBalancer?.ingress ?? [];
+  return ingress.map(({ ip, hostname }) => ip || hostname).filter(Boolean);
+}
+
+/** Installs the chart `gateway` and reads the addresses its Service gets. */
+export function gatewayRelease(
+  name: string,
+  args: GatewayReleaseArgs,
+  opts: pulumi.CustomResourceOptions,
+): { release: k8s.helm.v3.Release; addresses: pulumi.Output<string[]> } {
+  const { replicas, network } = args;
+  const release = new k8s.helm.v3.Release(
+    `${name}-release`,
+    {
+      name: args.release,
+      namespace: args.namespace,
+      ...chartInputs(args.charts, "gateway", args.version),
+      values: mergeValues(gatewayValues(args.release, { replicas, network }), args.values),
+    },
+    opts,
+  );
+  const service = k8s.core.v1.Service.get(
+    `${name}-service`,
+    // Unknown until the Release is there, so that a first preview does not look for the Service.
+    release.id.apply(() => `${args.namespace}/${args.release}`),
+    { ...opts, dependsOn: [release] },
+  );
+  return { release, addresses: service.status.apply(loadBalancerAddresses) };
+}

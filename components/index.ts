@@ -1,0 +1,17 @@
+export { CanaryRoute, type CanaryRouteArgs } from "./canary-route.ts";
+export { CanaryWorkload, type CanaryWorkloadArgs, type VersionArgs } from "./canary-workload.ts";
+export {
+  CrossClusterServiceEntry,
+  type CrossClusterServiceEntryArgs,
+} from "./cross-cluster-service-entry.ts";
+export { EastWestGateway, type EastWestGatewayArgs } from "./east-west-gateway.ts";
+export { IngressGateway, type IngressGatewayArgs, type IngressTls } from "./ingress-gateway.ts";
+export { IstioControlPlane, type IstioControlPlaneArgs } from "./istio-control-plane.ts";
+export {
+  MeshCertificates,
+  type CertificateAuthority,
+  type MeshCertificatesArgs,
+  type OwnCertificates,
+} from "./mesh-certificates.ts";
+export { MeshSecurity, type MeshSecurityArgs } from "./mesh-security.ts";
+export { RemoteSecret, type RemoteSecretArgs } from "./remote-secret.ts";

@@ -1,0 +1,118 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { gatewayLabels, type ChartSource, type HelmValues } from "../lib/helm-values.ts";
+import { INGRESS_GATEWAY, INGRESS_NAMESPACE } from "../lib/names.ts";
+import { childOptions } from "./child-options.ts";
+import { gatewayRelease } from "./gateway-release.ts";
+
+export interface IngressTls {
+  /** Secret of type kubernetes.io/tls in the gateway's namespace. */
+  readonly credentialName: string;
+  /** PEM certificate, with the chain, and key; the component makes the Secret from them. @default the Secret exists */
+  readonly pair?:
+    { readonly certificate: pulumi.Input<string>; readonly key: pulumi.Input<string> } | undefined;
+  /** Whether plain HTTP is answered by a redirect to HTTPS. @default false */
+  readonly httpsRedirect?: boolean | undefined;
+}
+
+export interface IngressGatewayArgs {
+  /** Istio's version, the same as istiod's. */
+  readonly version: string;
+  /** Hosts for which the gateway takes requests. */
+  readonly hosts: readonly string[];
+  /** HTTPS on port 443 beside HTTP on port 80. @default HTTP only */
+  readonly tls?: IngressTls | undefined;
+  /** @default Istio's official repository */
+  readonly charts?: ChartSource | undefined;
+  /** Pods of the gateway. @default 2 */
+  readonly replicas?: number | undefined;
+  /** Values of the chart `gateway`, merged over the component's own. @default none */
+  readonly values?: HelmValues | undefined;
+}
+
+/**
+ * The way in for clients outside the mesh. A service's VirtualService binds to it, so these requests
+ * are split by the same weights as those inside. Depends on istiod.
+ */
+export class IngressGateway extends pulumi.ComponentResource {
+  static readonly type = "istio-canary:mesh:IngressGateway";
+  /** Where clients reach the gateway: IP addresses, or host names on some clouds. */
+  readonly addresses: pulumi.Output<string[]>;
+  /** The Gateway for VirtualServices, as `namespace/name`. */
+  readonly gateway: string;
+  /** The gateway's pods running. */
+  readonly release: k8s.helm.v3.Release;
+
+  constructor(name: string, args: IngressGatewayArgs, opts?: pulumi.ComponentResourceOptions) {
+    super(IngressGateway.type, name, {}, opts);
+    const { tls } = args;
+    const hosts = [...args.hosts];
+    const namespace = new k8s.core.v1.Namespace(
+      `${name}-namespace`,
+      { metadata: { name: INGRESS_NAMESPACE, labels: { "istio-injection": "enabled" } } },
+      childOptions(this, opts),
+    );
+
+    const { release, addresses } = gatewayRelease(
+      name,
+      {
+        release: INGRESS_GATEWAY,
+        namespace: INGRESS_NAMESPACE,
+        version: args.version,
+        charts: args.charts ?? {},
+        replicas: args.replicas ?? 2,
+        values: args.values ?? {},
+      },
+      childOptions(this, opts, [namespace]),
+    );
+
+    if (tls?.pair) {
+      new k8s.core.v1.Secret(
+        `${name}-tls`,
+        {
+          metadata: { name: tls.credentialName, namespace: INGRESS_NAMESPACE },
+          type: "kubernetes.io/tls",
+          stringData: {
+            "tls.crt": tls.pair.certificate,
+            "tls.key": pulumi.secret(tls.pair.key),
+          },
+        },
+        childOptions(this, opts, [namespace]),
+      );
+    }
+
+    new k8s.apiextensions.CustomResource(
+      `${name}-gateway`,
+      {
+        apiVersion: "networking.istio.io/v1",
+        kind: "Gateway",
+        metadata: { name: INGRESS_GATEWAY, namespace: INGRESS_NAMESPACE },
+        spec: {
+          selector: gatewayLabels(INGRESS_GATEWAY),
+          servers: [
+            {
+              port: { number: 80, name: "http", protocol: "HTTP" },
+              hosts,
+              ...(tls?.httpsRedirect === true && { tls: { httpsRedirect: true } }),
+            },
+            ...(tls
+              ? [
+                  {
+                    port: { number: 443, name: "https", protocol: "HTTPS" },
+                    tls: { mode: "SIMPLE", credentialName: tls.credentialName },
+                    hosts,
+                  },
+                ]
+              : []),
+          ],
+        },
+      },
+      childOptions(this, opts, [namespace]),
+    );
+
+    this.gateway = `${INGRESS_NAMESPACE}/${INGRESS_GATEWAY}`;
+    this.release = release;
+    this.addresses = addresses;
+    this.registerOutputs({ addresses, gateway: this.gateway });
+  }
+}

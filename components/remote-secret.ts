@@ -1,0 +1,99 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { readerKubeconfig, type ApiServer } from "../lib/kubeconfig.ts";
+import { SYSTEM_NAMESPACE } from "../lib/names.ts";
+import { childOptions } from "./child-options.ts";
+
+export interface RemoteSecretArgs {
+  /** Cluster that is read. */
+  readonly source: string;
+  /** Provider of that cluster; the component's own provider is the reading cluster's. */
+  readonly sourceProvider: pulumi.ProviderResource;
+  /** Cluster whose istiod reads. */
+  readonly reader: string;
+  /** The read cluster's API server, as the reading cluster reaches it. */
+  readonly apiServer: ApiServer;
+}
+
+/** The ClusterRole that the chart `istiod` makes for readers from other clusters. */
+const READER_ROLE = `istio-reader-clusterrole-${SYSTEM_NAMESPACE}`;
+
+/**
+ * Lets istiod of one cluster find the endpoints of another one: a ServiceAccount for this reader
+ * alone in the cluster that is read, and its token as an `istio/multiCluster` Secret in the reading
+ * cluster. Depends on istiod of both.
+ */
+export class RemoteSecret extends pulumi.ComponentResource {
+  static readonly type = "istio-canary:mesh:RemoteSecret";
+  /** Name of the Secret in the reading cluster. */
+  readonly secretName: pulumi.Output<string>;
+
+  constructor(name: string, args: RemoteSecretArgs, opts?: pulumi.ComponentResourceOptions) {
+    super(RemoteSecret.type, name, {}, opts);
+    const { source, reader, apiServer } = args;
+    const account = `istio-reader-${reader}`;
+    const inSource = (...after: pulumi.Resource[]): pulumi.CustomResourceOptions =>
+      pulumi.mergeOptions(childOptions(this, opts, after), { provider: args.sourceProvider });
+
+    const serviceAccount = new k8s.core.v1.ServiceAccount(
+      `${name}-account`,
+      { metadata: { name: account, namespace: SYSTEM_NAMESPACE } },
+      inSource(),
+    );
+    const binding = new k8s.rbac.v1.ClusterRoleBinding(
+      `${name}-binding`,
+      {
+        metadata: { name: account },
+        roleRef: {
+          apiGroup: "rbac.authorization.k8s.io",
+          kind: "ClusterRole",
+          name: READER_ROLE,
+        },
+        subjects: [{ kind: "ServiceAccount", name: account, namespace: SYSTEM_NAMESPACE }],
+      },
+      inSource(serviceAccount),
+    );
+    const token = new k8s.core.v1.Secret(
+      `${name}-token`,
+      {
+        metadata: {
+          name: `${account}-token`,
+          namespace: SYSTEM_NAMESPACE,
+          annotations: { "kubernetes.io/service-account.name": account },
+        },
+        type: "kubernetes.io/service-account-token",
+      },
+      inSource(serviceAccount),
+    );
+
+    const kubeconfig = pulumi.secret(
+      // The id is unknown until the Secret exists, so no preview looks for a token before.
+      pulumi.all([token.id, token.data]).apply(([id, data]) => {
+        const encoded = (data as Partial<typeof data> | undefined)?.["token"];
+        if (encoded === undefined) {
+          throw new pulumi.RunError(
+            `Secret ${id} in ${source} has no token yet: its cluster's controller manager writes it. ` +
+              "Check that kube-controller-manager runs there, then run `pulumi up` again.",
+          );
+        }
+        return readerKubeconfig(source, apiServer, Buffer.from(encoded, "base64").toString());
+      }),
+    );
+    const secret = new k8s.core.v1.Secret(
+      `${name}-kubeconfig`,
+      {
+        metadata: {
+          name: `istio-remote-secret-${source}`,
+          namespace: SYSTEM_NAMESPACE,
+          labels: { "istio/multiCluster": "true" },
+          annotations: { "networking.istio.io/cluster": source },
+        },
+        stringData: { [source]: kubeconfig },
+      },
+      childOptions(this, opts, [binding]),
+    );
+
+    this.secretName = secret.metadata.name;
+    this.registerOutputs({ secretName: this.secretName });
+  }
+}

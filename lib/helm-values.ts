@@ -1,0 +1,105 @@
+/** Values of a Helm chart. */
+export type HelmValues = Readonly<Record<string, unknown>>;
+
+/** Where Istio's charts come from. */
+export interface ChartSource {
+  /** URL of a chart repository. @default Istio's official one */
+  readonly repository?: string | undefined;
+  /** Folder with packaged charts, as `istiod-1.31.0.tgz`; used instead of a repository. */
+  readonly directory?: string | undefined;
+}
+
+/** The repository that Istio's documentation names. */
+export const ISTIO_REPOSITORY = "https://istio-release.storage.googleapis.com/charts";
+
+/** The inputs of a helm Release that say which chart it installs. */
+export function chartInputs(source: ChartSource, chart: string, version: string) {
+  return source.directory === undefined
+    ? { chart, version, repositoryOpts: { repo: source.repository ?? ISTIO_REPOSITORY } }
+    : { chart: `${source.directory}/${chart}-${version}.tgz` };
+}
+
+function isRecord(value: unknown): value is HelmValues {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Merges values as Helm does: maps key by key, everything else replaced by what comes last. */
+export function mergeValues(base: HelmValues, ...others: readonly HelmValues[]): HelmValues {
+  const merged: Record<string, unknown> = { ...base };
+  for (const [key, value] of others.flatMap((other) => Object.entries(other))) {
+    const old = merged[key];
+    merged[key] = isRecord(old) && isRecord(value) ? mergeValues(old, value) : value;
+  }
+  return merged;
+}
+
+/**
+ * Both charts render a validation webhook that starts as Ignore and that istiod turns to Fail; said
+ * at once, the live object stays as the chart has it, and a refresh finds no drift.
+ */
+const VALIDATION = { base: { validationFailurePolicy: "Fail" } };
+
+/** Values of the chart `base`: the custom resource definitions and the default webhook. */
+export function baseValues(): HelmValues {
+  return VALIDATION;
+}
+
+export interface ControlPlaneSettings {
+  readonly cluster: string;
+  readonly network: string;
+  readonly meshId: string;
+  readonly version: string;
+  readonly trustDomain: string;
+  readonly clusterDomain: string;
+  /** Image hub of istiod and the proxies. @default the chart's */
+  readonly hub?: string | undefined;
+}
+
+/** Values of the chart `istiod` for one primary cluster of a mesh over several networks. */
+export function istiodValues(settings: ControlPlaneSettings): HelmValues {
+  return mergeValues(VALIDATION, {
+    global: {
+      meshID: settings.meshId,
+      multiCluster: { clusterName: settings.cluster },
+      network: settings.network,
+      tag: settings.version,
+      ...(settings.hub !== undefined && { hub: settings.hub }),
+      proxy: { clusterDomain: settings.clusterDomain },
+    },
+    meshConfig: {
+      trustDomain: settings.trustDomain,
+      accessLogFile: "/dev/stdout",
+      // Sidecars answer DNS for the cross-cluster hosts, which no DNS server knows.
+      defaultConfig: { proxyMetadata: { ISTIO_META_DNS_CAPTURE: "true" } },
+    },
+  });
+}
+
+export interface GatewaySettings {
+  readonly replicas: number;
+  /** Network whose mesh traffic the gateway takes in. @default none: a gateway for ordinary ports */
+  readonly network?: string | undefined;
+}
+
+/** Values of the chart `gateway`: a fixed number of replicas, spread over nodes, never all away at once. */
+export function gatewayValues(release: string, settings: GatewaySettings): HelmValues {
+  return {
+    autoscaling: { enabled: false },
+    replicaCount: settings.replicas,
+    podDisruptionBudget: { maxUnavailable: 1 },
+    topologySpreadConstraints: [
+      {
+        maxSkew: 1,
+        topologyKey: "kubernetes.io/hostname",
+        whenUnsatisfiable: "ScheduleAnyway",
+        labelSelector: { matchLabels: gatewayLabels(release) },
+      },
+    ],
+    ...(settings.network !== undefined && { networkGateway: settings.network }),
+  };
+}
+
+/** The labels by which the chart `gateway` marks and selects the pods of a release. */
+export function gatewayLabels(release: string) {
+  return { app: release, istio: release.replace(/^istio-/, "") };
+}

@@ -1,0 +1,64 @@
+import {
+  crossClusterHost,
+  passthroughSni,
+  serviceHost,
+  workloadIdentity,
+  type ServiceName,
+} from "../names.ts";
+import { OWNED } from "./routing-annotations.ts";
+
+export interface DestinationRuleArgs extends ServiceName {
+  readonly clusterDomain: string;
+  /** Versions that get a subset of the same name. */
+  readonly versions: readonly string[];
+}
+
+/** Subsets of a service by the label `version`, over mutual TLS with the mesh's certificates. */
+export function destinationRule({ clusterDomain, versions, ...name }: DestinationRuleArgs) {
+  return {
+    apiVersion: "networking.istio.io/v1",
+    kind: "DestinationRule",
+    metadata: { name: name.service, namespace: name.namespace, annotations: OWNED },
+    spec: {
+      host: serviceHost(name, clusterDomain),
+      trafficPolicy: { tls: { mode: "ISTIO_MUTUAL" } },
+      subsets: versions.map((version) => ({ name: version, labels: { version } })),
+    },
+  };
+}
+
+export interface CrossClusterDestinationRuleArgs extends DestinationRuleArgs {
+  /** Cluster that the host names. */
+  readonly cluster: string;
+  readonly trustDomain: string;
+}
+
+/**
+ * Subsets of the host that names another cluster. Its gateway picks the subset by the server name
+ * alone, so every subset has its own; without it the split would happen once per TCP connection.
+ */
+export function crossClusterDestinationRule(args: CrossClusterDestinationRuleArgs) {
+  const { cluster, clusterDomain, trustDomain, versions, ...name } = args;
+  const tls = (subset?: string) => ({
+    mode: "ISTIO_MUTUAL",
+    sni: passthroughSni(name, clusterDomain, subset),
+    subjectAltNames: [workloadIdentity(name, trustDomain)],
+  });
+  return {
+    apiVersion: "networking.istio.io/v1",
+    kind: "DestinationRule",
+    metadata: {
+      name: `${name.service}-${cluster}`,
+      namespace: name.namespace,
+      annotations: OWNED,
+    },
+    spec: {
+      host: crossClusterHost(name, cluster),
+      trafficPolicy: { tls: tls() },
+      subsets: versions.map((version) => ({
+        name: version,
+        trafficPolicy: { tls: tls(version) },
+      })),
+    },
+  };
+}

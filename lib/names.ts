@@ -1,0 +1,103 @@
+/** Namespace of istiod and of the east-west gateway. */
+export const SYSTEM_NAMESPACE = "istio-system";
+/** Namespace of the gateway for traffic from outside. */
+export const INGRESS_NAMESPACE = "istio-ingress";
+/** Helm release, Deployment and Service of the gateway between clusters. */
+export const EAST_WEST_GATEWAY = "istio-eastwestgateway";
+/** Helm release, Deployment, Service and Gateway for traffic from outside. */
+export const INGRESS_GATEWAY = "istio-ingressgateway";
+/** The Gateway object that lets mTLS traffic for services of the mesh through, as Istio's docs name it. */
+export const CROSS_NETWORK_GATEWAY = "cross-network-gateway";
+/** Port on which an east-west gateway takes mTLS traffic of the mesh. */
+export const EAST_WEST_PORT = 15443;
+/** Port of every service of the mesh; its container port is configuration. */
+export const SERVICE_PORT = 80;
+/** Name of that port; Istio takes the protocol from it. */
+export const SERVICE_PORT_NAME = "http";
+/** Top-level domain of the hosts that name a cluster. */
+const CROSS_CLUSTER_DOMAIN = "mesh";
+/** Virtual addresses of cross-cluster hosts: reserved for future use by IANA, so routed nowhere. */
+const VIRTUAL_PREFIX = "240.240";
+/** Addresses of that /16 that end neither in 0 nor in 255. */
+const VIRTUAL_SLOTS = 256 * 254;
+
+/** RFC 1123 label, as Kubernetes wants it for most names. */
+export function isDnsLabel(text: string): boolean {
+  return /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(text);
+}
+
+/** RFC 1035 label: also begins with a letter, as a Service's name must. */
+export function isServiceName(text: string): boolean {
+  return isDnsLabel(text) && /^[a-z]/.test(text);
+}
+
+/** Fully qualified domain name without wildcard: labels joined by dots, 253 characters at most. */
+export function isDnsName(text: string): boolean {
+  return text.length <= 253 && text.split(".").every(isDnsLabel);
+}
+
+/** What identifies a service in every cluster. */
+export interface ServiceName {
+  readonly service: string;
+  readonly namespace: string;
+}
+
+/** The name of a Kubernetes Service that every cluster resolves to its own: `user-service.user.svc.cluster.local`. */
+export function serviceHost({ service, namespace }: ServiceName, clusterDomain: string): string {
+  return `${service}.${namespace}.svc.${clusterDomain}`;
+}
+
+/** The host that means the service in one cluster, whoever asks: `user-service.user.cluster-b.mesh`. */
+export function crossClusterHost({ service, namespace }: ServiceName, cluster: string): string {
+  return `${service}.${namespace}.${cluster}.${CROSS_CLUSTER_DOMAIN}`;
+}
+
+/**
+ * The server name by which an east-west gateway finds the service, and the subset of it if one is
+ * named (AUTO_PASSTHROUGH; Istio's BuildDNSSrvSubsetKey).
+ */
+export function passthroughSni(name: ServiceName, clusterDomain: string, subset = ""): string {
+  return `outbound_.${SERVICE_PORT}_.${subset}_.${serviceHost(name, clusterDomain)}`;
+}
+
+/** The identity in the certificate of the service's pods, whose ServiceAccount is named like the service. */
+export function workloadIdentity({ service, namespace }: ServiceName, trustDomain: string): string {
+  return `spiffe://${trustDomain}/ns/${namespace}/sa/${service}`;
+}
+
+/** 32-bit FNV-1a: spreads similar hosts over the slots, and is the same everywhere. */
+function hash(text: string): number {
+  let value = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(text)) {
+    value = Math.imul(value ^ byte, 0x01000193) >>> 0;
+  }
+  return value;
+}
+
+/**
+ * A virtual address for each host, the same in every cluster and in every run. Hosts whose hashes
+ * meet move on to the next free slot in alphabetical order, so the addresses depend on the set of
+ * hosts alone, never on its order.
+ */
+export function virtualAddresses(hosts: readonly string[]): ReadonlyMap<string, string> {
+  const unique = [...new Set(hosts)].sort();
+  if (unique.length > VIRTUAL_SLOTS) {
+    throw new Error(
+      `${unique.length} cross-cluster hosts do not fit into ${VIRTUAL_PREFIX}.0.0/16 (${VIRTUAL_SLOTS} addresses)`,
+    );
+  }
+  const taken = new Map<number, string>();
+  for (const host of unique) {
+    let slot = hash(host) % VIRTUAL_SLOTS;
+    while (taken.has(slot)) {
+      slot = (slot + 1) % VIRTUAL_SLOTS;
+    }
+    taken.set(slot, host);
+  }
+  return new Map(
+    [...taken].map(([slot, host]) => [
+      host,
+      `${VIRTUAL_PREFIX}.${Math.floor(slot / 254)}.${(slot % 254) + 1}`,
+    ]),
+  );
+}

@@ -1,0 +1,39 @@
+import { RunError } from "@pulumi/pulumi";
+
+/** One thing that is wrong with what the user wrote. */
+export interface Problem {
+  /** Where it is, as the user would address it: `services[0].port`. */
+  readonly path: string;
+  /** What is there now. Left out where it may be a secret or where nothing is there. */
+  readonly value?: unknown;
+  /** What has to hold, as it completes "services[0].port …": `must be a whole number`. */
+  readonly rule: string;
+  /** What to write instead, as a sentence. */
+  readonly fix: string;
+}
+
+/** Longest value shown in a message; enough to recognise it by. */
+const SHOWN = 80;
+
+function show(value: unknown): string {
+  const text = JSON.stringify(value);
+  return text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
+}
+
+/** One line for one problem: path, rule, value, way out. */
+export function problemLine({ path, value, rule, fix }: Problem): string {
+  const got = value === undefined ? "" : `, got ${show(value)}`;
+  return ` - ${path}: ${rule}${got}. ${fix}`;
+}
+
+/**
+ * Stops the program with every problem in one error, or does nothing when there is none. Pulumi
+ * prints a RunError without a stack trace.
+ *
+ * @param heading what the problems are in, as a line that ends in a colon
+ */
+export function throwProblems(heading: string, problems: readonly Problem[]): void {
+  if (problems.length > 0) {
+    throw new RunError([heading, ...problems.map(problemLine)].join("\n"));
+  }
+}

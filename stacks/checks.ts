@@ -1,0 +1,227 @@
+import { existsSync } from "node:fs";
+import { authorityProblems, pairProblems } from "../lib/certificates.ts";
+import { isServiceName } from "../lib/names.ts";
+import type { Problem } from "../lib/problems.ts";
+import {
+  durationMs,
+  type Certificates,
+  type Cluster,
+  type Ingress,
+  type Mesh,
+  type Service,
+} from "./schema.ts";
+
+/** The parts of the configuration that are right by themselves; the others are undefined. */
+export interface Parts {
+  readonly mesh?: Mesh | undefined;
+  readonly clusters?: readonly Cluster[] | undefined;
+  readonly certificates?: Certificates | undefined;
+  readonly ingress?: Ingress | undefined;
+  readonly services?: readonly Service[] | undefined;
+  readonly phases?: readonly number[] | undefined;
+  readonly weight?: number | undefined;
+}
+
+/** Every list entry whose key an earlier entry has too. */
+function duplicates<T>(
+  list: readonly T[],
+  path: (index: number) => string,
+  key: (item: T) => string | undefined,
+  rule: string,
+  fix: string,
+): Problem[] {
+  const keys = list.map(key);
+  return keys.flatMap((value, i) =>
+    value !== undefined && keys.indexOf(value) < i
+      ? [{ path: path(i), value, rule: `${rule} (so has ${path(keys.indexOf(value))})`, fix }]
+      : [],
+  );
+}
+
+function clusterProblems(clusters: readonly Cluster[]): Problem[] {
+  const at = (key: string) => (i: number) => `clusters[${i}].${key}`;
+  return [
+    ...(clusters.length < 2
+      ? [
+          {
+            path: "clusters",
+            value: clusters.map(({ name }) => name),
+            rule: "must list at least two clusters",
+            fix: "Add another one with name, network and context.",
+          },
+        ]
+      : []),
+    ...duplicates(
+      clusters,
+      at("name"),
+      ({ name }) => name,
+      "must name each cluster once",
+      "Give the cluster another name.",
+    ),
+    ...duplicates(
+      clusters,
+      at("network"),
+      ({ network }) => network,
+      "must be a network of the cluster's own",
+      "Name a network for each cluster; they meet at the gateways.",
+    ),
+    ...duplicates(
+      clusters,
+      at("context"),
+      ({ context, kubeconfig = "" }) => `${context}${kubeconfig && ` in ${kubeconfig}`}`,
+      "must be a kubeconfig context of the cluster's own",
+      "Name the context that leads to this cluster; kubectl config get-contexts lists them.",
+    ),
+  ];
+}
+
+function serviceProblems(services: readonly Service[]): Problem[] {
+  return [
+    ...duplicates(
+      services,
+      (i) => `services[${i}].name`,
+      ({ name, namespace }) => `${namespace}/${name}`,
+      "must be another service",
+      "Give each service once; its versions are stable and canary.",
+    ),
+    ...services.flatMap((service, i) => {
+      const { name, stable, canary, timeout, retries } = service;
+      const problems: Problem[] = [];
+      if (canary && canary.version === stable.version) {
+        problems.push({
+          path: `services[${i}].canary.version`,
+          value: canary.version,
+          rule: "must be another version than stable",
+          fix: "Name the new version, or remove canary while there is one version.",
+        });
+      }
+      for (const [role, version] of Object.entries({ stable, canary })) {
+        if (version && !isServiceName(`${name}-${version.version}`)) {
+          problems.push({
+            path: `services[${i}].${role}.version`,
+            value: version.version,
+            rule: `must leave ${name}-<version> within 63 characters, for it names the Deployment`,
+            fix: "Shorten it.",
+          });
+        }
+      }
+      if (retries.perTryTimeout && durationMs(retries.perTryTimeout) > durationMs(timeout)) {
+        problems.push({
+          path: `services[${i}].retries.perTryTimeout`,
+          value: retries.perTryTimeout,
+          rule: `must not be longer than the timeout of ${timeout}, which includes all tries`,
+          fix: "Shorten it, or lengthen the timeout.",
+        });
+      }
+      return problems;
+    }),
+  ];
+}
+
+function weightProblems(
+  weight: number,
+  phases: readonly number[] | undefined,
+  services: readonly Service[] | undefined,
+): Problem[] {
+  const problems: Problem[] = [];
+  if (phases && weight !== 0 && !phases.includes(weight)) {
+    problems.push({
+      path: "weight",
+      value: weight,
+      rule: `must be 0 or one of the phases ${phases.join(", ")}`,
+      fix: `Set it with: pulumi config set weight ${phases[0] ?? 0}`,
+    });
+  }
+  if (weight > 0 && services && services.every(({ canary }) => !canary)) {
+    problems.push({
+      path: "weight",
+      value: weight,
+      rule: "must be 0 while no service has a canary version",
+      fix: "Add services[].canary, or: pulumi config set weight 0",
+    });
+  }
+  return problems;
+}
+
+function ingressProblems(
+  ingress: Ingress | undefined,
+  services: readonly Service[] | undefined,
+  now: Date,
+): Problem[] {
+  const tls = ingress?.tls;
+  const problems: Problem[] =
+    tls?.certificate === undefined && tls?.key === undefined
+      ? []
+      : pairProblems("ingress.tls", tls, now);
+  if (!services) {
+    return problems;
+  }
+  const hosts = ingress?.hosts ?? [];
+  const owners = hostOwners(ingress, services);
+  services.forEach(({ ingressHosts = [] }, i) => {
+    for (const host of ingressHosts.filter((host) => !hosts.includes(host))) {
+      problems.push({
+        path: `services[${i}].ingressHosts`,
+        value: host,
+        rule: "must be one of ingress.hosts",
+        fix: "Add it there, or remove it here.",
+      });
+    }
+  });
+  for (const host of hosts) {
+    const of = owners.filter((own) => own.includes(host)).length;
+    if (of !== 1) {
+      problems.push({
+        path: "ingress.hosts",
+        value: host,
+        rule: `must lead to one service, and leads to ${of}`,
+        fix: "List it under ingressHosts of the service that answers for it, and of no other.",
+      });
+    }
+  }
+  return problems;
+}
+
+/** For each service its hosts outside the mesh: with one service, all of them. */
+export function hostOwners(
+  ingress: Ingress | undefined,
+  services: readonly Service[],
+): readonly (readonly string[])[] {
+  return services.map(
+    ({ ingressHosts }) => ingressHosts ?? (services.length === 1 ? (ingress?.hosts ?? []) : []),
+  );
+}
+
+function chartProblems({ charts, istioVersion }: Mesh): Problem[] {
+  return ["base", "istiod", "gateway"]
+    .map((chart) => `${charts.directory ?? ""}/${chart}-${istioVersion}.tgz`)
+    .filter((file) => charts.directory !== undefined && !existsSync(file))
+    .map((file) => ({
+      path: "mesh.charts.directory",
+      value: charts.directory,
+      rule: `must hold ${file}`,
+      fix: "Put the packaged chart there, or use mesh.charts.repository.",
+    }));
+}
+
+/** Rules that join several keys of the configuration. */
+export function crossChecks(parts: Parts, now: Date): Problem[] {
+  const { mesh, clusters, certificates, ingress, services, phases, weight } = parts;
+  const own = certificates?.root !== undefined || certificates?.clusters !== undefined;
+  return [
+    ...(mesh ? chartProblems(mesh) : []),
+    ...(clusters ? clusterProblems(clusters) : []),
+    ...(own && clusters
+      ? authorityProblems(
+          "certificates",
+          certificates.root,
+          certificates.clusters,
+          clusters.map(({ name }) => name),
+          now,
+        )
+      : []),
+    ...ingressProblems(ingress, services, now),
+    ...(services ? serviceProblems(services) : []),
+    ...(weight === undefined ? [] : weightProblems(weight, phases, services)),
+  ];
+}

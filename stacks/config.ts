@@ -1,0 +1,284 @@
+import * as pulumi from "@pulumi/pulumi";
+import * as z from "zod";
+import { apiServerOf, defaultKubeconfigs, type ApiServer } from "../lib/kubeconfig.ts";
+import { throwProblems, type Problem } from "../lib/problems.ts";
+import { crossChecks, hostOwners, type Parts } from "./checks.ts";
+import {
+  schema,
+  type Certificates,
+  type Cluster,
+  type Ingress,
+  type Mesh,
+  type Service,
+} from "./schema.ts";
+
+export interface ClusterSettings extends Cluster {
+  /** How the other clusters reach its API server. */
+  readonly server: ApiServer;
+}
+
+export interface ServiceSettings extends Service {
+  /** Hosts of the ingress gateway that lead to this service. */
+  readonly ingressHosts: string[];
+}
+
+/** The whole configuration, complete and checked. */
+export interface Settings {
+  readonly mesh: Mesh;
+  readonly clusters: readonly ClusterSettings[];
+  readonly certificates: Certificates;
+  readonly ingress: Ingress | undefined;
+  readonly services: readonly ServiceSettings[];
+  readonly phases: readonly number[];
+  readonly weight: number;
+}
+
+/** Values below these keys are never shown: they may be secret. */
+const PRIVATE = /^(certificates\.(root|clusters)|ingress\.tls)/;
+
+/** Keys whose values are text as it stands; the others are read as JSON, as Pulumi writes them. */
+const TEXT_KEYS: readonly string[] = ["kubeconfig"];
+
+/** Pulumi.yaml has to declare defaults for keys that may be left out; these mean "left out". */
+function isBlank(value: unknown): boolean {
+  return (
+    value === "" ||
+    value === null ||
+    (typeof value === "object" && value !== null && Object.keys(value).length === 0)
+  );
+}
+
+function pathOf(key: string, path: readonly PropertyKey[]): string {
+  return path.reduce<string>(
+    (text, part) => (typeof part === "number" ? `${text}[${part}]` : `${text}.${String(part)}`),
+    key,
+  );
+}
+
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (at, part) => (typeof at === "object" && at !== null ? Reflect.get(at, part) : undefined),
+    value,
+  );
+}
+
+/** The problems that one issue of zod's stands for. */
+function problemsOf(key: string, raw: unknown, issue: z.core.$ZodIssue): Problem[] {
+  const path = pathOf(key, issue.path);
+  const found = valueAt(raw, issue.path);
+  const value = PRIVATE.test(path) ? undefined : found;
+  switch (issue.code) {
+    case "unrecognized_keys":
+      return issue.keys.map((name) => ({
+        path: `${path}.${name}`,
+        rule: "is no key of the configuration",
+        fix: "Check its spelling, or remove it; Pulumi.yaml describes all keys.",
+      }));
+    case "invalid_key":
+      return issue.issues.flatMap((inner) => problemsOf(path, undefined, { ...inner, path: [] }));
+    case "invalid_type":
+      return [
+        found === undefined
+          ? { path, rule: "must be given", fix: `Write ${article(issue.expected)}.` }
+          : {
+              path,
+              value,
+              rule: `must be ${article(issue.expected)}`,
+              fix:
+                issue.expected === "string"
+                  ? "Put the value in quotes."
+                  : `Write ${article(issue.expected)}; see Pulumi.prod.yaml for an example.`,
+            },
+      ];
+    case "custom": {
+      const fix: unknown = issue.params?.["fix"];
+      return [
+        {
+          path,
+          value,
+          rule: issue.message,
+          fix: typeof fix === "string" ? fix : "See Pulumi.prod.yaml for an example.",
+        },
+      ];
+    }
+    default:
+      return [
+        {
+          path,
+          value,
+          rule: `is not right: ${issue.message}`,
+          fix: "See Pulumi.prod.yaml for an example.",
+        },
+      ];
+  }
+}
+
+function article(type: string): string {
+  const words: Readonly<Record<string, string>> = {
+    string: "text",
+    array: "a list",
+    object: "a map of keys",
+    record: "a map of keys",
+    int: "a whole number",
+  };
+  return words[type] ?? `a ${type}`;
+}
+
+/**
+ * Reads the stack's configuration.
+ *
+ * @param raw values by key, without the project's name
+ * @returns the settings, or every problem there is
+ */
+export function parseConfig(
+  raw: Readonly<Record<string, unknown>>,
+  now: Date = new Date(),
+): { settings: Settings; problems: [] } | { settings: undefined; problems: Problem[] } {
+  const problems: Problem[] = Object.keys(raw)
+    .filter((key) => !(key in schema))
+    .map((key) => ({
+      path: key,
+      rule: "is no key of the configuration",
+      fix: `Remove it with: pulumi config rm ${key}`,
+    }));
+  const read = <T extends z.ZodType>(key: keyof typeof schema, type: T) => {
+    const value = isBlank(raw[key]) ? undefined : raw[key];
+    const result = type.safeParse(value);
+    if (!result.success) {
+      problems.push(...result.error.issues.flatMap((issue) => problemsOf(key, value, issue)));
+    }
+    return result.data;
+  };
+
+  const kubeconfig = read("kubeconfig", schema.kubeconfig);
+  const parts = {
+    mesh: read("mesh", schema.mesh),
+    clusters: read("clusters", schema.clusters),
+    certificates: read("certificates", schema.certificates),
+    ingress: read("ingress", schema.ingress),
+    services: read("services", schema.services),
+    phases: read("phases", schema.phases),
+    weight: read("weight", schema.weight),
+  } satisfies Parts;
+  problems.push(...crossChecks(parts, now));
+
+  const servers = (parts.clusters ?? []).map((cluster, i) =>
+    serverOf(cluster, kubeconfig, `clusters[${i}]`, problems),
+  );
+  problems.push(...sameServer(servers));
+
+  const { mesh, clusters, certificates, ingress, services, phases, weight } = parts;
+  if (
+    problems.length > 0 ||
+    !mesh ||
+    !clusters ||
+    !certificates ||
+    !services ||
+    !phases ||
+    weight === undefined
+  ) {
+    return { settings: undefined, problems };
+  }
+  const hosts = hostOwners(ingress, services);
+  return {
+    problems: [],
+    settings: {
+      mesh,
+      clusters: clusters.flatMap((cluster, i) => {
+        const server = servers[i];
+        const file = cluster.kubeconfig ?? kubeconfig;
+        return server
+          ? [{ ...cluster, server, ...(file !== undefined && { kubeconfig: file }) }]
+          : [];
+      }),
+      certificates,
+      ingress,
+      services: services.map((service, i) => ({
+        ...service,
+        ingressHosts: [...(hosts[i] ?? [])],
+      })),
+      phases,
+      weight,
+    },
+  };
+}
+
+/** The API server of a cluster; what keeps other clusters from it goes to `problems`. */
+function serverOf(
+  cluster: Cluster,
+  kubeconfig: string | undefined,
+  path: string,
+  problems: Problem[],
+): ApiServer | undefined {
+  const file = cluster.kubeconfig ?? kubeconfig;
+  try {
+    const known = apiServerOf(file === undefined ? defaultKubeconfigs() : [file], cluster.context);
+    const server = cluster.apiServer ?? known.server;
+    const { hostname } = new URL(server);
+    if (["localhost", "[::1]", "0.0.0.0"].includes(hostname) || hostname.startsWith("127.")) {
+      problems.push({
+        path: `${path}.apiServer`,
+        value: server,
+        rule: "must be an address that other clusters reach, for their istiod reads endpoints there",
+        fix: "Set it to the API server's URL as seen from outside the cluster's machine.",
+      });
+    }
+    return { ...known, server };
+  } catch (error) {
+    problems.push({
+      path: `${path}.context`,
+      value: cluster.context,
+      rule: `must be a context of the kubeconfig: ${error instanceof Error ? error.message : String(error)}`,
+      fix: "Name a context that kubectl config get-contexts lists, or set kubeconfig to the file that has it.",
+    });
+    return undefined;
+  }
+}
+
+/** Two contexts with one server are one cluster, whatever they are called. */
+function sameServer(servers: readonly (ApiServer | undefined)[]): Problem[] {
+  const urls = servers.map((known) => known?.server);
+  return urls.flatMap((url, i) =>
+    url !== undefined && urls.indexOf(url) < i
+      ? [
+          {
+            path: `clusters[${i}].context`,
+            value: url,
+            rule: `must lead to another API server than clusters[${urls.indexOf(url)}].context`,
+            fix: "Name the context of the other cluster.",
+          },
+        ]
+      : [],
+  );
+}
+
+/** Reads the configuration of the stack that Pulumi runs. Stops it when something is wrong. */
+export function loadConfig(): Settings {
+  const prefix = `${pulumi.getProject()}:`;
+  const raw = Object.fromEntries(
+    Object.entries(pulumi.runtime.allConfig())
+      .filter(([key]) => key.startsWith(prefix))
+      .map(([key, value]) => {
+        const name = key.slice(prefix.length);
+        return [name, TEXT_KEYS.includes(name) ? value : fromJson(value)] as const;
+      }),
+  );
+  const { settings, problems } = parseConfig(raw);
+  throwProblems(
+    `The configuration of stack ${pulumi.getStack()} has ${problems.length} ` +
+      `problem${problems.length === 1 ? "" : "s"} (Pulumi.${pulumi.getStack()}.yaml):`,
+    problems,
+  );
+  if (!settings) {
+    throw new Error("the configuration gave neither settings nor problems");
+  }
+  return settings;
+}
+
+function fromJson(value: string): unknown {
+  try {
+    return JSON.parse(value) as unknown;
+  } catch {
+    return value;
+  }
+}

@@ -1,0 +1,171 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import {
+  EastWestGateway,
+  IngressGateway,
+  IstioControlPlane,
+  MeshCertificates,
+  MeshSecurity,
+  RemoteSecret,
+} from "../components/index.ts";
+import type { ClusterSettings, Settings } from "./config.ts";
+
+/** One cluster of the mesh, as a release needs it. */
+export interface MeshCluster {
+  readonly name: string;
+  readonly network: string;
+  readonly provider: k8s.Provider;
+  /** Where other clusters reach its services. */
+  readonly eastWestAddresses: pulumi.Output<string[]>;
+  /** Where clients outside reach it, and the Gateway for VirtualServices. */
+  readonly ingress:
+    { readonly addresses: pulumi.Output<string[]>; readonly gateway: string } | undefined;
+  readonly istioVersion: pulumi.Output<string>;
+  /** When its certificate authority ends, ISO 8601 in UTC. */
+  readonly caExpires: pulumi.Output<string>;
+  /** What must be there before the first workload: istiod and its rules. */
+  readonly ready: readonly pulumi.Resource[];
+}
+
+export interface Mesh {
+  readonly clusters: readonly MeshCluster[];
+  /** When the root certificate ends, ISO 8601 in UTC. */
+  readonly rootExpires: pulumi.Output<string>;
+}
+
+/** Installs the mesh over all clusters: every one the same, every pair connected both ways. */
+export function installMesh(settings: Settings): Mesh {
+  const certificates = certificatesOf(settings);
+  const clusters = settings.clusters.map((cluster) => {
+    const provider = new k8s.Provider(cluster.name, {
+      context: cluster.context,
+      ...(cluster.kubeconfig !== undefined && { kubeconfig: cluster.kubeconfig }),
+    });
+    return { provider, ...installCluster(settings, cluster, provider, certificates) };
+  });
+
+  clusters.forEach((source, i) => {
+    const server = settings.clusters[i]?.server;
+    for (const reader of clusters) {
+      if (server && reader !== source) {
+        new RemoteSecret(
+          `remote-secret-${source.name}-in-${reader.name}`,
+          {
+            source: source.name,
+            sourceProvider: source.provider,
+            reader: reader.name,
+            apiServer: server,
+          },
+          {
+            providers: { kubernetes: reader.provider },
+            dependsOn: [source.controlPlane.istiod, reader.controlPlane.istiod],
+          },
+        );
+      }
+    }
+  });
+  return { clusters, rootExpires: certificates.rootExpires };
+}
+
+function certificatesOf({ certificates, clusters, mesh }: Settings): MeshCertificates {
+  const { root, clusters: pems } = certificates;
+  return new MeshCertificates("certificates", {
+    clusters: clusters.map(({ name }) => name),
+    organization: mesh.id,
+    rootDays: certificates.rootDays,
+    intermediateDays: certificates.intermediateDays,
+    rotation: certificates.rotation,
+    own: root === undefined || pems === undefined ? undefined : { root, clusters: complete(pems) },
+  });
+}
+
+/** Configuration that has been checked has no half pairs. */
+function complete(pems: NonNullable<Settings["certificates"]["clusters"]>) {
+  return Object.fromEntries(
+    Object.entries(pems).map(([cluster, { certificate = "", key = "", chain }]) => [
+      cluster,
+      { certificate, key, chain },
+    ]),
+  );
+}
+
+function installCluster(
+  { mesh, ingress }: Settings,
+  cluster: ClusterSettings,
+  provider: k8s.Provider,
+  certificates: MeshCertificates,
+) {
+  const { name, network } = cluster;
+  const { istioVersion: version, charts, clusterDomain } = mesh;
+  const authority = certificates.authorities[name];
+  if (!authority) {
+    throw new Error(`no certificate authority was made for ${name}`);
+  }
+  const opts = { providers: { kubernetes: provider } };
+  const controlPlane = new IstioControlPlane(
+    `istio-${name}`,
+    {
+      cluster: name,
+      network,
+      meshId: mesh.id,
+      version,
+      trustDomain: mesh.trustDomain,
+      clusterDomain,
+      charts,
+      hub: mesh.hub,
+      authority,
+      values: mesh.values,
+    },
+    opts,
+  );
+
+  const afterIstiod = { ...opts, dependsOn: [controlPlane.istiod] };
+  const eastWest = new EastWestGateway(
+    `east-west-gateway-${name}`,
+    {
+      network,
+      version,
+      charts,
+      clusterDomain,
+      addresses: cluster.eastWestAddresses,
+      values: mesh.values.gateway,
+    },
+    afterIstiod,
+  );
+  const outside =
+    ingress &&
+    new IngressGateway(
+      `ingress-gateway-${name}`,
+      { version, charts, hosts: ingress.hosts, tls: tlsOf(ingress), values: mesh.values.gateway },
+      afterIstiod,
+    );
+  const security = new MeshSecurity(
+    `security-${name}`,
+    { clusterDomain, ingressHosts: ingress?.hosts },
+    { ...opts, dependsOn: outside ? [controlPlane.istiod, outside] : [controlPlane.istiod] },
+  );
+
+  return {
+    name,
+    network,
+    controlPlane,
+    eastWestAddresses: eastWest.addresses,
+    ingress: outside && { addresses: outside.addresses, gateway: outside.gateway },
+    istioVersion: controlPlane.version,
+    caExpires: authority.expires,
+    ready: [controlPlane.istiod, security],
+  };
+}
+
+function tlsOf({ tls }: NonNullable<Settings["ingress"]>) {
+  return (
+    tls && {
+      credentialName: tls.credentialName,
+      httpsRedirect: tls.httpsRedirect,
+      pair:
+        tls.certificate === undefined || tls.key === undefined
+          ? undefined
+          : { certificate: tls.certificate, key: pulumi.secret(tls.key) },
+    }
+  );
+}

@@ -1,0 +1,145 @@
+import * as k8s from "@pulumi/kubernetes";
+import type * as pulumi from "@pulumi/pulumi";
+import { CanaryRoute, CanaryWorkload, CrossClusterServiceEntry } from "../components/index.ts";
+import { crossClusterHost, virtualAddresses } from "../lib/names.ts";
+import type { ServiceSettings, Settings } from "./config.ts";
+import type { MeshCluster } from "./mesh.ts";
+
+/** Percent of requests by version, by `namespace/service`, by cluster. */
+export type Traffic = Readonly<
+  Record<string, Readonly<Record<string, Readonly<Record<string, number>>>>>
+>;
+
+/**
+ * Runs the services in every cluster and routes them by one weight. The order is what makes a change
+ * safe: all versions ready in all clusters, then the subsets in all clusters, then the weights. A
+ * gateway only knows the subsets of its own cluster's rule, so the far one must have them first.
+ */
+export function releaseServices(settings: Settings, clusters: readonly MeshCluster[]): Traffic {
+  const namespaces = new Map(
+    clusters.map((cluster) => [cluster.name, makeNamespaces(settings, cluster)]),
+  );
+  const addresses = virtualAddresses(
+    settings.services.flatMap(({ name: service, namespace }) =>
+      clusters.map((cluster) => crossClusterHost({ service, namespace }, cluster.name)),
+    ),
+  );
+  const traffic: Record<string, Record<string, Readonly<Record<string, number>>>> = {};
+  for (const service of settings.services) {
+    const routes = releaseService(settings, service, clusters, namespaces, addresses);
+    for (const [cluster, { shares }] of routes) {
+      traffic[cluster] = {
+        ...traffic[cluster],
+        [`${service.namespace}/${service.name}`]: shares,
+      };
+    }
+  }
+  return traffic;
+}
+
+type Namespaces = ReadonlyMap<string, ReadonlyMap<string, k8s.core.v1.Namespace>>;
+
+function makeNamespaces({ services }: Settings, { name, provider }: MeshCluster) {
+  const names = [...new Set(services.map(({ namespace }) => namespace))];
+  return new Map(
+    names.map((namespace) => [
+      namespace,
+      new k8s.core.v1.Namespace(
+        `${namespace}-${name}`,
+        { metadata: { name: namespace, labels: { "istio-injection": "enabled" } } },
+        { provider },
+      ),
+    ]),
+  );
+}
+
+function releaseService(
+  { mesh, weight }: Settings,
+  service: ServiceSettings,
+  clusters: readonly MeshCluster[],
+  namespaces: Namespaces,
+  addresses: ReadonlyMap<string, string>,
+): ReadonlyMap<string, CanaryRoute> {
+  const { namespace, stable, canary } = service;
+  const versions = canary ? [stable, canary] : [stable];
+  const id = { service: service.name, namespace };
+  const key = `${service.name}.${namespace}`;
+
+  const workloads = clusters.map((cluster) => {
+    const home = namespaces.get(cluster.name)?.get(namespace);
+    return new CanaryWorkload(
+      `${key}-${cluster.name}`,
+      {
+        ...id,
+        cluster: cluster.name,
+        environment: mesh.env,
+        port: service.port,
+        versions,
+        args: service.args,
+        env: service.env,
+        healthPath: service.healthPath,
+        resources: service.resources,
+        user: service.user,
+      },
+      {
+        providers: { kubernetes: cluster.provider },
+        dependsOn: [...(home ? [home] : []), ...cluster.ready],
+      },
+    );
+  });
+  const deployments = workloads.flatMap((workload) => workload.deployments);
+
+  const entries = clusters.flatMap((cluster) =>
+    clusters
+      .filter((other) => other !== cluster)
+      .map((other) => {
+        const host = crossClusterHost(id, other.name);
+        return new CrossClusterServiceEntry(
+          `${key}-${other.name}-from-${cluster.name}`,
+          {
+            ...id,
+            cluster: other.name,
+            gatewayAddresses: other.eastWestAddresses,
+            virtualAddress: addresses.get(host) ?? "",
+            versions: versions.map(({ version }) => version),
+            trustDomain: mesh.trustDomain,
+            clusterDomain: mesh.clusterDomain,
+          },
+          { providers: { kubernetes: cluster.provider }, dependsOn: deployments },
+        );
+      }),
+  );
+
+  // Every route waits for the rules of all routes, which are only there once the last one is made.
+  const rules = Promise.withResolvers<readonly pulumi.Resource[]>();
+  const routes = new Map(
+    clusters.map((cluster) => [
+      cluster.name,
+      new CanaryRoute(
+        `${key}-route-${cluster.name}`,
+        {
+          ...id,
+          stable: stable.version,
+          canary: canary?.version,
+          weight,
+          matches: service.matches,
+          timeout: service.timeout,
+          retries: service.retries,
+          mirrorPercent: service.mirrorPercent,
+          crossClusterHosts: clusters
+            .filter((other) => other !== cluster)
+            .map((other) => crossClusterHost(id, other.name)),
+          ingress: cluster.ingress && {
+            gateway: cluster.ingress.gateway,
+            hosts: service.ingressHosts,
+          },
+          clusterDomain: mesh.clusterDomain,
+          weightsAfter: rules.promise,
+        },
+        { providers: { kubernetes: cluster.provider }, dependsOn: deployments },
+      ),
+    ]),
+  );
+  rules.resolve([...routes.values(), ...entries].map(({ destinationRule }) => destinationRule));
+  return routes;
+}
