@@ -70,8 +70,8 @@ const environment = z.object({
  * - `LAB_POD_CIDR`: pods of the first cluster; each further cluster takes the next range of that
  *   size. Default `10.201.0.0/16`.
  * - `LAB_SERVICE_CIDR`: Services of every cluster. Default `10.96.0.0/16`.
- * - `LAB_CACHE`: cache of built programs and images. Default `$XDG_CACHE_HOME/istio-canary` or
- *   `~/.cache/istio-canary`.
+ * - `LAB_CACHE`: cache of built programs and images. Default `$XDG_CACHE_HOME/istio-canary-lab` or
+ *   `~/.cache/istio-canary-lab`.
  * - `LAB_READY_TIMEOUT`: seconds that any one component may take to become ready. Default 120.
  *
  * @param root the checkout; two checkouts are two labs
@@ -126,7 +126,7 @@ export function labSettings(
     serviceCidr: values.LAB_SERVICE_CIDR,
     cacheDir:
       values.LAB_CACHE ??
-      path.join(env["XDG_CACHE_HOME"] ?? path.join(homedir(), ".cache"), "istio-canary"),
+      path.join(env["XDG_CACHE_HOME"] ?? path.join(homedir(), ".cache"), "istio-canary-lab"),
     readyTimeoutMs: values.LAB_READY_TIMEOUT * 1000,
   };
 }

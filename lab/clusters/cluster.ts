@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import {
+  ApiException,
   CoreV1Api,
   KubeConfig,
   KubernetesObjectApi,
@@ -79,6 +80,19 @@ export async function isNodeReady(
   return ready?.status === "True" && (ready.lastHeartbeatTime ?? new Date(0)) >= since;
 }
 
+/** The addresses that Services of the cluster have to the outside. */
+export async function loadBalancerAddresses(
+  node: Pick<Node, "cluster">,
+): Promise<{ service: string; address: string }[]> {
+  const { items } = await clientConfig(node).makeApiClient(CoreV1Api).listServiceForAllNamespaces();
+  return items.flatMap(({ metadata, status }) =>
+    (status?.loadBalancer?.ingress ?? []).map(({ ip }) => ({
+      service: `${metadata?.namespace ?? ""}/${metadata?.name ?? ""}`,
+      address: ip ?? "",
+    })),
+  );
+}
+
 async function nodeReady(
   node: Node,
   components: readonly Component[],
@@ -102,7 +116,15 @@ async function applySystem(node: Node): Promise<void> {
   const manifests = loadAll(text.replaceAll("DNS_ADDRESS", dnsAddress(node.cluster)));
   const api = KubernetesObjectApi.makeApiClient(clientConfig(node));
   for (const manifest of manifests as KubernetesObject[]) {
-    await api.patch(manifest, undefined, undefined, "lab", true, PatchStrategy.ServerSideApply);
+    try {
+      await api.patch(manifest, undefined, undefined, "lab", true, PatchStrategy.ServerSideApply);
+    } catch (error) {
+      throw new Error(
+        `Cannot apply ${manifest.kind ?? ""} ${manifest.metadata?.name ?? ""} to ${node.cluster.name}: ` +
+          (error instanceof ApiException ? String(error.body) : String(error)),
+        { cause: error },
+      );
+    }
   }
 }
 

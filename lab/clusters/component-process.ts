@@ -70,7 +70,7 @@ async function startComponent(
 ): Promise<void> {
   const fingerprint = fingerprintOf(component);
   const running = await findProcess(component, host);
-  if (running && running.env.get(fingerprintVariable) === fingerprint) {
+  if (running?.env.get(fingerprintVariable) === fingerprint) {
     await until(`${component.name} to be ready`, () => host.probe(component), {
       timeoutMs: host.readyTimeoutMs,
       signal: aborted,

@@ -19,7 +19,7 @@ export function checkMachine(): void {
   if (wrong.length === 0) return;
   throw new Error(
     `The lab cannot run here:\n${wrong.map((reason) => ` - ${reason}`).join("\n")}\n` +
-      'With clusters of your own you need no lab: see "On your own clusters" in README.md.',
+      'With clusters of your own you need no lab: see "Your own clusters" in README.md.',
   );
 }
 

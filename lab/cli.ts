@@ -1,0 +1,133 @@
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { Command } from "commander";
+import { execa } from "execa";
+import { componentsOf } from "./clusters/cluster.ts";
+import { logFile, logTail } from "./clusters/component-process.ts";
+import { knownNodes } from "./clusters/lab.ts";
+import { labStatus } from "./clusters/status.ts";
+import { runDemo } from "./demo/demo.ts";
+import { labEnvironment, labPaths, labStack } from "./environment.ts";
+import { MeshCluster } from "./mesh/cluster.ts";
+import { PulumiCli } from "./pulumi.ts";
+import { labSettings, type LabSettings } from "./settings.ts";
+import { labBuild, labDown, labUp } from "./up.ts";
+
+/** Says that the lab is down, for commands that work on a running one. */
+function mustBeUp(settings: LabSettings): void {
+  if (!existsSync(labPaths(settings).kubeconfig)) {
+    throw new Error("The lab is down: start it with make lab-up");
+  }
+}
+
+async function status(settings: LabSettings): Promise<void> {
+  const { text, ok } = await labStatus(settings);
+  console.log(text);
+  if (!ok) process.exitCode = 1;
+}
+
+async function logs(
+  settings: LabSettings,
+  component: string | undefined,
+  cluster: string | undefined,
+): Promise<void> {
+  const nodes = await knownNodes(settings);
+  if (!nodes) throw new Error("The lab is down and has no logs: start it with make lab-up");
+  const chosen = nodes.filter((node) => !cluster || node.cluster.name === cluster);
+  if (chosen.length === 0) {
+    throw new Error(
+      `There is no cluster "${cluster ?? ""}": it is one of ${nodes.map((node) => node.cluster.name).join(", ")}`,
+    );
+  }
+  for (const node of chosen) {
+    const names = componentsOf(node, "").map(({ name }) => name);
+    if (component && !names.includes(component)) {
+      throw new Error(`There is no component "${component}": it is one of ${names.join(", ")}`);
+    }
+    for (const name of component ? [component] : names) {
+      const file = logFile(name, node);
+      console.log(`==> ${file}`);
+      const whole = component && existsSync(file);
+      console.log(whole ? await readFile(file, "utf8") : await logTail(name, node));
+    }
+  }
+}
+
+async function shell(settings: LabSettings): Promise<void> {
+  mustBeUp(settings);
+  const { exitCode } = await execa(process.env["SHELL"] ?? "/bin/sh", {
+    env: labEnvironment(settings),
+    cwd: settings.root,
+    stdio: "inherit",
+    reject: false,
+  });
+  process.exitCode = exitCode ?? 1;
+}
+
+function printEnvironment(settings: LabSettings): void {
+  mustBeUp(settings);
+  for (const [name, value] of Object.entries(labEnvironment(settings))) {
+    console.log(`export ${name}='${value.replaceAll("'", `'\\''`)}'`);
+  }
+}
+
+async function demo(settings: LabSettings): Promise<void> {
+  await labUp(settings);
+  const clusters = settings.clusters.map(
+    ({ name }) => new MeshCluster(labPaths(settings).kubeconfig, name),
+  );
+  const pulumi = new PulumiCli(settings.root, labEnvironment(settings), labStack);
+  const problems = await runDemo(clusters, pulumi, path.join(settings.dir, "demo.json"));
+  for (const problem of problems) console.error(`problem: ${problem}`);
+  if (problems.length > 0) process.exitCode = 1;
+}
+
+const program = new Command("lab").description(
+  "Two real Kubernetes clusters on this machine, and the mesh and release on them",
+);
+program
+  .command("up")
+  .description("start the lab, or mend what has died")
+  .action(() => labUp(labSettings()));
+program
+  .command("down")
+  .description("stop the lab and leave nothing behind")
+  .action(() => labDown(labSettings()));
+program
+  .command("status")
+  .description("show every component of every cluster")
+  .action(() => status(labSettings()));
+program
+  .command("logs")
+  .description("print a component's log, or the end of each")
+  .argument("[component]", "for instance kubelet")
+  .option("--cluster <name>", "only of this cluster")
+  .action((component: string | undefined, options: { cluster?: string }) =>
+    logs(labSettings(), component, options.cluster),
+  );
+program
+  .command("shell")
+  .description("start a shell in which pulumi, kubectl, istioctl and helm work on the lab")
+  .action(() => shell(labSettings()));
+program
+  .command("env")
+  .description("print what that shell has in its environment, for eval")
+  .action(() => {
+    printEnvironment(labSettings());
+  });
+program
+  .command("build")
+  .description("install and build what the lab runs, and start nothing")
+  .action(() => labBuild(labSettings()));
+program
+  .command("demo")
+  .description("install the mesh and release user-service from 0 to 10, 30, 100 % and back")
+  .action(() => demo(labSettings()));
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  console.error(`lab: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,116 @@
+import { Listr, PRESET_TIMER, type ListrTask } from "listr2";
+import { ensureCluster } from "./clusters/cluster.ts";
+import {
+  checkMachine,
+  prepareNodes,
+  removeClusters,
+  withLabLock,
+  writeKubeconfig,
+} from "./clusters/lab.ts";
+import type { Node } from "./clusters/node.ts";
+import type { LabSettings } from "./settings.ts";
+import { toolchain, toolchainSteps } from "./toolchain/toolchain.ts";
+import { ensureWorkspace, removeWorkspace } from "./workspace.ts";
+
+/** Installs and builds what the lab runs, once; what is cached is left as it is. */
+export async function labBuild(settings: LabSettings): Promise<void> {
+  checkMachine();
+  await run([buildTask(settings)]);
+}
+
+/**
+ * Brings the whole lab up, or mends what has died: programs, clusters, and everything that
+ * lab/environment.ts points to. Shows its progress.
+ */
+export async function labUp(settings: LabSettings): Promise<void> {
+  checkMachine();
+  await withLabLock(
+    settings,
+    async () => {
+      let nodes: Node[] = [];
+      const failures: Error[] = [];
+      await run([
+        buildTask(settings),
+        {
+          title: "machine",
+          task: async () => {
+            nodes = await prepareNodes(settings);
+          },
+        },
+        {
+          title: "clusters",
+          task: (_context, task) =>
+            // One that fails must not leave the others half started.
+            task.newListr(
+              nodes.map((node) => clusterTask(settings, node, failures)),
+              { concurrent: true, exitOnError: false },
+            ),
+        },
+        {
+          title: "kubeconfig, programs and Pulumi stack",
+          task: async () => {
+            if (failures.length > 0) throw together(failures);
+            await writeKubeconfig(settings, nodes);
+            await ensureWorkspace(settings, toolchain(settings.cacheDir));
+          },
+        },
+      ]);
+    },
+    console.log,
+  );
+}
+
+/** Takes the lab down and leaves nothing behind but the cache and the stack's config. */
+export async function labDown(settings: LabSettings): Promise<void> {
+  checkMachine();
+  await withLabLock(
+    settings,
+    async () => {
+      await run([
+        { title: "clusters", task: () => removeClusters(settings) },
+        { title: "programs and Pulumi state", task: () => removeWorkspace(settings) },
+      ]);
+    },
+    console.log,
+  );
+}
+
+function buildTask(settings: LabSettings): ListrTask {
+  return {
+    title: "toolchain",
+    task: (_context, task) =>
+      task.newListr(toolchainSteps(settings.cacheDir), { concurrent: true }),
+  };
+}
+
+function clusterTask(settings: LabSettings, node: Node, failures: Error[]): ListrTask {
+  const { name } = node.cluster;
+  return {
+    title: name,
+    task: async (_context, task) => {
+      try {
+        await ensureCluster(node, toolchain(settings.cacheDir), (part) => {
+          task.output = `${name}: ${part} is ready`;
+        });
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        failures.push(new Error(`${name}: ${reason}`, { cause: error }));
+        throw new Error(`${name} failed`, { cause: error });
+      }
+    },
+  };
+}
+
+function together(failures: readonly Error[]): Error {
+  return new Error(failures.map((failure) => failure.message).join("\n\n"), { cause: failures[0] });
+}
+
+async function run(tasks: ListrTask[]): Promise<void> {
+  await new Listr(tasks, {
+    fallbackRendererCondition: () => !process.stdout.isTTY || process.env["CI"] !== undefined,
+    // The error is told once, in full, by whoever called.
+    rendererOptions: { timer: PRESET_TIMER, collapseSkips: true, showErrorMessage: false },
+    fallbackRenderer: "verbose",
+    fallbackRendererOptions: { timer: PRESET_TIMER },
+  }).run();
+}
