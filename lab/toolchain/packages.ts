@@ -62,7 +62,7 @@ export const debianPackages: Step = {
     progress(`apt-get install ${missing.join(" ")}`);
     await run(
       "apt-get",
-      ["install", "--yes", "--no-install-recommends", ...NO_SERVICE, ...missing],
+      ["install", "--yes", "--no-install-recommends", ...APT_OPTIONS, ...missing],
       {
         env: APT_ENV,
       },
@@ -79,8 +79,11 @@ export const debianPackages: Step = {
 
 export const APT_ENV = { DEBIAN_FRONTEND: "noninteractive" };
 
-/** The lab starts its own containerd per cluster; the package must not start one for the machine. */
-const NO_SERVICE = [
+const APT_OPTIONS = [
+  // Another apt may be at work for a while.
+  "-o",
+  "DPkg::Lock::Timeout=120",
+  // The lab starts its own containerd per cluster; the package must not start one for the machine.
   "-o",
   "Dpkg::Options::=--path-exclude=/lib/systemd/system/containerd.service",
   "-o",

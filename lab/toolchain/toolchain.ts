@@ -109,7 +109,10 @@ function parts(cacheDir: string) {
       "pilot-discovery": "pilot-discovery",
       server: "server",
     },
-    variables: { "istio.io/istio/pkg/version.buildVersion": ISTIO_VERSION },
+    variables: {
+      "istio.io/istio/pkg/version.buildVersion": ISTIO_VERSION,
+      "helm.sh/helm/v4/internal/version.version": `v${dependencyVersion("istio", "helm.sh/helm/v4")}`,
+    },
   });
   const base = baseImage(cacheDir);
   const envoyBinary = envoy(cacheDir);
