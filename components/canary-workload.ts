@@ -116,17 +116,13 @@ export class CanaryWorkload extends pulumi.ComponentResource {
         `${name}-${version.version}`,
         {
           metadata,
-          spec: pods
-            .asDeploymentSpec({
-              replicas: version.replicas ?? 5,
-              strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: "25%" } },
-            })
-            // PodBuilder selects by container name alone, and so both versions' pods at once.
-            .apply(({ template, ...spec }) => ({
-              ...spec,
-              selector: { matchLabels: selector },
-              template: { ...template, metadata: { labels } },
-            })),
+          // PodBuilder's own Deployment would select by container name, both versions' pods at once.
+          spec: {
+            replicas: version.replicas ?? 5,
+            strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: "25%" } },
+            selector: { matchLabels: selector },
+            template: { metadata: { labels }, spec: pods.podSpec },
+          },
         },
         childOptions(this, opts, [account]),
       );

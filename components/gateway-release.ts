@@ -19,13 +19,17 @@ export interface GatewayReleaseArgs {
   readonly values: HelmValues;
 }
 
+/** The part of a Service's status that is read; in a real one any of it may be missing. */
+interface LoadBalanced {
+  readonly loadBalancer?: {
+    readonly ingress?: readonly { readonly ip?: string; readonly hostname?: string }[];
+  };
+}
+
 /** Where clients reach a Service of type LoadBalancer: IP addresses, or host names on some clouds. */
-export function loadBalancerAddresses(
-  status: k8s.types.output.core.v1.ServiceStatus | undefined,
-): string[] {
-  // A dry run answers without a status, whatever the SDK's types say.
+export function loadBalancerAddresses(status: LoadBalanced | undefined): string[] {
   const ingress = status?.loadBalancer?.ingress ?? [];
-  return ingress.map(({ ip, hostname }) => ip || hostname).filter(Boolean);
+  return ingress.flatMap(({ ip, hostname }) => ip ?? hostname ?? []);
 }
 
 /** Installs the chart `gateway` and reads the addresses its Service gets. */

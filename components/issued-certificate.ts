@@ -54,7 +54,7 @@ const provider: pulumi.dynamic.ResourceProvider<Inputs> = {
   async update(_id, _olds, news) {
     return { outs: await issue(news) };
   },
-  async diff(_id, olds, news) {
+  async diff(_id, olds: Partial<Inputs>, news) {
     const compared = [
       "commonName",
       "organization",

@@ -27,9 +27,8 @@ export interface IssuedPems {
  * provider, so it captures nothing and loads what it needs where it needs it.
  */
 export async function issueCertificate(request: CertificateRequest): Promise<IssuedPems> {
-  const { createRequire } = process.getBuiltinModule("node:module");
-  const { join } = process.getBuiltinModule("node:path");
-  const load = createRequire(join(process.cwd(), "index.js"));
+  const nodeModule = process.getBuiltinModule("node:module");
+  const load = nodeModule.createRequire(`${process.cwd()}/index.js`);
   load("reflect-metadata");
   const x509 = load("@peculiar/x509") as typeof import("@peculiar/x509");
 

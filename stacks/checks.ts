@@ -38,7 +38,25 @@ function duplicates<T>(
   );
 }
 
-function clusterProblems(clusters: readonly Cluster[]): Problem[] {
+type Loose = Readonly<Record<string, unknown>>;
+
+function record(value: unknown): Loose {
+  return typeof value === "object" && value !== null ? (value as Loose) : {};
+}
+
+/**
+ * The entries of a list as they were written. Rules between entries hold for these, so that one
+ * wrong key does not hide that another one is there twice.
+ */
+function entries(value: unknown): readonly Loose[] | undefined {
+  return Array.isArray(value) ? value.map(record) : undefined;
+}
+
+function string(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+function clusterProblems(clusters: readonly Loose[]): Problem[] {
   const at = (key: string) => (i: number) => `clusters[${i}].${key}`;
   return [
     ...(clusters.length < 2
@@ -54,68 +72,79 @@ function clusterProblems(clusters: readonly Cluster[]): Problem[] {
     ...duplicates(
       clusters,
       at("name"),
-      ({ name }) => name,
+      ({ name }) => string(name),
       "must name each cluster once",
       "Give the cluster another name.",
     ),
     ...duplicates(
       clusters,
       at("network"),
-      ({ network }) => network,
+      ({ network }) => string(network),
       "must be a network of the cluster's own",
       "Name a network for each cluster; they meet at the gateways.",
     ),
     ...duplicates(
       clusters,
       at("context"),
-      ({ context, kubeconfig = "" }) => `${context}${kubeconfig && ` in ${kubeconfig}`}`,
+      ({ context, kubeconfig }) =>
+        [string(context), string(kubeconfig)].filter(Boolean).join(" in ") || undefined,
       "must be a kubeconfig context of the cluster's own",
       "Name the context that leads to this cluster; kubectl config get-contexts lists them.",
     ),
   ];
 }
 
-function serviceProblems(services: readonly Service[]): Problem[] {
+function serviceListProblems(services: readonly Loose[]): Problem[] {
   return [
     ...duplicates(
       services,
       (i) => `services[${i}].name`,
-      ({ name, namespace }) => `${namespace}/${name}`,
+      ({ name, namespace }) =>
+        name && namespace ? `${string(namespace)}/${string(name)}` : undefined,
       "must be another service",
       "Give each service once; its versions are stable and canary.",
     ),
     ...services.flatMap((service, i) => {
-      const { name, stable, canary, timeout, retries } = service;
-      const problems: Problem[] = [];
-      if (canary && canary.version === stable.version) {
-        problems.push({
-          path: `services[${i}].canary.version`,
-          value: canary.version,
-          rule: "must be another version than stable",
-          fix: "Name the new version, or remove canary while there is one version.",
-        });
-      }
-      for (const [role, version] of Object.entries({ stable, canary })) {
-        if (version && !isServiceName(`${name}-${version.version}`)) {
-          problems.push({
-            path: `services[${i}].${role}.version`,
-            value: version.version,
-            rule: `must leave ${name}-<version> within 63 characters, for it names the Deployment`,
-            fix: "Shorten it.",
-          });
-        }
-      }
-      if (retries.perTryTimeout && durationMs(retries.perTryTimeout) > durationMs(timeout)) {
-        problems.push({
-          path: `services[${i}].retries.perTryTimeout`,
-          value: retries.perTryTimeout,
-          rule: `must not be longer than the timeout of ${timeout}, which includes all tries`,
-          fix: "Shorten it, or lengthen the timeout.",
-        });
-      }
-      return problems;
+      const stable = string(record(service["stable"])["version"]);
+      const canary = string(record(service["canary"])["version"]);
+      return canary !== undefined && canary === stable
+        ? [
+            {
+              path: `services[${i}].canary.version`,
+              value: canary,
+              rule: "must be another version than stable",
+              fix: "Name the new version, or remove canary while there is one version.",
+            },
+          ]
+        : [];
     }),
   ];
+}
+
+function serviceProblems(
+  { name, stable, canary, timeout, retries }: Service,
+  i: number,
+): Problem[] {
+  const problems: Problem[] = [];
+  for (const [role, version] of Object.entries({ stable, canary })) {
+    if (version && !isServiceName(`${name}-${version.version}`)) {
+      problems.push({
+        path: `services[${i}].${role}.version`,
+        value: version.version,
+        rule: `must leave ${name}-<version> within 63 characters, for it names the Deployment`,
+        fix: "Shorten it.",
+      });
+    }
+  }
+  if (retries.perTryTimeout && durationMs(retries.perTryTimeout) > durationMs(timeout)) {
+    problems.push({
+      path: `services[${i}].retries.perTryTimeout`,
+      value: retries.perTryTimeout,
+      rule: `must not be longer than the timeout of ${timeout}, which includes all tries`,
+      fix: "Shorten it, or lengthen the timeout.",
+    });
+  }
+  return problems;
 }
 
 function weightProblems(
@@ -132,7 +161,7 @@ function weightProblems(
       fix: `Set it with: pulumi config set weight ${phases[0] ?? 0}`,
     });
   }
-  if (weight > 0 && services && services.every(({ canary }) => !canary)) {
+  if (weight > 0 && services?.every(({ canary }) => !canary)) {
     problems.push({
       path: "weight",
       value: weight,
@@ -204,13 +233,19 @@ function chartProblems({ charts, istioVersion }: Mesh): Problem[] {
     }));
 }
 
-/** Rules that join several keys of the configuration. */
-export function crossChecks(parts: Parts, now: Date): Problem[] {
+/**
+ * Rules that join several keys of the configuration.
+ *
+ * @param raw all keys as they were written
+ * @param parts those of them that are right by themselves
+ */
+export function crossChecks(raw: Loose, parts: Parts, now: Date): Problem[] {
   const { mesh, clusters, certificates, ingress, services, phases, weight } = parts;
+  const listed = entries(raw["clusters"]);
   const own = certificates?.root !== undefined || certificates?.clusters !== undefined;
   return [
     ...(mesh ? chartProblems(mesh) : []),
-    ...(clusters ? clusterProblems(clusters) : []),
+    ...(listed ? clusterProblems(listed) : []),
     ...(own && clusters
       ? authorityProblems(
           "certificates",
@@ -221,7 +256,8 @@ export function crossChecks(parts: Parts, now: Date): Problem[] {
         )
       : []),
     ...ingressProblems(ingress, services, now),
-    ...(services ? serviceProblems(services) : []),
+    ...serviceListProblems(entries(raw["services"]) ?? []),
+    ...(services ?? []).flatMap(serviceProblems),
     ...(weight === undefined ? [] : weightProblems(weight, phases, services)),
   ];
 }

@@ -43,8 +43,10 @@ const TEXT_KEYS: readonly string[] = ["kubeconfig"];
 function isBlank(value: unknown): boolean {
   return (
     value === "" ||
-    value === null ||
-    (typeof value === "object" && value !== null && Object.keys(value).length === 0)
+    (typeof value === "object" &&
+      value !== null &&
+      !Array.isArray(value) &&
+      Object.keys(value).length === 0)
   );
 }
 
@@ -160,7 +162,7 @@ export function parseConfig(
     phases: read("phases", schema.phases),
     weight: read("weight", schema.weight),
   } satisfies Parts;
-  problems.push(...crossChecks(parts, now));
+  problems.push(...crossChecks(raw, parts, now));
 
   const servers = (parts.clusters ?? []).map((cluster, i) =>
     serverOf(cluster, kubeconfig, `clusters[${i}]`, problems),

@@ -42,13 +42,18 @@ export function cookiePattern(name: string, value: string): string {
   return `(?:.*;\\s*)?${escape(name)}=${escape(value)}(?:\\s*;.*)?`;
 }
 
-function headers({ header = {}, cookie = {} }: RequestMatch) {
-  return Object.fromEntries([
-    ...Object.entries(header).map(([name, exact]) => [name, { exact }] as const),
-    ...Object.entries(cookie).map(
-      ([name, value]) => ["cookie", { regex: cookiePattern(name, value) }] as const,
-    ),
+type StringMatch = { readonly exact: string } | { readonly regex: string };
+
+function headers({ header = {}, cookie = {} }: RequestMatch): Record<string, StringMatch> {
+  const exact = Object.entries(header).map(([name, value]): [string, StringMatch] => [
+    name,
+    { exact: value },
   ]);
+  const cookies = Object.entries(cookie).map(([name, value]): [string, StringMatch] => [
+    "cookie",
+    { regex: cookiePattern(name, value) },
+  ]);
+  return Object.fromEntries([...exact, ...cookies]);
 }
 
 /**
