@@ -5,6 +5,7 @@ import {
   copyFile,
   mkdir,
   readFile,
+  rename,
   rm,
   symlink,
   writeFile,
@@ -66,9 +67,10 @@ async function dynamicProvider({ bin }: StandInOptions): Promise<StandIn> {
   const program = "pulumi-resource-pulumi-nodejs";
   const source = join(dirname(require.resolve("@pulumi/pulumi/package.json")), program);
   const place = join(bin, program);
-  await rm(place, { force: true });
-  await copyFile(source, place);
-  await chmod(place, 0o755);
+  await putInPlace(place, async (file) => {
+    await copyFile(source, file);
+    await chmod(file, 0o755);
+  });
   return { program, kind: "package", path: place, source };
 }
 
@@ -112,20 +114,23 @@ async function isOfficial(file: string): Promise<boolean> {
   return !(await readFile(file, { encoding: "latin1" })).slice(0, 200).includes(MARK);
 }
 
+/** Makes a file and moves it to its place at once: pulumi may be running. */
+async function putInPlace(place: string, make: (file: string) => Promise<void>): Promise<void> {
+  const file = `${place}.${process.pid}`;
+  await rm(file, { force: true });
+  await make(file);
+  await rename(file, place);
+}
+
 async function link(program: string, source: string, place: string): Promise<StandIn> {
-  await rm(place, { force: true });
-  await symlink(source, place);
+  await putInPlace(place, async (file) => symlink(source, file));
   return { program, kind: "official", path: place, source };
 }
 
 async function launch(program: string, place: string, script: string): Promise<StandIn> {
   const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
   const node = join(checkout, "node_modules/.bin/node");
-  await rm(place, { force: true });
-  await writeFile(
-    place,
-    `#!/bin/sh\n${MARK}: ${program}\nexec ${quote(node)} ${quote(script)} "$@"\n`,
-    { mode: 0o755 },
-  );
+  const text = `#!/bin/sh\n${MARK}: ${program}\nexec ${quote(node)} ${quote(script)} "$@"\n`;
+  await putInPlace(place, async (file) => writeFile(file, text, { mode: 0o755 }));
   return { program, kind: "stand-in", path: place, source: script };
 }

@@ -79,7 +79,10 @@ export function servePlugin(
   for (const signal of ["SIGINT", "SIGTERM"]) {
     process.on(signal, () => {
       setTimeout(() => process.exit(0), STOP_WITHIN).unref();
-      void stop().finally(() => process.exit(0));
+      // What is under way ends with an answer first: it may be the state of a half-made resource.
+      void stop().finally(() => {
+        server.tryShutdown(() => process.exit(0));
+      });
     });
   }
 }

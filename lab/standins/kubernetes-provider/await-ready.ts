@@ -4,6 +4,7 @@ import { isNotFound } from "./client.ts";
 import { annotation, idOf, referenceTo } from "./objects.ts";
 import { podProblems } from "./pod-problems.ts";
 import { hasReadyEndpoint, needsEndpoints, readiness, type Readiness } from "./readiness.ts";
+import { RETRY_FOR, retrying } from "./retry.ts";
 import { listAt, textAt, type Fields } from "./values.ts";
 
 /** The official provider's default for an object to become ready, in seconds. */
@@ -85,7 +86,7 @@ export async function awaitReady(object: Fields, options: AwaitOptions): Promise
       tellAt = Date.now() + TELL_EVERY;
     }
     await delay(POLL_MS);
-    const next = await client.find(reference);
+    const next = await retrying(async () => client.find(reference), { forMs: RETRY_FOR, signal });
     if (next === undefined) {
       throw new NotReadyError(`${what} was deleted while it was waited for`, live);
     }
@@ -107,7 +108,7 @@ export async function awaitGone(object: Fields, options: AwaitOptions): Promise<
   for (;;) {
     let live: Fields;
     try {
-      live = await client.json("GET", path);
+      live = await retrying(async () => client.json("GET", path), { forMs: RETRY_FOR, signal });
     } catch (error) {
       if (isNotFound(error)) return;
       throw error;

@@ -86,8 +86,9 @@ export async function helm(args: readonly string[], options: HelmOptions): Promi
       throw new HelmError("helm is not on PATH; it installs and updates every Release");
     }
     if (result.isCanceled) throw new HelmError("cancelled");
-    const said = result.stderr.trim().replace(/^Error: /gm, "");
-    throw new HelmError(said === "" ? result.shortMessage : said);
+    // What helm logs before its error says the same once more.
+    const said = result.stderr.slice(result.stderr.lastIndexOf("Error: ")).trim();
+    throw new HelmError(said === "" ? result.shortMessage : said.replace(/^Error: /, ""));
   } finally {
     if (folder !== undefined) await rm(folder, { recursive: true, force: true });
   }

@@ -186,7 +186,7 @@ export class ObjectResource implements Resource {
       const existing = await client.find(referenceTo(object));
       if (existing && !settings.upsertExistingObjects) {
         // Its own predecessor will be gone by then; anyone else's object will not.
-        const ours = managersOf(existing).some((name) => name.startsWith("pulumi-kubernetes"));
+        const ours = this.#session.known.has(urn.text) || managersOf(existing).includes(manager);
         if (!ours) throw alreadyExists(object);
         return previewOfCreation(inputs, inputs);
       }

@@ -68,7 +68,10 @@ export function podProblem(
     };
   }
   const notReady = containers.filter((item) => at(item, "ready") === false);
-  if (notReady.length === 0) return { reason: "no container has started yet" };
+  if (notReady.length === 0) {
+    const node = textAt(pod, "spec", "nodeName");
+    return { reason: node ? `no container has started on ${node} yet` : "not on any node yet" };
+  }
   const names = notReady.map((item) => `"${textAt(item, "name") ?? ""}"`).join(", ");
   return { reason: `container ${names} is not ready` };
 }

@@ -34,6 +34,7 @@ export class KubernetesProvider {
       settings: settingsOf({}),
       client: undefined,
       unreachable: "the provider has not been configured",
+      known: new Set(),
       signal: this.#cancelled.signal,
       tell: (urn, severity, message) => {
         log.tell(urn.text, severity, message);
@@ -100,6 +101,7 @@ export class KubernetesProvider {
         .setFailuresList(failures.map(({ property, reason }) => failure(property, reason)));
     }),
     diff: unary((request: wire.DiffRequest) => {
+      this.#session.known.add(request.getUrn());
       const olds = fromStruct(request.getOldInputs());
       const news = fromStruct(request.getNews());
       const changes = withoutIgnored(changesBetween(olds, news), request.getIgnorechangesList());

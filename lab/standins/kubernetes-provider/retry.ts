@@ -4,6 +4,8 @@ import { ApiError } from "./client.ts";
 /** How long a write is tried again while the server says it cannot take it yet, in milliseconds. */
 export const RETRY_FOR = 90_000;
 const RETRY_EVERY = 1_000;
+/** The same while there is no answer at all: a server that has gone must not hold up everything else. */
+const UNREACHABLE_FOR = 15_000;
 
 /**
  * Why a failed request may succeed if it is sent again, or undefined if it cannot. Webhooks that have
@@ -26,6 +28,8 @@ export function passingReason(error: unknown): string | undefined {
 
 export interface RetryOptions {
   readonly forMs: number;
+  /** Pause between two tries, in milliseconds. @default 1000 */
+  readonly everyMs?: number;
   readonly signal: AbortSignal;
   /** Told once for each new reason to wait. */
   readonly onWait?: (reason: string) => void;
@@ -34,19 +38,21 @@ export interface RetryOptions {
 /** Sends a request again while what failed is passing, for a bounded time. */
 export async function retrying<T>(
   send: () => Promise<T>,
-  { forMs, signal, onWait }: RetryOptions,
+  { forMs, everyMs = RETRY_EVERY, signal, onWait }: RetryOptions,
 ): Promise<T> {
-  const end = Date.now() + forMs;
+  const start = Date.now();
   let told = "";
   for (;;) {
     try {
       return await send();
     } catch (error) {
       const reason = passingReason(error);
+      const unanswered = error instanceof ApiError && error.status === 0;
+      const end = start + (unanswered ? Math.min(forMs, UNREACHABLE_FOR) : forMs);
       if (reason === undefined || Date.now() >= end || signal.aborted) throw error;
       if (told !== reason) onWait?.(`${reason}, trying again: ${(error as Error).message}`);
       told = reason;
-      await delay(RETRY_EVERY, undefined, { signal });
+      await delay(everyMs);
     }
   }
 }
