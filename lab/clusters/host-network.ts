@@ -53,6 +53,9 @@ export async function ensureBridge(settings: LabSettings): Promise<string> {
     await mkdir(settings.dir, { recursive: true });
     await writeFile(nodeCidrFile(settings), `${cidr}\n`);
     if (!(await linkExists(bridge))) await ip("link", "add", bridge, "type", "bridge");
+    // An address that does not fit is from a lab whose files were lost.
+    if (!(await addressesOf(bridge)).includes(hostAddress(cidr)))
+      await ip("addr", "flush", "dev", bridge);
     await ip("addr", "replace", hostAddress(cidr), "dev", bridge);
     await ip("link", "set", bridge, "up");
     return cidr;
@@ -83,6 +86,13 @@ export async function labLinks(settings: LabSettings): Promise<string[]> {
   return (JSON.parse(stdout) as { ifname: string }[])
     .map((link) => link.ifname)
     .filter((name) => name === prefix || name.startsWith(`${prefix}-`));
+}
+
+async function addressesOf(device: string): Promise<string[]> {
+  const { stdout } = await execa("ip", ["-j", "-4", "addr", "show", "dev", device]);
+  return (JSON.parse(stdout) as IpAddress[])
+    .flatMap((address) => address.addr_info)
+    .map((info) => `${info.local ?? ""}/${info.prefixlen ?? 32}`);
 }
 
 async function rangesInUse(exceptDevice: string): Promise<string[]> {

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { execa } from "execa";
 import { until } from "../until.ts";
@@ -22,9 +22,6 @@ const kept = {
   kubelet: "/var/lib/kubelet",
   pods: "/var/log/pods",
 };
-/** Made last when the node is set up: a node without it was interrupted. */
-const readyFile = "/run/lab-node-ready";
-
 /** Moves itself into the cgroups given first (their number, then each), then becomes the command. */
 const joinCgroups =
   'n=$1; shift; while [ "$n" -gt 0 ]; do echo 0 > "$1/cgroup.procs"; shift; n=$((n - 1)); done; exec "$@"';
@@ -62,11 +59,7 @@ export class Node implements Host {
 
   /** Makes sure that the node's namespaces are there and set up. */
   async ensure(): Promise<void> {
-    const running = await this.#findInit();
-    if (running !== undefined && existsSync(`/proc/${running}/root${readyFile}`)) {
-      this.#init = running;
-      return;
-    }
+    if ((await this.find()) && (await this.#isSetUp())) return;
     await this.cgroup.kill();
     // A node's pod cgroups belong to containers that are no more.
     await this.cgroup.remove();
@@ -78,13 +71,30 @@ export class Node implements Host {
         mkdir(path.join(this.cluster.dir, name), { recursive: true }),
       ),
     );
-    await execa("nsenter", [...this.#enterArgs(), "sh", "-euc", this.#setupScript()]);
+    await this.run("sh", "-euc", this.#setupScript());
+    await writeFile(this.#setUpFile, await this.#identity());
   }
 
   /** Whether the node is there at all; when it is, its processes can be looked up. */
   async find(): Promise<boolean> {
     this.#init = await this.#findInit();
     return this.#init !== undefined;
+  }
+
+  /** Says which init has been set up, and with files of this very folder: without it, start over. */
+  get #setUpFile(): string {
+    return path.join(this.cluster.dir, "init");
+  }
+
+  async #isSetUp(): Promise<boolean> {
+    if (!existsSync(this.#setUpFile)) return false;
+    return (await readFile(this.#setUpFile, "utf8")) === (await this.#identity());
+  }
+
+  /** Tells this init from every other process, a later one with the same pid included. */
+  async #identity(): Promise<string> {
+    const [info] = await processInfos([this.#initPid()]);
+    return `${this.#initPid()} ${info?.startTicks ?? 0}\n`;
   }
 
   /** Runs a command inside the node and gives its output. */
@@ -206,7 +216,6 @@ export class Node implements Host {
       "ip link set services up",
       `ip route add ${cluster.serviceCidr} dev services src ${addresses.node}`,
       "echo 1 > /proc/sys/net/ipv4/ip_forward",
-      `touch ${readyFile}`,
     ].join("\n");
   }
 }

@@ -6,6 +6,8 @@ export interface ProcessInfo {
   readonly argv: readonly string[];
   readonly env: ReadonlyMap<string, string>;
   readonly startedAt: Date;
+  /** When it started, in ticks since the machine did: with the pid, no other process has the same. */
+  readonly startTicks: number;
   /** Pid in the innermost pid namespace. */
   readonly innerPid: number;
 }
@@ -32,7 +34,8 @@ export async function processInfo(pid: number): Promise<ProcessInfo | undefined>
   const [cmdline, environ, stat, status, machine] = texts;
   // The name in parentheses may hold anything, spaces and parentheses too: count after the last one.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const [state = "", startTicks = "0"] = [fields[0], fields[19]];
+  const state = fields[0];
+  const startTicks = Number(fields[19]);
   if (state === "Z" || state === "X") return undefined;
   const bootSeconds = Number(/^btime (\d+)$/m.exec(machine)?.[1] ?? 0);
   const pids = /^NSpid:\s+(.*)$/m.exec(status)?.[1]?.split(/\s+/) ?? [];
@@ -48,7 +51,8 @@ export async function processInfo(pid: number): Promise<ProcessInfo | undefined>
           return [entry.slice(0, at), entry.slice(at + 1)];
         }),
     ),
-    startedAt: new Date((bootSeconds + Number(startTicks) / ticksPerSecond) * 1000),
+    startTicks,
+    startedAt: new Date((bootSeconds + startTicks / ticksPerSecond) * 1000),
     innerPid: Number(pids.at(-1) ?? pid),
   };
 }
