@@ -46,7 +46,8 @@ async function reconcile(): Promise<void> {
     .map((service) => ({
       name: nameOf(service),
       held: addressOf(service),
-      since: service.metadata?.creationTimestamp?.getTime() ?? 0,
+      // A Date from a list, but text from a watch, whatever the client's types say.
+      since: new Date(service.metadata?.creationTimestamp ?? 0).getTime(),
     }));
   const allotted = allot(claims, range);
   await setDeviceAddresses(new Set(allotted.values()));
