@@ -97,7 +97,7 @@ export class MeshCertificates extends pulumi.ComponentResource {
           pathLength: 0,
           rotation,
           issuerCertificate: root.certificate,
-          issuerKey: root.privateKey,
+          issuerKey: pulumi.secret(root.privateKey),
         },
         { parent: this },
       );

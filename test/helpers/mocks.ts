@@ -1,0 +1,156 @@
+import * as pulumi from "@pulumi/pulumi";
+
+/** One resource that a program has registered, as the engine would see it. */
+export interface Registered {
+  readonly urn: string;
+  readonly type: string;
+  readonly name: string;
+  readonly inputs: Record<string, unknown>;
+  /** Name of the explicit provider, or "" for the default one. */
+  readonly provider: string;
+  /** Name of the parent, or "" for the stack. */
+  readonly parent: string;
+  /** URNs of everything that must be there first. */
+  readonly dependencies: readonly string[];
+}
+
+interface Request {
+  getType(): string;
+  getName(): string;
+  getParent(): string;
+  getProvider(): string;
+  getDependenciesList(): string[];
+}
+
+type Method = (
+  request: Request,
+  callback: (error: Error | null, response?: { getUrn(): string }) => void,
+) => unknown;
+
+interface Monitor {
+  registerResource: Method;
+  readResource: Method;
+}
+
+/** Everything that is registered between `recordProgram` and its `settle`. */
+export class Recording {
+  readonly resources: Registered[] = [];
+
+  /** Waits until every registration has ended. */
+  async settle(): Promise<void> {
+    // Not part of the SDK's types, but what it waits for itself before a program ends.
+    const runtime = pulumi.runtime as unknown as { waitForRPCs(): Promise<void> };
+    await runtime.waitForRPCs();
+  }
+
+  ofType(type: string): Registered[] {
+    return this.resources.filter((resource) => resource.type === type);
+  }
+
+  /** The resource of this name; the last part of the type tells those that share it. */
+  named(name: string, kind = ""): Registered {
+    const found = this.resources.filter((r) => r.name === name && r.type.endsWith(kind));
+    const [first] = found;
+    if (!first || found.length > 1) {
+      throw new Error(
+        `${found.length} resources ${kind} ${name} among ${this.resources.map((r) => r.name).join(", ")}`,
+      );
+    }
+    return first;
+  }
+
+  /** Whether `later` has to wait for `earlier`, directly or over others. */
+  waitsFor(later: Registered, earlier: Registered, seen = new Set<string>()): boolean {
+    return later.dependencies.some((urn) => {
+      if (urn === earlier.urn) {
+        return true;
+      }
+      const between = this.resources.find((resource) => resource.urn === urn);
+      if (!between || seen.has(urn)) {
+        return false;
+      }
+      seen.add(urn);
+      return this.waitsFor(between, earlier, seen);
+    });
+  }
+}
+
+function lastPart(urn: string): string {
+  return urn.split("::").at(-1) ?? "";
+}
+
+/** What the cluster adds to a resource once it is there. */
+function state(args: pulumi.runtime.MockResourceArgs): Record<string, unknown> {
+  const inputs = args.inputs as Record<string, unknown>;
+  if (args.type.endsWith(":Certificate")) {
+    return {
+      ...inputs,
+      certificate: `certificate of ${args.name}\n`,
+      privateKey: `key of ${args.name}\n`,
+      expires: "2027-01-01T00:00:00.000Z",
+    };
+  }
+  if (args.type === "kubernetes:core/v1:Service" && args.id) {
+    const address = args.name.includes("cluster-a") ? "203.0.113.1" : "203.0.113.2";
+    return { status: { loadBalancer: { ingress: [{ ip: address }] } } };
+  }
+  if (inputs["type"] === "kubernetes.io/service-account-token") {
+    return { ...inputs, data: { token: Buffer.from(`token of ${args.name}`).toString("base64") } };
+  }
+  return inputs;
+}
+
+/** Puts a recorder in the engine's place, for one test. */
+export async function recordProgram(): Promise<Recording> {
+  const recording = new Recording();
+  const inputs = new Map<string, Record<string, unknown>>();
+  await pulumi.runtime.setMocks(
+    {
+      call: () => ({}),
+      newResource: (args) => {
+        inputs.set(`${args.type} ${args.name}`, args.inputs as Record<string, unknown>);
+        return { id: args.id || `id-of-${args.name}`, state: state(args) };
+      },
+    },
+    "istio-canary",
+    "test",
+  );
+  const monitor = pulumi.runtime.getMonitor() as unknown as Monitor;
+  for (const method of ["registerResource", "readResource"] as const) {
+    const original = monitor[method].bind(monitor);
+    monitor[method] = (request, callback) =>
+      original(request, (error, response) => {
+        if (response) {
+          const type = request.getType();
+          const name = request.getName();
+          recording.resources.push({
+            urn: response.getUrn(),
+            type,
+            name,
+            inputs: inputs.get(`${type} ${name}`) ?? {},
+            provider: lastPart(request.getProvider().split("::").slice(0, -1).join("::")),
+            parent: lastPart(request.getParent()),
+            dependencies: request.getDependenciesList(),
+          });
+        }
+        callback(error, response);
+      });
+  }
+  return recording;
+}
+
+/** The value of an output that a mocked resource has given. */
+export async function valueOf<T>(output: pulumi.Output<T>): Promise<T> {
+  return new Promise((resolve) => {
+    output.apply(resolve);
+  });
+}
+
+/** The value of a secret input, and the proof that it is one. */
+export function secretValue(input: unknown): unknown {
+  const secret = input as { "4dabf18193072939515e22adb298388d"?: string; value?: unknown };
+  if (secret["4dabf18193072939515e22adb298388d"] !== "1b47061264138c4ac30d75fd1eb44270") {
+    throw new Error("the input is no secret");
+  }
+  return secret.value;
+}

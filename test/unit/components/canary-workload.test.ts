@@ -1,0 +1,102 @@
+import { describe, expect, it } from "vitest";
+import { CanaryWorkload, type CanaryWorkloadArgs } from "../../../components/index.ts";
+import { children, record } from "../../helpers/component.ts";
+
+const args: CanaryWorkloadArgs = {
+  service: "user-service",
+  namespace: "user",
+  cluster: "cluster-a",
+  environment: "prod",
+  port: 8080,
+  versions: [
+    { version: "v1", image: "registry.example.com/user-service:v1" },
+    { version: "v2", image: "registry.example.com/user-service:v2", replicas: 3 },
+  ],
+};
+const workload = (more: Partial<CanaryWorkloadArgs> = {}) =>
+  record(({ opts }) => {
+    new CanaryWorkload("work", { ...args, ...more }, opts);
+  });
+
+describe("CanaryWorkload", () => {
+  it("registers a Service, a ServiceAccount, and a Deployment with its budget per version", async () => {
+    const program = await workload();
+    expect(children(program, "work")).toEqual([
+      "kubernetes:apps/v1:Deployment work-v1",
+      "kubernetes:apps/v1:Deployment work-v2",
+      "kubernetes:core/v1:Service work-service",
+      "kubernetes:core/v1:ServiceAccount work-account",
+      "kubernetes:policy/v1:PodDisruptionBudget work-v1-budget",
+      "kubernetes:policy/v1:PodDisruptionBudget work-v2-budget",
+    ]);
+    for (const child of program.resources.filter(({ parent }) => parent === "work")) {
+      expect(child.provider).toBe("here");
+      expect(program.waitsFor(child, program.named("before"))).toBe(true);
+    }
+  });
+
+  it("selects the pods of one version in each Deployment, and of all versions in the Service", async () => {
+    const program = await workload();
+    for (const version of ["v1", "v2"]) {
+      const selector = { matchLabels: { app: "user-service", version } };
+      const labels = { app: "user-service", version, env: "prod" };
+      const deployment = program.named(`work-${version}`).inputs;
+      expect(deployment).toMatchObject({
+        metadata: { name: `user-service-${version}`, namespace: "user", labels },
+        spec: { selector, template: { metadata: { labels } } },
+      });
+      expect(program.named(`work-${version}-budget`).inputs["spec"]).toEqual({
+        maxUnavailable: 1,
+        selector,
+      });
+    }
+    expect(program.named("work-service").inputs).toMatchObject({
+      metadata: { name: "user-service", namespace: "user" },
+      spec: {
+        selector: { app: "user-service" },
+        ports: [{ name: "http", port: 80, targetPort: "http" }],
+      },
+    });
+  });
+
+  it("runs 5 pods unless told otherwise, and takes none away before its successor is ready", async () => {
+    const program = await workload();
+    expect(program.named("work-v1").inputs["spec"]).toMatchObject({
+      replicas: 5,
+      strategy: { rollingUpdate: { maxUnavailable: 0 } },
+    });
+    expect(program.named("work-v2").inputs["spec"]).toMatchObject({ replicas: 3 });
+  });
+
+  it("runs the container with no rights it does not need, probed on its port", async () => {
+    const program = await workload({ args: ["--version=$(SERVICE_VERSION)"], env: { A: "b" } });
+    const { template } = program.named("work-v2").inputs["spec"] as { template: unknown };
+    const httpGet = { path: "/healthz", port: "http" };
+    expect(template).toMatchObject({
+      spec: {
+        serviceAccountName: "user-service",
+        securityContext: { runAsNonRoot: true, runAsUser: 65532 },
+        containers: [
+          {
+            name: "user-service",
+            image: "registry.example.com/user-service:v2",
+            args: ["--version=$(SERVICE_VERSION)"],
+            env: [
+              { name: "A", value: "b" },
+              { name: "SERVICE_VERSION", value: "v2" },
+              { name: "CLUSTER_NAME", value: "cluster-a" },
+            ],
+            ports: [{ name: "http", containerPort: 8080 }],
+            readinessProbe: { httpGet },
+            livenessProbe: { httpGet },
+            securityContext: {
+              allowPrivilegeEscalation: false,
+              readOnlyRootFilesystem: true,
+              capabilities: { drop: ["ALL"] },
+            },
+          },
+        ],
+      },
+    });
+  });
+});

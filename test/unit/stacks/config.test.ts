@@ -1,0 +1,325 @@
+import { describe, expect, it } from "vitest";
+import { problemLine } from "../../../lib/problems.ts";
+import { parseConfig } from "../../../stacks/config.ts";
+import { rawConfig, type ConfigOptions } from "../../helpers/fixtures.ts";
+
+type Raw = ReturnType<typeof rawConfig>;
+type Change = (raw: Raw) => Record<string, unknown>;
+
+function lines(change: Change, options?: ConfigOptions): string[] {
+  const raw = rawConfig(options);
+  return parseConfig({ ...raw, ...change(raw) }).problems.map((problem) => problemLine(problem));
+}
+const cluster = (i: number, more: object): Change => {
+  return ({ clusters }) => ({
+    clusters: clusters.map((known, j) => (i === j ? { ...known, ...more } : known)),
+  });
+};
+const service = (more: object): Change => {
+  return ({ services }) => ({ services: services.map((known) => ({ ...known, ...more })) });
+};
+const version = (name: string, more: object = {}) => ({
+  version: name,
+  image: "registry.example.com/user-service:v9",
+  ...more,
+});
+
+describe("the configuration", () => {
+  it("is complete with what Pulumi.prod.yaml gives", () => {
+    const { settings, problems } = parseConfig(rawConfig());
+    expect(problems).toEqual([]);
+    expect(settings).toMatchObject({
+      mesh: { trustDomain: "cluster.local", clusterDomain: "cluster.local", env: "prod" },
+      clusters: [{ server: { server: "https://a.example.com:6443" } }, {}],
+      certificates: { rotation: "1", rootDays: 3650, intermediateDays: 365 },
+      services: [
+        {
+          timeout: "10s",
+          stable: { replicas: 5 },
+          canary: { replicas: 5 },
+          ingressHosts: ["user-service.example.com"],
+        },
+      ],
+      phases: [10, 30, 100],
+      weight: 10,
+    });
+  });
+
+  it("takes Pulumi's empty defaults for keys that are left out", () => {
+    const raw = { ...rawConfig(), certificates: {}, ingress: {} };
+    const { settings, problems } = parseConfig(raw);
+    expect(problems).toEqual([]);
+    expect(settings?.ingress).toBeUndefined();
+  });
+
+  it.each<[string, Change, RegExp, ConfigOptions?]>([
+    [
+      "a weight that is no whole number",
+      () => ({ weight: 9.5 }),
+      /^ - weight: must be a whole number from 0 to 100, got 9\.5\. /,
+    ],
+    [
+      "a weight above 100",
+      () => ({ weight: 130 }),
+      /^ - weight: must be a whole number from 0 to 100, got 130\. /,
+    ],
+    [
+      "a weight that is text",
+      () => ({ weight: "ten" }),
+      /^ - weight: must be a number, got "ten"\. Write a number/,
+    ],
+    [
+      "a weight that is no phase",
+      () => ({ weight: 25 }),
+      /^ - weight: must be 0 or one of the phases 10, 30, 100, got 25\. Set it with: pulumi config set weight 10$/,
+    ],
+    [
+      "phases that do not rise",
+      () => ({ phases: [30, 10, 100] }),
+      /^ - phases: must be whole numbers from 1 to 100 that rise from one to the next and end at 100, got \[30,10,100\]\. /,
+    ],
+    [
+      "phases that do not end at 100",
+      () => ({ phases: [10, 30] }),
+      /^ - phases: must be whole numbers/,
+    ],
+    ["no phases", () => ({ phases: [], weight: 0 }), /^ - phases: must be whole numbers/],
+    [
+      "one cluster",
+      () => ({}),
+      /^ - clusters: must list at least two clusters, got \["cluster-a"\]\. Add another/,
+      { clusters: 1 },
+    ],
+    [
+      "a cluster twice",
+      cluster(1, { name: "cluster-a" }),
+      /^ - clusters\[1\]\.name: must name each cluster once \(so has clusters\[0\]\.name\), got "cluster-a"\. /,
+    ],
+    [
+      "a network twice",
+      cluster(1, { network: "network-a" }),
+      /^ - clusters\[1\]\.network: must be a network of the cluster's own .+ got "network-a"\. /,
+    ],
+    [
+      "a cluster name that is no label",
+      cluster(1, { name: "Cluster_B" }),
+      /^ - clusters\[1\]\.name: must be a DNS label: .+, got "Cluster_B"\. Write for instance cluster-a\.$/,
+    ],
+    [
+      "a context that is not there",
+      cluster(1, { context: "prod-x" }),
+      /^ - clusters\[1\]\.context: must be a context of the kubeconfig: no such context in .+, only prod-a, prod-b, prod-c, local, got "prod-x"\. /,
+    ],
+    [
+      "a kubeconfig that is not there",
+      cluster(1, { kubeconfig: "/nowhere/config" }),
+      /^ - clusters\[1\]\.context: must be a context of the kubeconfig: ENOENT.+\/nowhere\/config/,
+    ],
+    [
+      "an API server that others cannot reach",
+      cluster(1, { context: "local" }),
+      /^ - clusters\[1\]\.apiServer: must be an address that other clusters reach.+, got "https:\/\/127\.0\.0\.1:6443"\. /,
+    ],
+    [
+      "an API server without https",
+      cluster(1, { apiServer: "http://b:6443" }),
+      /^ - clusters\[1\]\.apiServer: must be an https URL, got "http:\/\/b:6443"\. /,
+    ],
+    [
+      "one API server for two clusters",
+      cluster(1, { apiServer: "https://a.example.com:6443" }),
+      /^ - clusters\[1\]\.context: must lead to another API server than clusters\[0\]\.context, got /,
+    ],
+    [
+      "a gateway address that is a host name",
+      cluster(1, { eastWestAddresses: ["lb.example.com"] }),
+      /^ - clusters\[1\]\.eastWestAddresses\[0\]: must be an IP address, got "lb\.example\.com"\. /,
+    ],
+    [
+      "a key that is none",
+      cluster(1, { region: "eu" }),
+      /^ - clusters\[1\]\.region: is no key of the configuration\. Check its spelling/,
+    ],
+    [
+      "a top-level key that is none",
+      () => ({ wieght: 10 }),
+      /^ - wieght: is no key of the configuration\. Remove it with: pulumi config rm wieght$/,
+    ],
+    ["no mesh", () => ({ mesh: undefined }), /^ - mesh: must be given\. Write a map of keys\.$/],
+    [
+      "a version that is not pinned",
+      ({ mesh }) => ({ mesh: { ...mesh, istioVersion: "1.31" } }),
+      /^ - mesh\.istioVersion: must be a full version, got "1\.31"\. Write for instance 1\.31\.0/,
+    ],
+    [
+      "a version that YAML takes for a number",
+      ({ mesh }) => ({ mesh: { ...mesh, istioVersion: 1.31 } }),
+      /^ - mesh\.istioVersion: must be text, got 1\.31\. Put the value in quotes\.$/,
+    ],
+    [
+      "two sources of charts",
+      ({ mesh }) => ({
+        mesh: { ...mesh, charts: { repository: "https://charts.example.com", directory: "/" } },
+      }),
+      /^ - mesh\.charts: must name a repository or a directory, not both, got /,
+    ],
+    [
+      "a canary that is stable",
+      service({ canary: version("v1") }),
+      /^ - services\[0\]\.canary\.version: must be another version than stable, got "v1"\. /,
+    ],
+    [
+      "a weight without a canary",
+      service({ canary: undefined }),
+      /^ - weight: must be 0 while no service has a canary version, got 10\. Add services\[\]\.canary, or: pulumi config set weight 0$/,
+    ],
+    [
+      "a service twice",
+      ({ services }) => ({
+        services: [...services, ...services.map((s) => ({ ...s, ingressHosts: [] }))],
+        ingress: {},
+      }),
+      /^ - services\[1\]\.name: must be another service \(so has services\[0\]\.name\), got "user\/user-service"\. /,
+    ],
+    ["no services", () => ({ services: [] }), /^ - services: must list a service, got \[\]\. /],
+    [
+      "a namespace of the system's",
+      service({ namespace: "kube-system" }),
+      /^ - services\[0\]\.namespace: must be a namespace of the service's own/,
+    ],
+    [
+      "a service name that begins with a digit",
+      service({ name: "1service" }),
+      /^ - services\[0\]\.name: must be a DNS label that begins with a letter/,
+    ],
+    [
+      "a port of the sidecar's",
+      service({ port: 15001 }),
+      /^ - services\[0\]\.port: must not be one of the sidecar's ports/,
+    ],
+    [
+      "a privileged port",
+      service({ port: 80 }),
+      /^ - services\[0\]\.port: must be a whole number from 1024 to 65535, got 80\. /,
+    ],
+    [
+      "a timeout without unit",
+      service({ timeout: "10" }),
+      /^ - services\[0\]\.timeout: must be a duration .+, got "10"\. Write for instance 10s\.$/,
+    ],
+    [
+      "a try that outlasts the request",
+      service({ retries: { attempts: 2, perTryTimeout: "1m" } }),
+      /^ - services\[0\]\.retries\.perTryTimeout: must not be longer than the timeout of 10s/,
+    ],
+    [
+      "an image without tag",
+      service({ stable: version("v1", { image: "user-service" }) }),
+      /^ - services\[0\]\.stable\.image: must be an image with a tag other than latest/,
+    ],
+    [
+      "an image that moves",
+      service({ stable: version("v1", { image: "user-service:latest" }) }),
+      /^ - services\[0\]\.stable\.image: must be an image with a tag other than latest/,
+    ],
+    [
+      "no pods",
+      service({ stable: version("v1", { replicas: 0 }) }),
+      /^ - services\[0\]\.stable\.replicas: must be a whole number from 1 to 1000, got 0\. /,
+    ],
+    [
+      "a version too long for a Deployment",
+      service({ canary: version(`v${"2".repeat(60)}`) }),
+      /^ - services\[0\]\.canary\.version: must leave user-service-<version> within 63 characters/,
+    ],
+    [
+      "a header in upper case",
+      service({ matches: [{ header: { "X-Canary": "true" } }] }),
+      /^ - services\[0\]\.matches\[0\]\.header\.X-Canary: must be a header name in lower case/,
+    ],
+    [
+      "a match of nothing",
+      service({ matches: [{}] }),
+      /^ - services\[0\]\.matches\[0\]: must name a header or a cookie/,
+    ],
+    [
+      "two cookies in a match",
+      service({ matches: [{ cookie: { a: "b", c: "d" } }] }),
+      /^ - services\[0\]\.matches\[0\]\.cookie: must be one cookie/,
+    ],
+    [
+      "a variable that the program sets",
+      service({ env: { CLUSTER_NAME: "x" } }),
+      /^ - services\[0\]\.env\.CLUSTER_NAME: must be the name of an environment variable, and not/,
+    ],
+    [
+      "an ingress host that leads nowhere",
+      service({ ingressHosts: [] }),
+      /^ - ingress\.hosts: must lead to one service, and leads to 0, got "user-service\.example\.com"\. /,
+    ],
+    [
+      "an ingress host that is not taken in",
+      service({ ingressHosts: ["user-service.example.com", "x.example.com"] }),
+      /^ - services\[0\]\.ingressHosts: must be one of ingress\.hosts, got "x\.example\.com"\. /,
+    ],
+    [
+      "an ingress key without certificate",
+      ({ ingress }) => ({ ingress: { ...ingress, tls: { credentialName: "tls", key: "KEY" } } }),
+      /^ - ingress\.tls\.certificate: must be given, for certificate and key belong together\. /,
+    ],
+    [
+      "half a CA",
+      () => ({ certificates: { root: "ROOT" } }),
+      /^ - certificates\.clusters: must be given, for half a CA is of no use\. /,
+    ],
+  ])("is refused with %s", (_, change, problem, options) => {
+    expect(lines(change, options)).toEqual([expect.stringMatching(problem)]);
+  });
+
+  it("tells a context used twice, and that it is one API server", () => {
+    expect(lines(cluster(1, { context: "prod-a" }))).toEqual([
+      expect.stringMatching(
+        /^ - clusters\[1\]\.context: must be a kubeconfig context of the cluster's own/,
+      ),
+      expect.stringMatching(/^ - clusters\[1\]\.context: must lead to another API server/),
+    ]);
+  });
+
+  it("lists every problem at once, also in a list that has another one", () => {
+    const found = lines((raw) => ({
+      ...cluster(1, { name: "Cluster_B", network: "network-a" })(raw),
+      phases: [30, 10],
+      weight: 25.5,
+      wieght: 1,
+    }));
+    expect(found.map((line) => /^ - ([^:]+):/.exec(line)?.[1])).toEqual([
+      "wieght",
+      "clusters[1].name",
+      "phases",
+      "weight",
+      "clusters[1].network",
+    ]);
+  });
+
+  it("never shows what may be secret", () => {
+    const found = lines(() => ({
+      certificates: {
+        root: "hush",
+        clusters: { "cluster-a": { certificate: "hush", key: "hush" } },
+      },
+    }));
+    expect(found.length).toBeGreaterThan(1);
+    expect(found.join()).not.toContain("hush");
+  });
+
+  it("lets one of several services be without a canary", () => {
+    expect(
+      lines(
+        ({ services }) => ({
+          services: services.map((known, i) => (i === 1 ? { ...known, canary: undefined } : known)),
+        }),
+        { services: 2 },
+      ),
+    ).toEqual([]);
+  });
+});
