@@ -38,7 +38,7 @@ function duplicates<T>(
   );
 }
 
-type Loose = Readonly<Record<string, unknown>>;
+export type Loose = Readonly<Record<string, unknown>>;
 
 function record(value: unknown): Loose {
   return typeof value === "object" && value !== null ? (value as Loose) : {};
@@ -48,7 +48,7 @@ function record(value: unknown): Loose {
  * The entries of a list as they were written. Rules between entries hold for these, so that one
  * wrong key does not hide that another one is there twice.
  */
-function entries(value: unknown): readonly Loose[] | undefined {
+export function entries(value: unknown): readonly Loose[] | undefined {
   return Array.isArray(value) ? value.map(record) : undefined;
 }
 

@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as z from "zod";
 import { apiServerOf, defaultKubeconfigs, type ApiServer } from "../lib/kubeconfig.ts";
 import { throwProblems, type Problem } from "../lib/problems.ts";
-import { crossChecks, hostOwners, type Parts } from "./checks.ts";
+import { crossChecks, entries, hostOwners, type Loose, type Parts } from "./checks.ts";
 import {
   schema,
   type Certificates,
@@ -164,7 +164,7 @@ export function parseConfig(
   } satisfies Parts;
   problems.push(...crossChecks(raw, parts, now));
 
-  const servers = (parts.clusters ?? []).map((cluster, i) =>
+  const servers = (entries(raw["clusters"]) ?? []).map((cluster, i) =>
     serverOf(cluster, kubeconfig, `clusters[${i}]`, problems),
   );
   problems.push(...sameServer(servers));
@@ -207,16 +207,20 @@ export function parseConfig(
 
 /** The API server of a cluster; what keeps other clusters from it goes to `problems`. */
 function serverOf(
-  cluster: Cluster,
+  cluster: Loose,
   kubeconfig: string | undefined,
   path: string,
   problems: Problem[],
 ): ApiServer | undefined {
-  const file = cluster.kubeconfig ?? kubeconfig;
+  const { context, apiServer } = cluster;
+  const file = typeof cluster["kubeconfig"] === "string" ? cluster["kubeconfig"] : kubeconfig;
+  if (typeof context !== "string" || context === "") {
+    return undefined;
+  }
   try {
-    const known = apiServerOf(file === undefined ? defaultKubeconfigs() : [file], cluster.context);
-    const server = cluster.apiServer ?? known.server;
-    const { hostname } = new URL(server);
+    const known = apiServerOf(file === undefined ? defaultKubeconfigs() : [file], context);
+    const server = typeof apiServer === "string" ? apiServer : known.server;
+    const hostname = URL.canParse(server) ? new URL(server).hostname : "";
     if (["localhost", "[::1]", "0.0.0.0"].includes(hostname) || hostname.startsWith("127.")) {
       problems.push({
         path: `${path}.apiServer`,
@@ -229,7 +233,7 @@ function serverOf(
   } catch (error) {
     problems.push({
       path: `${path}.context`,
-      value: cluster.context,
+      value: context,
       rule: `must be a context of the kubeconfig: ${error instanceof Error ? error.message : String(error)}`,
       fix: "Name a context that kubectl config get-contexts lists, or set kubeconfig to the file that has it.",
     });

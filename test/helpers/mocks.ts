@@ -109,7 +109,8 @@ export async function recordProgram(): Promise<Recording> {
       call: () => ({}),
       newResource: (args) => {
         inputs.set(`${args.type} ${args.name}`, args.inputs as Record<string, unknown>);
-        return { id: args.id || `id-of-${args.name}`, state: state(args) };
+        const existing = args.id === "" ? undefined : args.id;
+        return { id: existing ?? `id-of-${args.name}`, state: state(args) };
       },
     },
     "istio-canary",
