@@ -63,6 +63,8 @@ export async function loadInMesh(cluster: MeshCluster, url: string): Promise<Loa
   const pod = await ensureClientPod(cluster, POD, ["curl", ...curlArgs(url)]);
   const { namespace, name } = podKey(pod);
   const output = new PassThrough();
+  // The client pipes the log and leaves an error of it, such as the abort below, to nobody.
+  output.once("pipe", (log: Readable) => log.once("error", () => output.end()));
   const following = await new Log(cluster.kubeConfig).log(namespace, name, POD, output, {
     follow: true,
     timestamps: true,
