@@ -30,7 +30,7 @@ const LINK_FLAGS = "-s -w";
 const ENV = { CGO_ENABLED: "0", GOFLAGS: "", GOGC: "400" };
 
 /** `cacheDir`/go is where bootstrap.sh puts a Go of its own when the machine has none or an old one. */
-export function goEnvironment(cacheDir: string): Record<string, string> {
+function goEnvironment(cacheDir: string): Record<string, string> {
   return { ...ENV, PATH: [join(cacheDir, "go", "bin"), process.env["PATH"] ?? ""].join(delimiter) };
 }
 

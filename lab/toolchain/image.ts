@@ -6,7 +6,7 @@ import { pipeline } from "node:stream/promises";
 import { pack, type Header, type Pack } from "tar-stream";
 
 /** A file of a layer: where it comes from, and its path in the image without the leading slash. */
-export interface LayerFile {
+interface LayerFile {
   readonly source: string;
   readonly path: string;
   /** Permissions. @default 0o755 */

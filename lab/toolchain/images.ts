@@ -20,7 +20,7 @@ const ISTIO_USER = "1337:1337";
 const LAB_USER = "65532:65532";
 
 /** Every image of the lab, given the root folder of the artifacts and Istio's source. */
-export function labImages({ base, envoy, istio }: Ingredients, istioSource: string): Image[] {
+function labImages({ base, envoy, istio }: Ingredients, istioSource: string): Image[] {
   const root: Layer = { tar: join(base.directory, "root.tar") };
   const program = (name: string) => ({
     source: join(istio.built.directory, name),
