@@ -14,4 +14,8 @@ export {
   type OwnCertificates,
 } from "./mesh-certificates.ts";
 export { MeshSecurity, type MeshSecurityArgs } from "./mesh-security.ts";
+export type { ChartSource, HelmValues } from "../lib/helm-values.ts";
+export type { ApiServer } from "../lib/kubeconfig.ts";
+export type { RequestMatch, Retries } from "../lib/manifests/virtual-service.ts";
+export { virtualAddresses } from "../lib/names.ts";
 export { RemoteSecret, type RemoteSecretArgs } from "./remote-secret.ts";

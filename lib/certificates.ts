@@ -32,7 +32,7 @@ export function pairProblems(
       {
         path: `${path}.${missing}`,
         rule: "must be given, for certificate and key belong together",
-        fix: `Set it with: pulumi config set --secret --path '${path}.${missing}' < file.pem`,
+        fix: `Set it with: pulumi config set --path '${path}.${missing}' --secret < file.pem`,
       },
     ];
   }

@@ -1,0 +1,87 @@
+import { readFileSync } from "node:fs";
+import * as pulumi from "@pulumi/pulumi";
+import { load } from "js-yaml";
+import { beforeEach, describe, expect, it } from "vitest";
+import { loadConfig, parseConfig } from "../../../stacks/config.ts";
+import { schema } from "../../../stacks/schema.ts";
+import { kubeconfigFile, rawConfig } from "../../helpers/fixtures.ts";
+import { recordProgram, valueOf, type Recording } from "../../helpers/mocks.ts";
+
+const yaml = (file: string) =>
+  load(readFileSync(new URL(`../../../${file}`, import.meta.url), "utf8")) as {
+    config: Record<string, unknown>;
+  };
+
+/** Configuration as the engine hands it over: text, and JSON for everything that is none. */
+function configure(raw: Readonly<Record<string, unknown>>): void {
+  pulumi.runtime.setAllConfig(
+    Object.fromEntries(
+      Object.entries(raw).map(([key, value]) => [
+        `istio-canary:${key}`,
+        typeof value === "string" ? value : JSON.stringify(value),
+      ]),
+    ),
+  );
+}
+
+let program: Recording;
+beforeEach(async () => {
+  program = await recordProgram();
+});
+
+describe("the program", () => {
+  it("tells for each cluster its gateways, traffic, CA expiry and Istio version", async () => {
+    configure({ ...rawConfig(), weight: "10" });
+    const outputs = await import("../../../index.ts");
+    await program.settle();
+    const outside = { v1: 90, v2: 10 };
+    const cluster = (letter: string, address: string) => ({
+      network: `network-${letter}`,
+      istioVersion: "1.31.0",
+      caExpires: "2027-01-01T00:00:00.000Z",
+      gateways: { eastWest: [address], ingress: [address] },
+      traffic: { "user/user-service": outside },
+    });
+    expect(outputs.weight).toBe(10);
+    expect(await valueOf(outputs.rootCaExpires)).toBe("2027-01-01T00:00:00.000Z");
+    expect(await valueOf(pulumi.output(outputs.clusters))).toEqual({
+      "cluster-a": cluster("a", "203.0.113.1"),
+      "cluster-b": cluster("b", "203.0.113.2"),
+    });
+  });
+
+  it("stops with one error that lists all problems, before it registers anything", () => {
+    configure({ ...rawConfig(), weight: 25, phases: [10, 10] });
+    expect(() => loadConfig()).toThrow(
+      [
+        "The configuration of stack test has 1 problem (Pulumi.test.yaml):",
+        " - phases: must be whole numbers from 1 to 100 that rise from one to the next and end at 100, got [10,10]. Write for instance [10, 30, 100].",
+      ].join("\n"),
+    );
+    expect(program.resources).toEqual([]);
+  });
+});
+
+describe("Pulumi.yaml", () => {
+  it("describes every key that the program reads", () => {
+    const { config } = yaml("Pulumi.yaml");
+    expect(Object.keys(config).sort()).toEqual(Object.keys(schema).sort());
+    for (const declaration of Object.values(config)) {
+      expect(declaration).toMatchObject({
+        type: expect.any(String) as unknown,
+        description: expect.any(String) as unknown,
+      });
+    }
+  });
+});
+
+describe("Pulumi.prod.yaml", () => {
+  it("is a right configuration, given its contexts", () => {
+    const { config } = yaml("Pulumi.prod.yaml");
+    const raw = Object.fromEntries(
+      Object.entries(config).map(([key, value]) => [key.replace("istio-canary:", ""), value]),
+    );
+    const { problems } = parseConfig({ ...raw, kubeconfig: kubeconfigFile() });
+    expect(problems).toEqual([]);
+  });
+});
