@@ -4,6 +4,7 @@ import { componentsOf, isNodeReady, loadBalancerAddresses } from "./cluster.ts";
 import { findProcess, logFile, logTail } from "./component-process.ts";
 import { knownNodes } from "./lab.ts";
 import { labCgroup, type Node } from "./node.ts";
+import type { Component } from "./plan.ts";
 import { apiServer } from "./certificates.ts";
 
 /** State of one component of a node. */
@@ -36,8 +37,9 @@ export async function labStatus(settings: LabSettings): Promise<{ text: string; 
 
 async function nodeStatus(node: Node): Promise<{ text: string; ok: boolean }> {
   await node.find();
+  const planned = componentsOf(node, "");
   const components = await Promise.all(
-    componentsOf(node, "").map(async (component): Promise<ComponentStatus> => {
+    planned.map(async (component): Promise<ComponentStatus> => {
       const running = await findProcess(component, node);
       return {
         name: component.name,
@@ -46,7 +48,7 @@ async function nodeStatus(node: Node): Promise<{ text: string; ok: boolean }> {
       };
     }),
   );
-  const ready = await nodeState(node);
+  const ready = await nodeState(node, planned);
   const table = new Table({
     head: [node.cluster.name, "state", "since"],
     style: { head: [], border: [] },
@@ -70,8 +72,11 @@ async function nodeStatus(node: Node): Promise<{ text: string; ok: boolean }> {
   };
 }
 
-async function nodeState(node: Node) {
+async function nodeState(node: Node, components: readonly Component[]) {
   try {
+    // Asked first, because it answers at once when its etcd is dead, unlike every other request.
+    const server = components.find(({ name }) => name === "kube-apiserver");
+    if (server) await node.probe(server);
     const ok = await isNodeReady(node);
     const loadBalancers = await loadBalancerAddresses(node);
     return { ok, text: ok ? "Ready" : "not Ready", loadBalancers };
