@@ -10,7 +10,7 @@ export interface ChartSource {
 }
 
 /** The repository that Istio's documentation names. */
-export const ISTIO_REPOSITORY = "https://istio-release.storage.googleapis.com/charts";
+const ISTIO_REPOSITORY = "https://istio-release.storage.googleapis.com/charts";
 
 /** The inputs of a helm Release that say which chart it installs. */
 export function chartInputs(source: ChartSource, chart: string, version: string) {
