@@ -1,9 +1,9 @@
+import { AppsV1Api } from "@kubernetes/client-node";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 
 import type { MeshCluster } from "../../lab/mesh/cluster.ts";
 import { userService } from "../../lab/mesh/user-service.ts";
-import { AppsV1Api } from "@kubernetes/client-node";
 import { labClusters } from "./lab.ts";
 
 const clusters = labClusters();
@@ -15,7 +15,7 @@ const created = z.looseObject({
 });
 
 async function creationTimes(cluster: MeshCluster, plural: string): Promise<number[]> {
-  const list = await cluster.custom.listNamespacedCustomObject({
+  const list: unknown = await cluster.custom.listNamespacedCustomObject({
     group: "networking.istio.io",
     version: "v1",
     namespace: userService.namespace,
