@@ -23,7 +23,7 @@ const stackOutputs = z.looseObject({
 });
 
 /** Everything the demo saw, as it is written to `.lab/demo.json`. */
-export interface DemoReport {
+interface DemoReport {
   readonly startedAt: string;
   readonly seconds: number;
   readonly installSeconds: number;

@@ -5,7 +5,7 @@ export const SHOWN_Z = 2.5758;
  * Quantile for the interval that decides whether a share is wrong. A demo checks two dozen shares, so
  * the 99 % interval alone would call one in five good demos bad; this one errs once in a million shares.
  */
-export const DECIDING_Z = 4.9;
+const DECIDING_Z = 4.9;
 
 export interface Interval {
   readonly low: number;

@@ -61,7 +61,7 @@ function hasProxy(pod: V1Pod): boolean {
 }
 
 /** Every running proxy of the cluster. */
-export async function proxies(cluster: MeshCluster): Promise<V1Pod[]> {
+async function proxies(cluster: MeshCluster): Promise<V1Pod[]> {
   return (await cluster.runningPods()).filter(hasProxy);
 }
 
