@@ -1,6 +1,6 @@
 # Everything a user or the gate calls; each target does its own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check unit lab-up lab-down lab-status lab-logs lab-shell
+.PHONY: help setup packages demo test check unit lab-up lab-down lab-status lab-logs lab-shell
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
@@ -10,6 +10,9 @@ help: ## List the targets
 setup: ## Install Node, Go and the packages this project needs
 	@sh lab/bootstrap.sh
 
+packages:
+	@sh lab/bootstrap.sh packages
+
 demo: setup ## Two clusters, the mesh, and a release from 0 to 10, 30, 100 % and back
 	@node lab/cli.ts demo
 
@@ -17,10 +20,10 @@ test: setup ## Formatter, linter, types, dead code, unit tests, lab tests
 	@npm run --silent check
 	@vitest run $(VITEST_ARGS)
 
-check: setup ## Formatter, linter, types and dead code only
+check: packages ## Formatter, linter, types and dead code only
 	@npm run --silent check
 
-unit: setup ## Unit tests only, in seconds
+unit: packages ## Unit tests only, in seconds
 	@vitest run --project unit
 
 lab-up: setup ## Start the two clusters, or mend what has died
