@@ -9,6 +9,8 @@ export const labStack = "lab";
 export function labPaths(settings: LabSettings) {
   return {
     bin: path.join(settings.dir, "bin"),
+    /** A file that holds the range of addresses that nodes and load balancers are in. */
+    nodeCidr: path.join(settings.dir, "node-cidr"),
     kubeconfig: path.join(settings.dir, "kubeconfig"),
     passphrase: path.join(settings.dir, "passphrase"),
     pulumiHome: path.join(settings.dir, "pulumi-home"),
@@ -42,9 +44,9 @@ export function labEnvironment(
 
 /** Keeps a proxy that the user's shell names from being asked for addresses of the lab. */
 function withoutProxy(settings: LabSettings, env: NodeJS.ProcessEnv): Record<string, string> {
-  const file = path.join(settings.dir, "node-cidr");
-  if (!existsSync(file)) return {};
-  const own = ["127.0.0.1", "localhost", readFileSync(file, "utf8").trim()];
+  const { nodeCidr } = labPaths(settings);
+  if (!existsSync(nodeCidr)) return {};
+  const own = ["127.0.0.1", "localhost", readFileSync(nodeCidr, "utf8").trim()];
   const value = [env["NO_PROXY"] ?? env["no_proxy"] ?? "", ...own].filter(Boolean).join(",");
   return { NO_PROXY: value, no_proxy: value };
 }

@@ -14,7 +14,7 @@ const header = `# The stack "${labStack}": the same program as in production, on
 const small = { requests: { cpu: "10m", memory: "40Mi" } };
 
 /** Config of the stack that the lab runs; what differs from production is said beside it. */
-export function labConfig(settings: LabSettings, charts: string): Record<string, unknown> {
+function labConfig(settings: LabSettings, charts: string): Record<string, unknown> {
   const config = {
     kubeconfig: labPaths(settings).kubeconfig,
     mesh: {

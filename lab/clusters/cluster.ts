@@ -16,7 +16,8 @@ import { componentSteps, findProcess } from "./component-process.ts";
 import { importImages, type ImageArchive } from "./images.ts";
 import type { Kubeconfig } from "./kubeconfig.ts";
 import type { Node } from "./node.ts";
-import { dnsAddress, nodePlan, type Component } from "./plan.ts";
+import { dnsAddress } from "./node-programs.ts";
+import { nodePlan, type Component } from "./plan.ts";
 import { runSteps } from "./steps.ts";
 
 /** The components of a node, from the programs in `bin`. */

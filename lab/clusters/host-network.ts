@@ -1,6 +1,6 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import path from "node:path";
 import { execa } from "execa";
+import { labPaths } from "../environment.ts";
 import { until } from "../until.ts";
 import type { ClusterSettings, LabSettings } from "../settings.ts";
 import { chooseNodeCidr, hostAddress, isIpv4Cidr, overlap } from "./addresses.ts";
@@ -16,19 +16,19 @@ interface IpAddress {
 }
 
 /** Name of the lab's bridge on the host. */
-export function bridgeName(settings: LabSettings): string {
+function bridgeName(settings: LabSettings): string {
   return `lab-${settings.id}`;
 }
 
 /** Name of the host's end of a cluster's link; at most 15 characters, as the kernel wants it. */
-export function linkName(settings: LabSettings, cluster: ClusterSettings): string {
+function linkName(settings: LabSettings, cluster: ClusterSettings): string {
   return `lab-${settings.id}-${cluster.index}`;
 }
 
 /** The range that the lab's nodes are in, if the lab has one. */
 export async function knownNodeCidr(settings: LabSettings): Promise<string | undefined> {
   try {
-    return (await readFile(nodeCidrFile(settings), "utf8")).trim();
+    return (await readFile(labPaths(settings).nodeCidr, "utf8")).trim();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
@@ -51,7 +51,7 @@ export async function ensureBridge(settings: LabSettings): Promise<string> {
     const used = [...(await rangesInUse(bridge)), ...inside];
     const cidr = chooseNodeCidr(known ?? settings.nodeCidr, used);
     await mkdir(settings.dir, { recursive: true });
-    await writeFile(nodeCidrFile(settings), `${cidr}\n`);
+    await writeFile(labPaths(settings).nodeCidr, `${cidr}\n`);
     if (!(await linkExists(bridge))) await ip("link", "add", bridge, "type", "bridge");
     // An address that does not fit is from a lab whose files were lost.
     if (!(await addressesOf(bridge)).includes(hostAddress(cidr)))
@@ -131,8 +131,4 @@ async function linkExists(link: string): Promise<boolean> {
 
 async function ip(...args: string[]): Promise<void> {
   await execa("ip", args);
-}
-
-function nodeCidrFile(settings: LabSettings): string {
-  return path.join(settings.dir, "node-cidr");
 }

@@ -1,7 +1,7 @@
 import { readFile, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { Node } from "./node.ts";
-import { containerdSocket } from "./plan.ts";
+import { containerdSocket } from "./node-programs.ts";
 
 /** A docker-archive and the names of the image in it. */
 export interface ImageArchive {

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { labPaths } from "../environment.ts";
 import type { LabSettings } from "../settings.ts";
 import { clusterAddresses } from "./addresses.ts";
 import { adminKubeconfig } from "./cluster.ts";
@@ -58,16 +59,11 @@ export async function writeKubeconfig(
   nodes: readonly Node[],
 ): Promise<void> {
   const configs = await Promise.all(nodes.map((node) => adminKubeconfig(node)));
-  const file = kubeconfigFile(settings);
+  const file = labPaths(settings).kubeconfig;
   const made = `${file}.new`;
   await rm(made, { force: true });
   await writeFile(made, stringifyKubeconfig(mergeKubeconfigs(configs)), { mode: 0o600 });
   await rename(made, file);
-}
-
-/** The kubeconfig with a context for each cluster. */
-export function kubeconfigFile(settings: LabSettings): string {
-  return path.join(settings.dir, "kubeconfig");
 }
 
 /**
@@ -80,13 +76,15 @@ export async function removeClusters(settings: LabSettings): Promise<void> {
   await cgroup.kill();
   await removeHostNetwork(settings);
   await cgroup.remove();
-  for (const name of ["clusters", "kubeconfig", "node-cidr"]) {
-    await rm(path.join(settings.dir, name), { recursive: true, force: true });
+  const { kubeconfig, nodeCidr } = labPaths(settings);
+  for (const place of [path.join(settings.dir, "clusters"), kubeconfig, nodeCidr]) {
+    await rm(place, { recursive: true, force: true });
   }
+  const left = await remains(settings);
+  if (left.length > 0) throw new Error(`These of the lab are still there: ${left.join(", ")}`);
 }
 
-/** What is left of the lab on the machine; nothing after {@link removeClusters}. */
-export async function remains(settings: LabSettings): Promise<string[]> {
+async function remains(settings: LabSettings): Promise<string[]> {
   const cgroup = labCgroup(settings);
   return [
     ...(await labLinks(settings)).map((link) => `network link ${link}`),

@@ -16,7 +16,7 @@ export interface ProcessInfo {
 const ticksPerSecond = 100;
 
 /** What /proc says about a process, or undefined if there is no such process any more. */
-export async function processInfo(pid: number): Promise<ProcessInfo | undefined> {
+async function processInfo(pid: number): Promise<ProcessInfo | undefined> {
   const read = (name: string) => readFile(`/proc/${pid}/${name}`, "utf8");
   let texts;
   try {
