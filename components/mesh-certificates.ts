@@ -32,9 +32,9 @@ export interface OwnCertificates {
 export interface MeshCertificatesArgs {
   /** Names of the clusters. A new one gets an intermediate from the same root. */
   readonly clusters: readonly string[];
-  /** Organisation in the subjects, usually the mesh id. Another one issues everything anew. */
+  /** Organisation in the subjects, usually the mesh id. Another one issues new intermediates. */
   readonly organization: string;
-  /** Days the root is valid. @default 3650 */
+  /** Days the root is valid, from when it is first made. @default 3650 */
   readonly rootDays?: number | undefined;
   /** Days an intermediate is valid, at most as long as the root. @default 365 */
   readonly intermediateDays?: number | undefined;
@@ -82,10 +82,10 @@ export class MeshCertificates extends pulumi.ComponentResource {
         organization,
         days: args.rootDays ?? 3650,
         pathLength: 1,
-        // A new root ends the trust between old and new workloads; it never follows from a rotation.
         rotation: "root",
       },
-      { parent: this },
+      // A new root would end the trust between old and new workloads: no setting may issue one.
+      { parent: this, ignoreChanges: ["organization", "days"] },
     );
     const authorities = args.clusters.map((cluster) => {
       const intermediate = new IssuedCertificate(

@@ -37,6 +37,13 @@ const serviceName = (example: string) =>
     `Write for instance ${example}.`,
   );
 
+/** Text that YAML and `pulumi config set --path` may take for a number or a boolean. */
+const scalar = <T extends z.ZodType<string>>(schema: T) =>
+  z.preprocess(
+    (value) => (typeof value === "number" || typeof value === "boolean" ? String(value) : value),
+    schema,
+  );
+
 const DURATION = /^(?:\d+(?:\.\d+)?(?:h|ms|m|s))+$/;
 const duration = (example: string) =>
   text(
@@ -73,7 +80,7 @@ const match = rule(
           "must be a header name in lower case, other than cookie",
           "Write for instance x-canary, and cookies under the key cookie.",
         ),
-        z.string().min(1),
+        scalar(z.string().min(1)),
       )
       .optional(),
     cookie: rule(
@@ -83,10 +90,12 @@ const match = rule(
           "must be the name of a cookie",
           "Write for instance canary.",
         ),
-        text(
-          (value) => /^[^\s;,"\\]+$/.test(value),
-          "must be the value of a cookie: no blanks, quotes, commas, semicolons or backslashes",
-          "Write for instance always.",
+        scalar(
+          text(
+            (value) => /^[^\s;,"\\]+$/.test(value),
+            "must be the value of a cookie: no blanks, quotes, commas, semicolons or backslashes",
+            "Write for instance always.",
+          ),
         ),
       ),
       (cookies) => Object.keys(cookies).length === 1,
@@ -105,7 +114,7 @@ const version = z.strictObject({
   replicas: whole(1, 1000, "Write for instance 5.").default(5),
 });
 
-const quantities = z.record(z.string(), z.string());
+const quantities = z.record(z.string(), scalar(z.string()));
 
 const service = z.strictObject({
   name: serviceName("user-service"),
@@ -134,7 +143,7 @@ const service = z.strictObject({
   matches: z.array(match).default([]),
   mirrorPercent: whole(0, 100, "Write for instance 10.").default(0),
   ingressHosts: z.array(domain("user.example.com")).optional(),
-  args: z.array(z.string()).optional(),
+  args: z.array(scalar(z.string())).optional(),
   env: z
     .record(
       text(
@@ -143,7 +152,7 @@ const service = z.strictObject({
         "must be the name of an environment variable, and not SERVICE_VERSION or CLUSTER_NAME, which the program sets",
         "Write for instance LOG_LEVEL.",
       ),
-      z.string(),
+      scalar(z.string()),
     )
     .optional(),
   healthPath: text(
@@ -212,7 +221,7 @@ const mesh = z.strictObject({
 
 const days = (example: number) => whole(1, 36500, `Write the days, for instance ${example}.`);
 const certificates = z.strictObject({
-  rotation: z.string().min(1).default("1"),
+  rotation: scalar(z.string().min(1)).default("1"),
   rootDays: days(3650).default(3650),
   intermediateDays: days(365).default(365),
   root: z.string().optional(),

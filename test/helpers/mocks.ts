@@ -12,6 +12,8 @@ export interface Registered {
   readonly parent: string;
   /** URNs of everything that must be there first. */
   readonly dependencies: readonly string[];
+  /** Inputs whose changes do nothing once the resource is there. */
+  readonly ignoreChanges: readonly string[];
 }
 
 interface Request {
@@ -20,6 +22,8 @@ interface Request {
   getParent(): string;
   getProvider(): string;
   getDependenciesList(): string[];
+  /** Missing in requests that read. */
+  getIgnorechangesList?(): string[];
 }
 
 type Method = (
@@ -132,6 +136,7 @@ export async function recordProgram(): Promise<Recording> {
             provider: lastPart(request.getProvider().split("::").slice(0, -1).join("::")),
             parent: lastPart(request.getParent()),
             dependencies: request.getDependenciesList(),
+            ignoreChanges: request.getIgnorechangesList?.() ?? [],
           });
         }
         callback(error, response);

@@ -276,6 +276,29 @@ describe("the configuration", () => {
     expect(lines(change, options)).toEqual([expect.stringMatching(problem)]);
   });
 
+  it("takes numbers and booleans for the text they look like, as config set writes them", () => {
+    const raw = rawConfig();
+    const { settings, problems } = parseConfig({
+      ...raw,
+      certificates: { rotation: 2026 },
+      services: raw.services.map((known) => ({
+        ...known,
+        matches: [{ header: { "x-canary": true } }, { cookie: { canary: 1 } }],
+        resources: { requests: { cpu: 1 } },
+      })),
+    });
+    expect(problems).toEqual([]);
+    expect(settings).toMatchObject({
+      certificates: { rotation: "2026" },
+      services: [
+        {
+          matches: [{ header: { "x-canary": "true" } }, { cookie: { canary: "1" } }],
+          resources: { requests: { cpu: "1" } },
+        },
+      ],
+    });
+  });
+
   it("tells a context used twice, and that it is one API server", () => {
     expect(lines(cluster(1, { context: "prod-a" }))).toEqual([
       expect.stringMatching(
