@@ -114,7 +114,7 @@ test("a change of the chart on disk is seen", async () => {
 });
 
 test("a release that does not become ready tells helm's reason and the pods'; the next update mends it", async () => {
-  await project.program(release("{ deploy: true }", "timeout: 8"));
+  await project.program(release("{ deploy: true }", "timeout: 8, cleanupOnFail: true"));
   const { ok, text } = await project.pulumi("up", "--yes", "--skip-preview");
   expect(ok).toBe(false);
   expect(text).toContain(`Deployment ${project.namespace}/tiny: 0 of 1 pods are available`);
@@ -129,7 +129,7 @@ test("a release that does not become ready tells helm's reason and the pods'; th
 });
 
 test("a cancelled upgrade ends soon, and the next update goes on from it", async () => {
-  await project.program(release("{ deploy: true }", "timeout: 120"));
+  await project.program(release("{ deploy: true }", "timeout: 120, cleanupOnFail: true"));
   const update = project.start("up", "--yes", "--skip-preview");
   await until(
     "helm to have begun",
@@ -144,7 +144,7 @@ test("a cancelled upgrade ends soon, and the next update goes on from it", async
   expect(Date.now() - cancelled).toBeLessThan(10_000);
   await project.program(release("{ deploy: false }"));
   await project.up();
-  expect(await project.kubectl("get", "deployment", "tiny")).toBeUndefined();
+  expect(await project.preview()).toEqual({});
 });
 
 test("a record of a helm that was killed is no obstacle", async () => {

@@ -11,7 +11,7 @@ beforeAll(async () => {
 afterAll(async () => project.destroy());
 
 /** A deployment of one pod with one container, and how long it may take. */
-const deployment = (container: string, timeout = "20s", replicas = 1) => `
+const deployment = (container: string, timeout = "15s", replicas = 1) => `
 const labels = { app: "web" };
 new k8s.apps.v1.Deployment("web", {
   metadata: meta("web"),
@@ -43,7 +43,9 @@ test("a crash loop is told with the last log line", async ({ skip }) => {
   skip(!nodes, "the cluster has no node");
   await project.program(
     deployment(
-      'image: "docker.io/lab/client:1", command: ["sh", "-c", "echo no config for me; exit 3"]',
+      'image: "docker.io/lab/client:1", command: ["sh", "-c", "echo no config for me; exit 3"],' +
+        // Without a probe it would count as ready for the moment that it runs.
+        'readinessProbe: { initialDelaySeconds: 5, exec: { command: ["true"] } }',
     ),
   );
   const text = await failure();
@@ -68,6 +70,7 @@ test("pods that a quota refuses are told of", async () => {
     ${deployment('image: "registry.k8s.io/pause:3.10"', "8s").replace("{ provider,", "{ provider, dependsOn: [quota],")}
   `);
   expect(await failure()).toMatch(/exceeded quota: quota/);
+  await project.kubectl("delete", "resourcequota", "quota");
 });
 
 test("what has failed is mended by the next update, and a rollout is waited for", async ({
