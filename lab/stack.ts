@@ -1,7 +1,8 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { dump, load } from "js-yaml";
 import { labPaths, labStack } from "./environment.ts";
+import { readIfThere } from "./files.ts";
 import { userService } from "./mesh/user-service.ts";
 import type { LabSettings } from "./settings.ts";
 import { ISTIO_VERSION } from "./toolchain/versions.ts";
@@ -101,13 +102,4 @@ function withPaths(text: string, kubeconfig: string, charts: string): string {
 
 function version(name: string) {
   return { version: name, image: `docker.io/lab/${userService.name}:${name}`, replicas: 2 };
-}
-
-async function readIfThere(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
 }

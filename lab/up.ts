@@ -1,6 +1,7 @@
 import { Listr, PRESET_TIMER, type ListrTask } from "listr2";
 import { ensureCluster } from "./clusters/cluster.ts";
 import {
+  checkBridge,
   checkMachine,
   prepareNodes,
   removeClusters,
@@ -46,10 +47,13 @@ export async function labUp(settings: LabSettings): Promise<void> {
               { concurrent: true, exitOnError: false },
             ),
         },
+      ]);
+      if (failures.length > 0) throw together(failures);
+      await run([
         {
           title: "kubeconfig, programs and Pulumi stack",
           task: async () => {
-            if (failures.length > 0) throw together(failures);
+            await checkBridge(settings, nodes);
             await writeKubeconfig(settings, nodes);
             await ensureWorkspace(settings, toolchain(settings.cacheDir));
           },
@@ -88,9 +92,11 @@ function clusterTask(settings: LabSettings, node: Node, failures: Error[]): List
   return {
     title: name,
     task: async (_context, task) => {
+      const started = performance.now();
       try {
         await ensureCluster(node, toolchain(settings.cacheDir), (part) => {
-          task.output = `${name}: ${part} is ready`;
+          const seconds = (performance.now() - started) / 1000;
+          task.output = `${name}: ${part} ready after ${seconds.toFixed(1)} s`;
         });
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);

@@ -1,8 +1,9 @@
 import "reflect-metadata";
 import { X509Certificate, webcrypto } from "node:crypto";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import * as x509 from "@peculiar/x509";
+import { readIfThere } from "../files.ts";
 import type { ClusterSettings } from "../settings.ts";
 import type { ClusterAddresses } from "./addresses.ts";
 import { nthAddress } from "./addresses.ts";
@@ -56,13 +57,8 @@ export async function ensureCertificates(
 }
 
 async function isUsable(file: string, addresses: ClusterAddresses): Promise<boolean> {
-  let pem;
-  try {
-    pem = await readFile(file, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
-    throw error;
-  }
+  const pem = await readIfThere(file);
+  if (pem === undefined) return false;
   const certificate = new X509Certificate(pem);
   return (
     certificate.checkIP(addresses.node) !== undefined &&

@@ -37,8 +37,8 @@ export async function ensureCluster(
   toolchain: { readonly bin: string; readonly images: readonly ImageArchive[] },
   report: (part: string) => void,
 ): Promise<void> {
-  await ensureCertificates(node.cluster, node.addresses);
   await node.ensure();
+  await ensureCertificates(node.cluster, node.addresses);
   const components = componentsOf(node, toolchain.bin);
   await node.makeCgroups(components);
   await runSteps(

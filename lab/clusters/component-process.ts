@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdir, open, readFile, writeFile } from "node:fs/promises";
+import { mkdir, open, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { readIfThere } from "../files.ts";
 import { until } from "../until.ts";
 import type { Component } from "./plan.ts";
 import { processInfos, type ProcessInfo } from "./proc.ts";
@@ -47,13 +48,8 @@ export async function findProcess(
 
 /** The last lines of a component's log. */
 export async function logTail(component: string, host: Pick<Host, "logDir">): Promise<string> {
-  let text;
-  try {
-    text = await readFile(logFile(component, host), "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return "(no log)";
-    throw error;
-  }
+  const text = await readIfThere(logFile(component, host));
+  if (text === undefined) return "(no log)";
   const lines = text.trimEnd().split("\n").slice(-logLinesShown);
   return lines.map((line) => `  ${line.slice(0, 400)}`).join("\n");
 }

@@ -1,6 +1,7 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { execa } from "execa";
 import { labPaths } from "../environment.ts";
+import { readIfThere } from "../files.ts";
 import { until } from "../until.ts";
 import type { ClusterSettings, LabSettings } from "../settings.ts";
 import { chooseNodeCidr, hostAddress, isIpv4Cidr, overlap } from "./addresses.ts";
@@ -16,7 +17,7 @@ interface IpAddress {
 }
 
 /** Name of the lab's bridge on the host. */
-function bridgeName(settings: LabSettings): string {
+export function bridgeName(settings: LabSettings): string {
   return `lab-${settings.id}`;
 }
 
@@ -27,12 +28,7 @@ function linkName(settings: LabSettings, cluster: ClusterSettings): string {
 
 /** The range that the lab's nodes are in, if the lab has one. */
 export async function knownNodeCidr(settings: LabSettings): Promise<string | undefined> {
-  try {
-    return (await readFile(labPaths(settings).nodeCidr, "utf8")).trim();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
+  return (await readIfThere(labPaths(settings).nodeCidr))?.trim();
 }
 
 /** Makes sure that the bridge is there and has the host's address; gives the range of the nodes. */

@@ -1,5 +1,6 @@
-import { readFile, stat, writeFile } from "node:fs/promises";
+import { stat, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { readIfThere } from "../files.ts";
 import type { Node } from "./node.ts";
 import { containerdSocket } from "./node-programs.ts";
 
@@ -15,7 +16,7 @@ export interface ImageArchive {
  */
 export async function importImages(node: Node, images: readonly ImageArchive[]): Promise<void> {
   const noteFile = path.join(node.cluster.dir, "containerd", "lab-imported.json");
-  const noted = await readNote(noteFile);
+  const noted = new Set(JSON.parse((await readIfThere(noteFile)) ?? "[]") as string[]);
   for (const { refs, archive } of images) {
     const { size, mtimeMs } = await stat(archive);
     const identity = `${archive} ${size} ${mtimeMs} ${refs.join(" ")}`;
@@ -30,14 +31,5 @@ export async function importImages(node: Node, images: readonly ImageArchive[]):
     }
     noted.add(identity);
     await writeFile(noteFile, JSON.stringify([...noted], null, 2));
-  }
-}
-
-async function readNote(file: string): Promise<Set<string>> {
-  try {
-    return new Set(JSON.parse(await readFile(file, "utf8")) as string[]);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return new Set();
-    throw error;
   }
 }

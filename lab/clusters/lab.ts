@@ -1,11 +1,17 @@
 import { existsSync } from "node:fs";
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { labPaths } from "../environment.ts";
 import type { LabSettings } from "../settings.ts";
 import { clusterAddresses } from "./addresses.ts";
 import { adminKubeconfig } from "./cluster.ts";
-import { ensureBridge, knownNodeCidr, labLinks, removeHostNetwork } from "./host-network.ts";
+import {
+  bridgeName,
+  ensureBridge,
+  knownNodeCidr,
+  labLinks,
+  removeHostNetwork,
+} from "./host-network.ts";
 import { mergeKubeconfigs, stringifyKubeconfig } from "./kubeconfig.ts";
 import { withLock } from "./lock.ts";
 import { checkLocations, labCgroup, Node } from "./node.ts";
@@ -42,15 +48,48 @@ export async function withLabLock<T>(
 export async function prepareNodes(settings: LabSettings): Promise<Node[]> {
   checkMachine();
   checkLocations(settings);
-  await mkdir(settings.dir, { recursive: true });
+  await checkNames(settings);
   const nodeCidr = await ensureBridge(settings);
   return nodes(settings, nodeCidr);
+}
+
+/** Throws if a cluster of the lab is not in the settings any more: its addresses would be another's. */
+async function checkNames(settings: LabSettings): Promise<void> {
+  const dir = clustersDir(settings);
+  await mkdir(dir, { recursive: true });
+  const names = settings.clusters.map(({ name }) => name);
+  const other = (await readdir(dir)).filter((name) => !names.includes(name));
+  if (other.length === 0) return;
+  throw new Error(
+    `The lab has ${other.join(", ")}, which LAB_CLUSTERS does not name: name it, or take the lab down first ` +
+      "(make lab-down)",
+  );
 }
 
 /** The lab's nodes, or undefined if the lab has never been up. */
 export async function knownNodes(settings: LabSettings): Promise<Node[] | undefined> {
   const nodeCidr = await knownNodeCidr(settings);
   return nodeCidr === undefined ? undefined : nodes(settings, nodeCidr);
+}
+
+/** Throws, with the way out, if the nodes cannot reach each other. */
+export async function checkBridge(settings: LabSettings, nodes: readonly Node[]): Promise<void> {
+  const bridge = bridgeName(settings);
+  for (const [index, node] of nodes.entries()) {
+    const other = nodes[index + 1];
+    if (!other) continue;
+    const connect = `exec 3<>/dev/tcp/${other.addresses.node}/6443`;
+    try {
+      await node.run("timeout", "5", "bash", "-c", connect);
+    } catch (error) {
+      throw new Error(
+        `The node of ${node.cluster.name} cannot reach that of ${other.cluster.name}: a firewall of this machine ` +
+          `filters what passes over bridge ${bridge}. Let it pass, for instance with: ` +
+          `iptables -I FORWARD -i ${bridge} -o ${bridge} -j ACCEPT`,
+        { cause: error },
+      );
+    }
+  }
 }
 
 /** Writes the kubeconfig with a context for each cluster. */
@@ -77,7 +116,7 @@ export async function removeClusters(settings: LabSettings): Promise<void> {
   await removeHostNetwork(settings);
   await cgroup.remove();
   const { kubeconfig, nodeCidr } = labPaths(settings);
-  for (const place of [path.join(settings.dir, "clusters"), kubeconfig, nodeCidr]) {
+  for (const place of [clustersDir(settings), kubeconfig, nodeCidr]) {
     await rm(place, { recursive: true, force: true });
   }
   const left = await remains(settings);
@@ -90,7 +129,7 @@ async function remains(settings: LabSettings): Promise<string[]> {
     ...(await labLinks(settings)).map((link) => `network link ${link}`),
     ...(cgroup.exists() ? [`cgroup ${cgroup.path}`] : []),
     ...(await cgroup.processes()).map((pid) => `process ${pid}`),
-    ...(existsSync(path.join(settings.dir, "clusters")) ? ["files of the clusters"] : []),
+    ...(existsSync(clustersDir(settings)) ? ["files of the clusters"] : []),
   ];
 }
 
@@ -98,4 +137,8 @@ function nodes(settings: LabSettings, nodeCidr: string): Node[] {
   return settings.clusters.map(
     (cluster) => new Node(settings, cluster, clusterAddresses(nodeCidr, cluster.index)),
   );
+}
+
+function clustersDir(settings: LabSettings): string {
+  return path.join(settings.dir, "clusters");
 }

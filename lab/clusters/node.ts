@@ -1,8 +1,9 @@
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { execa } from "execa";
+import { readIfThere } from "../files.ts";
 import { until } from "../until.ts";
 import type { ClusterSettings, LabSettings } from "../settings.ts";
 import type { ClusterAddresses } from "./addresses.ts";
@@ -59,6 +60,7 @@ export class Node implements Host {
 
   /** Makes sure that the node's namespaces are there and set up. */
   async ensure(): Promise<void> {
+    await this.#checkAddresses();
     if ((await this.find()) && (await this.#isSetUp())) return;
     await this.cgroup.kill();
     // A node's pod cgroups belong to containers that are no more.
@@ -81,20 +83,38 @@ export class Node implements Host {
     return this.#init !== undefined;
   }
 
-  /** Says which init has been set up, and with files of this very folder: without it, start over. */
+  /** Says which init has been set up, and how. Without it, the files of the node were lost. */
   get #setUpFile(): string {
-    return path.join(this.cluster.dir, "init");
+    return path.join(this.cluster.dir, "node.json");
   }
 
   async #isSetUp(): Promise<boolean> {
-    if (!existsSync(this.#setUpFile)) return false;
-    return (await readFile(this.#setUpFile, "utf8")) === (await this.#identity());
+    const text = await readIfThere(this.#setUpFile);
+    return text !== undefined && text === (await this.#identity());
+  }
+
+  /** Throws if the cluster was started with other addresses: they are all over its objects. */
+  async #checkAddresses(): Promise<void> {
+    const text = await readIfThere(this.#setUpFile);
+    if (text === undefined) return;
+    const { addresses } = JSON.parse(text) as { addresses: unknown };
+    if (isDeepStrictEqual(addresses, this.#addressSettings())) return;
+    throw new Error(
+      `${this.cluster.name} was started with other addresses than the settings give it now: ` +
+        "set LAB_CLUSTERS and the address ranges as they were, or take the lab down first (make lab-down)",
+    );
   }
 
   /** Tells this init from every other process, a later one with the same pid included. */
   async #identity(): Promise<string> {
     const [info] = await processInfos([this.#initPid()]);
-    return `${this.#initPid()} ${info?.startTicks ?? 0}\n`;
+    const { pid = 0, startTicks = 0 } = info ?? {};
+    return JSON.stringify({ pid, startTicks, addresses: this.#addressSettings() });
+  }
+
+  #addressSettings(): Record<string, string> {
+    const { podCidr, serviceCidr } = this.cluster;
+    return { node: this.addresses.nodeInCidr, podCidr, serviceCidr };
   }
 
   /** Runs a command inside the node and gives its output. */
