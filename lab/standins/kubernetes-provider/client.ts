@@ -197,18 +197,10 @@ function groupPath(apiVersion: string): string {
   return apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
 }
 
-/** The reason this stand-in's own "there is no such kind" carries; the server never sends it. */
-const NO_KIND = "NoKindMatch";
-
 function noSuchKind({ apiVersion, kind }: Kind): ApiError {
   return new ApiError(404, {
-    reason: NO_KIND,
     message:
       `no matches for kind "${kind}" in version "${apiVersion}": ` +
       "its CustomResourceDefinition is not installed in this cluster",
   });
-}
-
-export function isNoSuchKind(error: unknown): boolean {
-  return isNotFound(error) && error.reason === NO_KIND;
 }

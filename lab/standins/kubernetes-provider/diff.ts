@@ -1,6 +1,6 @@
 import { isFields, reveal, textAt, type Fields, type Value } from "./values.ts";
 
-export type ChangeKind = "ADD" | "DELETE" | "UPDATE";
+type ChangeKind = "ADD" | "DELETE" | "UPDATE";
 /** What differs, by property path such as `spec.http[0].route[1].weight`. */
 export type Changes = ReadonlyMap<string, ChangeKind>;
 

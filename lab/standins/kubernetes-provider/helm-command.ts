@@ -14,7 +14,7 @@ import {
 const READY_WITHIN = 300;
 
 /** Inputs this stand-in does not carry out; it refuses them rather than doing something else. */
-export const UNSUPPORTED = [
+const UNSUPPORTED = [
   "forceUpdate",
   "keyring",
   "lint",
@@ -27,7 +27,7 @@ export const UNSUPPORTED = [
 ] as const;
 
 /** Whether an input asks for something: a flag that is false asks for nothing. */
-export function asksFor(inputs: Fields, name: string): boolean {
+function asksFor(inputs: Fields, name: string): boolean {
   const value = at(inputs, name);
   return value !== undefined && value !== null && value !== false && value !== "";
 }

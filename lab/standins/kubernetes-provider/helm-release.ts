@@ -12,7 +12,7 @@ import {
   upgradeArguments,
 } from "./helm-command.ts";
 import { idOf, parseId, type Urn } from "./objects.ts";
-import { releaseProblems } from "./release-problems.ts";
+import { problemsDuring, releaseProblems } from "./release-problems.ts";
 import {
   PartialFailure,
   reachable,
@@ -166,20 +166,27 @@ export class HelmRelease implements Resource {
     const client = reachable(this.#session);
     const { namespace, name } = parseId(id);
     await this.#forgetInterrupted(client, urn, namespace, name);
+    const { signal, tell } = this.#session;
+    const running = helmWithValues(
+      inputs,
+      (files) => upgradeArguments(plain(inputs), files, ownerOf(urn), timeout),
+      this.#options(id),
+    );
+    const problems = await problemsDuring(
+      running,
+      async () => releaseProblems(client, namespace, name),
+      (seen) => {
+        tell(urn, "info", seen.join("; "));
+      },
+    );
     try {
-      await helmWithValues(
-        inputs,
-        (files) => upgradeArguments(plain(inputs), files, ownerOf(urn), timeout),
-        this.#options(id),
-      );
+      await running;
     } catch (error) {
       if (!(error instanceof HelmError)) throw error;
       const found = await this.#metadataAfter(id);
-      const problems =
-        found && !this.#session.signal.aborted
-          ? await releaseProblems(client, namespace, name)
-          : [];
-      const message = [`helm: ${error.message}`, ...problems].join("\n");
+      const now = signal.aborted ? [] : await releaseProblems(client, namespace, name);
+      const reasons = now.length > 0 || signal.aborted ? now : problems;
+      const message = [`helm: ${error.message}`, ...reasons].join("\n");
       if (!found) throw new Error(message, { cause: error });
       throw new PartialFailure(message, id, { ...inputs, status: statusOf(found) }, inputs);
     }

@@ -160,7 +160,7 @@ async function lastWarning(
 }
 
 /** The answer, or undefined where the API refuses it (no right to read logs, a container without one). */
-async function readable<T>(answer: Promise<T>): Promise<T | undefined> {
+export async function readable<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
     return await answer;
   } catch (error) {

@@ -1,5 +1,6 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { KubernetesClient } from "./client.ts";
-import { podProblems } from "./pod-problems.ts";
+import { podProblems, readable } from "./pod-problems.ts";
 import { readiness } from "./readiness.ts";
 import { idOf, referenceTo } from "./objects.ts";
 import { textAt, type Fields } from "./values.ts";
@@ -20,7 +21,7 @@ export async function releaseProblems(
 ): Promise<string[]> {
   const lines: string[] = [];
   for (const kind of WORKLOADS) {
-    for (const item of await client.list({ ...kind, namespace })) {
+    for (const item of (await readable(client.list({ ...kind, namespace }))) ?? []) {
       // Items of a list do not name their kind.
       const object: Fields = { ...item, ...kind };
       const owner = textAt(object, "metadata", "annotations", "meta.helm.sh/release-name");
@@ -31,4 +32,35 @@ export async function releaseProblems(
     }
   }
   return lines;
+}
+
+/** How often a release is looked at while helm works on it, in milliseconds. */
+const LOOK_EVERY = 3_000;
+
+/**
+ * Looks at a release while helm works on it, because helm says nothing until it ends, and may have
+ * taken back by then what failed. Gives the last problems seen once helm has ended.
+ *
+ * @param running helm's run; how it ends is the caller's business
+ * @param tell told the problems whenever they change
+ */
+export async function problemsDuring(
+  running: Promise<unknown>,
+  look: () => Promise<string[]>,
+  tell: (problems: readonly string[]) => void,
+): Promise<readonly string[]> {
+  const ended = new AbortController();
+  const end = () => {
+    ended.abort();
+  };
+  running.then(end, end);
+  let last: readonly string[] = [];
+  for (;;) {
+    await Promise.race([delay(LOOK_EVERY), running.catch(() => undefined)]);
+    if (ended.signal.aborted) return last;
+    const now = await look();
+    if (now.length > 0 && now.join() !== last.join()) tell(now);
+    // Once helm takes things back there is nothing to see; what was seen before is the reason.
+    if (now.length > 0) last = now;
+  }
 }
