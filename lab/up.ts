@@ -1,3 +1,4 @@
+import path from "node:path";
 import { Listr, PRESET_TIMER, type ListrTask } from "listr2";
 import { ensureCluster } from "./clusters/cluster.ts";
 import {
@@ -10,6 +11,7 @@ import {
 } from "./clusters/lab.ts";
 import type { Node } from "./clusters/node.ts";
 import type { LabSettings } from "./settings.ts";
+import type { StandIn } from "./standins/install.ts";
 import { toolchain, toolchainSteps } from "./toolchain/toolchain.ts";
 import { ensureWorkspace, removeWorkspace } from "./workspace.ts";
 
@@ -29,6 +31,7 @@ export async function labUp(settings: LabSettings): Promise<void> {
     settings,
     async () => {
       let nodes: Node[] = [];
+      let standIns: readonly StandIn[] = [];
       const failures: Error[] = [];
       await run([
         buildTask(settings),
@@ -55,10 +58,13 @@ export async function labUp(settings: LabSettings): Promise<void> {
           task: async () => {
             await checkBridge(settings, nodes);
             await writeKubeconfig(settings, nodes);
-            await ensureWorkspace(settings, toolchain(settings.cacheDir));
+            standIns = await ensureWorkspace(settings, toolchain(settings.cacheDir));
           },
         },
       ]);
+      for (const { program, kind, source } of standIns) {
+        console.log(`${program}: ${kind}, ${path.relative(settings.root, source)}`);
+      }
     },
     console.log,
   );

@@ -4,20 +4,27 @@ import path from "node:path";
 import { execa } from "execa";
 import { labEnvironment, labPaths, labStack } from "./environment.ts";
 import type { LabSettings } from "./settings.ts";
-import { installStandIns } from "./standins/install.ts";
+import { installStandIns, type StandIn } from "./standins/install.ts";
 import { ensureStackConfig } from "./stack.ts";
 import type { Toolchain } from "./toolchain/toolchain.ts";
 
 /** What the lab makes in its folder for its programs; the passphrase is kept for the stack config. */
 const removed = ["bin", "pulumiHome", "state"] as const;
 
-/** Makes everything ready for the programs that work on the clusters: see lab/environment.ts. */
-export async function ensureWorkspace(settings: LabSettings, built: Toolchain): Promise<void> {
+/**
+ * Makes everything ready for the programs that work on the clusters: see lab/environment.ts.
+ *
+ * @returns what is used for the programs that come from no package registry
+ */
+export async function ensureWorkspace(
+  settings: LabSettings,
+  built: Toolchain,
+): Promise<readonly StandIn[]> {
   const { bin, pulumiHome, state } = labPaths(settings);
   await linkPrograms(built.bin, bin);
   await mkdir(pulumiHome, { recursive: true });
   await mkdir(state, { recursive: true, mode: 0o700 });
-  await installStandIns({ bin, pulumiHome });
+  const standIns = await installStandIns({ bin, pulumiHome });
   const newPassphrase = await ensurePassphrase(settings);
   await ensureStackConfig(settings, built.charts, { newPassphrase });
   await execa("pulumi", ["stack", "select", "--create", labStack, "--non-interactive"], {
@@ -25,6 +32,7 @@ export async function ensureWorkspace(settings: LabSettings, built: Toolchain): 
     env: labEnvironment(settings),
     stdin: "ignore",
   });
+  return standIns;
 }
 
 /** Removes what {@link ensureWorkspace} made: it is about clusters that are no more. */

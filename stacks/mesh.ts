@@ -39,6 +39,8 @@ export function installMesh(settings: Settings): Mesh {
   const clusters = settings.clusters.map((cluster) => {
     const provider = new k8s.Provider(cluster.name, {
       context: cluster.context,
+      // New certificates go into the Secret that istiod reads, which is never away for a moment.
+      enableSecretMutable: true,
       ...(cluster.kubeconfig !== undefined && { kubeconfig: cluster.kubeconfig }),
     });
     return { provider, ...installCluster(settings, cluster, provider, certificates) };

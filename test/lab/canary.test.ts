@@ -14,13 +14,13 @@ let before: RoutingRecord;
 
 beforeAll(async () => {
   if (!first || !second) throw new Error("the lab has fewer than two clusters");
-  before = await recordRouting(clusters);
   clients = [
     await loadInMesh(first, `http://${userService.host}/`),
     // The other cluster's client goes through the ServiceEntry host, which has subsets of its own.
     await loadInMesh(second, `http://${hostInCluster(first.name)}/`),
     loadFromOutside(second.name, userService.ingressHost, await ingressAddress(second.name)),
   ];
+  before = await recordRouting(clusters);
 });
 
 afterAll(async () => {
@@ -50,9 +50,9 @@ describe("a release", () => {
     }
   });
 
-  it.each([10, 30, 100])(
-    "serves %i %% by the canary in every cluster, whichever way the client comes in",
-    async (weight) => {
+  it.each([{ weight: 10 }, { weight: 30 }, { weight: 100 }])(
+    "serves $weight % by the canary in every cluster, whichever way the client comes in",
+    async ({ weight }) => {
       await pulumi.setWeight(weight);
       await pulumi.up(`lab test at ${weight} %`);
       const weights = await confirmWeights(clusters, weight);
