@@ -1,12 +1,20 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { dump } from "js-yaml";
+import { afterAll } from "vitest";
 import { parseConfig, type Settings } from "../../stacks/config.ts";
+
+/** Files of the test file that imports this one. */
+const folder = mkdtempSync(join(tmpdir(), "kubeconfig-"));
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
 
 /** A kubeconfig file with a context `prod-X` for each letter. */
 export function kubeconfigFile(letters: readonly string[] = ["a", "b", "c"]): string {
-  const file = join(mkdtempSync(join(tmpdir(), "kubeconfig-")), "config");
+  const file = join(folder, randomUUID());
   const server = (letter: string) => `https://${letter}.example.com:6443`;
   writeFileSync(
     file,
