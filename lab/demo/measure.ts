@@ -47,7 +47,11 @@ export async function serviceRoutes(clusters: readonly MeshCluster[]): Promise<E
   return routesEverywhere(clusters, [userService.host, userService.ingressHost]);
 }
 
-/** Waits until every Envoy serves the weight, and says what each place of each cluster has. */
+/**
+ * Waits until every Envoy serves the weight, and says what each place of each cluster has.
+ *
+ * @param weight as the stack's config has it
+ */
 export async function confirmWeights(
   clusters: readonly MeshCluster[],
   weight: number,

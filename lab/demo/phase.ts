@@ -41,10 +41,13 @@ function previewProblems(steps: readonly PreviewStep[], clusters: number): strin
   return problems;
 }
 
-function weightProblems(clusters: readonly ClusterWeights[]): string[] {
+function weightProblems(clusters: readonly ClusterWeights[], weight: number): string[] {
   return clusters
-    .filter(({ config, apiServer }) => config !== apiServer)
-    .map(({ cluster, config, apiServer }) => `${cluster} has weight ${apiServer}, not ${config}`);
+    .filter(({ config, apiServer }) => config !== weight || apiServer !== weight)
+    .map(
+      ({ cluster, config, apiServer }) =>
+        `${cluster} has weight ${config} in the config and ${apiServer} in its API server, not ${weight}`,
+    );
 }
 
 function shareProblems(shares: readonly Share[], weight: number): string[] {
@@ -67,7 +70,7 @@ export async function runPhase(
   await pulumi.setWeight(weight);
   const preview = await pulumi.preview();
   const up = await pulumi.up(`user-service canary at ${weight} %`);
-  const weights = await confirmWeights(clusters, weight);
+  const weights = await confirmWeights(clusters, await pulumi.weight());
   const switched = weights.map(({ switchedAt }) => switchedAt.getTime());
   const shares = await measureShares(clients, new Date(Math.max(...switched)), weight);
   const failures = clients.flatMap(({ name, answers }) =>
@@ -86,7 +89,7 @@ export async function runPhase(
     failures,
     problems: [
       ...previewProblems(preview.value, clusters.length),
-      ...weightProblems(weights),
+      ...weightProblems(weights, weight),
       ...shareProblems(shares, weight),
       ...failures.map((failure) => `a request failed ${failure}`),
     ],
