@@ -1,5 +1,5 @@
-import Table from "cli-table3";
 import type { LabSettings } from "../settings.ts";
+import { textTable } from "../table.ts";
 import { componentsOf, isNodeReady, loadBalancerAddresses } from "./cluster.ts";
 import { findProcess, logFile, logTail } from "./component-process.ts";
 import { knownNodes } from "./lab.ts";
@@ -49,10 +49,7 @@ async function nodeStatus(node: Node): Promise<{ text: string; ok: boolean }> {
     }),
   );
   const ready = await nodeState(node, planned);
-  const table = new Table({
-    head: [node.cluster.name, "state", "since"],
-    style: { head: [], border: [] },
-  });
+  const table = textTable([node.cluster.name, "state", "since"]);
   for (const { name, startedAt } of components) {
     table.push([name, startedAt ? "running" : "DEAD", startedAt?.toISOString() ?? ""]);
   }

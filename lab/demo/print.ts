@@ -1,5 +1,4 @@
-import Table from "cli-table3";
-
+import { textTable } from "../table.ts";
 import type { Check } from "./checks.ts";
 import type { ClusterWeights, Share } from "./measure.ts";
 import type { PhaseReport } from "./phase.ts";
@@ -14,7 +13,7 @@ function mark(ok: boolean): string {
 }
 
 function weightsTable(clusters: readonly ClusterWeights[]): string {
-  const table = new Table({ head: ["cluster", "config", "API server", "Envoys"], style: plain });
+  const table = textTable(["cluster", "config", "API server", "Envoys"]);
   for (const { cluster, config, apiServer, serving, envoys } of clusters) {
     table.push([
       cluster,
@@ -27,10 +26,14 @@ function weightsTable(clusters: readonly ClusterWeights[]): string {
 }
 
 function sharesTable(shares: readonly Share[], weight: number): string {
-  const table = new Table({
-    head: ["client", "canary", "99 % interval", "answers", "answered by", `fits ${weight} %`],
-    style: plain,
-  });
+  const table = textTable([
+    "client",
+    "canary",
+    "99 % interval",
+    "answers",
+    "answered by",
+    `fits ${weight} %`,
+  ]);
   for (const { client, canary, interval, answers, from, ok } of shares) {
     const clusters = Object.entries(from)
       .sort(([a], [b]) => a.localeCompare(b))
@@ -47,9 +50,6 @@ function sharesTable(shares: readonly Share[], weight: number): string {
   return table.toString();
 }
 
-/** No colours: the output is also read in logs. */
-const plain = { head: [], border: [] };
-
 /** Prints what one weight led to. */
 export function printPhase(report: PhaseReport): void {
   console.log(
@@ -65,7 +65,7 @@ export function printPhase(report: PhaseReport): void {
 
 /** Prints single calls and their answers. */
 export function printChecks(checks: readonly Check[]): void {
-  const table = new Table({ head: ["call", "expected", "seen", ""], style: plain });
+  const table = textTable(["call", "expected", "seen", ""]);
   for (const { what, expected, seen, ok } of checks) table.push([what, expected, seen, mark(ok)]);
   console.log(table.toString());
 }
