@@ -40,7 +40,8 @@ const informer = makeInformer(config, "/api/v1/services", async () => {
 });
 
 async function reconcile(): Promise<void> {
-  const services = informer.list();
+  // A Service with a class belongs to whoever serves that class.
+  const services = informer.list().filter(({ spec }) => !spec?.loadBalancerClass);
   const claims = services
     .filter((service) => service.spec?.type === "LoadBalancer")
     .map((service) => ({
