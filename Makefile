@@ -16,11 +16,11 @@ packages:
 demo: setup ## Two clusters, the mesh, and a release from 0 to 10, 30, 100 % and back
 	@node lab/cli.ts demo
 
-test: setup ## Formatter, linter, types, dead code, unit tests, lab tests
+test: setup ## Formatter, linter, types, dead code, generated files, unit tests, lab tests
 	@npm run --silent check
 	@vitest run $(VITEST_ARGS)
 
-check: packages ## Formatter, linter, types and dead code only
+check: packages ## Formatter, linter, types, dead code and generated files only
 	@npm run --silent check
 
 unit: packages ## Unit tests only, in seconds

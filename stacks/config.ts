@@ -3,6 +3,7 @@ import * as z from "zod";
 import { apiServerOf, defaultKubeconfigs, type ApiServer } from "../lib/kubeconfig.ts";
 import { throwProblems, type Problem } from "../lib/problems.ts";
 import { crossChecks, entries, hostOwners, type Loose, type Parts } from "./checks.ts";
+import { problemsOf } from "./issues.ts";
 import {
   schema,
   type Certificates,
@@ -11,6 +12,7 @@ import {
   type Mesh,
   type Service,
 } from "./schema.ts";
+import { misspeltNamespaces, unknownTopLevel } from "./unknown-keys.ts";
 
 export interface ClusterSettings extends Cluster {
   /** How the other clusters reach its API server. */
@@ -33,9 +35,6 @@ export interface Settings {
   readonly weight: number;
 }
 
-/** Values below these keys are never shown: they may be secret. */
-const PRIVATE = /^(certificates\.(root|clusters)|ingress\.tls)/;
-
 /** Keys whose values are text as it stands; the others are read as JSON, as Pulumi writes them. */
 const TEXT_KEYS: readonly string[] = ["kubeconfig"];
 
@@ -50,82 +49,6 @@ function isBlank(value: unknown): boolean {
   );
 }
 
-function pathOf(key: string, path: readonly PropertyKey[]): string {
-  return path.reduce<string>(
-    (text, part) => (typeof part === "number" ? `${text}[${part}]` : `${text}.${String(part)}`),
-    key,
-  );
-}
-
-function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>(
-    (at, part) => (typeof at === "object" && at !== null ? Reflect.get(at, part) : undefined),
-    value,
-  );
-}
-
-/** The problems that one issue of zod's stands for. */
-function problemsOf(key: string, raw: unknown, issue: z.core.$ZodIssue): Problem[] {
-  const path = pathOf(key, issue.path);
-  const found = valueAt(raw, issue.path);
-  const value = PRIVATE.test(path) ? undefined : found;
-  switch (issue.code) {
-    case "unrecognized_keys":
-      return issue.keys.map((name) => ({
-        path: `${path}.${name}`,
-        rule: "is no key of the configuration",
-        fix: "Check its spelling, or remove it; Pulumi.yaml describes all keys.",
-      }));
-    case "invalid_key":
-      return issue.issues.flatMap((inner) => problemsOf(path, undefined, { ...inner, path: [] }));
-    case "invalid_type":
-      return [
-        found === undefined
-          ? { path, rule: "must be given", fix: `Write ${article(issue.expected)}.` }
-          : {
-              path,
-              value,
-              rule: `must be ${article(issue.expected)}`,
-              fix:
-                issue.expected === "string"
-                  ? "Put the value in quotes."
-                  : `Write ${article(issue.expected)}; see Pulumi.prod.yaml for an example.`,
-            },
-      ];
-    case "custom": {
-      const fix: unknown = issue.params?.["fix"];
-      return [
-        {
-          path,
-          value,
-          rule: issue.message,
-          fix: typeof fix === "string" ? fix : "See Pulumi.prod.yaml for an example.",
-        },
-      ];
-    }
-    default:
-      return [
-        {
-          path,
-          value,
-          rule: `is not right: ${issue.message}`,
-          fix: "See Pulumi.prod.yaml for an example.",
-        },
-      ];
-  }
-}
-
-function article(type: string): string {
-  const words: Readonly<Record<string, string>> = {
-    string: "text",
-    array: "a list",
-    object: "a map of keys",
-    record: "a map of keys",
-    int: "a whole number",
-  };
-  return words[type] ?? `a ${type}`;
-}
-
 /**
  * Reads the stack's configuration.
  *
@@ -136,13 +59,7 @@ export function parseConfig(
   raw: Readonly<Record<string, unknown>>,
   now: Date = new Date(),
 ): { settings: Settings; problems: [] } | { settings: undefined; problems: Problem[] } {
-  const problems: Problem[] = Object.keys(raw)
-    .filter((key) => !(key in schema))
-    .map((key) => ({
-      path: key,
-      rule: "is no key of the configuration",
-      fix: `Remove it with: pulumi config rm ${key}`,
-    }));
+  const problems = unknownTopLevel(Object.keys(raw));
   const read = <T extends z.ZodType>(key: keyof typeof schema, type: T) => {
     const value = isBlank(raw[key]) ? undefined : raw[key];
     const result = type.safeParse(value);
@@ -260,16 +177,19 @@ function sameServer(servers: readonly (ApiServer | undefined)[]): Problem[] {
 
 /** Reads the configuration of the stack that Pulumi runs. Stops it when something is wrong. */
 export function loadConfig(): Settings {
-  const prefix = `${pulumi.getProject()}:`;
+  const project = pulumi.getProject();
+  const prefix = `${project}:`;
+  const all = pulumi.runtime.allConfig();
   const raw = Object.fromEntries(
-    Object.entries(pulumi.runtime.allConfig())
+    Object.entries(all)
       .filter(([key]) => key.startsWith(prefix))
       .map(([key, value]) => {
         const name = key.slice(prefix.length);
         return [name, TEXT_KEYS.includes(name) ? value : fromJson(value)] as const;
       }),
   );
-  const { settings, problems } = parseConfig(raw);
+  const { settings, problems: inside } = parseConfig(raw);
+  const problems = [...misspeltNamespaces(Object.keys(all), project), ...inside];
   throwProblems(
     `The configuration of stack ${pulumi.getStack()} has ${problems.length} ` +
       `problem${problems.length === 1 ? "" : "s"} (Pulumi.${pulumi.getStack()}.yaml):`,

@@ -143,7 +143,7 @@ describe("the configuration", () => {
     [
       "a top-level key that is none",
       () => ({ wieght: 10 }),
-      /^ - wieght: is no key of the configuration\. Remove it with: pulumi config rm wieght$/,
+      /^ - wieght: is no key of the configuration\. Did you mean weight\? Remove it with: pulumi config rm wieght$/,
     ],
     ["no mesh", () => ({ mesh: undefined }), /^ - mesh: must be given\. Write a map of keys\.$/],
     [

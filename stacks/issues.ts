@@ -1,0 +1,90 @@
+import type * as z from "zod";
+import type { Problem } from "../lib/problems.ts";
+import type { schema } from "./schema.ts";
+import { unknownInner } from "./unknown-keys.ts";
+
+/** Values below these keys are never shown: they may be secret. */
+const PRIVATE = /^(certificates\.(root|clusters)|ingress\.tls)/;
+
+function pathOf(key: string, path: readonly PropertyKey[]): string {
+  return path.reduce<string>(
+    (text, part) => (typeof part === "number" ? `${text}[${part}]` : `${text}.${String(part)}`),
+    key,
+  );
+}
+
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (at, part) => (typeof at === "object" && at !== null ? Reflect.get(at, part) : undefined),
+    value,
+  );
+}
+
+/**
+ * The problems that one issue of zod's stands for.
+ *
+ * @param key top-level key in whose value it is
+ * @param raw that value, as it was written
+ */
+export function problemsOf(
+  key: keyof typeof schema,
+  raw: unknown,
+  issue: z.core.$ZodIssue,
+): Problem[] {
+  const path = pathOf(key, issue.path);
+  const found = valueAt(raw, issue.path);
+  const value = PRIVATE.test(path) ? undefined : found;
+  switch (issue.code) {
+    case "unrecognized_keys":
+      return issue.keys.map((name) => unknownInner(key, issue.path, path, name));
+    case "invalid_key":
+      return issue.issues.flatMap((inner) =>
+        problemsOf(key, undefined, { ...inner, path: issue.path }),
+      );
+    case "invalid_type":
+      return [
+        found === undefined
+          ? { path, rule: "must be given", fix: `Write ${article(issue.expected)}.` }
+          : {
+              path,
+              value,
+              rule: `must be ${article(issue.expected)}`,
+              fix:
+                issue.expected === "string"
+                  ? "Put the value in quotes."
+                  : `Write ${article(issue.expected)}; see Pulumi.prod.yaml for an example.`,
+            },
+      ];
+    case "custom": {
+      const fix: unknown = issue.params?.["fix"];
+      return [
+        {
+          path,
+          value,
+          rule: issue.message,
+          fix: typeof fix === "string" ? fix : "See Pulumi.prod.yaml for an example.",
+        },
+      ];
+    }
+    default:
+      return [
+        {
+          path,
+          value,
+          rule: `is not right: ${issue.message}`,
+          fix: "See Pulumi.prod.yaml for an example.",
+        },
+      ];
+  }
+}
+
+function article(type: string): string {
+  const words: Readonly<Record<string, string>> = {
+    string: "text",
+    array: "a list",
+    object: "a map of keys",
+    record: "a map of keys",
+    int: "a whole number",
+  };
+  return words[type] ?? `a ${type}`;
+}

@@ -1,0 +1,73 @@
+import { isIP } from "node:net";
+import * as z from "zod";
+import { filled, key, label, rule, text } from "./values.ts";
+
+/** One cluster of the mesh. */
+export const cluster = z.strictObject({
+  name: key(label("cluster-a"), {
+    description:
+      "Name of the cluster in the mesh and in hosts such as `user-service.user.NAME.mesh`.",
+    rules: ["must be another one in each cluster"],
+    effect: "Makes the cluster a new one: all it has of the mesh is made anew. Do not change it.",
+    examples: ["cluster-a"],
+  }),
+  network: key(label("network-a"), {
+    description: "The cluster's network. Other networks reach it through its east-west gateway.",
+    rules: ["must be another one in each cluster"],
+    effect:
+      "Upgrades istiod and the east-west gateway; sidecars take the network when their pods are next made: restart the services' Deployments.",
+    examples: ["network-a"],
+  }),
+  context: key(filled("prod-a"), {
+    description: "Context of the kubeconfig by which Pulumi reaches the cluster.",
+    rules: [
+      "must be a context of the kubeconfig",
+      "must be a context, and lead to an API server, that no other cluster has",
+    ],
+    effect: "A context of another name for the same cluster changes nothing in it.",
+    examples: ["prod-a"],
+  }),
+  kubeconfig: key(filled("/home/me/prod-b.yaml").optional(), {
+    description: "Path of the kubeconfig file with this cluster's context.",
+    fallback: "the file of the top-level `kubeconfig`",
+    effect: "A file that leads to the same cluster changes nothing in it.",
+    examples: ["/home/me/prod-b.yaml"],
+  }),
+  apiServer: key(
+    text(
+      (url) => URL.canParse(url) && new URL(url).protocol === "https:",
+      "must be an https URL",
+      "Write for instance https://10.0.0.1:6443.",
+      { pattern: "^https://" },
+    ).optional(),
+    {
+      description:
+        "URL at which the other clusters reach this cluster's API server; their istiod reads endpoints there.",
+      fallback: "the URL in the kubeconfig",
+      rules: ["must not be an address of the machine itself, such as localhost"],
+      effect: "Updates the remote secrets in the other clusters; their istiod connects anew.",
+      examples: ["https://10.0.0.1:6443"],
+    },
+  ),
+  eastWestAddresses: key(
+    rule(
+      z
+        .array(
+          text((a) => isIP(a) !== 0, "must be an IP address", "Write for instance 203.0.113.7."),
+        )
+        .meta({ minItems: 1 }),
+      (list) => list.length > 0,
+      "must list an address",
+      "Leave it out to use the addresses of the gateway's load balancer.",
+    ).optional(),
+    {
+      description:
+        "IP addresses of the cluster's east-west gateway, needed where a cloud's load balancer has a host name only.",
+      fallback: "the addresses of the gateway's load balancer",
+      effect: "Updates the ServiceEntries in the other clusters, whose proxies follow at once.",
+      examples: [["203.0.113.7"]],
+    },
+  ),
+});
+
+export type Cluster = z.output<typeof cluster>;

@@ -1,0 +1,60 @@
+import * as z from "zod";
+import { domain, key, label, rule } from "./values.ts";
+
+const tls = z.strictObject({
+  credentialName: key(label("user-example-com"), {
+    description:
+      "Secret of type kubernetes.io/tls in the namespace istio-ingress of every cluster, made by the program if `certificate` and `key` are given.",
+    effect: "The gateways take the certificate of the other Secret at once.",
+    examples: ["user-example-com"],
+  }),
+  certificate: key(z.string().optional(), {
+    description: "Certificate for the hosts, PEM, with its chain.",
+    fallback: "the Secret is made elsewhere, for instance by cert-manager",
+    rules: ["must be given together with `key`", "must be valid now"],
+    effect: "Updates the Secret; the gateways take it at once.",
+    secret: true,
+    examples: ["-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n"],
+  }),
+  key: key(z.string().optional(), {
+    description:
+      "Private key of the certificate, PEM without passphrase. Set it with `pulumi config set --path --secret`.",
+    fallback: "the Secret is made elsewhere",
+    rules: ["must be given together with `certificate`", "must belong to it"],
+    effect: "Updates the Secret; the gateways take it at once.",
+    secret: true,
+    examples: [{ secure: "v1:…" }],
+  }),
+  httpsRedirect: key(z.boolean().default(false), {
+    description: "Whether plain HTTP is answered by a redirect to HTTPS.",
+    effect: "In force in every cluster at once; nothing restarts.",
+    examples: [true],
+  }),
+});
+
+/** The gateways for clients outside the mesh. */
+export const ingress = z.strictObject({
+  hosts: key(
+    rule(
+      z.array(domain("user.example.com")).meta({ minItems: 1, uniqueItems: true }),
+      (hosts) => hosts.length > 0 && new Set(hosts).size === hosts.length,
+      "must list at least one host, each once",
+      "Write for instance [user.example.com].",
+    ),
+    {
+      description:
+        "Domain names that the gateways answer for; all others get 403. DNS leads them to the gateways of all clusters.",
+      rules: ["each host must lead to exactly one service"],
+      effect: "In force in every cluster at once; nothing restarts.",
+      examples: [["user.example.com"]],
+    },
+  ),
+  tls: key(tls.optional(), {
+    description: "HTTPS on port 443, beside HTTP on port 80.",
+    fallback: "HTTP only",
+    effect: "In force in every cluster at once; nothing restarts.",
+    examples: [{ credentialName: "user-example-com", httpsRedirect: true }],
+  }),
+});
+
+export type Ingress = z.output<typeof ingress>;

@@ -1,0 +1,106 @@
+import * as z from "zod";
+import { domain, filled, key, label, pattern, rule } from "./values.ts";
+
+const helmValues = (chart: string, examples: readonly unknown[]) =>
+  key(z.record(z.string(), z.unknown()).default({}), {
+    description: `Values of the chart \`${chart}\`, merged over the program's own: maps key by key, all else replaced.`,
+    effect: `Upgrades the Helm releases of \`${chart}\` in every cluster.`,
+    examples,
+    placeholder: "value",
+  });
+
+const charts = z.strictObject({
+  repository: key(z.url().optional(), {
+    description: "URL of a Helm repository with Istio's charts, such as a mirror.",
+    fallback: "Istio's official repository",
+    examples: ["https://charts.example.com/istio"],
+  }),
+  directory: key(filled("/srv/charts").optional(), {
+    description: "Folder with the packaged charts, used instead of a repository.",
+    fallback: "a repository is used",
+    rules: ["must hold `base-VERSION.tgz`, `istiod-VERSION.tgz` and `gateway-VERSION.tgz`"],
+    examples: ["/srv/charts"],
+  }),
+});
+
+/** What all clusters share. */
+export const mesh = z.strictObject({
+  id: key(label("prod-mesh"), {
+    description:
+      "The mesh's id, the same in all clusters. It is also the organisation in generated certificates.",
+    effect:
+      "Issues new intermediate certificates from the same root and upgrades istiod; proxies take the id when their pods are next made.",
+    examples: ["prod-mesh"],
+  }),
+  istioVersion: key(
+    pattern(
+      /^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/,
+      "must be a full version",
+      "Write for instance 1.31.0, in quotes if YAML takes it for a number.",
+    ),
+    {
+      description: "Istio's version in all clusters, of the charts and of the images.",
+      effect:
+        "Upgrades istiod and the gateways in every cluster. Sidecars take the new version when their pods are next made: restart the services' Deployments. Go one minor version at a time.",
+      examples: ["1.31.0"],
+    },
+  ),
+  trustDomain: key(domain("cluster.local").default("cluster.local"), {
+    description: "Domain of all workload identities: `spiffe://cluster.local/ns/…/sa/…`.",
+    effect: "Breaks mTLS between old and new workloads until all pods have been made anew.",
+    examples: ["cluster.local"],
+  }),
+  clusterDomain: key(domain("cluster.local").default("cluster.local"), {
+    description:
+      "Domain of Kubernetes Services, as the clusters' kubelets and DNS have it; the same in all clusters.",
+    effect:
+      "Changes every service's host in all rules. Change it together with the clusters' own setting only.",
+    examples: ["cluster.local"],
+  }),
+  env: key(
+    pattern(
+      /^[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?$/,
+      "must be the value of a label",
+      "Write for instance prod.",
+    ).default("prod"),
+    {
+      description: "Value of the label `env` on the services' objects and pods.",
+      effect: "Rolls the pods of every service.",
+      examples: ["prod"],
+    },
+  ),
+  charts: key(
+    rule(
+      charts,
+      ({ repository, directory }) => repository === undefined || directory === undefined,
+      "must name a repository or a directory, not both",
+      "Remove one of them.",
+    ).default({}),
+    {
+      description: "Where Istio's Helm charts come from.",
+      effect: "Upgrades the Helm releases; with the same charts inside, nothing restarts.",
+      examples: [{ directory: "/srv/charts" }],
+    },
+  ),
+  hub: key(filled("docker.io/istio").optional(), {
+    description: "Image hub of istiod and the proxies (Helm value `global.hub`).",
+    fallback: "the charts' own",
+    effect: "Restarts istiod; proxies come from the new hub when their pods are next made.",
+    examples: ["registry.example.com/istio"],
+  }),
+  values: key(
+    z
+      .strictObject({
+        base: helmValues("base", [{}]),
+        istiod: helmValues("istiod", [{ pilot: { autoscaleMin: 2 } }]),
+        gateway: helmValues("gateway", [{ service: { annotations: {} } }]),
+      })
+      .default({ base: {}, istiod: {}, gateway: {} }),
+    {
+      description: "Helm values for what no other key covers, the same in every cluster.",
+      examples: [{ istiod: { pilot: { autoscaleMin: 2 } } }],
+    },
+  ),
+});
+
+export type Mesh = z.output<typeof mesh>;

@@ -1,0 +1,224 @@
+import * as z from "zod";
+import { match } from "./match.ts";
+import {
+  domain,
+  duration,
+  filled,
+  key,
+  label,
+  pattern,
+  rule,
+  scalar,
+  serviceName,
+  text,
+  whole,
+} from "./values.ts";
+
+const ROUTE_ONLY = "Updates the service's routes in every cluster; nothing restarts.";
+const ROLLS = "Rolls the pods of all versions, none away before its successor is ready.";
+
+const image = text(
+  (value) =>
+    /^[a-z0-9][\w.\-/:@]*$/.test(value) &&
+    (/@sha256:[0-9a-f]{64}$/.test(value) || /:[\w][\w.-]{0,127}$/.test(value)) &&
+    !value.endsWith(":latest"),
+  "must be an image with a tag other than latest, or with a digest, so that all clusters run the same",
+  "Write for instance registry.example.com/user-service:v2.",
+  {
+    pattern: "^(?!.*:latest$)[a-z0-9][\\w.\\-/:@]*(@sha256:[0-9a-f]{64}|:[\\w][\\w.-]{0,127})$",
+  },
+);
+
+const version = z.strictObject({
+  version: key(label("v2"), {
+    description:
+      "Name of the version: value of the label `version`, and part of the Deployment's name.",
+    rules: [
+      "must be another one in stable and canary",
+      "must leave `NAME-VERSION` within 63 characters",
+    ],
+    effect:
+      "Another name is another Deployment. A canary that becomes stable keeps its name, and so its pods.",
+    examples: ["v2"],
+  }),
+  image: key(image, {
+    description: "Image of the container, with a tag or digest.",
+    effect: "Rolls this version's pods, none away before its successor is ready.",
+    examples: ["registry.example.com/user-service:v2"],
+  }),
+  replicas: key(whole(1, 1000, "Write for instance 5.").default(5), {
+    description: "Pods of this version in each cluster.",
+    effect: "Adds or removes pods; the others go on.",
+    examples: [5],
+  }),
+});
+
+const retries = z.strictObject({
+  attempts: key(whole(0, 10, "Write for instance 2.").default(2), {
+    description: "Tries after the first one.",
+    examples: [2],
+  }),
+  perTryTimeout: key(duration("3s").optional(), {
+    description: "Time limit of one try.",
+    fallback: "the service's timeout",
+    rules: ["must not be longer than the service's `timeout`"],
+    examples: ["3s"],
+  }),
+  on: key(filled("connect-failure,refused-stream").optional(), {
+    description: "Envoy's conditions for another try, joined by commas.",
+    fallback: "connect-failure,refused-stream,unavailable,cancelled",
+    examples: ["connect-failure,refused-stream"],
+  }),
+});
+
+const quantities = (what: string, examples: readonly unknown[]) =>
+  key(z.record(z.string(), scalar(z.string())).optional(), {
+    description: `What each pod's container ${what}, by resource, as Kubernetes quantities.`,
+    fallback: "none",
+    placeholder: "resource",
+    examples,
+  });
+
+/** One service, its versions and its routes. */
+export const service = z.strictObject({
+  name: key(serviceName("user-service"), {
+    description: "Name of the Service, ServiceAccount and container, and value of the label `app`.",
+    rules: ["must be given once in its namespace"],
+    effect: "Makes the service a new one and removes the old one.",
+    examples: ["user-service"],
+  }),
+  namespace: key(
+    rule(
+      label("user"),
+      (name) => !/^(istio-|kube-)/.test(name) && name !== "default",
+      "must be a namespace of the service's own, which the program makes: not default, kube-… or istio-…",
+      "Write for instance user.",
+    ),
+    {
+      description: "Namespace of the service in every cluster. The program makes it.",
+      effect: "Makes the service a new one and removes the old one.",
+      examples: ["user"],
+    },
+  ),
+  port: key(
+    rule(
+      whole(1024, 65535, "Write the port the container listens on, for instance 8080."),
+      (port) => port < 15000 || port > 15099,
+      "must not be one of the sidecar's ports, 15000 to 15099",
+      "Let the container listen on another port, for instance 8080.",
+    ),
+    {
+      description: "Port the container listens on. The Service's port is always 80.",
+      effect: ROLLS,
+      examples: [8080],
+    },
+  ),
+  timeout: key(duration("10s").default("10s"), {
+    description: "Time limit of a request with all its tries.",
+    effect: ROUTE_ONLY,
+    examples: ["10s"],
+  }),
+  retries: key(retries.default({ attempts: 2 }), {
+    description: "More tries for a request that has not reached the service.",
+    effect: ROUTE_ONLY,
+    examples: [{ attempts: 2, perTryTimeout: "3s" }],
+  }),
+  stable: key(version, {
+    description: "The version that gets all requests that the canary does not get.",
+    examples: [{ version: "v1", image: "registry.example.com/user-service:v1", replicas: 5 }],
+  }),
+  canary: key(version.optional(), {
+    description: "The version on trial.",
+    fallback: "none, stable gets every request",
+    effect:
+      "Its pods become ready in all clusters before any route names it. To remove it, first set `weight` to 0 and remove `matches`, in an update of its own.",
+    examples: [{ version: "v2", image: "registry.example.com/user-service:v2", replicas: 5 }],
+  }),
+  matches: key(z.array(match).default([]), {
+    description:
+      "Requests that reach the canary at any weight, even 0. One match is enough; what one match names must all hold.",
+    effect: ROUTE_ONLY,
+    examples: [[{ header: { "x-canary": "true" } }, { cookie: { canary: "always" } }]],
+  }),
+  mirrorPercent: key(whole(0, 100, "Write for instance 10.").default(0), {
+    description:
+      "Percent of the requests that are also sent to the canary, whose answers are thrown away.",
+    effect: ROUTE_ONLY,
+    examples: [10],
+  }),
+  ingressHosts: key(z.array(domain("user.example.com")).optional(), {
+    description: "Which of `ingress.hosts` lead to this service.",
+    fallback: "all of them if this is the only service, else none",
+    rules: ["must be hosts of `ingress.hosts`"],
+    effect: ROUTE_ONLY,
+    examples: [["user.example.com"]],
+  }),
+  args: key(z.array(scalar(z.string())).optional(), {
+    description:
+      "Arguments of the container. `$(SERVICE_VERSION)` and `$(CLUSTER_NAME)` in them are filled in.",
+    fallback: "the image's",
+    effect: ROLLS,
+    examples: [["--port=8080", "--version=$(SERVICE_VERSION)"]],
+  }),
+  env: key(
+    z
+      .record(
+        text(
+          (name) =>
+            /^[A-Za-z_]\w*$/.test(name) && !["SERVICE_VERSION", "CLUSTER_NAME"].includes(name),
+          "must be the name of an environment variable, and not SERVICE_VERSION or CLUSTER_NAME, which the program sets",
+          "Write for instance LOG_LEVEL.",
+          { pattern: "^(?!(SERVICE_VERSION|CLUSTER_NAME)$)[A-Za-z_]\\w*$" },
+        ),
+        scalar(z.string()),
+      )
+      .optional(),
+    {
+      description:
+        "Environment variables of the container, beside SERVICE_VERSION and CLUSTER_NAME.",
+      fallback: "none",
+      effect: ROLLS,
+      placeholder: "variable",
+      examples: [{ LOG_LEVEL: "info" }],
+    },
+  ),
+  healthPath: key(
+    pattern(/^\/\S*$/, "must be a path", "Write for instance /healthz.").default("/healthz"),
+    {
+      description:
+        "Path that answers 200 to GET while the container can serve; both probes ask for it.",
+      effect: ROLLS,
+      examples: ["/healthz"],
+    },
+  ),
+  resources: key(
+    z
+      .strictObject({
+        requests: quantities("is promised", [{ cpu: "100m", memory: "128Mi" }]),
+        limits: quantities("gets at most", [{ memory: "256Mi" }]),
+      })
+      .optional(),
+    {
+      description: "CPU and memory of the container.",
+      fallback: "requests of 100m CPU and 128Mi memory, a limit of 256Mi memory",
+      effect: ROLLS,
+      examples: [{ requests: { cpu: "100m", memory: "128Mi" }, limits: { memory: "256Mi" } }],
+    },
+  ),
+  user: key(
+    rule(
+      whole(1, 2 ** 31 - 1, "Write for instance 65532."),
+      (id) => id !== 1337,
+      "must not be 1337, the user id of the sidecar",
+      "Write for instance 65532.",
+    ).optional(),
+    {
+      description: "User id the container runs as.",
+      fallback: "65532",
+      effect: ROLLS,
+      examples: [65532],
+    },
+  ),
+});
+
+export type Service = z.output<typeof service>;

@@ -1,0 +1,120 @@
+import * as z from "zod";
+import { isDnsLabel, isDnsName, isServiceName } from "../../lib/names.ts";
+
+/** What a key's schema says about it in `.meta()`, from which its documentation is generated. */
+export interface KeyMeta {
+  /** What the key means, in sentences. Every key has one. */
+  readonly description: string;
+  /** What a change does to a running mesh. @default as on the key above it */
+  readonly effect?: string;
+  /** What holds when the key is left out and the schema has no default. @default nothing */
+  readonly fallback?: string;
+  /** Values to show, the simplest first. */
+  readonly examples?: readonly unknown[];
+  /** Rules that checks.ts adds, worded like the schema's own: `must be …`. */
+  readonly rules?: readonly string[];
+  /** Whether the value may be encrypted in the stack's file. @default false */
+  readonly secret?: boolean;
+  /** What the keys of a map are, as it stands for them in paths: `<cluster>`. */
+  readonly placeholder?: string;
+}
+
+/** The keys of KeyMeta that are no keywords of JSON Schema. */
+export const docKeywords = [
+  "effect",
+  "fallback",
+  "rules",
+  "secret",
+  "placeholder",
+] as const satisfies (keyof KeyMeta)[];
+
+/** Adds to a schema what is told about its key. Goes last, around defaults. */
+export function key<T extends z.ZodType>(schema: T, meta: KeyMeta): T {
+  return schema.meta({ ...meta });
+}
+
+/** A rule on top of the type, with what to write instead. */
+export function rule<T extends z.ZodType>(
+  schema: T,
+  holds: (value: z.output<T>) => boolean,
+  error: string,
+  fix: string,
+): T {
+  return schema.refine(holds, { error, params: { fix } });
+}
+
+/** Keywords of JSON Schema by which editors know what a rule wants, as far as they can tell it. */
+type Keywords = Readonly<Record<string, unknown>>;
+
+export const text = (
+  holds: (value: string) => boolean,
+  error: string,
+  fix: string,
+  keywords: Keywords = {},
+) => rule(z.string().meta(keywords), holds, error, fix);
+
+/** Text that matches a regular expression. */
+export const pattern = (expression: RegExp, error: string, fix: string) =>
+  text((value) => expression.test(value), error, fix, { pattern: expression.source });
+
+/** Any text but the empty one. */
+export const filled = (example: string) =>
+  text((value) => value !== "", "must not be empty", `Write for instance ${example}.`, {
+    minLength: 1,
+  });
+
+export const whole = (min: number, max: number, fix: string) =>
+  rule(
+    z.number().meta({ type: "integer", minimum: min, maximum: max }),
+    (value) => Number.isInteger(value) && value >= min && value <= max,
+    `must be a whole number from ${min} to ${max}`,
+    fix,
+  );
+
+const LABEL = { pattern: "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", maxLength: 63 };
+export const label = (example: string) =>
+  text(
+    isDnsLabel,
+    "must be a DNS label: at most 63 of a-z, 0-9 and -, with a letter or digit at both ends",
+    `Write for instance ${example}.`,
+    LABEL,
+  );
+
+export const domain = (example: string) =>
+  text(isDnsName, "must be a domain name in lower case", `Write for instance ${example}.`, {
+    pattern: "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+    maxLength: 253,
+  });
+
+export const serviceName = (example: string) =>
+  text(
+    isServiceName,
+    "must be a DNS label that begins with a letter: at most 63 of a-z, 0-9 and -",
+    `Write for instance ${example}.`,
+    { ...LABEL, pattern: "^[a-z]([-a-z0-9]*[a-z0-9])?$" },
+  );
+
+/** Text that YAML and `pulumi config set --path` may take for a number or a boolean. */
+export const scalar = <T extends z.ZodType<string>>(schema: T) =>
+  z.preprocess(
+    (value) => (typeof value === "number" || typeof value === "boolean" ? String(value) : value),
+    schema,
+  );
+
+const DURATION = /^(?:\d+(?:\.\d+)?(?:h|ms|m|s))+$/;
+export const duration = (example: string) =>
+  text(
+    (value) => DURATION.test(value) && durationMs(value) >= 1,
+    "must be a duration of at least 1ms with its unit: h, m, s or ms",
+    `Write for instance ${example}.`,
+    { pattern: DURATION.source },
+  );
+
+/** Length of a duration such as `1m30s`, in milliseconds. */
+export function durationMs(value: string): number {
+  const units = { h: 3_600_000, m: 60_000, s: 1_000, ms: 1 } as const;
+  return [...value.matchAll(/(\d+(?:\.\d+)?)(h|ms|m|s)/g)].reduce(
+    (sum, [, amount, unit]) => sum + Number(amount) * units[unit as keyof typeof units],
+    0,
+  );
+}

@@ -1,0 +1,78 @@
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { load } from "js-yaml";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { generatedFiles, outdated, type GeneratedFile } from "../../../scripts/generated-files.ts";
+
+const project = path.resolve(import.meta.dirname, "../../..");
+
+describe("the generated files", () => {
+  it("are up to date in this checkout", async () => {
+    expect(await outdated(project, await generatedFiles(project))).toEqual([]);
+  });
+
+  it("describe every key: in Pulumi.yaml, in the editor's schema and on the page", async () => {
+    const files = new Map(
+      (await generatedFiles(project)).map(({ file, content }) => [file, content]),
+    );
+    const { config } = load(files.get("Pulumi.yaml") ?? "") as {
+      config: Record<string, { type: string; description: string; default?: unknown }>;
+    };
+    expect(config["weight"]).toMatchObject({ type: "integer", default: 0 });
+    expect(config["kubeconfig"]).toMatchObject({ type: "string", default: "" });
+    expect(config["phases"]).toMatchObject({ default: [10, 30, 100], items: { type: "integer" } });
+    expect(config["mesh"]).not.toHaveProperty("default");
+    expect(config["services"]?.description).toContain(
+      "- stable.replicas (whole number; default: 5): ",
+    );
+    const page = files.get("docs/configuration.md") ?? "";
+    expect(page).toContain("### `services[].stable.replicas`\n");
+    expect(page).toMatch(/\[`services\[\]\.stable\.replicas`\]\(#servicesstablereplicas\)/);
+  });
+
+  describe("in a folder", () => {
+    let root: string;
+    beforeEach(async () => {
+      root = await mkdtemp(path.join(tmpdir(), "generated-"));
+      for (const file of ["Pulumi.yaml", ".prettierrc.json"]) {
+        await cp(path.join(project, file), path.join(root, file));
+      }
+    });
+    afterEach(async () => {
+      await rm(root, { recursive: true });
+    });
+    const write = async ({ file, content }: GeneratedFile) => {
+      await mkdir(path.dirname(path.join(root, file)), { recursive: true });
+      await writeFile(path.join(root, file), content);
+    };
+
+    it("are the same each time, whatever was there before", async () => {
+      const first = await generatedFiles(root);
+      const yaml = path.join(root, "Pulumi.yaml");
+      const before = await readFile(yaml, "utf8");
+      await writeFile(yaml, before.replaceAll("type: string", "type: integer"));
+      expect(await generatedFiles(root)).toEqual(first);
+      expect(before).toBe(first.find(({ file }) => file === "Pulumi.yaml")?.content);
+    });
+
+    it("are outdated when they are missing or differ, and then only", async () => {
+      const files = await generatedFiles(root);
+      expect(await outdated(root, files)).toEqual([
+        "schema/stack.schema.json",
+        "docs/configuration.md",
+      ]);
+      for (const file of files) await write(file);
+      expect(await outdated(root, files)).toEqual([]);
+      await write({ file: "docs/configuration.md", content: "edited by hand" });
+      expect(await outdated(root, files)).toEqual(["docs/configuration.md"]);
+    });
+
+    it("need the line in Pulumi.yaml that they go after", async () => {
+      await write({ file: "Pulumi.yaml", content: "name: istio-canary\n" });
+      await expect(generatedFiles(root)).rejects.toThrow(
+        /Pulumi\.yaml has no line that begins with/,
+      );
+    });
+  });
+});
