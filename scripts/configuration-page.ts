@@ -79,7 +79,7 @@ function section(key: ConfigKey, depth: number): string {
       `- **Type:** ${key.type}${secret === true ? ", may be secret" : ""}`,
       `- **Default:** ${key.required ? "none, the key is required" : defaultText(key, code)}`,
       ...(key.rules.length === 0 ? [] : [`- **Constraint:** ${key.rules.map(sentence).join(" ")}`]),
-      ...(effect === undefined ? [] : [`- **A change:** ${effect}`]),
+      ...(effect === undefined ? [] : [`- **When changed:** ${effect}`]),
     ].join("\n"),
     ...(shown === undefined ? [] : ["For example:", example(key, shown)]),
   ].join("\n\n");

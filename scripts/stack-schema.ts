@@ -32,7 +32,7 @@ function finish(json: Json & Partial<KeyMeta>, type: z.core.$ZodTypes): void {
     Reflect.deleteProperty(json, keyword);
   }
   if (effect !== undefined) {
-    json.description = `${json.description ?? ""}\n\nA change: ${effect}`;
+    json.description = `${json.description ?? ""}\n\nWhen changed: ${effect}`;
   }
   if (def.type === "pipe") {
     Object.assign(json, { type: ["string", "number", "boolean"] });

@@ -125,6 +125,8 @@ export const service = z.strictObject({
   }),
   stable: key(version, {
     description: "The version that gets all requests that the canary does not get.",
+    effect:
+      "To promote the canary, make it the stable version and set `weight` to 0, at weight 100 and in one update: its pods stay.",
     examples: [{ version: "v1", image: "registry.example.com/user-service:v1", replicas: 5 }],
   }),
   canary: key(version.optional(), {

@@ -28,7 +28,13 @@ describe("the generated files", () => {
     );
     const page = files.get("docs/configuration.md") ?? "";
     expect(page).toContain("### `services[].stable.replicas`\n");
-    expect(page).toMatch(/\[`services\[\]\.stable\.replicas`\]\(#servicesstablereplicas\)/);
+    const links = [...page.matchAll(/^\| \[`.+?`\]\(#([\w-]+)\)/gm)].map(([, anchor]) => anchor);
+    const headings = [...page.matchAll(/^##+ `(.+)`$/gm)].map(([, key = ""]) =>
+      key.toLowerCase().replaceAll(/[^a-z]/g, ""),
+    );
+    expect(links.length).toBeGreaterThan(60);
+    expect(links).toEqual(headings);
+    expect(new Set(links).size).toBe(links.length);
   });
 
   describe("in a folder", () => {

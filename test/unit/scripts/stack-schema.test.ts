@@ -1,7 +1,12 @@
 import { readFileSync } from "node:fs";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { Ajv } from "ajv";
 import { load } from "js-yaml";
 import { describe, expect, it } from "vitest";
+import { labSettings } from "../../../lab/settings.ts";
+import { ensureStackConfig } from "../../../lab/stack.ts";
 import { stackSchema } from "../../../scripts/stack-schema.ts";
 import { rawConfig } from "../../helpers/fixtures.ts";
 
@@ -35,6 +40,17 @@ describe("the JSON schema of a stack's file", () => {
     expect(errors(prod())).toEqual([]);
     const text = readFileSync(new URL("../../../Pulumi.prod.yaml", import.meta.url), "utf8");
     expect(text).toMatch(/^# yaml-language-server: \$schema=schema\/stack\.schema\.json\n/);
+  });
+
+  it("takes the stack that the lab writes", async () => {
+    const root = await mkdtemp(path.join(tmpdir(), "stack-schema-"));
+    try {
+      await ensureStackConfig(labSettings(root, {}), "/charts", { newPassphrase: false });
+      const text = await readFile(path.join(root, "Pulumi.lab.yaml"), "utf8");
+      expect(errors(load(text))).toEqual([]);
+    } finally {
+      await rm(root, { recursive: true });
+    }
   });
 
   it("takes what Pulumi writes: secrets, salts, numbers as text, keys of others", () => {
