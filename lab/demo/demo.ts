@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 
 import { z } from "zod";
 
+import { deleteClientPod } from "../mesh/client-pod.ts";
 import type { MeshCluster } from "../mesh/cluster.ts";
 import { userService } from "../mesh/user-service.ts";
 import type { PulumiCli } from "../pulumi.ts";
@@ -111,7 +112,10 @@ export async function runDemo(
   try {
     outcome = await release(pulumi, clusters, clients);
   } finally {
-    await Promise.all(clients.map((client) => client.stop()));
+    await Promise.all([
+      ...clients.map((client) => client.stop()),
+      ...clusters.map((cluster) => deleteClientPod(cluster)),
+    ]);
   }
   const answers = clients.flatMap((client) => client.answers);
   const problems = [

@@ -1,11 +1,11 @@
 import { X509Certificate } from "node:crypto";
 
 import type { V1Pod } from "@kubernetes/client-node";
-import { beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 
 import { call } from "../../lab/mesh/call.ts";
-import { ensureClientPod } from "../../lab/mesh/client-pod.ts";
+import { deleteClientPod, ensureClientPod } from "../../lab/mesh/client-pod.ts";
 import { podKey, type MeshCluster } from "../../lab/mesh/cluster.ts";
 import { hostInCluster, userService } from "../../lab/mesh/user-service.ts";
 import { ingressAddress, labClusters } from "./lab.ts";
@@ -25,6 +25,10 @@ function clientOf(cluster: MeshCluster): V1Pod {
 
 beforeAll(async () => {
   for (const cluster of clusters) clients.set(cluster, await ensureClientPod(cluster));
+});
+
+afterAll(async () => {
+  for (const cluster of clusters) await deleteClientPod(cluster);
 });
 
 async function secretData(cluster: MeshCluster, name: string): Promise<Record<string, string>> {
