@@ -101,5 +101,5 @@ function withPaths(text: string, kubeconfig: string, charts: string): string {
 }
 
 function version(name: string) {
-  return { version: name, image: `docker.io/lab/${userService.name}:${name}`, replicas: 2 };
+  return { version: name, image: `docker.io/lab/${userService.name}:${name}`, replicas: 5 };
 }

@@ -37,8 +37,10 @@ export async function labUp(settings: LabSettings): Promise<void> {
         buildTask(settings),
         {
           title: "machine",
-          task: async () => {
-            nodes = await prepareNodes(settings);
+          task: async (_context, task) => {
+            nodes = await prepareNodes(settings, (change) => {
+              task.output = change;
+            });
           },
         },
         {

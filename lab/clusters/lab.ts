@@ -12,6 +12,7 @@ import {
   labLinks,
   removeHostNetwork,
 } from "./host-network.ts";
+import { ensureInotifyInstances } from "./inotify.ts";
 import { mergeKubeconfigs, stringifyKubeconfig } from "./kubeconfig.ts";
 import { withLock } from "./lock.ts";
 import { checkLocations, labCgroup, Node } from "./node.ts";
@@ -44,11 +45,20 @@ export async function withLabLock<T>(
   );
 }
 
-/** Prepares the machine and gives the lab's nodes, none of them started. */
-export async function prepareNodes(settings: LabSettings): Promise<Node[]> {
+/**
+ * Prepares the machine and gives the lab's nodes, none of them started.
+ *
+ * @param report told what was changed on the machine for good
+ */
+export async function prepareNodes(
+  settings: LabSettings,
+  report: (change: string) => void,
+): Promise<Node[]> {
   checkMachine();
   checkLocations(settings);
   await checkNames(settings);
+  const raised = await ensureInotifyInstances();
+  if (raised) report(raised);
   const nodeCidr = await ensureBridge(settings);
   return nodes(settings, nodeCidr);
 }
