@@ -1,8 +1,12 @@
 # Everything a user or the gate calls; each target does its own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help setup packages demo test check unit lab-up lab-down lab-status lab-logs lab-shell
+.PHONY: help setup packages demo test check workflows unit preview lab-up lab-down lab-status lab-logs lab-shell
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+
+# Without shellcheck and pyflakes, which some machines have: the result is the same everywhere.
+ACTIONLINT = sh lab/bootstrap.sh go -C tools/actionlint tool actionlint -shellcheck= -pyflakes= \
+	$(addprefix ../../,$(wildcard .github/workflows/*.yml))
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -18,13 +22,20 @@ demo: setup ## Two clusters, the mesh, and a release from 0 to 10, 30, 100 % and
 
 test: setup ## Formatter, linter, types, dead code, generated files, unit tests, lab tests
 	@npm run --silent check
+	@$(ACTIONLINT)
 	@vitest run $(VITEST_ARGS)
 
 check: packages ## Formatter, linter, types, dead code and generated files only
 	@npm run --silent check
 
+workflows: ## The workflows of .github with actionlint; not part of check, since it needs Go to build
+	@$(ACTIONLINT)
+
 unit: packages ## Unit tests only, in seconds
 	@vitest run --project unit
+
+preview: packages ## What an update would do, as Markdown for a pull request: make preview STACK=prod
+	@npm run --silent preview -- --stack $(or $(STACK),$(error name the stack: make preview STACK=prod))
 
 lab-up: setup ## Start the two clusters, or mend what has died
 	@node lab/cli.ts up

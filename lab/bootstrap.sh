@@ -4,6 +4,7 @@
 #
 #   bootstrap.sh           all that the lab needs, on a machine that can run it
 #   bootstrap.sh packages  only the npm packages, on any machine
+#   bootstrap.sh go ARGS   only Go, and runs it with these arguments
 #
 # LAB_CACHE is where the lab keeps what it builds (default: istio-canary-lab in the user's cache).
 set -eu
@@ -73,5 +74,10 @@ case ${1:-lab} in
     go_toolchain
     ;;
   packages) npm_packages ;;
-  *) fail "unknown argument $1: give packages, or nothing" ;;
+  go)
+    shift
+    go_toolchain
+    exec go "$@"
+    ;;
+  *) fail "unknown argument $1: give packages, go with its arguments, or nothing" ;;
 esac

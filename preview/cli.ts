@@ -1,0 +1,54 @@
+import { readFile } from "node:fs/promises";
+import { text } from "node:stream/consumers";
+import { Command } from "commander";
+import { execa } from "execa";
+import { parseDigest } from "./digest.ts";
+import { renderFailure, renderPreview } from "./markdown.ts";
+
+interface Options {
+  readonly stack: string;
+  readonly from?: string;
+}
+
+/** What `pulumi preview` prints, and whether it has succeeded. */
+async function runPulumi(stack: string): Promise<{ json: string; ok: boolean }> {
+  const { stdout, exitCode } = await execa(
+    "pulumi",
+    ["preview", "--json", "--show-sames", "--non-interactive", "--stack", stack],
+    { stdin: "ignore", stderr: "inherit", reject: false },
+  );
+  return { json: stdout, ok: exitCode === 0 };
+}
+
+async function stored(from: string): Promise<{ json: string; ok: boolean }> {
+  return {
+    json: from === "-" ? await text(process.stdin) : await readFile(from, "utf8"),
+    ok: true,
+  };
+}
+
+async function preview({ stack, from }: Options): Promise<void> {
+  const { json, ok } = from === undefined ? await runPulumi(stack) : await stored(from);
+  if (!ok) process.exitCode = 1;
+  if (!ok && !json.trimStart().startsWith("{")) {
+    console.log(renderFailure(stack));
+    return;
+  }
+  console.log(renderPreview(parseDigest(json), { stack, now: new Date(), failed: !ok }));
+}
+
+const program = new Command("preview")
+  .description("Preview an update of a stack as Markdown for a pull request")
+  .requiredOption("--stack <name>", "the stack")
+  .option(
+    "--from <file>",
+    "read what `pulumi preview --json --show-sames` has printed, instead of running it; - is standard input",
+  )
+  .action(preview);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  console.error(`preview: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}

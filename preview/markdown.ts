@@ -1,0 +1,187 @@
+import { stripVTControlCharacters } from "node:util";
+import { ACTIONS, changes, type Change, type PropertyChange } from "./changes.ts";
+import type { Digest } from "./digest.ts";
+import { withoutKeys } from "./secrets.ts";
+import { traffic, type Share } from "./traffic.ts";
+import { warnings } from "./warnings.ts";
+
+/** Most characters of what is rendered. GitHub takes 65,536 in a comment. */
+export const MAX_LENGTH = 60_000;
+/** Most characters of one value. */
+const MAX_VALUE = 120;
+/** Characters before the first difference that are shown of long values. */
+const CONTEXT = 20;
+/** What Pulumi writes for a value that only the update will tell. */
+const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+
+/** What a preview is of. */
+export interface PreviewOf {
+  /** Name of the stack. */
+  readonly stack: string;
+  /** When certificates are looked at. */
+  readonly now: Date;
+  /** Whether Pulumi has failed, even if the preview tells of no error. @default false */
+  readonly failed?: boolean;
+}
+
+/**
+ * The first line of what is rendered, invisible in a comment. Whoever posts it finds an earlier
+ * comment on the same stack by it.
+ */
+function marker(stack: string): string {
+  return `<!-- istio-canary preview of stack ${stack} -->`;
+}
+
+/** Renders a preview as Markdown for a pull request. The same preview gives the same text. */
+export function renderPreview(digest: Digest, { stack, now, failed = false }: PreviewOf): string {
+  const changed = changes(digest);
+  const shares = traffic(digest);
+  const errors = digest.diagnostics.filter(({ severity }) => severity === "error");
+  const heading =
+    failed || errors.length > 0
+      ? `## Preview of stack ${code(stack)} failed`
+      : `## Preview of stack ${code(stack)}`;
+  const said = [
+    ...errors,
+    ...digest.diagnostics.filter(({ severity }) => severity === "warning"),
+  ].map(({ message }) => stripVTControlCharacters(withoutKeys(message)).trim());
+  return fit(stack, [
+    marker(stack),
+    heading,
+    "",
+    ...section("Pulumi says", said.length === 0 ? [] : fenced([...new Set(said)].sort())),
+    ...section(
+      "Warnings",
+      warnings(digest, changed, shares, now).map((line) => `- ${line}`),
+    ),
+    ...section("Traffic", trafficTable(shares)),
+    ...summary(changed),
+    ...clusters(changed).flatMap((cluster) =>
+      section(
+        cluster ?? "In no cluster",
+        changed.filter((change) => change.cluster === cluster).flatMap(changeLines),
+      ),
+    ),
+  ]);
+}
+
+/** What stands in a preview's place when Pulumi has ended before it could make one. */
+export function renderFailure(stack: string): string {
+  return [
+    marker(stack),
+    `## Preview of stack ${code(stack)} failed`,
+    "",
+    "Pulumi ended before it had a preview. Its own output says why: see the log of this run.",
+    "",
+  ].join("\n");
+}
+
+function section(title: string, lines: readonly string[]): readonly string[] {
+  return lines.length === 0 ? [] : [`### ${title}`, "", ...lines, ""];
+}
+
+/** Text as it stands, in a fence that is longer than any in the text. */
+function fenced(messages: readonly string[]): readonly string[] {
+  const text = messages.join("\n\n");
+  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([ticks]) => ticks.length));
+  const fence = "`".repeat(longest + 1);
+  return [`${fence}text`, ...text.split("\n"), fence];
+}
+
+/** A piece of code within a line, whatever is in it. */
+function code(text: string): string {
+  const line = text.replaceAll("\n", "\\n");
+  if (!line.includes("`")) return `\`${line}\``;
+  const longest = Math.max(...[...line.matchAll(/`+/g)].map(([ticks]) => ticks.length));
+  const fence = "`".repeat(longest + 1);
+  return `${fence} ${line} ${fence}`;
+}
+
+/** Text in a cell of a table. */
+function cell(text: string): string {
+  return text.replaceAll("|", "\\|");
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): readonly string[] {
+  const line = (cells: readonly string[]) => `| ${cells.map(cell).join(" | ")} |`;
+  return rows.length === 0 ? [] : [line(head), line(head.map(() => "---")), ...rows.map(line)];
+}
+
+function trafficTable(shares: readonly Share[]): readonly string[] {
+  const percent = (share: number | undefined) => (share === undefined ? "none" : `${share} %`);
+  return table(
+    ["service", "cluster", "version", "now", "after"],
+    shares.map(({ service, cluster, version, before, after }) => [
+      code(service),
+      cluster,
+      version,
+      percent(before),
+      before === after ? percent(after) : `**${percent(after)}**`,
+    ]),
+  );
+}
+
+/** The clusters in which something changes, by name; what is in none comes last. */
+function clusters(changed: readonly Change[]): readonly (string | undefined)[] {
+  const names = new Set(changed.map(({ cluster }) => cluster));
+  const known = [...names].filter((name) => name !== undefined).sort();
+  return names.has(undefined) ? [...known, undefined] : known;
+}
+
+function summary(changed: readonly Change[]): readonly string[] {
+  if (changed.length === 0) return ["No resource changes.", ""];
+  const count = (cluster: string | undefined, action: Change["action"]) =>
+    changed.filter((change) => change.cluster === cluster && change.action === action).length;
+  return section(
+    "Changes",
+    table(
+      ["", ...ACTIONS],
+      clusters(changed).map((cluster) => [
+        cluster ?? "in no cluster",
+        ...ACTIONS.map((action) => String(count(cluster, action))),
+      ]),
+    ),
+  );
+}
+
+function changeLines({ action, kind, name, properties }: Change): readonly string[] {
+  return [`- **${action}** ${kind} ${code(name)}`, ...properties.map(propertyLine)];
+}
+
+function propertyLine(change: PropertyChange): string {
+  const [before, after] = [inWords(change.old), inWords(change.new)];
+  return `  - ${code(change.path)}: ${shorten(before, after)} → ${shorten(after, before)}`;
+}
+
+/** Undefined where there is nothing. */
+function inWords(value: unknown): string | undefined {
+  if (value === UNKNOWN) return "known after the update";
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+/** A value in one line. Of a long one, the part in which it begins to differ from the other. */
+function shorten(text: string | undefined, other: string | undefined): string {
+  if (text === undefined) return "none";
+  if (text.length <= MAX_VALUE) return code(text);
+  let difference = 0;
+  while (difference < text.length && text[difference] === other?.[difference]) difference++;
+  const start = Math.max(0, Math.min(difference - CONTEXT, text.length - MAX_VALUE));
+  const end = start + MAX_VALUE;
+  return code(`${start > 0 ? "…" : ""}${text.slice(start, end)}${end < text.length ? "…" : ""}`);
+}
+
+/** Leaves out lines at the end until the text is short enough, and says so. */
+function fit(stack: string, lines: readonly string[]): string {
+  const whole = lines.join("\n");
+  if (whole.length < MAX_LENGTH) return whole;
+  const note = (left: number) => [
+    "",
+    `**${left} lines are left out**, since a comment holds no more. ` +
+      `All of them: ${code(`pulumi preview --diff --stack ${stack}`)}.`,
+    "",
+  ];
+  const room = MAX_LENGTH - note(lines.length).join("\n").length;
+  let length = 0;
+  const kept = lines.findIndex((line) => (length += line.length + 1) >= room);
+  return [...lines.slice(0, kept), ...note(lines.length - kept)].join("\n");
+}

@@ -1,0 +1,75 @@
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { execa } from "execa";
+import { afterAll, beforeEach, describe, expect, it } from "vitest";
+
+const CLI = new URL("../../../preview/cli.ts", import.meta.url).pathname;
+const EVERYTHING = new URL("golden/everything.json", import.meta.url).pathname;
+
+/** A folder whose `pulumi` notes how it is called, and does as a test wants. */
+const folder = mkdtempSync(path.join(tmpdir(), "preview-"));
+const called = path.join(folder, "called");
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+function pulumi(script: string): void {
+  const file = path.join(folder, "pulumi");
+  writeFileSync(file, `#!/bin/sh\necho "$@" > '${called}'\n${script}\n`);
+  chmodSync(file, 0o755);
+}
+
+const run = (args: readonly string[], input?: string) =>
+  execa(process.execPath, [CLI, ...args], {
+    env: { PATH: `${folder}:${process.env["PATH"] ?? ""}` },
+    reject: false,
+    ...(input === undefined ? { stdin: "ignore" as const } : { input }),
+  });
+
+beforeEach(() => {
+  pulumi("exit 9");
+});
+
+describe("the preview command", () => {
+  it("renders what Pulumi previews, with all that stays as it is", async () => {
+    pulumi(`cat '${EVERYTHING}'`);
+    const { stdout, exitCode } = await run(["--stack", "prod"]);
+    expect(readFileSync(called, "utf8")).toBe(
+      "preview --json --show-sames --non-interactive --stack prod\n",
+    );
+    expect(stdout).toMatch(/^<!-- .* prod -->\n## Preview of stack `prod`\n[^]*### Traffic/);
+    expect(exitCode).toBe(0);
+  });
+
+  it("renders a failed preview as one, and fails", async () => {
+    pulumi(`echo '{"diagnostics": [{"severity": "error", "message": "no weight 25"}]}'; exit 255`);
+    const { stdout, exitCode } = await run(["--stack", "prod"]);
+    expect(stdout).toContain("## Preview of stack `prod` failed");
+    expect(stdout).toContain("no weight 25");
+    expect(exitCode).toBe(1);
+  });
+
+  it("says so when Pulumi gave no preview at all, passes its errors on, and fails", async () => {
+    pulumi("echo 'error: no stack named prod found' >&2; exit 255");
+    const { stdout, stderr, exitCode } = await run(["--stack", "prod"]);
+    expect(stdout).toContain("## Preview of stack `prod` failed");
+    expect(stderr).toContain("error: no stack named prod found");
+    expect(exitCode).toBe(1);
+  });
+
+  it("reads a stored preview from a file or standard input, and runs nothing", async () => {
+    const file = await run(["--stack", "prod", "--from", EVERYTHING]);
+    const input = await run(["--stack", "prod", "--from", "-"], readFileSync(EVERYTHING, "utf8"));
+    expect(file.exitCode).toBe(0);
+    expect(file.stdout).toContain("### Traffic");
+    expect(input.stdout).toBe(file.stdout);
+  });
+
+  it("refuses what is no preview, with what to give", async () => {
+    const { stdout, stderr, exitCode } = await run(["--stack", "prod", "--from", "-"], "nothing");
+    expect(stdout).toBe("");
+    expect(stderr).toMatch(/^preview: This is no JSON of a preview: give what /);
+    expect(exitCode).toBe(1);
+  });
+});
