@@ -109,7 +109,8 @@ function changedKeys({ oldState, newState, diffReasons }: Step): readonly string
   const olds = oldState?.inputs ?? {};
   const news = newState?.inputs ?? {};
   const differ = Object.keys({ ...olds, ...news }).filter(
-    (key) => JSON.stringify(olds[key]) !== JSON.stringify(news[key]),
+    // The SDK keeps a dynamic provider's code in an input.
+    (key) => key !== "__provider" && JSON.stringify(olds[key]) !== JSON.stringify(news[key]),
   );
   return [...new Set([...(diffReasons ?? []), ...differ])];
 }

@@ -31,10 +31,10 @@ async function preview({ stack, from }: Options): Promise<void> {
   const { json, ok } = from === undefined ? await runPulumi(stack) : await stored(from);
   if (!ok) process.exitCode = 1;
   if (!ok && !json.trimStart().startsWith("{")) {
-    console.log(renderFailure(stack));
+    process.stdout.write(renderFailure(stack));
     return;
   }
-  console.log(renderPreview(parseDigest(json), { stack, now: new Date(), failed: !ok }));
+  process.stdout.write(renderPreview(parseDigest(json), { stack, now: new Date(), failed: !ok }));
 }
 
 const program = new Command("preview")

@@ -7,6 +7,8 @@ import { warnings } from "./warnings.ts";
 
 /** Most characters of what is rendered. GitHub takes 65,536 in a comment. */
 export const MAX_LENGTH = 60_000;
+/** Most characters of what Pulumi says, so that the rest has room. */
+const MAX_SAID = 20_000;
 /** Most characters of one value. */
 const MAX_VALUE = 120;
 /** Characters before the first difference that are shown of long values. */
@@ -82,7 +84,8 @@ function section(title: string, lines: readonly string[]): readonly string[] {
 
 /** Text as it stands, in a fence that is longer than any in the text. */
 function fenced(messages: readonly string[]): readonly string[] {
-  const text = messages.join("\n\n");
+  const all = messages.join("\n\n");
+  const text = all.length > MAX_SAID ? `${all.slice(0, MAX_SAID)}…` : all;
   const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([ticks]) => ticks.length));
   const fence = "`".repeat(longest + 1);
   return [`${fence}text`, ...text.split("\n"), fence];

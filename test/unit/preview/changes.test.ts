@@ -89,8 +89,8 @@ describe("the changes of a preview", () => {
           op: "update",
           type: "pulumi-nodejs:istio-canary:Certificate",
           name: "certificates-cluster-a",
-          old: { rotation: "1", days: 365 },
-          new: { rotation: "2", days: 365 },
+          old: { rotation: "1", days: 365, __provider: "code" },
+          new: { rotation: "2", days: 365, __provider: "new code" },
         }),
       ]),
     );

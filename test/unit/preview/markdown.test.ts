@@ -25,10 +25,17 @@ const line = (old: unknown, next: unknown) =>
     .split("\n")
     .find((text) => text.includes("`spec.x`"));
 
+// `weight` and `create` are what `pulumi preview --json --show-sames` has printed, without what nothing
+// reads: code, Helm values, positions in sources. `everything` is made up of all there can be.
 describe("a preview as Markdown", () => {
-  it.each(["everything"])("is as stored for %s", async (name) => {
+  it.each(["weight", "create", "everything"])("is as stored for %s", async (name) => {
     const text = renderPreview(parseDigest(stored(name)), options);
     await expect(text).toMatchFileSnapshot(golden(`${name}.md`).pathname);
+  });
+
+  it("is what the documentation shows", () => {
+    const docs = readFileSync(new URL("../../../docs/previews.md", import.meta.url), "utf8");
+    expect(docs).toContain(renderPreview(parseDigest(stored("weight")), options));
   });
 
   it("is the same in whatever order the engine has told its steps", () => {
@@ -62,6 +69,16 @@ describe("a preview as Markdown", () => {
     expect(text).toContain("## Preview of stack `prod` failed\n");
     expect(text).toContain("````text\nerror: <b>bad</b>\n```\nline @all\n```\n````\n");
     expect(renderPreview(digest([]), { ...options, failed: true })).toContain("failed\n");
+  });
+
+  it("cuts what Pulumi says before it takes the place of all else", () => {
+    const diagnostics = [{ severity: "error", message: "e".repeat(100_000) }];
+    const weights = weightStep("cluster-a", { v1: 100, v2: 0 }, { v1: 90, v2: 10 });
+    const text = renderPreview(digest([weights], { diagnostics }), options);
+    expect(text).toContain("\n```text\neeee");
+    expect(text).toContain("eeee…\n```\n");
+    expect(text).toContain("| `user/user-service` | cluster-a | v2 | 0 % | **10 %** |");
+    expect(text).not.toContain("left out");
   });
 
   it("passes on what Pulumi warns of, once, but nothing that is only for information", () => {
