@@ -6,8 +6,8 @@ import {
   type Digest,
   type Step,
 } from "./digest.ts";
-import { parsePath, valueAt } from "./property-path.ts";
-import { withoutSecrets } from "./secrets.ts";
+import { parsePath } from "./property-path.ts";
+import { shownAt } from "./secrets.ts";
 
 /** What happens to a resource, in the order in which it deserves attention. */
 export const ACTIONS = ["delete", "replace", "change", "create"] as const;
@@ -93,12 +93,11 @@ function propertyChanges(step: Step, type: string): PropertyChange[] {
   return paths
     .map((path) => {
       const parts = parsePath(path);
-      const shown = (value: unknown) => withoutSecrets(value, type, parts);
       const before = details[path]?.inputDiff === false ? olds?.outputs : olds?.inputs;
       return {
         path,
-        old: shown(valueAt(before, parts)),
-        new: shown(valueAt(news?.inputs, parts)),
+        old: shownAt(before, type, parts),
+        new: shownAt(news?.inputs, type, parts),
       };
     })
     .sort((a, b) => comparePaths(a.path, b.path));

@@ -39,25 +39,20 @@ export function renderPreview(digest: Digest, { stack, now, failed = false }: Pr
   const changed = changes(digest);
   const shares = traffic(digest);
   const errors = digest.diagnostics.filter(({ severity }) => severity === "error");
-  const heading =
-    failed || errors.length > 0
-      ? `## Preview of stack ${code(stack)} failed`
-      : `## Preview of stack ${code(stack)}`;
+  const hasFailed = failed || errors.length > 0;
   const said = [
     ...errors,
     ...digest.diagnostics.filter(({ severity }) => severity === "warning"),
   ].map(({ message }) => stripVTControlCharacters(withoutKeys(message)).trim());
   return fit(stack, [
-    marker(stack),
-    heading,
-    "",
+    ...top(stack, hasFailed),
     ...section("Pulumi says", said.length === 0 ? [] : fenced([...new Set(said)].sort())),
     ...section(
       "Warnings",
       warnings(digest, changed, shares, now).map((line) => `- ${line}`),
     ),
     ...section("Traffic", trafficTable(shares)),
-    ...summary(changed),
+    ...(changed.length === 0 && hasFailed ? [] : summary(changed)),
     ...clusters(changed).flatMap((cluster) =>
       section(
         cluster ?? "In no cluster",
@@ -70,12 +65,14 @@ export function renderPreview(digest: Digest, { stack, now, failed = false }: Pr
 /** What stands in a preview's place when Pulumi has ended before it could make one. */
 export function renderFailure(stack: string): string {
   return [
-    marker(stack),
-    `## Preview of stack ${code(stack)} failed`,
-    "",
+    ...top(stack, true),
     "Pulumi ended before it had a preview. Its own output says why: see the log of this run.",
     "",
   ].join("\n");
+}
+
+function top(stack: string, failed: boolean): readonly string[] {
+  return [marker(stack), `## Preview of stack ${code(stack)}${failed ? " failed" : ""}`, ""];
 }
 
 function section(title: string, lines: readonly string[]): readonly string[] {

@@ -1,3 +1,5 @@
+import { valueAt } from "./property-path.ts";
+
 /** Written in place of a secret; Pulumi writes the same. */
 const SECRET = "[secret]";
 
@@ -8,9 +10,9 @@ const SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270";
 /** Fields of a Kubernetes Secret that hold what is secret. */
 const SECRET_FIELDS = ["data", "stringData"];
 
-/** Keys below which text is taken for a secret, even where nobody has marked it as one. */
-const PRIVATE_KEY_NAME =
-  /(password|passwd|token|(private|issuer|secret|api|access)_?key|kubeconfig)$/i;
+/** Names of what is taken for a secret, even where nobody has marked it as one. */
+const PRIVATE_NAME =
+  /(password|passwd|token|secret|credentials?|(private|issuer|secret|api|access)_?key|kubeconfig|last-applied-configuration)$/i;
 
 const PEM = /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(-----END [A-Z ]*PRIVATE KEY-----|$)/g;
 
@@ -24,35 +26,50 @@ export function withoutKeys(text: string): string {
 
 /**
  * A property as it may be shown. The engine has replaced what is marked as secret; this also replaces
- * what is secret by its nature, since a pull request may be read by everyone.
+ * what is secret by its nature or by its name, since a pull request may be read by everyone.
  *
  * @param type of the resource
  * @param path of the property in it
  */
-export function withoutSecrets(
-  value: unknown,
-  type: string,
-  path: readonly (string | number)[],
-): unknown {
+function withoutSecrets(value: unknown, type: string, path: readonly (string | number)[]): unknown {
   const isSecretField =
     type === "kubernetes:core/v1:Secret" && SECRET_FIELDS.includes(String(path[0]));
   if (isSecretField && value !== undefined) return SECRET;
   if (typeof value === "string") {
-    return PRIVATE_KEY_NAME.test(String(path.at(-1))) ? SECRET : withoutKeys(value);
+    return PRIVATE_NAME.test(String(path.at(-1))) ? SECRET : withoutKeys(value);
   }
   if (Array.isArray(value)) {
     return value.map((item, i) => withoutSecrets(item, type, [...path, i]));
   }
   if (typeof value === "object" && value !== null) {
-    const entries = Object.entries(value);
-    if (entries.some(([key, mark]) => key === SIGNATURE && mark === SECRET_SIGNATURE)) {
-      return SECRET;
-    }
+    const fields = value as Readonly<Record<string, unknown>>;
+    if (fields[SIGNATURE] === SECRET_SIGNATURE) return SECRET;
+    // An environment variable has its name beside its value.
+    const isPrivate = typeof fields["name"] === "string" && PRIVATE_NAME.test(fields["name"]);
     return Object.fromEntries(
-      entries
+      Object.entries(fields)
         .filter(([key]) => key !== "ciphertext")
-        .map(([key, item]) => [key, withoutSecrets(item, type, [...path, key])]),
+        .map(([key, item]) => [
+          key,
+          isPrivate && key === "value" ? SECRET : withoutSecrets(item, type, [...path, key]),
+        ]),
     );
   }
   return value;
+}
+
+/**
+ * What is at a path of a resource's properties, as it may be shown: what a secret is part of, or what
+ * is beside it, can make it one.
+ */
+export function shownAt(
+  properties: unknown,
+  type: string,
+  path: readonly (string | number)[],
+): unknown {
+  const isWithinSecret = path.some((_, i) => valueAt(properties, path.slice(0, i)) === SECRET);
+  if (isWithinSecret) return SECRET;
+  const holder = path.slice(0, -1);
+  const shown = withoutSecrets(valueAt(properties, holder), type, holder);
+  return shown === SECRET ? SECRET : valueAt(shown, path.slice(-1));
 }

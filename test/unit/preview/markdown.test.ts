@@ -69,6 +69,7 @@ describe("a preview as Markdown", () => {
     expect(text).toContain("## Preview of stack `prod` failed\n");
     expect(text).toContain("````text\nerror: <b>bad</b>\n```\nline @all\n```\n````\n");
     expect(renderPreview(digest([]), { ...options, failed: true })).toContain("failed\n");
+    expect(text).not.toContain("No resource changes");
   });
 
   it("cuts what Pulumi says before it takes the place of all else", () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { changes } from "../../../preview/changes.ts";
 import { renderPreview } from "../../../preview/markdown.ts";
-import { withoutSecrets } from "../../../preview/secrets.ts";
+import { shownAt } from "../../../preview/secrets.ts";
 import { digest, step } from "../../helpers/preview.ts";
 
 const KEY = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMG\n-----END PRIVATE KEY-----\n";
@@ -10,28 +10,71 @@ const MARKED = {
   ciphertext: "v1:c2VjcmV0",
 };
 
+const SECRET_TYPE = "kubernetes:core/v1:Secret";
+
 describe("what is shown of a property", () => {
   it.each([
-    ["a value that is marked as secret", MARKED, "x:y:Z", ["a"], "[secret]"],
-    ["one deep inside", { a: [MARKED, 1] }, "x:y:Z", [], { a: ["[secret]", 1] }],
-    ["ciphertext without its mark", { ciphertext: "v1:c2", a: 1 }, "x:y:Z", [], { a: 1 }],
-    ["a field of a Secret", "aGk=", "kubernetes:core/v1:Secret", ["data", "tls.key"], "[secret]"],
-    ["all of them", { k: "v" }, "kubernetes:core/v1:Secret", ["stringData"], "[secret]"],
-    ["a private key in text", `a\n${KEY}`, "x:y:Z", ["note"], "a\n[secret]\n"],
-    ["half a private key", KEY.slice(0, 40), "x:y:Z", ["note"], "[secret]"],
-    ["a password", "hunter2", "x:y:Z", ["spec", "dbPassword"], "[secret]"],
-    ["a password within a value", { token: "t" }, "x:y:Z", ["spec"], { token: "[secret]" }],
-  ])("is no secret for %s", (_, value, type, path, shown) => {
-    expect(withoutSecrets(value, type, path)).toEqual(shown);
+    ["what is marked as secret", "x:y:Z", { a: MARKED }, ["a"], "[secret]"],
+    [
+      "what is marked deep inside",
+      "x:y:Z",
+      { a: { b: [MARKED, 1] } },
+      ["a"],
+      { b: ["[secret]", 1] },
+    ],
+    ["part of what is marked", "x:y:Z", { a: MARKED }, ["a", "b"], "[secret]"],
+    ["part of what the engine has replaced", "x:y:Z", { a: "[secret]" }, ["a", "b", 0], "[secret]"],
+    ["ciphertext without its mark", "x:y:Z", { a: { ciphertext: "v1:c2", b: 1 } }, ["a"], { b: 1 }],
+    [
+      "a field of a Secret",
+      SECRET_TYPE,
+      { data: { "tls.key": "aGk=" } },
+      ["data", "tls.key"],
+      "[secret]",
+    ],
+    ["all of them", SECRET_TYPE, { stringData: { k: "v" } }, ["stringData"], "[secret]"],
+    ["a private key in text", "x:y:Z", { a: `a\n${KEY}` }, ["a"], "a\n[secret]\n"],
+    ["half a private key", "x:y:Z", { a: KEY.slice(0, 40) }, ["a"], "[secret]"],
+    [
+      "a password",
+      "x:y:Z",
+      { spec: { dbPassword: "hunter2" } },
+      ["spec", "dbPassword"],
+      "[secret]",
+    ],
+    ["what holds one", "x:y:Z", { spec: { token: "t" } }, ["spec"], { token: "[secret]" }],
+    [
+      "a variable",
+      "x:y:Z",
+      { env: [{ name: "API_KEY", value: "k" }] },
+      ["env", 0, "value"],
+      "[secret]",
+    ],
+    [
+      "the list of variables",
+      "x:y:Z",
+      {
+        env: [
+          { name: "API_KEY", value: "k" },
+          { name: "MODE", value: "m" },
+        ],
+      },
+      ["env"],
+      [
+        { name: "API_KEY", value: "[secret]" },
+        { name: "MODE", value: "m" },
+      ],
+    ],
+  ])("is no secret for %s", (_, type, properties, path, shown) => {
+    expect(shownAt(properties, type, path)).toEqual(shown);
   });
 
   it("is the value itself for everything else", () => {
-    const value = { credentialName: "user-example-com", weight: 10, list: ["a", null, true] };
-    expect(withoutSecrets(value, "x:y:Z", ["spec"])).toEqual(value);
-    expect(withoutSecrets({ a: "b" }, "kubernetes:core/v1:ConfigMap", ["data"])).toEqual({
-      a: "b",
-    });
-    expect(withoutSecrets(undefined, "kubernetes:core/v1:Secret", ["data", "x"])).toBeUndefined();
+    const spec = { credentialName: "user-example-com", weight: 10, list: ["a", null, true] };
+    expect(shownAt({ spec }, "x:y:Z", ["spec"])).toEqual(spec);
+    expect(shownAt({ spec }, "x:y:Z", ["spec", "list", 0])).toBe("a");
+    expect(shownAt({ data: { a: "b" } }, "kubernetes:core/v1:ConfigMap", ["data", "a"])).toBe("b");
+    expect(shownAt({}, SECRET_TYPE, ["data", "x"])).toBeUndefined();
   });
 });
 
