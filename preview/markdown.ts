@@ -37,9 +37,10 @@ function marker(stack: string): string {
 /** Renders a preview as Markdown for a pull request. The same preview gives the same text. */
 export function renderPreview(digest: Digest, { stack, now, failed = false }: PreviewOf): string {
   const changed = changes(digest);
-  const shares = traffic(digest);
   const errors = digest.diagnostics.filter(({ severity }) => severity === "error");
   const hasFailed = failed || errors.length > 0;
+  // A preview that stopped half-way does not know what the shares would be.
+  const shares = hasFailed ? [] : traffic(digest);
   const said = [
     ...errors,
     ...digest.diagnostics.filter(({ severity }) => severity === "warning"),

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseDigest } from "../../../preview/digest.ts";
 import { MAX_LENGTH, renderFailure, renderPreview } from "../../../preview/markdown.ts";
-import { digest, object, step, weightStep } from "../../helpers/preview.ts";
+import { digest, object, stackStep, step, weightStep } from "../../helpers/preview.ts";
 
 const options = { stack: "prod", now: new Date("2026-11-24T12:00:00Z") };
 const golden = (name: string) => new URL(`golden/${name}`, import.meta.url);
@@ -72,13 +72,23 @@ describe("a preview as Markdown", () => {
     expect(text).not.toContain("No resource changes");
   });
 
+  it("says nothing of the traffic when it failed, since it may have stopped before the weights", () => {
+    const outputs = {
+      clusters: { "cluster-a": { traffic: { "user/user-service": { v1: 100 } } } },
+    };
+    const diagnostics = [{ severity: "error", message: "no weight 25" }];
+    const text = renderPreview(digest([stackStep(outputs)], { diagnostics }), options);
+    expect(text).not.toContain("Traffic");
+    expect(renderPreview(digest([stackStep(outputs)]), options)).toContain("Traffic");
+  });
+
   it("cuts what Pulumi says before it takes the place of all else", () => {
     const diagnostics = [{ severity: "error", message: "e".repeat(100_000) }];
-    const weights = weightStep("cluster-a", { v1: 100, v2: 0 }, { v1: 90, v2: 10 });
-    const text = renderPreview(digest([weights], { diagnostics }), options);
+    const steps = [changed("d", "x", 1, 2)];
+    const text = renderPreview(digest(steps, { diagnostics }), options);
     expect(text).toContain("\n```text\neeee");
     expect(text).toContain("eeee…\n```\n");
-    expect(text).toContain("| `user/user-service` | cluster-a | v2 | 0 % | **10 %** |");
+    expect(text).toContain("`spec.x`: `1` → `2`");
     expect(text).not.toContain("left out");
   });
 
