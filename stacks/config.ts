@@ -12,6 +12,7 @@ import {
   type Mesh,
   type Service,
 } from "./schema.ts";
+import { misplacedSecrets, secretKeysOf } from "./misplaced-secrets.ts";
 import { misspeltNamespaces, unknownTopLevel } from "./unknown-keys.ts";
 
 export interface ClusterSettings extends Cluster {
@@ -188,8 +189,15 @@ export function loadConfig(): Settings {
         return [name, TEXT_KEYS.includes(name) ? value : fromJson(value)] as const;
       }),
   );
+  const secrets = misplacedSecrets(secretKeysOf(process.env), project);
+  // What is wrong elsewhere in such a value waits: telling it would show the secret.
+  const hidden = new Set(secrets.map(({ path }) => path));
   const { settings, problems: inside } = parseConfig(raw);
-  const problems = [...misspeltNamespaces(Object.keys(all), project), ...inside];
+  const problems = [
+    ...misspeltNamespaces(Object.keys(all), project),
+    ...secrets,
+    ...inside.filter(({ path }) => !hidden.has(path.split(/[.[]/)[0] ?? "")),
+  ];
   throwProblems(
     `The configuration of stack ${pulumi.getStack()} has ${problems.length} ` +
       `problem${problems.length === 1 ? "" : "s"} (Pulumi.${pulumi.getStack()}.yaml):`,

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { load } from "js-yaml";
-import { beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { loadConfig, parseConfig } from "../../../stacks/config.ts";
 import { schema } from "../../../stacks/schema.ts";
 import { kubeconfigFile, rawConfig } from "../../helpers/fixtures.ts";
@@ -25,6 +25,9 @@ function configure(raw: Readonly<Record<string, unknown>>): void {
 }
 
 let program: Recording;
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
 beforeEach(async () => {
   program = await recordProgram();
 });
@@ -59,6 +62,21 @@ describe("the program", () => {
       ].join("\n"),
     );
     expect(program.resources).toEqual([]);
+  });
+
+  it("refuses a secret where it would be seen, without showing it", () => {
+    configure({ ...rawConfig(), services: "s3cret", certificates: {} });
+    vi.stubEnv(
+      "PULUMI_CONFIG_SECRET_KEYS",
+      JSON.stringify(["istio-canary:services", "istio-canary:certificates", "other:token"]),
+    );
+    expect(() => loadConfig()).toThrow(
+      [
+        "The configuration of stack test has 1 problem (Pulumi.test.yaml):",
+        " - services: must hold no secret, since its values are seen in previews, in the state and in the clusters. " +
+          "Keep it in a Kubernetes Secret that the service reads, and set the value here without --secret.",
+      ].join("\n"),
+    );
   });
 });
 

@@ -1,0 +1,28 @@
+import type { Problem } from "../lib/problems.ts";
+
+/** Keys whose values go nowhere but into Secrets. */
+const MAY_BE_SECRET: readonly string[] = ["certificates", "ingress"];
+
+/**
+ * Problems with secrets under keys whose values become part of Deployments, Helm values and outputs,
+ * where everyone who reads a preview, the state or the cluster's objects would see them.
+ *
+ * @param secretKeys keys with a secret in their value, with their namespace
+ */
+export function misplacedSecrets(secretKeys: readonly string[], project: string): Problem[] {
+  const prefix = `${project}:`;
+  return secretKeys
+    .filter((key) => key.startsWith(prefix))
+    .map((key) => key.slice(prefix.length))
+    .filter((key) => !MAY_BE_SECRET.includes(key))
+    .map((path) => ({
+      path,
+      rule: "must hold no secret, since its values are seen in previews, in the state and in the clusters",
+      fix: "Keep it in a Kubernetes Secret that the service reads, and set the value here without --secret.",
+    }));
+}
+
+/** Keys of the configuration with a secret in their value, as the language host names them. */
+export function secretKeysOf(environment: NodeJS.ProcessEnv): readonly string[] {
+  return JSON.parse(environment["PULUMI_CONFIG_SECRET_KEYS"] ?? "[]") as string[];
+}
