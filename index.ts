@@ -1,10 +1,12 @@
 import { loadConfig } from "./stacks/config.ts";
 import { installMesh } from "./stacks/mesh.ts";
 import { releaseServices } from "./stacks/release.ts";
+import { WeightChange } from "./stacks/weight-change.ts";
 
 const settings = loadConfig();
+const change = await WeightChange.prepare(settings);
 const mesh = installMesh(settings);
-const traffic = releaseServices(settings, mesh.clusters);
+const traffic = releaseServices(settings, mesh.clusters, change);
 
 /** Percent of requests for the canary, in every cluster. */
 export const weight = settings.weight;

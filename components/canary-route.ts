@@ -39,6 +39,28 @@ export interface CanaryRouteArgs {
    * gateways only know the subsets of their own rule. @default nothing
    */
   readonly weightsAfter?: Promise<readonly pulumi.Resource[]> | undefined;
+  /**
+   * What the VirtualService's annotation `istio-canary/replaces` says. Another text makes Pulumi write
+   * the VirtualService, for instance because the cluster does not have what its state says. @default none
+   */
+  readonly replaces?: string | undefined;
+  /** What runs before and after Pulumi's update of the VirtualService. @default nothing */
+  readonly hooks?: pulumi.ResourceHookBinding | undefined;
+}
+
+/** The VirtualService of a CanaryRoute with these arguments. */
+export function canaryRouteManifest(args: CanaryRouteArgs) {
+  return virtualService({
+    ...args,
+    clusterDomain: args.clusterDomain ?? "cluster.local",
+    matches: args.matches ?? [],
+    timeout: args.timeout ?? "10s",
+    retries: args.retries ?? { attempts: 2 },
+    mirrorPercent: args.mirrorPercent ?? 0,
+    crossClusterHosts: args.crossClusterHosts ?? [],
+    ingressHosts: args.ingress?.hosts ?? [],
+    ingressGateway: args.ingress?.gateway ?? "",
+  });
 }
 
 /**
@@ -77,20 +99,11 @@ export class CanaryRoute extends pulumi.ComponentResource {
     );
     this.virtualService = new k8s.apiextensions.CustomResource(
       `${name}-weights`,
-      virtualService({
-        ...args,
-        clusterDomain,
-        matches: args.matches ?? [],
-        timeout: args.timeout ?? "10s",
-        retries: args.retries ?? { attempts: 2 },
-        mirrorPercent: args.mirrorPercent ?? 0,
-        crossClusterHosts: args.crossClusterHosts ?? [],
-        ingressHosts: args.ingress?.hosts ?? [],
-        ingressGateway: args.ingress?.gateway ?? "",
-      }),
+      canaryRouteManifest(args),
       {
         parent: this,
         dependsOn: rules,
+        ...(args.hooks && { hooks: args.hooks }),
       },
     );
     this.host = serviceHost(args, clusterDomain);

@@ -1,4 +1,4 @@
-export { CanaryRoute, type CanaryRouteArgs } from "./canary-route.ts";
+export { CanaryRoute, canaryRouteManifest, type CanaryRouteArgs } from "./canary-route.ts";
 export { CanaryWorkload, type CanaryWorkloadArgs, type VersionArgs } from "./canary-workload.ts";
 export {
   CrossClusterServiceEntry,

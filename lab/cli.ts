@@ -9,7 +9,7 @@ import { knownNodes } from "./clusters/lab.ts";
 import { labStatus } from "./clusters/status.ts";
 import { runDemo } from "./demo/demo.ts";
 import { labEnvironment, labPaths, labStack } from "./environment.ts";
-import { MeshCluster } from "./mesh/cluster.ts";
+import { MeshCluster } from "../fleet/cluster.ts";
 import { PulumiCli } from "./pulumi.ts";
 import { labSettings, type LabSettings } from "./settings.ts";
 import { labBuild, labDown, labUp } from "./up.ts";
@@ -75,7 +75,8 @@ function printEnvironment(settings: LabSettings): void {
 async function demo(settings: LabSettings): Promise<void> {
   await labUp(settings);
   const clusters = settings.clusters.map(
-    ({ name }) => new MeshCluster(labPaths(settings).kubeconfig, name),
+    ({ name }) =>
+      new MeshCluster({ name, context: name, kubeconfig: labPaths(settings).kubeconfig }),
   );
   const pulumi = new PulumiCli(settings.root, labEnvironment(settings), labStack);
   const problems = await runDemo(clusters, pulumi, path.join(settings.dir, "demo.json"));

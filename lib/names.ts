@@ -57,7 +57,12 @@ export function crossClusterHost({ service, namespace }: ServiceName, cluster: s
  * named (AUTO_PASSTHROUGH; Istio's BuildDNSSrvSubsetKey).
  */
 export function passthroughSni(name: ServiceName, clusterDomain: string, subset = ""): string {
-  return `outbound_.${SERVICE_PORT}_.${subset}_.${serviceHost(name, clusterDomain)}`;
+  return passthroughCluster(serviceHost(name, clusterDomain), subset);
+}
+
+/** Envoy's name for a subset in an east-west gateway, which finds it by the server name. */
+export function passthroughCluster(host: string, subset: string): string {
+  return `outbound_.${SERVICE_PORT}_.${subset}_.${host}`;
 }
 
 /** The identity in the certificate of the service's pods, whose ServiceAccount is named like the service. */

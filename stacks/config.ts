@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as z from "zod";
 import { apiServerOf, defaultKubeconfigs, type ApiServer } from "../lib/kubeconfig.ts";
 import { throwProblems, type Problem } from "../lib/problems.ts";
+import type { Exception } from "../lib/release-rules.ts";
 import { crossChecks, entries, hostOwners, type Loose, type Parts } from "./checks.ts";
 import { problemsOf } from "./issues.ts";
 import {
@@ -10,6 +11,7 @@ import {
   type Cluster,
   type Ingress,
   type Mesh,
+  type Safety,
   type Service,
 } from "./schema.ts";
 import { misplacedSecrets, secretKeysOf } from "./misplaced-secrets.ts";
@@ -34,6 +36,9 @@ export interface Settings {
   readonly services: readonly ServiceSettings[];
   readonly phases: readonly number[];
   readonly weight: number;
+  /** Rules that are switched off. */
+  readonly allow: readonly Exception[];
+  readonly safety: Safety;
 }
 
 /** Keys whose values are text as it stands; the others are read as JSON, as Pulumi writes them. */
@@ -80,6 +85,8 @@ export function parseConfig(
     phases: read("phases", schema.phases),
     weight: read("weight", schema.weight),
   } satisfies Parts;
+  const allow = read("allow", schema.allow);
+  const safety = read("safety", schema.safety);
   problems.push(...crossChecks(raw, parts, now));
 
   const servers = (entries(raw["clusters"]) ?? []).map((cluster, i) =>
@@ -95,6 +102,8 @@ export function parseConfig(
     !certificates ||
     !services ||
     !phases ||
+    !allow ||
+    !safety ||
     weight === undefined
   ) {
     return { settings: undefined, problems };
@@ -119,6 +128,8 @@ export function parseConfig(
       })),
       phases,
       weight,
+      allow,
+      safety,
     },
   };
 }

@@ -1,9 +1,17 @@
 import * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
-import { CanaryRoute, CanaryWorkload, CrossClusterServiceEntry } from "../components/index.ts";
+import {
+  CanaryRoute,
+  canaryRouteManifest,
+  CanaryWorkload,
+  CrossClusterServiceEntry,
+  type CanaryRouteArgs,
+} from "../components/index.ts";
+import { serviceKey } from "../fleet/read-deployed.ts";
 import { crossClusterHost, virtualAddresses } from "../lib/names.ts";
 import type { ServiceSettings, Settings } from "./config.ts";
 import type { MeshCluster } from "./mesh.ts";
+import type { WeightChange } from "./weight-change.ts";
 
 /** Percent of requests by version, by `namespace/service`, by cluster. */
 export type Traffic = Readonly<
@@ -14,8 +22,14 @@ export type Traffic = Readonly<
  * Runs the services in every cluster and routes them by one weight. The order is what makes a change
  * safe: all versions ready in all clusters, then the subsets in all clusters, then the weights. A
  * gateway only knows the subsets of its own cluster's rule, so the far one must have them first.
+ *
+ * @param change what watches over the weights. @default nothing
  */
-export function releaseServices(settings: Settings, clusters: readonly MeshCluster[]): Traffic {
+export function releaseServices(
+  settings: Settings,
+  clusters: readonly MeshCluster[],
+  change?: WeightChange,
+): Traffic {
   const namespaces = new Map(
     clusters.map((cluster) => [cluster.name, makeNamespaces(settings, cluster)]),
   );
@@ -25,15 +39,23 @@ export function releaseServices(settings: Settings, clusters: readonly MeshClust
     ),
   );
   const traffic: Record<string, Record<string, Readonly<Record<string, number>>>> = {};
+  // Every weight waits for the rules of all services, which are only there once the last one is made.
+  const rules = Promise.withResolvers<readonly pulumi.Resource[]>();
+  const made: pulumi.Resource[] = [];
   for (const service of settings.services) {
-    const routes = releaseService(settings, service, clusters, namespaces, addresses);
+    const { routes, entries } = releaseService(
+      { settings, clusters, namespaces, addresses, change, weightsAfter: rules.promise },
+      service,
+    );
+    made.push(...[...routes.values(), ...entries].map(({ destinationRule }) => destinationRule));
     for (const [cluster, { shares }] of routes) {
       traffic[cluster] = {
         ...traffic[cluster],
-        [`${service.namespace}/${service.name}`]: shares,
+        [serviceKey({ service: service.name, namespace: service.namespace })]: shares,
       };
     }
   }
+  rules.resolve(made);
   return traffic;
 }
 
@@ -53,13 +75,22 @@ function makeNamespaces({ services }: Settings, { name, provider }: MeshCluster)
   );
 }
 
+/** What all services have in common. */
+interface Common {
+  readonly settings: Settings;
+  readonly clusters: readonly MeshCluster[];
+  readonly namespaces: Namespaces;
+  /** Virtual addresses of the hosts that name a cluster. */
+  readonly addresses: ReadonlyMap<string, string>;
+  readonly change: WeightChange | undefined;
+  readonly weightsAfter: Promise<readonly pulumi.Resource[]>;
+}
+
 function releaseService(
-  { mesh, weight }: Settings,
+  { settings, clusters, namespaces, addresses, change, weightsAfter }: Common,
   service: ServiceSettings,
-  clusters: readonly MeshCluster[],
-  namespaces: Namespaces,
-  addresses: ReadonlyMap<string, string>,
-): ReadonlyMap<string, CanaryRoute> {
+) {
+  const { mesh, weight } = settings;
   const { namespace, stable, canary } = service;
   const versions = canary ? [stable, canary] : [stable];
   const id = { service: service.name, namespace };
@@ -110,36 +141,36 @@ function releaseService(
       }),
   );
 
-  // Every route waits for the rules of all routes, which are only there once the last one is made.
-  const rules = Promise.withResolvers<readonly pulumi.Resource[]>();
   const routes = new Map(
-    clusters.map((cluster) => [
-      cluster.name,
-      new CanaryRoute(
-        `${key}-route-${cluster.name}`,
-        {
-          ...id,
-          stable: stable.version,
-          canary: canary?.version,
-          weight,
-          matches: service.matches,
-          timeout: service.timeout,
-          retries: service.retries,
-          mirrorPercent: service.mirrorPercent,
-          crossClusterHosts: clusters
-            .filter((other) => other !== cluster)
-            .map((other) => crossClusterHost(id, other.name)),
-          ingress: cluster.ingress && {
-            gateway: cluster.ingress.gateway,
-            hosts: service.ingressHosts,
-          },
-          clusterDomain: mesh.clusterDomain,
-          weightsAfter: rules.promise,
+    clusters.map((cluster) => {
+      const args: CanaryRouteArgs = {
+        ...id,
+        stable: stable.version,
+        canary: canary?.version,
+        weight,
+        matches: service.matches,
+        timeout: service.timeout,
+        retries: service.retries,
+        mirrorPercent: service.mirrorPercent,
+        crossClusterHosts: clusters
+          .filter((other) => other !== cluster)
+          .map((other) => crossClusterHost(id, other.name)),
+        ingress: cluster.ingress && {
+          gateway: cluster.ingress.gateway,
+          hosts: service.ingressHosts,
         },
-        { providers: { kubernetes: cluster.provider }, dependsOn: deployments },
-      ),
-    ]),
+        clusterDomain: mesh.clusterDomain,
+        weightsAfter,
+        replaces: change?.replaces(cluster.name, serviceKey(id)),
+        hooks: change?.hooks(cluster.name, serviceKey(id)),
+      };
+      change?.declare(cluster.name, serviceKey(id), canaryRouteManifest(args).spec.http);
+      const route = new CanaryRoute(`${key}-route-${cluster.name}`, args, {
+        providers: { kubernetes: cluster.provider },
+        dependsOn: deployments,
+      });
+      return [cluster.name, route] as const;
+    }),
   );
-  rules.resolve([...routes.values(), ...entries].map(({ destinationRule }) => destinationRule));
-  return routes;
+  return { routes, entries };
 }

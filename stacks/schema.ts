@@ -4,6 +4,7 @@ import { certificates } from "./schema/certificates.ts";
 import { cluster } from "./schema/cluster.ts";
 import { ingress } from "./schema/ingress.ts";
 import { mesh } from "./schema/mesh.ts";
+import { allow, safety } from "./schema/safety.ts";
 import { service } from "./schema/service.ts";
 import { filled, key, rule } from "./schema/values.ts";
 
@@ -12,6 +13,7 @@ export type { Certificates } from "./schema/certificates.ts";
 export type { Cluster } from "./schema/cluster.ts";
 export type { Ingress } from "./schema/ingress.ts";
 export type { Mesh } from "./schema/mesh.ts";
+export type { Safety } from "./schema/safety.ts";
 export type { Service } from "./schema/service.ts";
 
 /**
@@ -106,4 +108,15 @@ export const schema = {
       examples: [10],
     },
   ),
+  allow: key(allow, {
+    description:
+      "Rules of a release that are switched off, for a change that is really meant. skip-phase: the weight may rise by more than one phase. change-canary: the canary's version or image may change while it serves requests. change-stable: another version may become the stable one before it serves 100 % as the canary.",
+    effect: "None in a cluster: it says which changes are refused. Remove it after the update.",
+    examples: [["skip-phase"]],
+  }),
+  safety: key(safety.prefault({}), {
+    description: "Bounds for a change of weights.",
+    effect: "In force from the next change of weights on.",
+    examples: [{ confirmWithin: "30s" }],
+  }),
 };

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { until } from "../until.ts";
+import { until } from "../../lib/until.ts";
 
 /** One mounted tree of cgroups: version 1 has one per controller, version 2 a single one. */
 export interface Hierarchy {

@@ -9,7 +9,7 @@ import {
   type KubernetesObject,
 } from "@kubernetes/client-node";
 import { load, loadAll } from "js-yaml";
-import { until } from "../until.ts";
+import { until } from "../../lib/until.ts";
 import { nthAddress } from "./addresses.ts";
 import { ensureCertificates, pkiDir } from "./certificates.ts";
 import { componentSteps, findProcess } from "./component-process.ts";

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { mkdir, open, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { readIfThere } from "../files.ts";
-import { until } from "../until.ts";
+import { until } from "../../lib/until.ts";
 import type { Component } from "./plan.ts";
 import { processInfos, type ProcessInfo } from "./proc.ts";
 import type { Step } from "./steps.ts";

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { execa } from "execa";
 import { labPaths } from "../environment.ts";
 import { readIfThere } from "../files.ts";
-import { until } from "../until.ts";
+import { until } from "../../lib/until.ts";
 import type { ClusterSettings, LabSettings } from "../settings.ts";
 import { chooseNodeCidr, hostAddress, isIpv4Cidr, overlap } from "./addresses.ts";
 import { withLock } from "./lock.ts";

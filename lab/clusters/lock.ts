@@ -1,6 +1,6 @@
 import { connect, createServer, type Server } from "node:net";
 import { text } from "node:stream/consumers";
-import { until } from "../until.ts";
+import { until } from "../../lib/until.ts";
 
 /** Longest time to wait for a lock, in milliseconds: a first build of the toolchain takes about half an hour. */
 const timeoutMs = 60 * 60 * 1000;

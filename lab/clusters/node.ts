@@ -4,7 +4,7 @@ import path from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { execa } from "execa";
 import { readIfThere } from "../files.ts";
-import { until } from "../until.ts";
+import { until } from "../../lib/until.ts";
 import type { ClusterSettings, LabSettings } from "../settings.ts";
 import type { ClusterAddresses } from "./addresses.ts";
 import { Cgroup } from "./cgroups.ts";

@@ -1,6 +1,6 @@
 import { call } from "../mesh/call.ts";
 import { ensureClientPod } from "../mesh/client-pod.ts";
-import type { MeshCluster } from "../mesh/cluster.ts";
+import type { MeshCluster } from "../../fleet/cluster.ts";
 import { hostInCluster, userService } from "../mesh/user-service.ts";
 
 /** One call with a known right answer. */

@@ -2,8 +2,8 @@ import { writeFile } from "node:fs/promises";
 
 import { z } from "zod";
 
+import type { MeshCluster } from "../../fleet/cluster.ts";
 import { deleteClientPod } from "../mesh/client-pod.ts";
-import type { MeshCluster } from "../mesh/cluster.ts";
 import { userService } from "../mesh/user-service.ts";
 import type { PulumiCli } from "../pulumi.ts";
 import { headerChecks, serviceEntryChecks, type Check } from "./checks.ts";

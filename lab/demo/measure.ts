@@ -1,7 +1,7 @@
-import { routesEverywhere, type EnvoyRoutes } from "../mesh/envoy.ts";
-import type { MeshCluster } from "../mesh/cluster.ts";
+import { routesEverywhere, type EnvoyRoutes } from "../../fleet/envoy.ts";
+import type { MeshCluster } from "../../fleet/cluster.ts";
 import { userService, weightInApiServer } from "../mesh/user-service.ts";
-import { until } from "../until.ts";
+import { until } from "../../lib/until.ts";
 import type { Answer } from "./answers.ts";
 import { contradicts, SHOWN_Z, wilson, type Interval } from "./interval.ts";
 import type { LoadClient } from "./load.ts";

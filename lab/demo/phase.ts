@@ -1,4 +1,4 @@
-import type { MeshCluster } from "../mesh/cluster.ts";
+import type { MeshCluster } from "../../fleet/cluster.ts";
 import type { PreviewStep, PulumiCli } from "../pulumi.ts";
 import { confirmWeights, measureShares, type ClusterWeights, type Share } from "./measure.ts";
 import type { LoadClient } from "./load.ts";

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 
-import type { MeshCluster } from "../mesh/cluster.ts";
+import type { MeshCluster } from "../../fleet/cluster.ts";
 import { routingObjects } from "../mesh/user-service.ts";
 import { serviceRoutes } from "./measure.ts";
 

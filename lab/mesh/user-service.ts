@@ -1,6 +1,8 @@
 import { z } from "zod";
 
-import type { MeshCluster } from "./cluster.ts";
+import { splitOf } from "../../lib/deployed.ts";
+
+import type { MeshCluster } from "../../fleet/cluster.ts";
 
 /** The service that the lab releases: Istio's echo server as two versions. */
 export const userService = {
@@ -18,19 +20,6 @@ export const userService = {
 export function hostInCluster(cluster: string): string {
   return `${userService.name}.${userService.namespace}.${cluster}.mesh`;
 }
-
-const virtualServiceSpec = z.looseObject({
-  http: z.array(
-    z.looseObject({
-      route: z.array(
-        z.looseObject({
-          destination: z.looseObject({ subset: z.string().optional() }),
-          weight: z.number().optional(),
-        }),
-      ),
-    }),
-  ),
-});
 
 /** The routing objects of the service in one cluster, as its API server has them. */
 export interface RoutingObjects {
@@ -70,10 +59,7 @@ export async function routingObjects(cluster: MeshCluster): Promise<RoutingObjec
   return { virtualServices, destinationRules, serviceEntries };
 }
 
-/**
- * The canary's weight in a cluster's one VirtualService: in the route that requests without a matching
- * header take, which is the last one.
- */
+/** The canary's weight in a cluster's one VirtualService. */
 export async function weightInApiServer(cluster: MeshCluster): Promise<number> {
   const { virtualServices } = await routingObjects(cluster);
   const names = Object.keys(virtualServices);
@@ -82,8 +68,6 @@ export async function weightInApiServer(cluster: MeshCluster): Promise<number> {
       `${cluster.name} must have exactly one VirtualService in namespace ${userService.namespace}, found ${names.length}: ${names.join(", ")}`,
     );
   }
-  const { http } = virtualServiceSpec.parse(Object.values(virtualServices)[0]);
-  const routes = http.at(-1)?.route ?? [];
-  const canary = routes.find(({ destination }) => destination.subset === userService.canary);
-  return canary ? (canary.weight ?? 100) : 0;
+  const { canary, weight } = splitOf(Object.values(virtualServices)[0]);
+  return canary === userService.canary ? weight : 0;
 }

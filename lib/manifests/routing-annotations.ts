@@ -3,3 +3,6 @@
  * changed in the cluster, instead of failing on the conflict of server-side apply.
  */
 export const OWNED = { "pulumi.com/patchForce": "true" } as const;
+
+/** On a VirtualService: which state of it the last change of weights was made from. */
+export const REPLACES = "istio-canary/replaces";

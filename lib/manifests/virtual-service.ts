@@ -1,6 +1,6 @@
 import { serviceHost, type ServiceName } from "../names.ts";
 import { shares, type Split } from "../weights.ts";
-import { OWNED } from "./routing-annotations.ts";
+import { OWNED, REPLACES } from "./routing-annotations.ts";
 
 /** A request that goes to the canary at any weight, even 0. What is named here must all hold. */
 export interface RequestMatch {
@@ -34,6 +34,8 @@ export interface VirtualServiceArgs extends ServiceName, Split {
   readonly ingressHosts: readonly string[];
   /** The Gateway that serves them, as `namespace/name`. */
   readonly ingressGateway: string;
+  /** Value of the annotation REPLACES. @default none */
+  readonly replaces?: string | undefined;
 }
 
 /** A regular expression (RE2) that matches a Cookie header which holds the cookie, at any place. */
@@ -108,7 +110,14 @@ export function virtualService(args: VirtualServiceArgs) {
   return {
     apiVersion: "networking.istio.io/v1",
     kind: "VirtualService",
-    metadata: { name: args.service, namespace: args.namespace, annotations: OWNED },
+    metadata: {
+      name: args.service,
+      namespace: args.namespace,
+      annotations: {
+        ...OWNED,
+        ...(args.replaces !== undefined && { [REPLACES]: args.replaces }),
+      },
+    },
     spec: {
       hosts: [ownHost, ...args.crossClusterHosts, ...ingressHosts],
       gateways: ["mesh", ...(ingressHosts.length > 0 ? [args.ingressGateway] : [])],

@@ -43,10 +43,11 @@ describe("a release", () => {
     expect(steps.map(({ op }) => op)).toEqual(clusters.map(() => "update"));
     for (const { urn, changes } of steps) {
       expect(urn).toContain("networking.istio.io/v1:VirtualService");
-      expect(changes).not.toEqual([]);
-      expect(
-        changes.filter((path) => !/^spec\.http\[\d+\]\.route\[\d+\]\.weight$/.test(path)),
-      ).toEqual([]);
+      const isWeight = (path: string) => /^spec\.http\[\d+\]\.route\[\d+\]\.weight$/.test(path);
+      expect(changes.filter(isWeight)).not.toEqual([]);
+      // The note which state the change was made from makes Pulumi see what it cannot know itself.
+      const others = changes.filter((path) => !isWeight(path));
+      expect(others.filter((path) => !path.startsWith("metadata.annotations"))).toEqual([]);
     }
   });
 

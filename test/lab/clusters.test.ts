@@ -10,7 +10,7 @@ import { labStatus } from "../../lab/clusters/status.ts";
 import { labEnvironment, labPaths } from "../../lab/environment.ts";
 import { labSettings } from "../../lab/settings.ts";
 import { labUp } from "../../lab/up.ts";
-import { until } from "../../lab/until.ts";
+import { until } from "../../lib/until.ts";
 
 const settings = labSettings();
 const names = settings.clusters.map(({ name }) => name);

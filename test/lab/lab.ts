@@ -3,7 +3,7 @@ import path from "node:path";
 import { z } from "zod";
 
 import { labEnvironment } from "../../lab/environment.ts";
-import { MeshCluster } from "../../lab/mesh/cluster.ts";
+import { MeshCluster } from "../../fleet/cluster.ts";
 import { PulumiCli } from "../../lab/pulumi.ts";
 import { labSettings } from "../../lab/settings.ts";
 
@@ -12,7 +12,7 @@ const settings = labSettings();
 /** The lab's clusters, in the order of its settings. */
 export function labClusters(): MeshCluster[] {
   const kubeconfig = path.join(settings.dir, "kubeconfig");
-  return settings.clusters.map(({ name }) => new MeshCluster(kubeconfig, name));
+  return settings.clusters.map(({ name }) => new MeshCluster({ name, context: name, kubeconfig }));
 }
 
 /** The Pulumi CLI on the lab's stack. */

@@ -6,7 +6,7 @@ import { z } from "zod";
 
 import { call } from "../../lab/mesh/call.ts";
 import { deleteClientPod, ensureClientPod } from "../../lab/mesh/client-pod.ts";
-import { podKey, type MeshCluster } from "../../lab/mesh/cluster.ts";
+import { podKey, type MeshCluster } from "../../fleet/cluster.ts";
 import { hostInCluster, userService } from "../../lab/mesh/user-service.ts";
 import { ingressAddress, labClusters } from "./lab.ts";
 

@@ -2,7 +2,7 @@ import { AppsV1Api } from "@kubernetes/client-node";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 
-import type { MeshCluster } from "../../lab/mesh/cluster.ts";
+import type { MeshCluster } from "../../fleet/cluster.ts";
 import { userService } from "../../lab/mesh/user-service.ts";
 import { labClusters } from "./lab.ts";
 

@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { until } from "../../../lab/until.ts";
+import { until } from "../../../lib/until.ts";
 import { Project } from "./project.ts";
 
 // One project, changed step by step: each test goes on from the state the one before has left.

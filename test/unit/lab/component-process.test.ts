@@ -13,7 +13,7 @@ import {
 import type { Component } from "../../../lab/clusters/plan.ts";
 import { probeHttp } from "../../../lab/clusters/probes.ts";
 import { runSteps } from "../../../lab/clusters/steps.ts";
-import { until } from "../../../lab/until.ts";
+import { until } from "../../../lib/until.ts";
 
 /** Writes its pid to a file, says something, and does what it is told. */
 const script = (then: string) =>

@@ -7,6 +7,15 @@ import { schema } from "../../../stacks/schema.ts";
 import { kubeconfigFile, rawConfig } from "../../helpers/fixtures.ts";
 import { recordProgram, valueOf, type Recording } from "../../helpers/mocks.ts";
 
+// Nothing is deployed: the clusters of the fixture are nowhere.
+vi.mock(import("../../../fleet/read-deployed.ts"), async (original) => ({
+  ...(await original()),
+  readDeployed: (clusters) =>
+    Promise.resolve(
+      clusters.map(({ name }) => ({ name, unreachable: undefined, routes: new Map() })),
+    ),
+}));
+
 const yaml = (file: string) =>
   load(readFileSync(new URL(`../../../${file}`, import.meta.url), "utf8")) as {
     config: Record<string, unknown>;

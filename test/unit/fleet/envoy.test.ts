@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { defaultWeights } from "../../../lab/mesh/envoy.ts";
+import { defaultWeights } from "../../../fleet/envoy.ts";
 
 const host = "user-service.user.svc.cluster.local";
 const matched = {

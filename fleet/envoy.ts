@@ -5,7 +5,7 @@ import { podKey, type MeshCluster } from "./cluster.ts";
 import { getJson } from "./pod-http.ts";
 
 /** Envoy's admin port in every Istio proxy (`proxyAdminPort`). */
-const ADMIN_PORT = 15000;
+export const ADMIN_PORT = 15000;
 
 const routeAction = z.looseObject({
   cluster: z.string().optional(),
@@ -54,17 +54,6 @@ export interface EnvoyRoutes {
   readonly virtualHosts: readonly VirtualHost[];
 }
 
-/** Whether a pod has an Istio proxy, as a sidecar or as a gateway. */
-function hasProxy(pod: V1Pod): boolean {
-  const containers = [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])];
-  return containers.some(({ name }) => name === "istio-proxy");
-}
-
-/** Every running proxy of the cluster. */
-async function proxies(cluster: MeshCluster): Promise<V1Pod[]> {
-  return (await cluster.runningPods()).filter(hasProxy);
-}
-
 /** The subset's name in an Envoy cluster name such as `outbound|80|v2|user-service.user.svc.cluster.local`. */
 function subsetOf(envoyCluster: string): string {
   return envoyCluster.split("|")[2] ?? "";
@@ -86,7 +75,7 @@ export function defaultWeights(host: VirtualHost): Record<string, number> {
  * How one proxy routes `host`, or undefined if it has no route for it (an east-west gateway, for
  * instance, forwards by SNI).
  */
-async function routesOf(
+export async function routesOf(
   cluster: MeshCluster,
   pod: V1Pod,
   host: string,
@@ -119,7 +108,7 @@ export async function routesEverywhere(
 ): Promise<EnvoyRoutes[]> {
   const found = await Promise.all(
     clusters.map(async (cluster) => {
-      const pods = await proxies(cluster);
+      const pods = await cluster.proxies();
       return Promise.all(
         pods.map(async (pod) => {
           for (const host of hosts) {

@@ -1,0 +1,37 @@
+import { X509Certificate } from "node:crypto";
+import { SYSTEM_NAMESPACE } from "../../lib/names.ts";
+import type { Check } from "./check.ts";
+
+const DAY_MS = 86_400_000;
+
+/** A release takes days, and must not end with a mesh that has lost its trust. */
+export const certificates: Check = {
+  name: "the certificate authorities stay valid",
+  run: async ({ cluster, limits }) => {
+    const { data = {} } = await cluster.core.readNamespacedSecret({
+      name: "cacerts",
+      namespace: SYSTEM_NAMESPACE,
+    });
+    return ["ca-cert.pem", "root-cert.pem"].flatMap((file) => {
+      const pem = data[file];
+      if (pem === undefined) {
+        return [
+          {
+            seen: `Secret ${SYSTEM_NAMESPACE}/cacerts has no ${file}`,
+            fix: "Run pulumi up --refresh.",
+          },
+        ];
+      }
+      const { validToDate } = new X509Certificate(Buffer.from(pem, "base64"));
+      const days = Math.floor((validToDate.getTime() - Date.now()) / DAY_MS);
+      return days >= limits.certificateDays
+        ? []
+        : [
+            {
+              seen: `${file} ends on ${validToDate.toISOString()}, in ${days} days, and ${limits.certificateDays} are wanted`,
+              fix: "Issue a new one with pulumi config set --path certificates.rotation, or lower safety.certificateDays.",
+            },
+          ];
+    });
+  },
+};

@@ -1,0 +1,24 @@
+import type { Check } from "./check.ts";
+
+/** Certificates are not valid yet where the clock is behind; Envoys' times say nothing where they differ. */
+export const clocks: Check = {
+  name: "the clocks agree",
+  run: async ({ cluster, clusters, limits }) => {
+    await Promise.all(clusters.map((each) => each.core.readNamespace({ name: "default" })));
+    const own = cluster.clockAheadMs;
+    return clusters.flatMap(({ name, clockAheadMs }) => {
+      if (own === undefined || clockAheadMs === undefined) {
+        return [{ seen: "an API server tells no time", fix: "See its answers' header Date." }];
+      }
+      const ahead = own - clockAheadMs;
+      return ahead > limits.clockSkewMs
+        ? [
+            {
+              seen: `its API server's clock is ${Math.round(ahead / 1000)} s ahead of ${name}'s`,
+              fix: "Set the nodes' clocks by NTP, or raise safety.clockSkew.",
+            },
+          ]
+        : [];
+    });
+  },
+};

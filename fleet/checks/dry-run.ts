@@ -1,0 +1,22 @@
+import { explain } from "../explain.ts";
+import { writeRoutes } from "../write-routes.ts";
+import type { Check } from "./check.ts";
+
+/** Schema, webhooks and admission policies have their say before anything is written. */
+export const dryRun: Check = {
+  name: "the API server would accept the change",
+  run: async ({ cluster, rises }) => {
+    const findings = await Promise.all(
+      rises.map(async (rise) => {
+        const change = rise.changes.get(cluster.name);
+        try {
+          if (change) await writeRoutes(cluster, rise, change.http, { dryRun: true });
+          return [];
+        } catch (error) {
+          return [{ seen: explain(error), fix: "Change what it objects to." }];
+        }
+      }),
+    );
+    return findings.flat();
+  },
+};

@@ -1,0 +1,34 @@
+import { SYSTEM_NAMESPACE } from "../../lib/names.ts";
+import type { MeshCluster } from "../cluster.ts";
+import { explain } from "../explain.ts";
+import { get } from "../pod-http.ts";
+import type { Check } from "./check.ts";
+
+/** Port of istiod's readiness and debug pages. */
+export const ISTIOD_HTTP_PORT = 8080;
+
+/** The running pods of a cluster's istiod. */
+export function istiodPods(cluster: MeshCluster) {
+  return cluster.runningPods("app=istiod", SYSTEM_NAMESPACE);
+}
+
+/** Envoys learn of the new weight from istiod alone. */
+export const istiod: Check = {
+  name: "istiod serves",
+  run: async ({ cluster }) => {
+    const pods = await istiodPods(cluster);
+    const silent = await Promise.all(
+      pods.map(async (pod) => {
+        try {
+          await get(cluster, pod, ISTIOD_HTTP_PORT, "/ready");
+          return [];
+        } catch (error) {
+          return [explain(error)];
+        }
+      }),
+    );
+    if (silent.some((reasons) => reasons.length === 0)) return [];
+    const seen = pods.length === 0 ? "no pod of istiod runs" : silent.flat().join("; ");
+    return [{ seen, fix: `See kubectl -n ${SYSTEM_NAMESPACE} get pods -l app=istiod.` }];
+  },
+};

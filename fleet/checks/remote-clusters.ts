@@ -1,0 +1,33 @@
+import * as z from "zod";
+import { getJson } from "../pod-http.ts";
+import type { Check } from "./check.ts";
+import { ISTIOD_HTTP_PORT, istiodPods } from "./istiod.ts";
+
+const clusterz = z.array(z.looseObject({ id: z.string(), syncStatus: z.string() }));
+
+/** An istiod that does not see another cluster does not know the canary's pods there. */
+export const remoteClusters: Check = {
+  name: "istiod is in sync with every cluster",
+  run: async ({ cluster, clusters }) => {
+    const pods = await istiodPods(cluster);
+    const findings = await Promise.all(
+      pods.map(async (pod) => {
+        const known = clusterz.parse(
+          await getJson(cluster, pod, ISTIOD_HTTP_PORT, "/debug/clusterz"),
+        );
+        return clusters.flatMap(({ name }) => {
+          const status = known.find(({ id }) => id === name)?.syncStatus ?? "unknown there";
+          return status === "synced"
+            ? []
+            : [
+                {
+                  seen: `istiod (${pod.metadata?.name ?? ""}) says that ${name} is ${status}`,
+                  fix: "See istioctl remote-clusters, and whether its API server is reached from there.",
+                },
+              ];
+        });
+      }),
+    );
+    return findings.flat();
+  },
+};

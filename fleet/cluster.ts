@@ -1,0 +1,145 @@
+import { PassThrough } from "node:stream";
+import { text } from "node:stream/consumers";
+
+import {
+  AppsV1Api,
+  CoreV1Api,
+  createConfiguration,
+  CustomObjectsApi,
+  Exec,
+  KubeConfig,
+  KubernetesObjectApi,
+  ServerConfiguration,
+  type ApiType,
+  type Configuration,
+  type V1Pod,
+  type V1Status,
+} from "@kubernetes/client-node";
+
+/** How an API server is reached. */
+export interface ClusterAccess {
+  /** The cluster's name in the mesh. */
+  readonly name: string;
+  /** Its context in the kubeconfig. */
+  readonly context: string;
+  /** Path of the kubeconfig. @default the files kubectl reads */
+  readonly kubeconfig?: string | undefined;
+  /** Longest wait for one answer, in milliseconds. @default 30000 */
+  readonly answerWithinMs?: number | undefined;
+}
+
+/** The label that Istio's injection gives to every pod with a proxy, sidecar or gateway. */
+const PROXY_LABEL = "service.istio.io/canonical-name";
+
+/** One Kubernetes cluster of the mesh, seen through its API server. */
+export class MeshCluster {
+  readonly name: string;
+  readonly kubeConfig: KubeConfig;
+  readonly apps: AppsV1Api;
+  readonly core: CoreV1Api;
+  readonly custom: CustomObjectsApi;
+  readonly objects: KubernetesObjectApi;
+  readonly #answerWithinMs: number;
+  #clockAhead: number | undefined;
+
+  constructor({ name, context, kubeconfig, answerWithinMs = 30_000 }: ClusterAccess) {
+    this.name = name;
+    this.#answerWithinMs = answerWithinMs;
+    this.kubeConfig = new KubeConfig();
+    if (kubeconfig === undefined) this.kubeConfig.loadFromDefault();
+    else this.kubeConfig.loadFromFile(kubeconfig);
+    this.kubeConfig.setCurrentContext(context);
+    this.apps = this.#client(AppsV1Api);
+    this.core = this.#client(CoreV1Api);
+    this.custom = this.#client(CustomObjectsApi);
+    this.objects = this.#client(KubernetesObjectApi);
+  }
+
+  /** How far the API server's clock was ahead of this machine's at its last answer, in milliseconds. */
+  get clockAheadMs(): number | undefined {
+    return this.#clockAhead;
+  }
+
+  /** As KubeConfig's makeApiClient, and with a bound for every answer. */
+  #client<T extends ApiType>(type: new (config: Configuration) => T): T {
+    const server = this.kubeConfig.getCurrentCluster()?.server;
+    if (server === undefined) throw new Error(`the kubeconfig has no server for ${this.name}`);
+    return new type(
+      createConfiguration({
+        baseServer: new ServerConfiguration(server, {}),
+        authMethods: { default: this.kubeConfig },
+        promiseMiddleware: [
+          {
+            pre: (request) => {
+              request.setSignal(AbortSignal.timeout(this.#answerWithinMs));
+              return Promise.resolve(request);
+            },
+            post: (response) => {
+              const date = Date.parse(response.headers["date"] ?? "");
+              if (!Number.isNaN(date)) this.#clockAhead = date - Date.now();
+              return Promise.resolve(response);
+            },
+          },
+        ],
+      }),
+    );
+  }
+
+  /** The running pods that carry the labels, in one namespace or in all of them. */
+  async runningPods(labelSelector: string, namespace?: string): Promise<V1Pod[]> {
+    const query = { labelSelector, fieldSelector: "status.phase=Running" };
+    const { items } = namespace
+      ? await this.core.listNamespacedPod({ namespace, ...query })
+      : await this.core.listPodForAllNamespaces(query);
+    return items.filter((pod) => !pod.metadata?.deletionTimestamp);
+  }
+
+  /** Every proxy that serves: sidecars and gateways whose own container is ready. */
+  async proxies(labelSelector?: string): Promise<V1Pod[]> {
+    const pods = await this.runningPods([PROXY_LABEL, labelSelector].filter(Boolean).join(","));
+    return pods.filter(({ status }) =>
+      [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])].some(
+        ({ name, ready }) => name === "istio-proxy" && ready,
+      ),
+    );
+  }
+
+  /**
+   * Runs a command in a container and gives what it printed on stdout.
+   *
+   * @throws with the command's stderr if it fails
+   */
+  async exec(pod: V1Pod, container: string, command: readonly string[]): Promise<string> {
+    const { namespace, name } = podKey(pod);
+    const stdout = new PassThrough();
+    const stderr = new PassThrough();
+    const status = new Promise<V1Status>((resolve, reject) => {
+      new Exec(this.kubeConfig)
+        .exec(namespace, name, container, [...command], stdout, stderr, null, false, resolve)
+        .then((socket) => {
+          socket.on("error", reject);
+        }, reject);
+    });
+    const [result, out, err] = await Promise.all([
+      status.finally(() => {
+        stdout.end();
+        stderr.end();
+      }),
+      text(stdout),
+      text(stderr),
+    ]);
+    if (result.status !== "Success") {
+      throw new Error(
+        `${command[0] ?? ""} in ${namespace}/${name} of ${this.name} failed: ${result.message ?? ""} ${err.trim()}`,
+      );
+    }
+    return out;
+  }
+}
+
+/** Namespace and name of a pod that came from an API server. */
+export function podKey(pod: V1Pod): { namespace: string; name: string } {
+  const { namespace, name } = pod.metadata ?? {};
+  if (!namespace || !name) throw new Error("the API server returned a pod without a name");
+  return { namespace, name };
+}

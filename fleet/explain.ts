@@ -1,0 +1,31 @@
+import { ApiException } from "@kubernetes/client-node";
+import * as z from "zod";
+
+const status = z.looseObject({ message: z.string() });
+
+/** What went wrong with a request, in one line: the API server's message, or why there was no answer. */
+export function explain(error: unknown): string {
+  if (error instanceof ApiException) {
+    const body: unknown = error.body;
+    const parsed = status.safeParse(typeof body === "string" ? fromJson(body) : body);
+    return parsed.success ? parsed.data.message : `HTTP ${error.code}`;
+  }
+  if (!(error instanceof Error)) return String(error);
+  if (error.name === "TimeoutError") return "no answer in time";
+  const cause = error.cause;
+  if (cause instanceof AggregateError) return cause.errors.map(explain).join(", ");
+  return cause instanceof Error ? explain(cause) : error.message.split("\n", 1).join("");
+}
+
+function fromJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
+}
+
+/** Whether the API server has answered that there is no such thing. */
+export function isNotFound(error: unknown): boolean {
+  return error instanceof ApiException && error.code === 404;
+}

@@ -1,0 +1,33 @@
+import { withWeight } from "../lib/deployed.ts";
+import type { ServiceName } from "../lib/names.ts";
+import type { MeshCluster } from "./cluster.ts";
+import { explain } from "./explain.ts";
+import { writeRoutes } from "./write-routes.ts";
+
+/** A service whose canary is to get a lower share in one cluster. */
+export interface Fall extends ServiceName {
+  readonly cluster: MeshCluster;
+  readonly canary: string;
+  readonly weight: number;
+  /** The routing rules as they are there. */
+  readonly http: readonly unknown[];
+}
+
+/**
+ * Lowers weights in all clusters at once, and waits for nothing but the API servers' answers.
+ *
+ * @returns why it did not succeed, by cluster
+ */
+export async function lower(falls: readonly Fall[]): Promise<ReadonlyMap<string, string>> {
+  const failures = await Promise.all(
+    falls.map(async ({ cluster, http, canary, weight, service, namespace }) => {
+      try {
+        await writeRoutes(cluster, { service, namespace }, withWeight(http, canary, weight));
+        return [];
+      } catch (error) {
+        return [[cluster.name, explain(error)] as const];
+      }
+    }),
+  );
+  return new Map(failures.flat());
+}

@@ -1,0 +1,88 @@
+import http from "node:http";
+import { Duplex, PassThrough } from "node:stream";
+import { text } from "node:stream/consumers";
+
+import { PortForward, type V1Pod } from "@kubernetes/client-node";
+
+import { podKey, type MeshCluster } from "./cluster.ts";
+
+/** No answer of a proxy's admin port takes longer than this, in milliseconds. */
+const TIMEOUT_MS = 20_000;
+
+/** GETs a JSON document from a port inside a pod; see `get`. */
+export async function getJson(
+  cluster: MeshCluster,
+  pod: V1Pod,
+  port: number,
+  path: string,
+): Promise<unknown> {
+  return JSON.parse(await get(cluster, pod, port, path)) as unknown;
+}
+
+/**
+ * GETs a text from a port inside a pod, through the API server's port-forward: it reaches ports that
+ * listen on the pod's loopback only, such as Envoy's admin port.
+ *
+ * @throws if the answer is not 200, or does not come in time
+ */
+export async function get(
+  cluster: MeshCluster,
+  pod: V1Pod,
+  port: number,
+  path: string,
+): Promise<string> {
+  const { namespace, name } = podKey(pod);
+  const where = `${namespace}/${name}:${port} of ${cluster.name}`;
+  const toPod = new PassThrough();
+  const fromPod = new PassThrough();
+  const errors = new PassThrough();
+  const forward = new PortForward(cluster.kubeConfig, false).portForward(
+    namespace,
+    name,
+    [port],
+    fromPod,
+    errors,
+    toPod,
+  );
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    late.reject(new Error(`${where}${path} did not answer within ${TIMEOUT_MS / 1000} s`));
+  }, TIMEOUT_MS);
+  // However late it opens, the connection must not outlive the request.
+  const close = () => {
+    forward.then(
+      (socket) => {
+        if (typeof socket !== "function") socket.close();
+      },
+      () => undefined,
+    );
+  };
+  try {
+    await Promise.race([forward, late.promise]);
+    return await Promise.race([
+      late.promise,
+      new Promise<string>((resolve, reject) => {
+        errors.once("data", (message: Buffer) => {
+          reject(new Error(`cannot reach ${where}: ${message.toString().trim()}`));
+        });
+        http
+          .get(
+            {
+              path,
+              host: "localhost",
+              createConnection: () => Duplex.from({ readable: fromPod, writable: toPod }),
+            },
+            (response) => {
+              if (response.statusCode !== 200) {
+                reject(new Error(`${where}${path} answered ${response.statusCode ?? "nothing"}`));
+              } else text(response).then(resolve, reject);
+            },
+          )
+          .on("error", reject);
+      }),
+    ]);
+  } finally {
+    clearTimeout(timer);
+    close();
+  }
+}

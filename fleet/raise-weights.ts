@@ -1,0 +1,143 @@
+import { until } from "../lib/until.ts";
+import { runChecks } from "./checks/index.ts";
+import type { Limits, Rise } from "./checks/check.ts";
+import type { MeshCluster } from "./cluster.ts";
+import { confirmWeight } from "./confirm.ts";
+import type { EnvoyRoutes } from "./envoy.ts";
+import { explain } from "./explain.ts";
+import { raise, TaskFailure, type Actions, type Raised } from "./raise.ts";
+import { readRoute, serviceKey } from "./read-deployed.ts";
+import { switched } from "./switched.ts";
+import { isRefusal, writeRoutes } from "./write-routes.ts";
+
+/** Longest time in which a weight is tried to be taken back, in milliseconds. */
+const RESTORE_WITHIN_MS = 20_000;
+
+/** What was done, for a person. */
+export interface RaiseReport {
+  readonly raised: boolean;
+  readonly text: string;
+}
+
+/** Raises canaries' shares in all clusters or in none. */
+export async function raiseWeights(
+  clusters: readonly MeshCluster[],
+  rises: readonly Rise[],
+  limits: Limits,
+): Promise<RaiseReport> {
+  const served: EnvoyRoutes[] = [];
+  const of = (name: string): MeshCluster => {
+    const found = clusters.find((each) => each.name === name);
+    if (!found) throw new Error(`there is no cluster ${name}`);
+    return found;
+  };
+  const actions: Actions = {
+    checking: async (name) => {
+      const lines = await runChecks({ cluster: of(name), clusters, rises, limits });
+      if (lines.length > 0) throw new TaskFailure("refused", lines.join("\n"));
+    },
+    writing: (name) => writeAll(of(name), rises),
+    confirming: async (name) => {
+      const routes = await Promise.all(
+        rises.map((rise) => confirmWeight(of(name), rise, limits.confirmWithinMs)),
+      );
+      served.push(...routes.flat());
+    },
+    restoring: (name) => restoreAll(of(name), rises),
+  };
+  const result = await raise(
+    clusters.map(({ name }) => name),
+    actions,
+  );
+  if (result.state.step === "raised") {
+    return {
+      raised: true,
+      text: `${rises.map(described).join("; ")} in ${clusters.map(({ name }) => name).join(", ")}: ${switched(served)}.`,
+    };
+  }
+  return { raised: false, text: failureText(result, await table(clusters, rises)) };
+}
+
+function described(rise: Rise): string {
+  const from = [...new Set([...rise.changes.values()].map(({ route }) => route.weight))];
+  return `${rise.canary} of ${serviceKey(rise)} from ${from.join(" and ")} % to ${rise.weight} %`;
+}
+
+/** Writes the new rules of all services; refused means that none of them has changed. */
+async function writeAll(cluster: MeshCluster, rises: readonly Rise[]): Promise<void> {
+  const results = await Promise.allSettled(
+    rises.map(async (rise) => {
+      const change = rise.changes.get(cluster.name);
+      if (change) await writeRoutes(cluster, rise, change.http);
+    }),
+  );
+  const errors: unknown[] = results.flatMap((result) =>
+    result.status === "rejected" ? [result.reason as unknown] : [],
+  );
+  if (errors.length === 0) return;
+  const none = errors.length === results.length && errors.every(isRefusal);
+  throw new TaskFailure(none ? "refused" : "unsure", errors.map(explain).join("\n"));
+}
+
+async function restoreAll(cluster: MeshCluster, rises: readonly Rise[]): Promise<void> {
+  await until(
+    `the API server of ${cluster.name} to take the weights back`,
+    async () => {
+      await Promise.all(
+        rises.map(async (rise) => {
+          const change = rise.changes.get(cluster.name);
+          try {
+            if (change) await writeRoutes(cluster, rise, change.route.http);
+          } catch (error) {
+            throw new Error(explain(error), { cause: error });
+          }
+        }),
+      );
+    },
+    { timeoutMs: RESTORE_WITHIN_MS, everyMs: 500 },
+  );
+}
+
+/** What each cluster serves now, read from its API server. */
+async function table(
+  clusters: readonly MeshCluster[],
+  rises: readonly Rise[],
+): Promise<readonly string[]> {
+  return Promise.all(
+    rises.flatMap((rise) =>
+      clusters.map(async (cluster) => {
+        const head = `${cluster.name}: ${rise.canary} of ${serviceKey(rise)}`;
+        try {
+          const route = await readRoute(cluster, rise);
+          return `${head} has ${route?.canary === rise.canary ? route.weight : 0} %`;
+        } catch (error) {
+          const old = rise.changes.get(cluster.name)?.route.weight ?? rise.weight;
+          return `${head} has ${old} % or ${rise.weight} %, it cannot be read (${explain(error)})`;
+        }
+      }),
+    ),
+  );
+}
+
+function failureText({ state, reasons }: Raised, now: readonly string[]): string {
+  const lost = Object.keys(state.places).filter((name) => state.places[name] === "lost");
+  const doing = {
+    checking: "",
+    writing: "writing the weight: ",
+    confirming: "serving the weight: ",
+    restoring: "taking the weight back: ",
+  };
+  return [
+    state.step === "refused"
+      ? "The weight has risen in no cluster:"
+      : `The weight was taken back in ${lost.length === 0 ? "all clusters" : `all clusters but ${lost.join(", ")}`}:`,
+    ...reasons.flatMap(({ cluster, task, reason }) =>
+      reason.split("\n").map((line) => ` - ${cluster}: ${doing[task]}${line}`),
+    ),
+    "What the clusters have now:",
+    ...now.map((line) => ` - ${line}`),
+    lost.length > 0
+      ? `Mend ${lost.join(", ")}, then run pulumi up again, with this weight or a lower one: it makes all clusters the same.`
+      : "Nothing has to be cleaned up: mend the cause and run pulumi up again.",
+  ].join("\n");
+}

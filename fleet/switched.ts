@@ -1,0 +1,17 @@
+import type { EnvoyRoutes } from "./envoy.ts";
+
+/** How many Envoys have switched, and how far apart the first and the last were, in one sentence. */
+export function switched(routes: readonly EnvoyRoutes[]): string {
+  const times = routes.map(({ updatedAt }) => updatedAt.getTime());
+  const lastOf = (cluster: string) =>
+    Math.max(
+      ...routes.filter((each) => each.cluster === cluster).map((each) => each.updatedAt.getTime()),
+    );
+  const seconds = (ms: number) => (ms / 1000).toFixed(2);
+  const clusters = [...new Set(routes.map(({ cluster }) => cluster))];
+  const lasts = clusters.map(lastOf);
+  return routes.length === 0
+    ? "no Envoy routes to it"
+    : `${routes.length} Envoys serve it, switched within ${seconds(Math.max(...times) - Math.min(...times))} s, ` +
+        `the last of each cluster within ${seconds(Math.max(...lasts) - Math.min(...lasts))} s`;
+}

@@ -1,0 +1,120 @@
+import * as z from "zod";
+import { REPLACES } from "./manifests/routing-annotations.ts";
+import type { Split } from "./weights.ts";
+
+/** How one cluster routes a service now, read from its VirtualService. */
+export interface DeployedRoute extends Split {
+  /** The API server's count of the changes of the VirtualService's spec. */
+  readonly generation: number;
+  /** What the annotation REPLACES says. @default it has none */
+  readonly replaces: string | undefined;
+  /** All routing rules, as they have to be written to get back to this state. */
+  readonly http: readonly unknown[];
+  /** Image of the service's container by version, from the Deployments. */
+  readonly images: Readonly<Record<string, string>>;
+}
+
+/** What there is of the services in one cluster. */
+export interface DeployedCluster {
+  readonly name: string;
+  /** Why the cluster could not be read. @default it was read */
+  readonly unreachable: string | undefined;
+  /** By `namespace/service`; services that are not there yet are left out. */
+  readonly routes: ReadonlyMap<string, DeployedRoute>;
+}
+
+const destination = z.looseObject({
+  destination: z.looseObject({ subset: z.string().optional() }),
+  weight: z.number().optional(),
+});
+type Destination = z.infer<typeof destination>;
+const specSchema = z.looseObject({
+  http: z.array(z.looseObject({ route: z.array(destination).default([]) })).default([]),
+});
+const virtualServiceSchema = z.looseObject({
+  metadata: z.looseObject({
+    generation: z.number(),
+    annotations: z.record(z.string(), z.string()).optional(),
+  }),
+  spec: specSchema,
+});
+
+function subset(entry: Destination | undefined): string | undefined {
+  return entry?.destination.subset;
+}
+
+/**
+ * The versions and the weight of a VirtualService's spec that this program has written. Its last rule
+ * is the one that requests to the service's own host take; where somebody has changed another host's
+ * weight alone, the highest counts.
+ */
+export function splitOf(spec: unknown): Split {
+  const { http } = specSchema.parse(spec);
+  const [stable, canary] = http.at(-1)?.route ?? [];
+  const version = subset(canary);
+  const weights = http
+    .filter(({ route }) => route.length > 1)
+    .flatMap(({ route }) => route.filter((entry) => subset(entry) === version))
+    .map(({ weight }) => weight ?? 0);
+  return { stable: subset(stable) ?? "", canary: version, weight: Math.max(0, ...weights) };
+}
+
+/** Reads a VirtualService as the API server returns it. */
+export function deployedRoute(
+  virtualService: unknown,
+  images: Readonly<Record<string, string>>,
+): DeployedRoute {
+  const { metadata, spec } = virtualServiceSchema.parse(virtualService);
+  return {
+    ...splitOf(spec),
+    generation: metadata.generation,
+    replaces: metadata.annotations?.[REPLACES],
+    http: spec.http,
+    images,
+  };
+}
+
+/** Percent of the requests that a version gets. */
+export function shareOf(split: Split, version: string | undefined): number {
+  if (version === undefined) return 0;
+  if (version === split.canary) return split.weight;
+  if (version !== split.stable) return 0;
+  return split.canary === undefined ? 100 : 100 - split.weight;
+}
+
+/** Whether two splits send every request the same way. */
+export function sameShares(one: Split, other: Split): boolean {
+  return [one.stable, one.canary, other.stable, other.canary].every(
+    (version) => shareOf(one, version) === shareOf(other, version),
+  );
+}
+
+/** The rules with the canary's share set in all of them; all else stays as it is. */
+export function withWeight(
+  http: readonly unknown[],
+  canary: string,
+  weight: number,
+): readonly unknown[] {
+  return specSchema.parse({ http }).http.map((rule) => ({
+    ...rule,
+    ...(rule.route.length > 1 && {
+      route: rule.route.map((entry) => ({
+        ...entry,
+        weight: subset(entry) === canary ? weight : 100 - weight,
+      })),
+    }),
+  }));
+}
+
+/**
+ * The value of the annotation by which Pulumi's engine, which compares with its own state alone, sees
+ * that a cluster serves something else than is wanted: the generation that is to be replaced. It
+ * stays as it is while the cluster serves what is wanted, so a preview then shows nothing.
+ */
+export function replacesAnnotation(
+  route: DeployedRoute | undefined,
+  wanted: Split,
+): string | undefined {
+  if (!route) return undefined;
+  return sameShares(route, wanted) ? route.replaces : `generation ${route.generation}`;
+}

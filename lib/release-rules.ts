@@ -1,0 +1,235 @@
+import { shareOf, type DeployedCluster, type DeployedRoute } from "./deployed.ts";
+import type { Problem } from "./problems.ts";
+import type { Split } from "./weights.ts";
+
+/** Rules that a stack may switch off, one by one, under the key `allow`. */
+export const EXCEPTIONS = ["skip-phase", "change-canary", "change-stable"] as const;
+export type Exception = (typeof EXCEPTIONS)[number];
+
+/** How a service is to be routed, in every cluster. */
+interface WantedRoute extends Split {
+  /** The service, as `namespace/service`. */
+  readonly key: string;
+  /** Where it is in the configuration: `services[0]`. */
+  readonly path: string;
+  readonly canaryImage: string | undefined;
+}
+
+/** What the configuration wants of a release. */
+export interface Wanted {
+  readonly routes: readonly WantedRoute[];
+  /** The weights of a release, rising to 100. */
+  readonly phases: readonly number[];
+  readonly allow: readonly Exception[];
+}
+
+/** A cluster in which a service's canary is to get another share. */
+export interface Move {
+  readonly cluster: string;
+  readonly wanted: WantedRoute;
+  readonly route: DeployedRoute;
+}
+
+function moves(
+  deployed: readonly DeployedCluster[],
+  { routes }: Wanted,
+  moves: (route: DeployedRoute, wanted: WantedRoute) => boolean,
+): readonly Move[] {
+  return deployed.flatMap((cluster) =>
+    routes.flatMap((wanted) => {
+      const route = cluster.routes.get(wanted.key);
+      return route && moves(route, wanted) ? [{ cluster: cluster.name, wanted, route }] : [];
+    }),
+  );
+}
+
+/** Where the canary's share is to rise. */
+export function rises(deployed: readonly DeployedCluster[], wanted: Wanted): readonly Move[] {
+  return moves(
+    deployed,
+    wanted,
+    (route, { canary, weight }) => canary !== undefined && shareOf(route, canary) < weight,
+  );
+}
+
+/** Where the canary's share is to fall, in favour of the version that is the stable one already. */
+export function falls(deployed: readonly DeployedCluster[], wanted: Wanted): readonly Move[] {
+  return moves(
+    deployed,
+    wanted,
+    (route, { stable, canary, weight }) =>
+      route.stable === stable && route.canary === canary && weight < route.weight,
+  );
+}
+
+function exception(name: Exception): string {
+  return `If it is really meant: pulumi config set --path 'allow[0]' ${name}`;
+}
+
+function names(clusters: readonly { readonly name: string }[]): string {
+  return clusters.map(({ name }) => name).join(", ");
+}
+
+type Known = DeployedCluster & { readonly route: DeployedRoute };
+
+/**
+ * What speaks against going from what is deployed to what is wanted. A canary rises one phase at a
+ * time, the same in all clusters; the versions stay what they are while both serve; going back is
+ * always allowed. A service that is in no cluster yet is bound by nothing.
+ */
+export function releaseProblems(
+  deployed: readonly DeployedCluster[],
+  wanted: Wanted,
+): readonly Problem[] {
+  return wanted.routes.flatMap((route) => {
+    const known = deployed.flatMap((cluster): Known[] => {
+      const found = cluster.routes.get(route.key);
+      return found ? [{ ...cluster, route: found }] : [];
+    });
+    return [
+      ...unreachableProblems(deployed, known, route),
+      ...versionProblems(known, route, wanted.allow),
+      ...weightProblems(deployed, known, route, wanted),
+    ];
+  });
+}
+
+/** Nothing is known about a cluster that does not answer, so nothing may rise, and no version change. */
+function unreachableProblems(
+  deployed: readonly DeployedCluster[],
+  known: readonly Known[],
+  wanted: WantedRoute,
+): Problem[] {
+  const away = deployed.filter(({ unreachable }) => unreachable !== undefined);
+  if (away.length === 0) return [];
+  const fix = `Mend it first (${away.map((each) => `${each.name}: ${each.unreachable ?? ""}`).join("; ")}). A lower weight is always allowed.`;
+  const stays = (share: (cluster: Known) => boolean) => known.length > 0 && known.every(share);
+  return [
+    ...(wanted.canary !== undefined &&
+    wanted.weight > 0 &&
+    !stays(({ route }) => shareOf(route, wanted.canary) >= wanted.weight)
+      ? [
+          {
+            path: "weight",
+            value: wanted.weight,
+            rule: `must not rise while ${names(away)} cannot be reached`,
+            fix,
+          },
+        ]
+      : []),
+    ...(known.some(({ route }) => route.stable !== wanted.stable || route.canary !== wanted.canary)
+      ? [
+          {
+            path: wanted.path,
+            rule: `must keep its versions while ${names(away)} cannot be reached`,
+            fix,
+          },
+        ]
+      : []),
+  ];
+}
+
+function versionProblems(
+  known: readonly Known[],
+  wanted: WantedRoute,
+  allow: readonly Exception[],
+): Problem[] {
+  const { stable, canary, path, key } = wanted;
+  const taken = known.filter(
+    ({ route }) => route.stable !== stable && shareOf(route, stable) < shareOf(wanted, stable),
+  );
+  const dropped = known.filter(
+    ({ route }) =>
+      route.stable === stable &&
+      route.canary !== canary &&
+      route.weight > 0 &&
+      shareOf(wanted, route.canary) < route.weight,
+  );
+  const rebuilt = known.filter(
+    ({ route }) =>
+      canary !== undefined &&
+      route.canary === canary &&
+      route.weight > 0 &&
+      (route.images[canary] ?? wanted.canaryImage) !== wanted.canaryImage,
+  );
+  const first = (clusters: readonly Known[]) => clusters[0]?.route;
+  return [
+    ...(taken.length > 0 && !allow.includes("change-stable")
+      ? [
+          {
+            path: `${path}.stable.version`,
+            value: stable,
+            rule: `must stay ${first(taken)?.stable ?? ""} until ${stable} serves 100 % as the canary; it serves ${shareOf(first(taken) ?? wanted, stable)} % of ${key} in ${names(taken)}`,
+            fix: `Make ${stable} the canary and raise its weight to 100 first. ${exception("change-stable")}`,
+          },
+        ]
+      : []),
+    ...(dropped.length > 0 && !allow.includes("change-canary")
+      ? [
+          {
+            path: `${path}.canary.version`,
+            value: canary ?? null,
+            rule: `must stay ${first(dropped)?.canary ?? ""} while it serves ${first(dropped)?.weight ?? 0} % of ${key} in ${names(dropped)}`,
+            fix: `Take its weight back to 0 first. ${exception("change-canary")}`,
+          },
+        ]
+      : []),
+    ...(rebuilt.length > 0 && !allow.includes("change-canary")
+      ? [
+          {
+            path: `${path}.canary.image`,
+            value: wanted.canaryImage,
+            rule: `must stay ${first(rebuilt)?.images[canary ?? ""] ?? ""} while ${canary ?? ""} serves ${first(rebuilt)?.weight ?? 0} % of ${key} in ${names(rebuilt)}`,
+            fix: `Take its weight back to 0 first. ${exception("change-canary")}`,
+          },
+        ]
+      : []),
+  ];
+}
+
+function weightProblems(
+  deployed: readonly DeployedCluster[],
+  known: readonly Known[],
+  { key, canary, weight }: WantedRoute,
+  { phases, allow }: Wanted,
+): Problem[] {
+  if (canary === undefined || known.length === 0) return [];
+  const shares = known.map(({ name, route }) => ({ name, share: shareOf(route, canary) }));
+  const highest = Math.max(...shares.map(({ share }) => share));
+  // Up to what one cluster already serves, an update that has stopped half-way is completed.
+  if (weight <= highest) return [];
+  const problem = (rule: string, fix: string): Problem => ({
+    path: "weight",
+    value: weight,
+    rule,
+    fix,
+  });
+  const fresh = deployed.filter(
+    (cluster) => cluster.unreachable === undefined && !cluster.routes.has(key),
+  );
+  if (fresh.length > 0) {
+    return [
+      problem(
+        `must stay ${highest} until ${names(fresh)} has ${key} too`,
+        `First, with the new cluster: pulumi config set weight ${highest} && pulumi up`,
+      ),
+    ];
+  }
+  if (shares.some(({ share }) => share !== highest)) {
+    return [
+      problem(
+        `must not rise while the clusters differ: ${canary} of ${key} serves ${shares.map(({ name, share }) => `${share} % in ${name}`).join(", ")}`,
+        `First make them the same: pulumi config set weight ${highest} && pulumi up`,
+      ),
+    ];
+  }
+  const next = phases.find((phase) => phase > highest);
+  return weight === next || allow.includes("skip-phase")
+    ? []
+    : [
+        problem(
+          `must rise one phase at a time: ${canary} of ${key} serves ${highest} % in ${shares.map(({ name }) => name).join(", ")}`,
+          `Set it with: pulumi config set weight ${next ?? 100}. ${exception("skip-phase")}`,
+        ),
+      ];
+}

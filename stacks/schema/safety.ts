@@ -1,0 +1,27 @@
+import * as z from "zod";
+import { EXCEPTIONS } from "../../lib/release-rules.ts";
+import { duration, key, whole } from "./values.ts";
+
+/** Rules of a release that are switched off. */
+export const allow = z
+  .array(z.enum(EXCEPTIONS, { error: `must be one of ${EXCEPTIONS.join(", ")}` }))
+  .default([]);
+
+/** Bounds for a change of weights. */
+export const safety = z.strictObject({
+  confirmWithin: key(duration("30s").default("30s"), {
+    description:
+      "Longest wait for every Envoy to serve a new weight, before it is taken back in all clusters.",
+    examples: ["30s"],
+  }),
+  certificateDays: key(whole(0, 3650, "Write the days, for instance 7.").default(7), {
+    description: "Days that every certificate authority must still be valid for a weight to rise.",
+    examples: [7],
+  }),
+  clockSkew: key(duration("5s").default("5s"), {
+    description: "How far the clocks of the API servers may differ for a weight to rise.",
+    examples: ["5s"],
+  }),
+});
+
+export type Safety = z.output<typeof safety>;

@@ -1,0 +1,235 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { Rise } from "../fleet/checks/check.ts";
+import { MeshCluster } from "../fleet/cluster.ts";
+import { confirmWeight } from "../fleet/confirm.ts";
+import { lower } from "../fleet/lower.ts";
+import { raiseWeights } from "../fleet/raise-weights.ts";
+import { readDeployed, serviceKey } from "../fleet/read-deployed.ts";
+import { switched } from "../fleet/switched.ts";
+import { replacesAnnotation, type DeployedCluster } from "../lib/deployed.ts";
+import { serviceHost } from "../lib/names.ts";
+import { throwProblems } from "../lib/problems.ts";
+import { falls, releaseProblems, rises, type Move, type Wanted } from "../lib/release-rules.ts";
+import type { ServiceSettings, Settings } from "./config.ts";
+import { durationMs } from "./schema.ts";
+
+/** Longest wait for one answer of an API server, in milliseconds. */
+const ANSWER_WITHIN_MS = 5_000;
+
+/** What the configuration wants of the services. */
+function wantedBy({ services, weight, phases, allow }: Settings): Wanted {
+  return {
+    phases,
+    allow,
+    routes: services.map(({ name, namespace, stable, canary }, i) => ({
+      key: serviceKey({ service: name, namespace }),
+      path: `services[${i}]`,
+      stable: stable.version,
+      canary: canary?.version,
+      canaryImage: canary?.image,
+      weight: canary ? weight : 0,
+    })),
+  };
+}
+
+/** The names under which clients reach a service, and by which Envoys' routes are found. */
+function hostsOf(service: ServiceSettings, clusterDomain: string): readonly string[] {
+  return [
+    serviceHost({ service: service.name, namespace: service.namespace }, clusterDomain),
+    ...service.ingressHosts,
+  ];
+}
+
+/**
+ * The way from what is deployed to what is configured. Lower weights are in force when `prepare` is
+ * done. Higher ones are written by the hook of the first VirtualService that Pulumi comes to, in all
+ * clusters or in none; what Pulumi then writes is the same, so that it cannot half-happen.
+ */
+export class WeightChange {
+  readonly #settings: Settings;
+  readonly #clusters: readonly MeshCluster[];
+  readonly #deployed: readonly DeployedCluster[];
+  readonly #wanted: Wanted;
+  readonly #rises: readonly Move[];
+  readonly #falls: readonly Move[];
+  /** The rules to be written, by cluster and service. */
+  readonly #http = new Map<string, readonly unknown[]>();
+  #raised: Promise<void> | undefined;
+  #lowered: Promise<void> | undefined;
+
+  private constructor(
+    settings: Settings,
+    clusters: readonly MeshCluster[],
+    deployed: readonly DeployedCluster[],
+  ) {
+    this.#settings = settings;
+    this.#clusters = clusters;
+    this.#deployed = deployed;
+    this.#wanted = wantedBy(settings);
+    this.#rises = rises(deployed, this.#wanted);
+    this.#falls = falls(deployed, this.#wanted);
+  }
+
+  /**
+   * Reads what is deployed, stops the program if it must not become what is configured, and lowers
+   * at once, except in a preview, what is to be lowered.
+   */
+  static async prepare(settings: Settings): Promise<WeightChange> {
+    const clusters = settings.clusters.map(
+      ({ name, context, kubeconfig }) =>
+        new MeshCluster({ name, context, kubeconfig, answerWithinMs: ANSWER_WITHIN_MS }),
+    );
+    const services = settings.services.map(({ name, namespace }) => ({ service: name, namespace }));
+    const deployed = await readDeployed(clusters, services);
+    const change = new WeightChange(settings, clusters, deployed);
+    throwProblems(
+      `What is deployed does not allow this change (Pulumi.${pulumi.getStack()}.yaml):`,
+      releaseProblems(deployed, change.#wanted),
+    );
+    const failed = pulumi.runtime.isDryRun() ? new Map<string, string>() : await change.#lower();
+    change.#stopIfIncomplete(failed);
+    return change;
+  }
+
+  /** The value of the VirtualService's annotation that shows Pulumi a difference it cannot know of. */
+  replaces(cluster: string, key: string): string | undefined {
+    const wanted = this.#wanted.routes.find((route) => route.key === key);
+    const found = this.#deployed.find(({ name }) => name === cluster)?.routes.get(key);
+    return wanted && replacesAnnotation(found, wanted);
+  }
+
+  /** Tells the rules that a cluster's VirtualService is to have. */
+  declare(cluster: string, key: string, http: readonly unknown[]): void {
+    this.#http.set(`${cluster} ${key}`, http);
+  }
+
+  /** What has to happen around Pulumi's update of a VirtualService. */
+  hooks(cluster: string, key: string): pulumi.ResourceHookBinding | undefined {
+    const concerns = (moves: readonly Move[]) =>
+      moves.some((move) => move.cluster === cluster && move.wanted.key === key);
+    if (concerns(this.#rises)) {
+      const hook = () => this.#once("raised", () => this.#raise());
+      return { beforeCreate: [hook], beforeUpdate: [hook] };
+    }
+    return concerns(this.#falls)
+      ? { afterUpdate: [() => this.#once("lowered", () => this.#confirmLower())] }
+      : undefined;
+  }
+
+  /** Runs `action` for the first who asks; all others wait for it and fail with it. */
+  async #once(which: "raised" | "lowered", action: () => Promise<void>): Promise<void> {
+    const running = which === "raised" ? this.#raised : this.#lowered;
+    if (running) {
+      await running.catch(() => {
+        throw new Error("not done, for the reason that is given once for all clusters.");
+      });
+      return;
+    }
+    const started = action();
+    if (which === "raised") this.#raised = started;
+    else this.#lowered = started;
+    await started;
+  }
+
+  async #raise(): Promise<void> {
+    const { safety, mesh, services, weight } = this.#settings;
+    const rising = services.flatMap((service): Rise[] => {
+      const name = { service: service.name, namespace: service.namespace };
+      const own = this.#rises.filter(({ wanted }) => wanted.key === serviceKey(name));
+      const { canary } = service;
+      if (!canary || own.length === 0) return [];
+      const changes = own.map(({ cluster, route }) => {
+        const http = this.#http.get(`${cluster} ${serviceKey(name)}`);
+        if (!http)
+          throw new Error(`nobody has told the rules of ${serviceKey(name)} in ${cluster}`);
+        return [cluster, { route, http }] as const;
+      });
+      return [
+        {
+          ...name,
+          canary: canary.version,
+          replicas: canary.replicas,
+          weight,
+          host: serviceHost(name, mesh.clusterDomain),
+          hosts: hostsOf(service, mesh.clusterDomain),
+          changes: new Map(changes),
+        },
+      ];
+    });
+    const { raised, text } = await raiseWeights(this.#clusters, rising, {
+      confirmWithinMs: durationMs(safety.confirmWithin),
+      certificateDays: safety.certificateDays,
+      clockSkewMs: durationMs(safety.clockSkew),
+    });
+    if (!raised) throw new Error(text);
+    await pulumi.log.info(text);
+  }
+
+  /** Lowers what is to be lowered; gives why it failed, by cluster. */
+  async #lower(): Promise<ReadonlyMap<string, string>> {
+    const services = this.#settings.services;
+    return lower(
+      this.#falls.flatMap(({ cluster, wanted, route }) => {
+        const at = this.#clusters.find(({ name }) => name === cluster);
+        const service = services.find(
+          ({ name, namespace }) => serviceKey({ service: name, namespace }) === wanted.key,
+        );
+        return at && service && wanted.canary !== undefined
+          ? [
+              {
+                cluster: at,
+                service: service.name,
+                namespace: service.namespace,
+                canary: wanted.canary,
+                weight: wanted.weight,
+                http: route.http,
+              },
+            ]
+          : [];
+      }),
+    );
+  }
+
+  /** Fails the command when a cluster cannot be updated, after the others are safe. */
+  #stopIfIncomplete(failed: ReadonlyMap<string, string>): void {
+    const away = this.#deployed.flatMap(({ name, unreachable }) => {
+      const reason = unreachable ?? failed.get(name);
+      return reason === undefined ? [] : [{ name, reason }];
+    });
+    if (away.length === 0) return;
+    const lowering = this.#falls.filter(({ cluster }) => !failed.has(cluster));
+    const { weight } = this.#settings;
+    const where = [...new Set(lowering.map(({ cluster }) => cluster))].join(", ");
+    throw new pulumi.RunError(
+      [
+        "Not every cluster can be updated:",
+        ...away.map(({ name, reason }) => ` - ${name}: ${reason}`),
+        ...(lowering.length === 0
+          ? []
+          : pulumi.runtime.isDryRun()
+            ? [`To lower the weight to ${weight} % now in ${where}: pulumi up --skip-preview`]
+            : [`The weight is ${weight} % now in ${where}.`]),
+        `Mend ${away.map(({ name }) => name).join(", ")}, then run pulumi up again: it makes all clusters the same.`,
+      ].join("\n"),
+    );
+  }
+
+  async #confirmLower(): Promise<void> {
+    const { safety, mesh, services, weight } = this.#settings;
+    const routes = await Promise.all(
+      this.#falls.map(async ({ cluster, wanted }) => {
+        const at = this.#clusters.find(({ name }) => name === cluster);
+        const service = services.find(
+          ({ name, namespace }) => serviceKey({ service: name, namespace }) === wanted.key,
+        );
+        if (!at || !service || wanted.canary === undefined) return [];
+        return confirmWeight(
+          at,
+          { hosts: hostsOf(service, mesh.clusterDomain), canary: wanted.canary, weight },
+          durationMs(safety.confirmWithin),
+        );
+      }),
+    );
+    await pulumi.log.info(`The weight is ${weight} %: ${switched(routes.flat())}.`);
+  }
+}

@@ -1,0 +1,223 @@
+import { describe, expect, it } from "vitest";
+import type { DeployedCluster, DeployedRoute } from "../../../lib/deployed.ts";
+import { problemLine } from "../../../lib/problems.ts";
+import {
+  falls,
+  releaseProblems,
+  rises,
+  type Exception,
+  type Wanted,
+} from "../../../lib/release-rules.ts";
+import type { Split } from "../../../lib/weights.ts";
+
+const KEY = "user/user-service";
+const IMAGES = { v1: "image:v1", v2: "image:v2", v3: "image:v3" };
+
+function cluster(name: string, live: Split | undefined): DeployedCluster {
+  const route: DeployedRoute | undefined = live && {
+    ...live,
+    generation: 1,
+    replaces: undefined,
+    http: [],
+    images: IMAGES,
+  };
+  return { name, unreachable: undefined, routes: new Map(route ? [[KEY, route]] : []) };
+}
+
+const away: DeployedCluster = { name: "b", unreachable: "no answer in time", routes: new Map() };
+const v = (stable: string, canary?: string, weight = 0): Split => ({ stable, canary, weight });
+const both = (split: Split | undefined) => [cluster("a", split), cluster("b", split)];
+
+function wanted(split: Split, allow: readonly Exception[] = [], image?: string): Wanted {
+  const canaryImage = image ?? (split.canary && `image:${split.canary}`);
+  return {
+    routes: [{ ...split, key: KEY, path: "services[0]", canaryImage }],
+    phases: [10, 30, 100],
+    allow,
+  };
+}
+
+const lines = (deployed: readonly DeployedCluster[], to: Wanted) =>
+  releaseProblems(deployed, to).map(problemLine);
+
+describe("what a release may become", () => {
+  it.each<[string, Split | undefined, Split]>([
+    ["a first installation at any weight", undefined, v("v1", "v2", 30)],
+    ["the first phase", v("v1", "v2", 0), v("v1", "v2", 10)],
+    ["the next phase", v("v1", "v2", 10), v("v1", "v2", 30)],
+    ["the last phase", v("v1", "v2", 30), v("v1", "v2", 100)],
+    ["the next phase from a weight that is none", v("v1", "v2", 45), v("v1", "v2", 100)],
+    ["the same", v("v1", "v2", 30), v("v1", "v2", 30)],
+    ["back by one phase", v("v1", "v2", 100), v("v1", "v2", 30)],
+    ["back to nothing", v("v1", "v2", 100), v("v1", "v2", 0)],
+    ["promotion", v("v1", "v2", 100), v("v2")],
+    ["promotion with the next canary", v("v1", "v2", 100), v("v2", "v3", 0)],
+    ["promotion and the next canary's first phase", v("v1", "v2", 100), v("v2", "v3", 10)],
+    ["back from a promotion", v("v2"), v("v1", "v2", 100)],
+    ["the next release", v("v2"), v("v2", "v3", 0)],
+    ["the next release at its first phase", v("v2"), v("v2", "v3", 10)],
+    ["another canary while it serves nothing", v("v1", "v2", 0), v("v1", "v3", 0)],
+    ["the end of a trial", v("v1", "v2", 0), v("v1")],
+  ])("allows %s", (_, from, to) => {
+    expect(lines(both(from), wanted(to))).toEqual([]);
+  });
+
+  it.each<[string, Split, Split, Exception, RegExp]>([
+    [
+      "a skipped phase",
+      v("v1", "v2", 10),
+      v("v1", "v2", 100),
+      "skip-phase",
+      /^ - weight: must rise one phase at a time: v2 of user\/user-service serves 10 % in a, b, got 100\. Set it with: pulumi config set weight 30\. If it is really meant: pulumi config set --path 'allow\[0\]' skip-phase$/,
+    ],
+    [
+      "a new canary that begins beyond the first phase",
+      v("v1", "v2", 100),
+      v("v2", "v3", 100),
+      "skip-phase",
+      /^ - weight: must rise one phase at a time: v3 .* serves 0 % .* weight 10\./,
+    ],
+    [
+      "another canary in mid-release",
+      v("v1", "v2", 10),
+      v("v1", "v3", 10),
+      "change-canary",
+      /^ - services\[0\]\.canary\.version: must stay v2 while it serves 10 % of user\/user-service in a, b, got "v3"\. /,
+    ],
+    [
+      "no canary in mid-release",
+      v("v1", "v2", 30),
+      v("v1"),
+      "change-canary",
+      /^ - services\[0\]\.canary\.version: must stay v2 while it serves 30 % .*, got null\. /,
+    ],
+    [
+      "promotion before 100 %",
+      v("v1", "v2", 30),
+      v("v2"),
+      "change-stable",
+      /^ - services\[0\]\.stable\.version: must stay v1 until v2 serves 100 % as the canary; it serves 30 % .*, got "v2"\. /,
+    ],
+    [
+      "another stable version without a release",
+      v("v1"),
+      v("v2"),
+      "change-stable",
+      /^ - services\[0\]\.stable\.version: must stay v1 until v2 serves 100 % as the canary; it serves 0 % /,
+    ],
+    [
+      "a third version instead of the promotion",
+      v("v1", "v2", 100),
+      v("v3"),
+      "change-stable",
+      /^ - services\[0\]\.stable\.version: must stay v1 until v3 serves 100 %/,
+    ],
+  ])("refuses %s, unless it is allowed by name", (_, from, to, allow, message) => {
+    expect(lines(both(from), wanted(to))).toEqual([expect.stringMatching(message)]);
+    expect(lines(both(from), wanted(to, [allow]))).toEqual([]);
+  });
+
+  it("refuses another image of the canary while it serves", () => {
+    const to = (weight: number, ...allow: Exception[]) =>
+      wanted(v("v1", "v2", weight), allow, "image:v2-fixed");
+    expect(lines(both(v("v1", "v2", 10)), to(10))).toEqual([
+      expect.stringMatching(
+        /^ - services\[0\]\.canary\.image: must stay image:v2 while v2 serves 10 %/,
+      ),
+    ]);
+    expect(lines(both(v("v1", "v2", 10)), to(10, "change-canary"))).toEqual([]);
+    expect(lines(both(v("v1", "v2", 0)), to(10))).toEqual([]);
+  });
+
+  it("refuses the promotion that one cluster is not ready for", () => {
+    const deployed = [cluster("a", v("v1", "v2", 100)), cluster("b", v("v1", "v2", 30))];
+    expect(lines(deployed, wanted(v("v2")))).toEqual([expect.stringMatching(/ 30 % .* in b, got/)]);
+  });
+
+  it("completes an update that stopped half-way, or takes it back", () => {
+    const deployed = [cluster("a", v("v1", "v2", 30)), cluster("b", v("v1", "v2", 10))];
+    for (const weight of [0, 10, 30]) {
+      expect(lines(deployed, wanted(v("v1", "v2", weight)))).toEqual([]);
+    }
+    expect(lines(deployed, wanted(v("v1", "v2", 100)))).toEqual([
+      expect.stringMatching(
+        /^ - weight: must not rise while the clusters differ: .* 30 % in a, 10 % in b, got 100\. .* weight 30 /,
+      ),
+    ]);
+  });
+
+  it("completes a promotion that stopped half-way", () => {
+    const deployed = [cluster("a", v("v2")), cluster("b", v("v1", "v2", 100))];
+    expect(lines(deployed, wanted(v("v2")))).toEqual([]);
+  });
+
+  it("lets nothing rise before a new cluster has the service", () => {
+    const deployed = [cluster("a", v("v1", "v2", 10)), cluster("b", undefined)];
+    expect(lines(deployed, wanted(v("v1", "v2", 10)))).toEqual([]);
+    expect(lines(deployed, wanted(v("v1", "v2", 30)))).toEqual([
+      expect.stringMatching(
+        /^ - weight: must stay 10 until b has user\/user-service too, got 30\./,
+      ),
+    ]);
+  });
+});
+
+describe("a cluster that does not answer", () => {
+  const deployed = [cluster("a", v("v1", "v2", 30)), away];
+
+  it("lets no weight rise, and is named with the reason", () => {
+    const problems = lines(deployed, wanted(v("v1", "v2", 100), ["skip-phase"]));
+    expect(problems).toEqual([
+      " - weight: must not rise while b cannot be reached, got 100. Mend it first (b: no answer in time). A lower weight is always allowed.",
+    ]);
+  });
+
+  it("lets every lower weight through", () => {
+    for (const weight of [0, 10, 30]) {
+      expect(lines(deployed, wanted(v("v1", "v2", weight)))).toEqual([]);
+    }
+  });
+
+  it("lets no version change", () => {
+    const problems = lines([cluster("a", v("v1", "v2", 100)), away], wanted(v("v2")));
+    expect(problems).toEqual([
+      expect.stringMatching(
+        /^ - services\[0\]: must keep its versions while b cannot be reached\./,
+      ),
+    ]);
+  });
+
+  it("lets no weight begin where nothing is known at all", () => {
+    expect(lines([away], wanted(v("v1", "v2", 10)))).toHaveLength(1);
+    expect(lines([away], wanted(v("v1", "v2", 0)))).toEqual([]);
+  });
+});
+
+describe("what moves", () => {
+  const deployed = [
+    cluster("a", v("v1", "v2", 30)),
+    cluster("b", v("v1", "v2", 0)),
+    cluster("c", undefined),
+    away,
+  ];
+  const names = (moves: readonly { readonly cluster: string }[]) =>
+    moves.map((move) => move.cluster);
+
+  it("is what serves less, or more, than is wanted", () => {
+    const to = wanted(v("v1", "v2", 10));
+    expect(names(rises(deployed, to))).toEqual(["b"]);
+    expect(names(falls(deployed, to))).toEqual(["a"]);
+  });
+
+  it("is nothing in a promotion: no request goes another way", () => {
+    const done = both(v("v1", "v2", 100));
+    for (const to of [v("v2"), v("v2", "v3", 0)]) {
+      expect(names(rises(done, wanted(to)))).toEqual([]);
+      expect(names(falls(done, wanted(to)))).toEqual([]);
+    }
+  });
+
+  it("is a new canary that begins", () => {
+    expect(names(rises(both(v("v2")), wanted(v("v2", "v3", 10))))).toEqual(["a", "b"]);
+  });
+});
