@@ -1,3 +1,4 @@
+import { shareOf } from "../lib/deployed.ts";
 import { until } from "../lib/until.ts";
 import { runChecks } from "./checks/index.ts";
 import type { Limits, Rise } from "./checks/check.ts";
@@ -59,7 +60,9 @@ export async function raiseWeights(
 }
 
 function described(rise: Rise): string {
-  const from = [...new Set([...rise.changes.values()].map(({ route }) => route.weight))];
+  const from = [
+    ...new Set([...rise.changes.values()].map(({ route }) => shareOf(route, rise.canary))),
+  ];
   return `${rise.canary} of ${serviceKey(rise)} from ${from.join(" and ")} % to ${rise.weight} %`;
 }
 
@@ -109,9 +112,10 @@ async function table(
         const head = `${cluster.name}: ${rise.canary} of ${serviceKey(rise)}`;
         try {
           const route = await readRoute(cluster, rise);
-          return `${head} has ${route?.canary === rise.canary ? route.weight : 0} %`;
+          return `${head} has ${route ? shareOf(route, rise.canary) : 0} %`;
         } catch (error) {
-          const old = rise.changes.get(cluster.name)?.route.weight ?? rise.weight;
+          const change = rise.changes.get(cluster.name);
+          const old = change ? shareOf(change.route, rise.canary) : rise.weight;
           return `${head} has ${old} % or ${rise.weight} %, it cannot be read (${explain(error)})`;
         }
       }),

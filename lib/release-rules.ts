@@ -211,7 +211,7 @@ function weightProblems(
     return [
       problem(
         `must stay ${highest} until ${names(fresh)} has ${key} too`,
-        `First, with the new cluster: pulumi config set weight ${highest} && pulumi up`,
+        `First, with the new cluster: pulumi config set weight ${phases.findLast((phase) => phase <= highest) ?? 0} && pulumi up`,
       ),
     ];
   }
@@ -219,7 +219,7 @@ function weightProblems(
     return [
       problem(
         `must not rise while the clusters differ: ${canary} of ${key} serves ${shares.map(({ name, share }) => `${share} % in ${name}`).join(", ")}`,
-        `First make them the same: pulumi config set weight ${highest} && pulumi up`,
+        `First make them the same: pulumi config set weight ${phases.findLast((phase) => phase <= highest) ?? 0} && pulumi up`,
       ),
     ];
   }

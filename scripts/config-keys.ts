@@ -69,6 +69,8 @@ function typeOf(type: z.core.$ZodType): string {
       return metaOf(type).type === "integer" ? "whole number" : "number";
     case "boolean":
       return "true or false";
+    case "enum":
+      return Object.values(def.entries).join(" or ");
     case "array":
       return `list of ${plural(def.element)}`;
     case "record":

@@ -7,6 +7,7 @@ import { dryRun } from "./dry-run.ts";
 import { istiod } from "./istiod.ts";
 import { remoteClusters } from "./remote-clusters.ts";
 import { subsets } from "./subsets.ts";
+import { unchanged } from "./unchanged.ts";
 import { explain } from "../explain.ts";
 
 /** What every cluster must meet before a weight rises in any of them. */
@@ -18,6 +19,7 @@ const CHECKS: readonly Check[] = [
   remoteClusters,
   certificates,
   clocks,
+  unchanged,
   dryRun,
 ];
 

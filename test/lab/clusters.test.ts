@@ -2,8 +2,6 @@ import { stat } from "node:fs/promises";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { nthAddress } from "../../lab/clusters/addresses.ts";
-import { componentsOf } from "../../lab/clusters/cluster.ts";
-import { findProcess } from "../../lab/clusters/component-process.ts";
 import { knownNodes } from "../../lab/clusters/lab.ts";
 import type { Node } from "../../lab/clusters/node.ts";
 import { labStatus } from "../../lab/clusters/status.ts";
@@ -11,6 +9,7 @@ import { labEnvironment, labPaths } from "../../lab/environment.ts";
 import { labSettings } from "../../lab/settings.ts";
 import { labUp } from "../../lab/up.ts";
 import { until } from "../../lib/until.ts";
+import { signal } from "./component.ts";
 
 const settings = labSettings();
 const names = settings.clusters.map(({ name }) => name);
@@ -96,22 +95,6 @@ function nodeOf(cluster: string): Node {
   const node = nodes.find((candidate) => candidate.cluster.name === cluster);
   if (!node) throw new Error(`there is no cluster ${cluster}`);
   return node;
-}
-
-/** Kills a component as a crash would. */
-async function kill(cluster: string, name: string): Promise<void> {
-  const node = nodeOf(cluster);
-  const component = componentsOf(node, labPaths(settings).bin).find((entry) => entry.name === name);
-  const running = component && (await findProcess(component, node));
-  if (!running) throw new Error(`${name} of ${cluster} is not running`);
-  process.kill(running.pid, "SIGKILL");
-  await until(
-    `${name} to be dead`,
-    async () => {
-      if ((await findProcess(component, node))?.pid === running.pid) throw new Error("it runs");
-    },
-    { timeoutMs: 10_000 },
-  );
 }
 
 beforeAll(async () => {
@@ -223,8 +206,8 @@ describe("the lab is sealed", () => {
 describe("a component that has died", () => {
   it("is named with the end of its log, and mended by the next up", async () => {
     const [first = "", last = ""] = [names[0], names.at(-1)];
-    await kill(first, "kubelet");
-    await kill(last, "etcd");
+    await signal(first, "kubelet", "SIGKILL");
+    await signal(last, "etcd", "SIGKILL");
     const { text, ok } = await labStatus(settings);
     expect(ok).toBe(false);
     expect(text).toContain(`kubelet of ${first} is dead`);

@@ -1,0 +1,272 @@
+import { PatchStrategy, type KubernetesObject, type V1Deployment } from "@kubernetes/client-node";
+import { ExecaError } from "execa";
+import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
+
+import { readRoute } from "../../fleet/read-deployed.ts";
+import type { MeshCluster } from "../../fleet/cluster.ts";
+import { writeRoutes } from "../../fleet/write-routes.ts";
+import { confirmWeights } from "../../lab/demo/measure.ts";
+import { userService } from "../../lab/mesh/user-service.ts";
+import { labSettings } from "../../lab/settings.ts";
+import { labUp } from "../../lab/up.ts";
+import type { Timed } from "../../lab/pulumi.ts";
+import { until } from "../../lib/until.ts";
+import { withWeight } from "../../lib/deployed.ts";
+import { signal } from "./component.ts";
+import { labClusters, labPulumi } from "./lab.ts";
+
+const clusters = labClusters();
+const [first, second] = clusters as [MeshCluster, MeshCluster];
+const pulumi = labPulumi();
+const service = { service: userService.name, namespace: userService.namespace };
+const deployment = {
+  name: `${userService.name}-${userService.canary}`,
+  namespace: userService.namespace,
+};
+const policyName = "no-new-weights";
+
+/** The command's output, and the proof that it has failed. */
+async function failure(command: Promise<Timed<unknown>>): Promise<string> {
+  try {
+    await command;
+  } catch (error) {
+    if (!(error instanceof ExecaError)) throw error;
+    expect(error.exitCode).toBeGreaterThan(0);
+    return `${String(error.stdout)}\n${String(error.stderr)}`;
+  }
+  throw new Error("the command has succeeded");
+}
+
+async function route(cluster: MeshCluster) {
+  const found = await readRoute(cluster, service);
+  if (!found) throw new Error(`${cluster.name} has no VirtualService of the service`);
+  return found;
+}
+
+/** Weight and generation in each API server: what has not been written to keeps both. */
+async function deployed(of: readonly MeshCluster[] = clusters) {
+  return Promise.all(
+    of.map(async (cluster) => {
+      const { weight, generation } = await route(cluster);
+      return { cluster: cluster.name, weight, generation };
+    }),
+  );
+}
+
+async function change(weight: number): Promise<Timed<string>> {
+  await pulumi.setWeight(weight);
+  return pulumi.up(`safety test: ${weight} %`);
+}
+
+async function expectEverywhere(weight: number): Promise<void> {
+  const weights = await confirmWeights(clusters, weight);
+  expect(weights.map(({ apiServer }) => apiServer)).toEqual(clusters.map(() => weight));
+}
+
+/** Has the API server refuse new routing rules, but not when they are only tried. */
+async function refuseWrites(cluster: MeshCluster): Promise<void> {
+  const apiVersion = "admissionregistration.k8s.io/v1";
+  const metadata = { name: policyName };
+  const objects = [
+    {
+      apiVersion,
+      kind: "ValidatingAdmissionPolicy",
+      metadata,
+      spec: {
+        failurePolicy: "Fail",
+        matchConstraints: {
+          resourceRules: [
+            {
+              apiGroups: ["networking.istio.io"],
+              apiVersions: ["*"],
+              operations: ["UPDATE"],
+              resources: ["virtualservices"],
+            },
+          ],
+        },
+        validations: [
+          { expression: "request.dryRun || false", message: "no weight changes on a Friday" },
+        ],
+      },
+    },
+    {
+      apiVersion,
+      kind: "ValidatingAdmissionPolicyBinding",
+      metadata,
+      spec: { policyName, validationActions: ["Deny"] },
+    },
+  ];
+  for (const object of objects) await cluster.objects.create(object);
+  const { http } = await route(cluster);
+  await until(
+    "the policy to be in force",
+    async () => {
+      try {
+        await writeRoutes(cluster, service, http);
+      } catch {
+        return;
+      }
+      throw new Error("writes are still let through");
+    },
+    { timeoutMs: 30_000 },
+  );
+}
+
+async function letWritesThrough(cluster: MeshCluster): Promise<void> {
+  const apiVersion = "admissionregistration.k8s.io/v1";
+  for (const kind of ["ValidatingAdmissionPolicyBinding", "ValidatingAdmissionPolicy"]) {
+    await cluster.objects.delete({ apiVersion, kind, metadata: { name: policyName } });
+  }
+  const { http } = await route(cluster);
+  await until("the policy to be gone", () => writeRoutes(cluster, service, http), {
+    timeoutMs: 30_000,
+  });
+}
+
+async function scaleCanary(cluster: MeshCluster, replicas: number): Promise<void> {
+  await cluster.objects.patch(
+    {
+      apiVersion: "apps/v1",
+      kind: "Deployment",
+      metadata: deployment,
+      spec: { replicas },
+    } as V1Deployment & KubernetesObject,
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+    PatchStrategy.MergePatch,
+  );
+  await until(
+    `${replicas} pods of the canary in ${cluster.name}`,
+    async () => {
+      const { status } = await cluster.apps.readNamespacedDeployment(deployment);
+      if ((status?.availableReplicas ?? 0) !== replicas) throw new Error("not yet");
+    },
+    { timeoutMs: 60_000 },
+  );
+}
+
+beforeEach(async () => {
+  await change(0);
+});
+
+afterAll(async () => {
+  await change(0);
+  await expectEverywhere(0);
+});
+
+describe("a change of the weight", () => {
+  it("is told from what is deployed: a skipped phase does not get through the preview", async () => {
+    const before = await deployed();
+    await pulumi.setWeight(30);
+    const text = await failure(pulumi.preview());
+    expect(text).toContain("weight: must rise one phase at a time");
+    expect(text).toContain("pulumi config set weight 10");
+    expect(await deployed()).toEqual(before);
+  });
+
+  it("says how far apart the Envoys have switched", async () => {
+    const { value } = await change(10);
+    expect(value).toMatch(
+      /v2 of user\/user-service from 0 % to 10 % in cluster-a, cluster-b: \d+ Envoys serve it, switched within \d\.\d\d s/,
+    );
+    await expectEverywhere(10);
+  });
+});
+
+describe("a canary that is not available in one cluster", () => {
+  afterEach(async () => {
+    await scaleCanary(second, 2);
+  });
+
+  it("keeps the weight from rising in any cluster", async () => {
+    await scaleCanary(second, 0);
+    const before = await deployed();
+    const text = await failure(change(10));
+    expect(text).toContain("The weight has risen in no cluster:");
+    expect(text).toContain(
+      `${second.name}: the canary's pods are available: no, 0 of 2 pods of Deployment user/user-service-v2 are available`,
+    );
+    expect(text).toContain(`every proxy holds the canary's subset: no`);
+    expect(await deployed()).toEqual(before);
+  });
+});
+
+describe("a cluster that refuses the write", () => {
+  it("has the others take it back, and the next update changes all", async () => {
+    await refuseWrites(second);
+    try {
+      const [, untouched] = await deployed();
+      const text = await failure(change(10));
+      expect(text).toContain("The weight was taken back in all clusters:");
+      expect(text).toContain(`${second.name}: writing the weight: `);
+      expect(text).toContain("no weight changes on a Friday");
+      for (const cluster of clusters) {
+        expect(text).toContain(`${cluster.name}: v2 of user/user-service has 0 %`);
+      }
+      expect((await deployed())[1]).toEqual(untouched);
+      await expectEverywhere(0);
+    } finally {
+      await letWritesThrough(second);
+    }
+    await pulumi.up("safety test: after the refusal");
+    await expectEverywhere(10);
+    expect((await pulumi.preview()).value).toEqual([]);
+  });
+});
+
+describe("an API server that does not answer", () => {
+  afterEach(async () => {
+    await labUp(labSettings());
+  });
+
+  it("keeps the weight from rising, by name, and lets the others fall", async () => {
+    await change(10);
+    await signal(second.name, "kube-apiserver", "SIGSTOP");
+    try {
+      const [before] = await deployed([first]);
+      await pulumi.setWeight(30);
+      const refused = `weight: must not rise while ${second.name} cannot be reached, got 30. Mend it first (${second.name}: no answer in time)`;
+      expect(await failure(pulumi.preview())).toContain(refused);
+      expect(await failure(pulumi.up("safety test: up"))).toContain(refused);
+      expect(await deployed([first])).toEqual([before]);
+
+      const text = await failure(change(0));
+      expect(text).toContain(` - ${second.name}: no answer in time`);
+      expect(text).toContain(`The weight is 0 % now in ${first.name}.`);
+      expect((await deployed([first]))[0]?.weight).toBe(0);
+    } finally {
+      await signal(second.name, "kube-apiserver", "SIGCONT");
+    }
+    await pulumi.up("safety test: the cluster is back");
+    await expectEverywhere(0);
+    expect((await pulumi.preview()).value).toEqual([]);
+  });
+
+  it("is mended with the lab, and the next update makes all clusters the same", async () => {
+    await change(10);
+    await signal(second.name, "kube-apiserver", "SIGKILL");
+    const text = await failure(change(0));
+    expect(text).toMatch(new RegExp(` - ${second.name}: .*ECONNREFUSED`));
+    expect((await deployed([first]))[0]?.weight).toBe(0);
+    await labUp(labSettings());
+    await pulumi.up("safety test: mended");
+    await expectEverywhere(0);
+  });
+});
+
+describe("a weight that somebody has changed by hand", () => {
+  it.each([{ by: 30 }, { by: 0 }])(
+    "to $by % in one cluster is seen by the preview and put right by the update",
+    async ({ by }) => {
+      await change(10);
+      const { http } = await route(second);
+      await writeRoutes(second, service, withWeight(http, userService.canary, by));
+      expect((await pulumi.preview()).value.map(({ op }) => op)).toEqual(["update"]);
+      await pulumi.up("safety test: after a change by hand");
+      await expectEverywhere(10);
+      expect((await pulumi.preview()).value).toEqual([]);
+    },
+  );
+});

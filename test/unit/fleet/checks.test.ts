@@ -1,0 +1,123 @@
+import { describe, expect, it } from "vitest";
+import type { Check, CheckContext, Limits, Rise } from "../../../fleet/checks/check.ts";
+import { runChecks } from "../../../fleet/checks/index.ts";
+import { canaryAvailable } from "../../../fleet/checks/canary-available.ts";
+import { certificates } from "../../../fleet/checks/certificates.ts";
+import { clocks } from "../../../fleet/checks/clocks.ts";
+import type { MeshCluster } from "../../../fleet/cluster.ts";
+import { issueCertificate } from "../../../lib/issue-certificate.ts";
+
+const limits: Limits = { confirmWithinMs: 1000, certificateDays: 7, clockSkewMs: 5000 };
+const rise: Rise = {
+  service: "user-service",
+  namespace: "user",
+  canary: "v2",
+  replicas: 2,
+  weight: 10,
+  host: "user-service.user.svc.cluster.local",
+  hosts: ["user-service.user.svc.cluster.local"],
+  changes: new Map(),
+};
+
+/** A context whose clusters have only what the check under test uses. */
+function context(...fakes: object[]): CheckContext {
+  const clusters = fakes.map(
+    (fake, i) => ({ name: `cluster-${i}`, ...fake }) as unknown as MeshCluster,
+  );
+  const [cluster] = clusters;
+  if (!cluster) throw new Error("a context has a cluster");
+  return { cluster, clusters, rises: [rise], limits };
+}
+
+describe("runChecks", () => {
+  const passes: Check = { name: "it is well", run: () => Promise.resolve([]) };
+  const fails: Check = {
+    name: "it is day",
+    run: () => Promise.resolve([{ seen: "it is night", fix: "Wait." }]),
+  };
+  const throws: Check = {
+    name: "it can be told",
+    run: () => Promise.reject(new Error("no answer")),
+  };
+
+  it("says nothing where all is well", async () => {
+    expect(await runChecks(context({}), [passes])).toEqual([]);
+  });
+
+  it("says for all checks what was seen and what to do, and takes an error for a no", async () => {
+    expect(await runChecks(context({}), [fails, passes, throws])).toEqual([
+      "it is day: no, it is night. Wait.",
+      "it can be told: could not be checked: no answer.",
+    ]);
+  });
+
+  it("does not wait for ever", async () => {
+    const hangs: Check = { name: "it ends", run: () => Promise.withResolvers<never>().promise };
+    expect(await runChecks(context({}), [hangs, fails], 20)).toEqual([
+      "it ends: could not be checked: not done within 0.02 s.",
+      "it is day: no, it is night. Wait.",
+    ]);
+  });
+});
+
+describe("the check of the canary's pods", () => {
+  const withPods = (availableReplicas: number | undefined) =>
+    context({
+      apps: { readNamespacedDeployment: () => Promise.resolve({ status: { availableReplicas } }) },
+    });
+
+  it("wants as many as the configuration", async () => {
+    expect(await canaryAvailable.run(withPods(2))).toEqual([]);
+    for (const pods of [1, 0, undefined]) {
+      const [finding] = await canaryAvailable.run(withPods(pods));
+      expect(finding?.seen).toBe(
+        `${pods ?? 0} of 2 pods of Deployment user/user-service-v2 are available`,
+      );
+    }
+  });
+});
+
+describe("the check of the clocks", () => {
+  const at = (clockAheadMs: number | undefined) => ({
+    clockAheadMs,
+    core: { readNamespace: () => Promise.resolve({}) },
+  });
+
+  it("lets them differ by as much as is configured", async () => {
+    expect(await clocks.run(context(at(4000), at(-1000)))).toEqual([]);
+  });
+
+  it("names the one that is ahead, and how far", async () => {
+    expect((await clocks.run(context(at(61_000), at(0)))).map(({ seen }) => seen)).toEqual([
+      "its API server's clock is 61 s ahead of cluster-1's",
+    ]);
+    expect(await clocks.run(context(at(0), at(61_000)))).toEqual([]);
+  });
+
+  it("takes a clock that is not told for a no", async () => {
+    expect(await clocks.run(context(at(0), at(undefined)))).toHaveLength(1);
+  });
+});
+
+describe("the check of the certificate authorities", () => {
+  const withCertificates = async (days: number) => {
+    const request = { commonName: "CA", organization: "mesh", pathLength: 1 };
+    const encoded = async (valid: number) => {
+      const { certificate } = await issueCertificate({ ...request, days: valid });
+      return Buffer.from(certificate).toString("base64");
+    };
+    const data = { "ca-cert.pem": await encoded(days), "root-cert.pem": await encoded(3650) };
+    return context({ core: { readNamespacedSecret: () => Promise.resolve({ data }) } });
+  };
+
+  it("wants them to be valid for as long as is configured", async () => {
+    expect(await certificates.run(await withCertificates(8))).toEqual([]);
+    const [finding] = await certificates.run(await withCertificates(3));
+    expect(finding?.seen).toMatch(/^ca-cert\.pem ends on .*, in \d days, and 7 are wanted$/);
+  });
+
+  it("names one that is missing", async () => {
+    const empty = context({ core: { readNamespacedSecret: () => Promise.resolve({ data: {} }) } });
+    expect(await certificates.run(empty)).toHaveLength(2);
+  });
+});
