@@ -14,7 +14,7 @@ import type { ServiceSettings, Settings } from "./config.ts";
 import { durationMs } from "./schema.ts";
 
 /** Longest wait for one answer of an API server, in milliseconds. */
-const ANSWER_WITHIN_MS = 5_000;
+const ANSWER_WITHIN_MS = 10_000;
 
 /** What the configuration wants of the services. */
 function wantedBy({ services, weight, phases, allow }: Settings): Wanted {
