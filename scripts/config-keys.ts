@@ -65,12 +65,12 @@ function typeOf(type: z.core.$ZodType): string {
   switch (def.type) {
     case "string":
       return "format" in def && def.format === "url" ? "URL" : "text";
+    case "enum":
+      return "text";
     case "number":
       return metaOf(type).type === "integer" ? "whole number" : "number";
     case "boolean":
       return "true or false";
-    case "enum":
-      return Object.values(def.entries).join(" or ");
     case "array":
       return `list of ${plural(def.element)}`;
     case "record":

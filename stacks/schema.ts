@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { EXCEPTIONS } from "../lib/release-rules.ts";
 import { arePhases, isWeight } from "../lib/weights.ts";
 import { certificates } from "./schema/certificates.ts";
 import { cluster } from "./schema/cluster.ts";
@@ -111,6 +112,7 @@ export const schema = {
   allow: key(allow, {
     description:
       "Rules of a release that are switched off, for a change that is really meant. skip-phase: the weight may rise by more than one phase. change-canary: the canary's version or image may change while it serves requests. change-stable: another version may become the stable one before it serves 100 % as the canary.",
+    rules: [`each must be one of ${EXCEPTIONS.join(", ")}`],
     effect: "None in a cluster: it says which changes are refused. Remove it after the update.",
     examples: [["skip-phase"]],
   }),
