@@ -57,6 +57,15 @@ export class PulumiCli {
     await this.#command(["config", "set", "weight", String(weight)]);
   }
 
+  /** Sets a key inside the config, such as `services[0].canary.version`, or removes it. */
+  async setConfig(path: string, value: string | undefined): Promise<void> {
+    await this.#command(
+      value === undefined
+        ? ["config", "rm", "--path", path]
+        : ["config", "set", "--path", path, value],
+    );
+  }
+
   /** The configured weight, as the stack's config file has it. */
   async weight(): Promise<number> {
     return Number((await this.#command(["config", "get", "weight"])).value);

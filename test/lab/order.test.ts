@@ -1,34 +1,56 @@
-import { AppsV1Api } from "@kubernetes/client-node";
-import { describe, expect, it } from "vitest";
+import { readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 
 import type { MeshCluster } from "../../fleet/cluster.ts";
+import { readRoute } from "../../fleet/read-deployed.ts";
+import { loadFromOutside, loadInMesh, type LoadClient } from "../../lab/demo/load.ts";
 import { userService } from "../../lab/mesh/user-service.ts";
-import { labClusters } from "./lab.ts";
+import { labSettings } from "../../lab/settings.ts";
+import { sameShares } from "../../lib/deployed.ts";
+import { until } from "../../lib/until.ts";
+import type { Split } from "../../lib/weights.ts";
+import { ingressAddress, labClusters, labPulumi } from "./lab.ts";
 
 const clusters = labClusters();
 
 const created = z.looseObject({
   items: z
-    .array(z.looseObject({ metadata: z.looseObject({ creationTimestamp: z.iso.datetime() }) }))
+    .array(
+      z.looseObject({
+        metadata: z.looseObject({ creationTimestamp: z.iso.datetime(), generation: z.number() }),
+      }),
+    )
     .min(1),
 });
 
-async function creationTimes(cluster: MeshCluster, plural: string): Promise<number[]> {
+async function objects(cluster: MeshCluster, plural: string) {
   const list: unknown = await cluster.custom.listNamespacedCustomObject({
     group: "networking.istio.io",
     version: "v1",
     namespace: userService.namespace,
     plural,
   });
-  return created.parse(list).items.map(({ metadata }) => Date.parse(metadata.creationTimestamp));
+  return created.parse(list).items.map(({ metadata }) => metadata);
+}
+
+async function creationTimes(cluster: MeshCluster, plural: string): Promise<number[]> {
+  const found = await objects(cluster, plural);
+  return found.map(({ creationTimestamp }) => Date.parse(creationTimestamp));
+}
+
+/** Whether a lab that was there before has had other versions since, whose Deployments are younger. */
+async function hasHadOtherVersions(): Promise<boolean> {
+  const rules = await Promise.all(clusters.map((each) => objects(each, "destinationrules")));
+  return rules.flat().some(({ generation }) => generation > 1);
 }
 
 /** When the rollout of each version of the service was complete. */
 async function rolloutTimes(cluster: MeshCluster): Promise<number[]> {
-  const { items } = await cluster.kubeConfig
-    .makeApiClient(AppsV1Api)
-    .listNamespacedDeployment({ namespace: userService.namespace });
+  const { items } = await cluster.apps.listNamespacedDeployment({
+    namespace: userService.namespace,
+  });
   return items.map(({ metadata, status }) => {
     const done = status?.conditions?.find(({ reason }) => reason === "NewReplicaSetAvailable");
     if (!done?.lastUpdateTime) throw new Error(`${metadata?.name ?? ""} never became available`);
@@ -40,8 +62,37 @@ async function everywhere(times: (cluster: MeshCluster) => Promise<number[]>): P
   return (await Promise.all(clusters.map(times))).flat();
 }
 
+const [first, second] = clusters as [MeshCluster, MeshCluster];
+const pulumi = labPulumi();
+const service = { service: userService.name, namespace: userService.namespace };
+const configFile = path.join(labSettings().root, "Pulumi.lab.yaml");
+
+/** Sets keys of the service's config, removes those without a value, and updates. */
+async function change(keys: Readonly<Record<string, string | undefined>>, weight: number) {
+  for (const [key, value] of Object.entries(keys)) {
+    await pulumi.setConfig(`services[0].${key}`, value);
+  }
+  await pulumi.setWeight(weight);
+  return pulumi.up("promotion test");
+}
+
+async function expectSplit(split: Split): Promise<void> {
+  for (const cluster of clusters) {
+    const route = await readRoute(cluster, service);
+    expect(route && sameShares(route, split), cluster.name).toBe(true);
+  }
+}
+
+async function versions(cluster: MeshCluster): Promise<string[]> {
+  const { items } = await cluster.apps.listNamespacedDeployment({
+    namespace: userService.namespace,
+  });
+  return items.flatMap(({ metadata }) => metadata?.labels?.["version"] ?? []).sort();
+}
+
 describe("the installation", () => {
-  it("had both versions available in all clusters before any DestinationRule", async () => {
+  it("had both versions available in all clusters before any DestinationRule", async ({ skip }) => {
+    skip(await hasHadOtherVersions(), "the lab is older than this run");
     const rollouts = await everywhere(rolloutTimes);
     const rules = await everywhere((cluster) => creationTimes(cluster, "destinationrules"));
     expect(rollouts).toHaveLength(2 * clusters.length);
@@ -52,5 +103,76 @@ describe("the installation", () => {
     const rules = await everywhere((cluster) => creationTimes(cluster, "destinationrules"));
     const routes = await everywhere((cluster) => creationTimes(cluster, "virtualservices"));
     expect(Math.max(...rules)).toBeLessThanOrEqual(Math.min(...routes));
+  });
+});
+
+describe("a release that has come to its end", () => {
+  let config: string;
+  let clients: LoadClient[] = [];
+
+  beforeAll(async () => {
+    config = await readFile(configFile, "utf8");
+    clients = [
+      await loadInMesh(first, `http://${userService.host}/`),
+      loadFromOutside(second.name, userService.ingressHost, await ingressAddress(second.name)),
+    ];
+    await change({}, 10);
+    await change({}, 30);
+    await change({}, 100);
+  });
+
+  afterAll(async () => {
+    await Promise.all(clients.map((client) => client.stop()));
+    await writeFile(configFile, config);
+    // From the promoted version back to the canary that serves everything, and then down.
+    await change({}, 100);
+    await change({}, 0);
+    await expectSplit({ stable: "v1", canary: "v2", weight: 0 });
+  });
+
+  it("is promoted by one update: the canary becomes the stable version, the old one goes", async () => {
+    await change(
+      {
+        "stable.version": "v2",
+        "stable.image": "docker.io/lab/user-service:v2",
+        canary: undefined,
+      },
+      0,
+    );
+    await expectSplit({ stable: "v2", weight: 0 });
+    for (const cluster of clusters) expect(await versions(cluster)).toEqual(["v2"]);
+  });
+
+  it("is followed by the next one", async () => {
+    await change(
+      {
+        "canary.version": "v3",
+        "canary.image": "docker.io/lab/user-service:v1",
+        "canary.replicas": "2",
+      },
+      10,
+    );
+    await expectSplit({ stable: "v2", canary: "v3", weight: 10 });
+    await until(
+      "an answer of the next version at every client",
+      () => {
+        const missing = clients.filter(
+          ({ answers }) => !answers.some(({ version }) => version === "v3"),
+        );
+        if (missing.length > 0) throw new Error(missing.map(({ name }) => name).join(", "));
+      },
+      { timeoutMs: 30_000 },
+    );
+    await change({}, 0);
+  });
+
+  it("has failed no request", () => {
+    for (const { name, answers } of clients) {
+      expect(answers.length, name).toBeGreaterThan(100);
+      expect(
+        answers.flatMap(({ failure }) => failure ?? []),
+        name,
+      ).toEqual([]);
+    }
   });
 });
