@@ -16,6 +16,9 @@ const MAX_MESSAGE = 400 * 1024 * 1024;
 /** How a plugin ends, in milliseconds: the engine waits 5 s after SIGINT before it calls that a bug. */
 const STOP_WITHIN = 3_000;
 
+/** How often a plugin looks whether its engine is still there, in milliseconds. */
+const ENGINE_CHECK = 1_000;
+
 /** A unary RPC as an async function; what it throws becomes the RPC's status. */
 export function unary<Request, Response>(
   handle: (request: Request) => Promise<Response> | Response,
@@ -55,7 +58,7 @@ function toStatus(error: unknown) {
  * Serves a Pulumi plugin on a loopback port of its own and prints the port, as the engine expects.
  * RPCs without a handler answer UNIMPLEMENTED, which the engine takes for "not supported".
  *
- * @param stop called on SIGINT and SIGTERM; the process then exits with 0 (any other code is reported as a crash)
+ * @param stop called on SIGINT, SIGTERM and when the process that started this one has died; the process then exits with 0 (any other code is reported as a crash)
  */
 export function servePlugin(
   service: ServiceDefinition,
@@ -76,15 +79,21 @@ export function servePlugin(
     if (error) throw error;
     console.log(String(port));
   });
-  for (const signal of ["SIGINT", "SIGTERM"]) {
-    process.on(signal, () => {
-      setTimeout(() => process.exit(0), STOP_WITHIN).unref();
-      // What is under way ends with an answer first: it may be the state of a half-made resource.
-      void stop().finally(() => {
-        server.tryShutdown(() => process.exit(0));
-      });
+  const end = () => {
+    setTimeout(() => process.exit(0), STOP_WITHIN).unref();
+    // What is under way ends with an answer first: it may be the state of a half-made resource.
+    void stop().finally(() => {
+      server.tryShutdown(() => process.exit(0));
     });
-  }
+  };
+  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, end);
+  // An engine that was killed tells nobody: its plugins would stay for ever.
+  const engine = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === engine) return;
+    clearInterval(watch);
+    end();
+  }, ENGINE_CHECK).unref();
 }
 
 const unimplemented = (name: string) => (_call: unknown, callback: sendUnaryData<never>) => {
