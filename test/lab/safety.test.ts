@@ -1,6 +1,6 @@
 import { PatchStrategy, type KubernetesObject, type V1Deployment } from "@kubernetes/client-node";
 import { ExecaError } from "execa";
-import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 
 import { readRoute } from "../../fleet/read-deployed.ts";
 import type { MeshCluster } from "../../fleet/cluster.ts";
@@ -176,8 +176,15 @@ describe("a change of the weight", () => {
 });
 
 describe("a canary that is not available in one cluster", () => {
-  afterEach(async () => {
-    await scaleCanary(second, 2);
+  let replicas: number;
+
+  beforeAll(async () => {
+    const { spec } = await second.apps.readNamespacedDeployment(deployment);
+    replicas = spec?.replicas ?? 1;
+  });
+
+  afterAll(async () => {
+    await scaleCanary(second, replicas);
   });
 
   it("keeps the weight from rising in any cluster", async () => {
@@ -186,7 +193,7 @@ describe("a canary that is not available in one cluster", () => {
     const text = await failure(change(10));
     expect(text).toContain("The weight has risen in no cluster:");
     expect(text).toContain(
-      `${second.name}: the canary's pods are available: no, 0 of 2 pods of Deployment user/user-service-v2 are available`,
+      `${second.name}: the canary's pods are available: no, 0 of ${replicas} pods of Deployment user/user-service-v2 are available`,
     );
     expect(text).toContain(`every proxy holds the canary's subset: no`);
     expect(await deployed()).toEqual(before);
