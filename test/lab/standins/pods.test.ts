@@ -1,12 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Project } from "./project.ts";
+import { isLab, Project } from "./project.ts";
 
 let project: Project;
-let nodes: boolean;
 
 beforeAll(async () => {
   project = await Project.create();
-  nodes = await project.hasNodes();
 });
 afterAll(async () => project.destroy());
 
@@ -32,7 +30,7 @@ const failure = async () => {
 };
 
 test("an image that cannot be pulled is named, with the pod", async ({ skip }) => {
-  skip(!nodes, "the cluster has no node");
+  skip(!isLab, "only the lab is known to have a node");
   await project.program(deployment('image: "lab.invalid/none:1"'));
   expect(await failure()).toMatch(
     /pod web-\S+: container "app": (ErrImagePull|ImagePullBackOff).*lab\.invalid\/none:1/s,
@@ -40,7 +38,7 @@ test("an image that cannot be pulled is named, with the pod", async ({ skip }) =
 });
 
 test("a crash loop is told with the last log line", async ({ skip }) => {
-  skip(!nodes, "the cluster has no node");
+  skip(!isLab, "only the lab is known to have a node");
   await project.program(
     deployment(
       'image: "docker.io/lab/client:1", command: ["sh", "-c", "echo no config for me; exit 3"],' +
@@ -56,7 +54,7 @@ test("a crash loop is told with the last log line", async ({ skip }) => {
 });
 
 test("a pod that fits no node says why", async ({ skip }) => {
-  skip(!nodes, "the cluster has no node");
+  skip(!isLab, "only the lab is known to have a node");
   await project.program(
     deployment('image: "registry.k8s.io/pause:3.10", resources: { requests: { memory: "1Ti" } }'),
   );
@@ -76,7 +74,7 @@ test("pods that a quota refuses are told of", async () => {
 test("what has failed is mended by the next update, and a rollout is waited for", async ({
   skip,
 }) => {
-  skip(!nodes, "the cluster has no node");
+  skip(!isLab, "only the lab is known to have a node");
   await project.program(
     deployment('image: "registry.k8s.io/pause:3.10"', "90s", 2) +
       `

@@ -11,6 +11,8 @@ import { installStandIns } from "../../../lab/standins/install.ts";
 const settings = labSettings();
 /** Another API server than the lab's can be tested against: its kubeconfig, and a folder with pulumi, helm and kubectl. */
 const kubeconfig = process.env["LAB_KUBECONFIG"] ?? labPaths(settings).kubeconfig;
+/** Whether the tests run against the lab, which has a node; another server is not known to have any. */
+export const isLab = process.env["LAB_KUBECONFIG"] === undefined;
 const bin = process.env["LAB_BIN"] ?? labPaths(settings).bin;
 const context = "cluster-a";
 
@@ -181,11 +183,6 @@ export class Project {
     if (!result.failed) return result.stdout;
     if (/not ?found/i.test(result.stderr)) return undefined;
     throw new Error(`${program} ${args.join(" ")}: ${result.stderr || result.shortMessage}`);
-  }
-
-  /** Whether the cluster has a node, so that pods can run. */
-  async hasNodes(): Promise<boolean> {
-    return ((await this.kubectl("get", "nodes", "--output", "name")) ?? "") !== "";
   }
 
   /** Removes what the stack has made, and the project. */
