@@ -8,7 +8,7 @@ const change = await WeightChange.prepare(settings);
 const mesh = installMesh(settings);
 const traffic = releaseServices(settings, mesh.clusters, change);
 
-/** Percent of requests for the canary, in every cluster. */
+/** Percent of requests for the canary, in every cluster that is not in quarantine. */
 export const weight = settings.weight;
 
 /** When the root certificate of the mesh ends. */

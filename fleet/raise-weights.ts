@@ -1,4 +1,5 @@
 import { shareOf } from "../lib/deployed.ts";
+import { weightIn } from "../lib/release-rules.ts";
 import { until } from "../lib/until.ts";
 import { runChecks } from "./checks/index.ts";
 import type { Limits, Rise } from "./checks/check.ts";
@@ -40,7 +41,12 @@ export async function raiseWeights(
     writing: (name) => writeAll(of(name), rises),
     confirming: async (name) => {
       const routes = await Promise.all(
-        rises.map((rise) => confirmWeight(of(name), rise, limits.confirmWithinMs)),
+        rises.map(async (rise) => {
+          const expected = { ...rise, weight: weightIn(rise, name) };
+          const confirmed = await confirmWeight(of(name), expected, limits.confirmWithinMs);
+          // Where the weight was right before, no Envoy has switched now.
+          return rise.changes.has(name) ? confirmed : [];
+        }),
       );
       served.push(...routes.flat());
     },
@@ -53,7 +59,7 @@ export async function raiseWeights(
   if (result.state.step === "raised") {
     return {
       raised: true,
-      text: `${rises.map(described).join("; ")} in ${clusters.map(({ name }) => name).join(", ")}: ${switched(served)}.`,
+      text: `${rises.map(described).join("; ")}: ${switched(served)}.`,
     };
   }
   return { raised: false, text: failureText(result, await table(clusters, rises)) };
@@ -63,7 +69,7 @@ function described(rise: Rise): string {
   const from = [
     ...new Set([...rise.changes.values()].map(({ route }) => shareOf(route, rise.canary))),
   ];
-  return `${rise.canary} of ${serviceKey(rise)} from ${from.join(" and ")} % to ${rise.weight} %`;
+  return `${rise.canary} of ${serviceKey(rise)} from ${from.join(" and ")} % to ${rise.weight} % in ${[...rise.changes.keys()].join(", ")}`;
 }
 
 /** Writes the new rules of all services; refused means that none of them has changed. */
@@ -115,8 +121,11 @@ async function table(
           return `${head} has ${route ? shareOf(route, rise.canary) : 0} %`;
         } catch (error) {
           const change = rise.changes.get(cluster.name);
-          const old = change ? shareOf(change.route, rise.canary) : rise.weight;
-          return `${head} has ${old} % or ${rise.weight} %, it cannot be read (${explain(error)})`;
+          const wanted = weightIn(rise, cluster.name);
+          const may = change
+            ? `${shareOf(change.route, rise.canary)} % or ${wanted} %`
+            : `${wanted} %`;
+          return `${head} has ${may}, it cannot be read (${explain(error)})`;
         }
       }),
     ),

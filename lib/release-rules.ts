@@ -6,7 +6,20 @@ import type { Split } from "./weights.ts";
 export const EXCEPTIONS = ["skip-phase", "change-canary", "change-stable"] as const;
 export type Exception = (typeof EXCEPTIONS)[number];
 
-/** How a service is to be routed, in every cluster. */
+/** One weight for all clusters, and those in which it is not in force. */
+export interface FleetWeight {
+  /** Percent of requests for the canary. */
+  readonly weight: number;
+  /** Names of the clusters whose clients send it nothing, but for the requests that ask for it. */
+  readonly quarantine: readonly string[];
+}
+
+/** Percent of requests that the canary is to get from the clients in one cluster. */
+export function weightIn({ weight, quarantine }: FleetWeight, cluster: string): number {
+  return quarantine.includes(cluster) ? 0 : weight;
+}
+
+/** How a service is to be routed, in every cluster that is not in quarantine. */
 interface WantedRoute extends Split {
   /** The service, as `namespace/service`. */
   readonly key: string;
@@ -21,23 +34,36 @@ export interface Wanted {
   /** The weights of a release, rising to 100. */
   readonly phases: readonly number[];
   readonly allow: readonly Exception[];
+  /** Names of the clusters in quarantine. */
+  readonly quarantine: readonly string[];
+}
+
+/** How a service is to be routed in one cluster. */
+export function wantedIn(
+  { quarantine }: Pick<Wanted, "quarantine">,
+  route: WantedRoute,
+  cluster: string,
+): WantedRoute {
+  return { ...route, weight: weightIn({ weight: route.weight, quarantine }, cluster) };
 }
 
 /** A cluster in which a service's canary is to get another share. */
 export interface Move {
   readonly cluster: string;
+  /** How it is to be there. */
   readonly wanted: WantedRoute;
   readonly route: DeployedRoute;
 }
 
 function moves(
   deployed: readonly DeployedCluster[],
-  { routes }: Wanted,
+  all: Wanted,
   moves: (route: DeployedRoute, wanted: WantedRoute) => boolean,
 ): readonly Move[] {
   return deployed.flatMap((cluster) =>
-    routes.flatMap((wanted) => {
-      const route = cluster.routes.get(wanted.key);
+    all.routes.flatMap((each) => {
+      const route = cluster.routes.get(each.key);
+      const wanted = wantedIn(all, each, cluster.name);
       return route && moves(route, wanted) ? [{ cluster: cluster.name, wanted, route }] : [];
     }),
   );
@@ -70,12 +96,13 @@ function names(clusters: readonly { readonly name: string }[]): string {
   return clusters.map(({ name }) => name).join(", ");
 }
 
-type Known = DeployedCluster & { readonly route: DeployedRoute };
+/** A cluster that has the service, how it is routed there and how it is to be. */
+type Known = DeployedCluster & { readonly route: DeployedRoute; readonly wanted: WantedRoute };
 
 /**
  * What speaks against going from what is deployed to what is wanted. A canary rises one phase at a
- * time, the same in all clusters; the versions stay what they are while both serve; going back is
- * always allowed. A service that is in no cluster yet is bound by nothing.
+ * time, the same in all clusters that are not in quarantine; the versions stay what they are while
+ * both serve; going back is always allowed. A service that is in no cluster yet is bound by nothing.
  */
 export function releaseProblems(
   deployed: readonly DeployedCluster[],
@@ -84,11 +111,13 @@ export function releaseProblems(
   return wanted.routes.flatMap((route) => {
     const known = deployed.flatMap((cluster): Known[] => {
       const found = cluster.routes.get(route.key);
-      return found ? [{ ...cluster, route: found }] : [];
+      return found
+        ? [{ ...cluster, route: found, wanted: wantedIn(wanted, route, cluster.name) }]
+        : [];
     });
     return [
       ...unreachableProblems(deployed, known, route),
-      ...versionProblems(known, route, wanted.allow),
+      ...versionProblems(known, route, wanted),
       ...weightProblems(deployed, known, route, wanted),
     ];
   });
@@ -107,7 +136,7 @@ function unreachableProblems(
   return [
     ...(wanted.canary !== undefined &&
     wanted.weight > 0 &&
-    !stays(({ route }) => shareOf(route, wanted.canary) >= wanted.weight)
+    !stays(({ route, wanted: here }) => shareOf(route, here.canary) >= here.weight)
       ? [
           {
             path: "weight",
@@ -132,18 +161,20 @@ function unreachableProblems(
 function versionProblems(
   known: readonly Known[],
   wanted: WantedRoute,
-  allow: readonly Exception[],
+  { allow, quarantine }: Wanted,
 ): Problem[] {
   const { stable, canary, path, key } = wanted;
   const taken = known.filter(
-    ({ route }) => route.stable !== stable && shareOf(route, stable) < shareOf(wanted, stable),
+    ({ route, wanted: here }) =>
+      route.stable !== stable && shareOf(route, stable) < shareOf(here, stable),
   );
+  const quarantined = taken.filter(({ name }) => quarantine.includes(name));
   const dropped = known.filter(
-    ({ route }) =>
+    ({ route, wanted: here }) =>
       route.stable === stable &&
       route.canary !== canary &&
       route.weight > 0 &&
-      shareOf(wanted, route.canary) < route.weight,
+      shareOf(here, route.canary) < route.weight,
   );
   const rebuilt = known.filter(
     ({ route }) =>
@@ -160,7 +191,11 @@ function versionProblems(
             path: `${path}.stable.version`,
             value: stable,
             rule: `must stay ${first(taken)?.stable ?? ""} until ${stable} serves 100 % as the canary; it serves ${shareOf(first(taken) ?? wanted, stable)} % of ${key} in ${names(taken)}`,
-            fix: `Make ${stable} the canary and raise its weight to 100 first. ${exception("change-stable")}`,
+            fix:
+              (quarantined.length > 0
+                ? `Take ${names(quarantined)} out of quarantine first, with ${stable} as the canary at 100. `
+                : `Make ${stable} the canary and raise its weight to 100 first. `) +
+              exception("change-stable"),
           },
         ]
       : []),
@@ -191,12 +226,15 @@ function weightProblems(
   deployed: readonly DeployedCluster[],
   known: readonly Known[],
   { key, canary, weight }: WantedRoute,
-  { phases, allow }: Wanted,
+  { phases, allow, quarantine }: Wanted,
 ): Problem[] {
   if (canary === undefined || known.length === 0) return [];
-  const shares = known.map(({ name, route }) => ({ name, share: shareOf(route, canary) }));
-  const highest = Math.max(...shares.map(({ share }) => share));
-  // Up to what one cluster already serves, an update that has stopped half-way is completed.
+  const shares = known
+    .filter(({ name }) => !quarantine.includes(name))
+    .map(({ name, route }) => ({ name, share: shareOf(route, canary) }));
+  const highest = Math.max(0, ...shares.map(({ share }) => share));
+  // Up to what one cluster already serves, an update that has stopped half-way is completed, and a
+  // cluster that comes out of quarantine joins the others.
   if (weight <= highest) return [];
   const problem = (rule: string, fix: string): Problem => ({
     path: "weight",
@@ -215,11 +253,15 @@ function weightProblems(
       ),
     ];
   }
-  if (shares.some(({ share }) => share !== highest)) {
+  // No cluster that answers is to rise.
+  if (shares.length === 0) return [];
+  const behind = shares.find(({ share }) => share !== highest);
+  if (behind) {
     return [
       problem(
         `must not rise while the clusters differ: ${canary} of ${key} serves ${shares.map(({ name, share }) => `${share} % in ${name}`).join(", ")}`,
-        `First make them the same: pulumi config set weight ${phases.findLast((phase) => phase <= highest) ?? 0} && pulumi up`,
+        `First make them the same: pulumi config set weight ${phases.findLast((phase) => phase <= highest) ?? 0} && pulumi up. ` +
+          `If ${behind.name} is really meant to serve 0 %: pulumi config set --path 'quarantine[${quarantine.length}]' ${behind.name}`,
       ),
     ];
   }

@@ -1,3 +1,4 @@
+import type * as z from "zod";
 import { schema } from "../stacks/schema.ts";
 import type { Change } from "./changes.ts";
 import {
@@ -25,11 +26,13 @@ export function warnings(
   shares: readonly Share[],
   now: Date,
 ): readonly string[] {
+  const quarantine = configured(digest, "quarantine");
   return [
     ...lost(changed, "delete", "deleted"),
     ...lost(changed, "replace", "deleted and made anew"),
-    ...skippedPhases(shares, phases(digest)),
-    ...unlike(shares),
+    ...skippedPhases(shares, configured(digest, "phases")),
+    ...unlike(shares.filter(({ cluster }) => !quarantine.includes(cluster))),
+    ...quarantined(shares, quarantine),
     ...istioVersions(digest),
     ...images(digest),
     ...expiring(stackOutputs(digest), changed, now),
@@ -68,18 +71,26 @@ function lost(changed: readonly Change[], action: Change["action"], what: string
   });
 }
 
-/** The phases that the stack is configured with, or the default ones where they are not right. */
-function phases({ config }: Digest): readonly number[] {
+/** What the stack is configured with, or the default where that is not right. */
+function configured<K extends "phases" | "quarantine">({ config }: Digest, key: K) {
+  type Value = z.output<(typeof schema)[K]>;
   try {
-    return schema.phases.parse(JSON.parse(config["istio-canary:phases"] ?? ""));
+    return schema[key].parse(JSON.parse(config[`istio-canary:${key}`] ?? "")) as Value;
   } catch {
-    return schema.phases.parse(undefined);
+    return schema[key].parse(undefined) as Value;
   }
 }
 
 function skippedPhases(shares: readonly Share[], all: readonly number[]): string[] {
   return shares.flatMap(({ service, cluster, version, isCanary, before = 0, after = 0 }) => {
-    const skipped = isCanary ? all.filter((phase) => phase > before && phase < after) : [];
+    // A cluster that joins the others, out of quarantine for instance, gets what they have passed.
+    const reached = Math.max(
+      before,
+      ...shares
+        .filter((other) => other.service === service && other.version === version)
+        .map((other) => other.before ?? 0),
+    );
+    const skipped = isCanary ? all.filter((phase) => phase > reached && phase < after) : [];
     return skipped.length === 0
       ? []
       : [
@@ -100,6 +111,15 @@ function byValue(values: readonly (readonly [cluster: string, value: string])[])
 
 function areDifferent(values: readonly (readonly [cluster: string, value: string])[]): boolean {
   return new Set(values.map(([, value]) => value)).size > 1;
+}
+
+function quarantined(shares: readonly Share[], quarantine: readonly string[]): string[] {
+  return quarantine
+    .filter((name) => shares.some(({ cluster, isCanary }) => isCanary && cluster === name))
+    .map(
+      (name) =>
+        `${name} is in **quarantine**: by weight its clients get no canary. The canary's pods there still answer clients of other clusters.`,
+    );
 }
 
 function unlike(shares: readonly Share[]): string[] {

@@ -20,6 +20,7 @@ export interface Parts {
   readonly services?: readonly Service[] | undefined;
   readonly phases?: readonly number[] | undefined;
   readonly weight?: number | undefined;
+  readonly quarantine?: readonly string[] | undefined;
 }
 
 /** Every list entry whose key an earlier entry has too. */
@@ -172,6 +173,45 @@ function weightProblems(
   return problems;
 }
 
+function quarantineProblems(
+  quarantine: readonly string[],
+  clusters: readonly Cluster[] | undefined,
+): Problem[] {
+  const names = clusters?.map(({ name }) => name);
+  const at = (i: number) => `quarantine[${i}]`;
+  return [
+    ...quarantine.flatMap((name, i) =>
+      names && !names.includes(name)
+        ? [
+            {
+              path: at(i),
+              value: name,
+              rule: "must be the name of a cluster",
+              fix: `Name one of ${names.join(", ")}, or: pulumi config rm --path 'quarantine[${i}]'`,
+            },
+          ]
+        : [],
+    ),
+    ...duplicates(
+      quarantine,
+      at,
+      (name) => name,
+      "must name each cluster once",
+      "Remove the other entry.",
+    ),
+    ...(names?.every((name) => quarantine.includes(name))
+      ? [
+          {
+            path: "quarantine",
+            value: quarantine,
+            rule: "must leave out a cluster, in which the weight is in force",
+            fix: "To give the canary nothing in any cluster: pulumi config set weight 0",
+          },
+        ]
+      : []),
+  ];
+}
+
 function ingressProblems(
   ingress: Ingress | undefined,
   services: readonly Service[] | undefined,
@@ -240,7 +280,7 @@ function chartProblems({ charts, istioVersion }: Mesh): Problem[] {
  * @param parts those of them that are right by themselves
  */
 export function crossChecks(raw: Loose, parts: Parts, now: Date): Problem[] {
-  const { mesh, clusters, certificates, ingress, services, phases, weight } = parts;
+  const { mesh, clusters, certificates, ingress, services, phases, weight, quarantine } = parts;
   const listed = entries(raw["clusters"]);
   const own = certificates?.root !== undefined || certificates?.clusters !== undefined;
   return [
@@ -259,5 +299,6 @@ export function crossChecks(raw: Loose, parts: Parts, now: Date): Problem[] {
     ...serviceListProblems(entries(raw["services"]) ?? []),
     ...(services ?? []).flatMap(serviceProblems),
     ...(weight === undefined ? [] : weightProblems(weight, phases, services)),
+    ...quarantineProblems(quarantine ?? [], clusters),
   ];
 }

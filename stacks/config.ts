@@ -38,6 +38,8 @@ export interface Settings {
   readonly weight: number;
   /** Rules that are switched off. */
   readonly allow: readonly Exception[];
+  /** Names of the clusters in which the weight is not in force. */
+  readonly quarantine: readonly string[];
   readonly safety: Safety;
 }
 
@@ -84,6 +86,7 @@ export function parseConfig(
     services: read("services", schema.services),
     phases: read("phases", schema.phases),
     weight: read("weight", schema.weight),
+    quarantine: read("quarantine", schema.quarantine),
   } satisfies Parts;
   const allow = read("allow", schema.allow);
   const safety = read("safety", schema.safety);
@@ -94,7 +97,7 @@ export function parseConfig(
   );
   problems.push(...sameServer(servers));
 
-  const { mesh, clusters, certificates, ingress, services, phases, weight } = parts;
+  const { mesh, clusters, certificates, ingress, services, phases, weight, quarantine } = parts;
   if (
     problems.length > 0 ||
     !mesh ||
@@ -104,6 +107,7 @@ export function parseConfig(
     !phases ||
     !allow ||
     !safety ||
+    !quarantine ||
     weight === undefined
   ) {
     return { settings: undefined, problems };
@@ -128,6 +132,7 @@ export function parseConfig(
       })),
       phases,
       weight,
+      quarantine,
       allow,
       safety,
     },

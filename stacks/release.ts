@@ -9,6 +9,7 @@ import {
 } from "../components/index.ts";
 import { serviceKey } from "../fleet/read-deployed.ts";
 import { crossClusterHost, virtualAddresses } from "../lib/names.ts";
+import { weightIn } from "../lib/release-rules.ts";
 import type { ServiceSettings, Settings } from "./config.ts";
 import type { MeshCluster } from "./mesh.ts";
 import type { WeightChange } from "./weight-change.ts";
@@ -90,7 +91,7 @@ function releaseService(
   { settings, clusters, namespaces, addresses, change, weightsAfter }: Common,
   service: ServiceSettings,
 ) {
-  const { mesh, weight } = settings;
+  const { mesh } = settings;
   const { namespace, stable, canary } = service;
   const versions = canary ? [stable, canary] : [stable];
   const id = { service: service.name, namespace };
@@ -147,7 +148,7 @@ function releaseService(
         ...id,
         stable: stable.version,
         canary: canary?.version,
-        weight,
+        weight: weightIn(settings, cluster.name),
         matches: service.matches,
         timeout: service.timeout,
         retries: service.retries,

@@ -102,13 +102,24 @@ export const schema = {
     ).default(0),
     {
       description:
-        "Percent of each service's requests that its canary gets, in every cluster at the same time.",
+        "Percent of each service's requests that its canary gets, in every cluster at the same time, but for those in `quarantine`.",
       rules: ["must be 0 or one of `phases`", "must be 0 while no service has a canary"],
       effect:
         "Updates one VirtualService for each service and cluster, in force within a second; nothing restarts.",
       examples: [10],
     },
   ),
+  quarantine: key(z.array(z.string()).default([]), {
+    description:
+      "Names of clusters in which the weight is not in force: their VirtualServices give the canary 0 %, whatever `weight` says, and follow `matches` only. It is about requests of clients in these clusters; the canary's pods there still answer clients of other clusters.",
+    rules: [
+      "must be names of `clusters`, each once",
+      "must leave out a cluster, in which the weight is in force",
+    ],
+    effect:
+      "Updates the VirtualServices of these clusters: at once when a cluster is added; when it is removed, by all checks, in one step to the weight of the others.",
+    examples: [["cluster-b"]],
+  }),
   allow: key(allow, {
     description:
       "Rules of a release that are switched off, for a change that is really meant. skip-phase: the weight may rise by more than one phase. change-canary: the canary's version or image may change while it serves requests. change-stable: another version may become the stable one before it serves 100 % as the canary.",

@@ -9,7 +9,14 @@ import { switched } from "../fleet/switched.ts";
 import { replacesAnnotation, type DeployedCluster } from "../lib/deployed.ts";
 import { serviceHost } from "../lib/names.ts";
 import { throwProblems } from "../lib/problems.ts";
-import { falls, releaseProblems, rises, type Move, type Wanted } from "../lib/release-rules.ts";
+import {
+  falls,
+  releaseProblems,
+  rises,
+  wantedIn,
+  type Move,
+  type Wanted,
+} from "../lib/release-rules.ts";
 import type { ServiceSettings, Settings } from "./config.ts";
 import { durationMs } from "./schema.ts";
 
@@ -17,10 +24,11 @@ import { durationMs } from "./schema.ts";
 const ANSWER_WITHIN_MS = 10_000;
 
 /** What the configuration wants of the services. */
-function wantedBy({ services, weight, phases, allow }: Settings): Wanted {
+function wantedBy({ services, weight, phases, allow, quarantine }: Settings): Wanted {
   return {
     phases,
     allow,
+    quarantine,
     routes: services.map(({ name, namespace, stable, canary }, i) => ({
       key: serviceKey({ service: name, namespace }),
       path: `services[${i}]`,
@@ -38,6 +46,17 @@ function hostsOf(service: ServiceSettings, clusterDomain: string): readonly stri
     serviceHost({ service: service.name, namespace: service.namespace }, clusterDomain),
     ...service.ingressHosts,
   ];
+}
+
+/** What the clusters have after the moves: `10 % now in cluster-a and 0 % now in cluster-b`. */
+function weightsAfter(moves: readonly Move[]): string {
+  const weights = [...new Set(moves.map(({ wanted }) => wanted.weight))];
+  return weights
+    .map((weight) => {
+      const there = moves.filter(({ wanted }) => wanted.weight === weight);
+      return `${weight} % now in ${[...new Set(there.map(({ cluster }) => cluster))].join(", ")}`;
+    })
+    .join(" and ");
 }
 
 /**
@@ -95,7 +114,7 @@ export class WeightChange {
   replaces(cluster: string, key: string): string | undefined {
     const wanted = this.#wanted.routes.find((route) => route.key === key);
     const found = this.#deployed.find(({ name }) => name === cluster)?.routes.get(key);
-    return wanted && replacesAnnotation(found, wanted);
+    return wanted && replacesAnnotation(found, wantedIn(this.#wanted, wanted, cluster));
   }
 
   /** Tells the rules that a cluster's VirtualService is to have. */
@@ -132,7 +151,7 @@ export class WeightChange {
   }
 
   async #raise(): Promise<void> {
-    const { safety, mesh, services, weight } = this.#settings;
+    const { safety, mesh, services, weight, quarantine } = this.#settings;
     const rising = services.flatMap((service): Rise[] => {
       const name = { service: service.name, namespace: service.namespace };
       const own = this.#rises.filter(({ wanted }) => wanted.key === serviceKey(name));
@@ -150,6 +169,7 @@ export class WeightChange {
           canary: canary.version,
           replicas: canary.replicas,
           weight,
+          quarantine,
           host: serviceHost(name, mesh.clusterDomain),
           hosts: hostsOf(service, mesh.clusterDomain),
           changes: new Map(changes),
@@ -198,8 +218,6 @@ export class WeightChange {
     });
     if (away.length === 0) return;
     const lowering = this.#falls.filter(({ cluster }) => !failed.has(cluster));
-    const { weight } = this.#settings;
-    const where = [...new Set(lowering.map(({ cluster }) => cluster))].join(", ");
     throw new pulumi.RunError(
       [
         "Not every cluster can be updated:",
@@ -207,15 +225,15 @@ export class WeightChange {
         ...(lowering.length === 0
           ? []
           : pulumi.runtime.isDryRun()
-            ? [`To lower the weight to ${weight} % now in ${where}: pulumi up --skip-preview`]
-            : [`The weight is ${weight} % now in ${where}.`]),
+            ? [`To lower the weight to ${weightsAfter(lowering)}: pulumi up --skip-preview`]
+            : [`The weight is ${weightsAfter(lowering)}.`]),
         `Mend ${away.map(({ name }) => name).join(", ")}, then run pulumi up again: it makes all clusters the same.`,
       ].join("\n"),
     );
   }
 
   async #confirmLower(): Promise<void> {
-    const { safety, mesh, services, weight } = this.#settings;
+    const { safety, mesh, services } = this.#settings;
     const routes = await Promise.all(
       this.#falls.map(async ({ cluster, wanted }) => {
         const at = this.#clusters.find(({ name }) => name === cluster);
@@ -225,11 +243,17 @@ export class WeightChange {
         if (!at || !service || wanted.canary === undefined) return [];
         return confirmWeight(
           at,
-          { hosts: hostsOf(service, mesh.clusterDomain), canary: wanted.canary, weight },
+          {
+            hosts: hostsOf(service, mesh.clusterDomain),
+            canary: wanted.canary,
+            weight: wanted.weight,
+          },
           durationMs(safety.confirmWithin),
         );
       }),
     );
-    await pulumi.log.info(`The weight is ${weight} %: ${switched(routes.flat())}.`);
+    await pulumi.log.info(
+      `The weight is ${weightsAfter(this.#falls)}: ${switched(routes.flat())}.`,
+    );
   }
 }

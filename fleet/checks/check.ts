@@ -1,13 +1,13 @@
 import type { MeshCluster } from "../cluster.ts";
 import type { DeployedRoute } from "../../lib/deployed.ts";
 import type { ServiceName } from "../../lib/names.ts";
+import type { FleetWeight } from "../../lib/release-rules.ts";
 
 /** A service whose canary is to get a higher share. */
-export interface Rise extends ServiceName {
+export interface Rise extends ServiceName, FleetWeight {
   readonly canary: string;
   /** Pods of the canary that the configuration wants in each cluster. */
   readonly replicas: number;
-  readonly weight: number;
   /** The service's host inside the mesh. */
   readonly host: string;
   /** All names under which clients know the service, that one included. */

@@ -41,10 +41,16 @@ export interface ConfigOptions {
   readonly clusters?: number;
   readonly services?: number;
   readonly weight?: number;
+  readonly quarantine?: readonly string[];
 }
 
 /** A right configuration; tests change what they are about. */
-export function rawConfig({ clusters = 2, services = 1, weight = 10 }: ConfigOptions = {}) {
+export function rawConfig({
+  clusters = 2,
+  services = 1,
+  weight = 10,
+  quarantine = [],
+}: ConfigOptions = {}) {
   const letters = ["a", "b", "c"].slice(0, clusters);
   const names = ["user-service", "order-service"].slice(0, services);
   return {
@@ -67,6 +73,7 @@ export function rawConfig({ clusters = 2, services = 1, weight = 10 }: ConfigOpt
     })),
     phases: [10, 30, 100],
     weight,
+    quarantine,
   };
 }
 

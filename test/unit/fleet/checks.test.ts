@@ -14,6 +14,7 @@ const rise: Rise = {
   canary: "v2",
   replicas: 2,
   weight: 10,
+  quarantine: [],
   host: "user-service.user.svc.cluster.local",
   hosts: ["user-service.user.svc.cluster.local"],
   changes: new Map(),

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { DeployedCluster, DeployedRoute } from "../../../lib/deployed.ts";
 import { problemLine } from "../../../lib/problems.ts";
@@ -28,12 +29,18 @@ const away: DeployedCluster = { name: "b", unreachable: "no answer in time", rou
 const v = (stable: string, canary?: string, weight = 0): Split => ({ stable, canary, weight });
 const both = (split: Split | undefined) => [cluster("a", split), cluster("b", split)];
 
-function wanted(split: Split, allow: readonly Exception[] = [], image?: string): Wanted {
+function wanted(
+  split: Split,
+  allow: readonly Exception[] = [],
+  image?: string,
+  quarantine: readonly string[] = [],
+): Wanted {
   const canaryImage = image ?? (split.canary && `image:${split.canary}`);
   return {
     routes: [{ ...split, key: KEY, path: "services[0]", canaryImage }],
     phases: [10, 30, 100],
     allow,
+    quarantine,
   };
 }
 
@@ -141,7 +148,7 @@ describe("what a release may become", () => {
     }
     expect(lines(deployed, wanted(v("v1", "v2", 100)))).toEqual([
       expect.stringMatching(
-        /^ - weight: must not rise while the clusters differ: .* 30 % in a, 10 % in b, got 100\. .* weight 30 /,
+        /^ - weight: must not rise while the clusters differ: .* 30 % in a, 10 % in b, got 100\. .* weight 30 .* If b is really meant to serve 0 %: pulumi config set --path 'quarantine\[0\]' b$/,
       ),
     ]);
   });
@@ -190,6 +197,85 @@ describe("a cluster that does not answer", () => {
   it("lets no weight begin where nothing is known at all", () => {
     expect(lines([away], wanted(v("v1", "v2", 10)))).toHaveLength(1);
     expect(lines([away], wanted(v("v1", "v2", 0)))).toEqual([]);
+  });
+});
+
+describe("a cluster in quarantine", () => {
+  const at = (a: number, b: number) => [
+    cluster("a", v("v1", "v2", a)),
+    cluster("b", v("v1", "v2", b)),
+  ];
+  const without = (split: Split, ...allow: Exception[]) => wanted(split, allow, undefined, ["b"]);
+
+  it("stays at 0 while the others rise one phase at a time", () => {
+    for (const [from, to] of [
+      [0, 10],
+      [10, 30],
+      [30, 100],
+    ] as const) {
+      expect(lines(at(from, 0), without(v("v1", "v2", to)))).toEqual([]);
+      expect(rises(at(from, 0), without(v("v1", "v2", to)))).toMatchObject([
+        { cluster: "a", wanted: { weight: to } },
+      ]);
+    }
+    expect(lines(at(10, 0), without(v("v1", "v2", 100)))).toEqual([
+      expect.stringMatching(/^ - weight: must rise one phase at a time: .* 10 % in a, got 100\./),
+    ]);
+  });
+
+  it("falls to 0 from any weight, also while another cluster cannot be reached", () => {
+    expect(lines(at(30, 30), without(v("v1", "v2", 30)))).toEqual([]);
+    expect(falls(at(30, 30), without(v("v1", "v2", 30)))).toMatchObject([
+      { cluster: "b", wanted: { weight: 0 }, route: { weight: 30 } },
+    ]);
+    const aAway = [{ ...away, name: "a" }, cluster("b", v("v1", "v2", 30))];
+    expect(lines(aAway, without(v("v1", "v2", 30)))).toEqual([]);
+    expect(falls(aAway, without(v("v1", "v2", 30)))).toHaveLength(1);
+  });
+
+  it("joins the others in one step when it is taken out, and rises with them only then", () => {
+    expect(lines(at(30, 0), wanted(v("v1", "v2", 30)))).toEqual([]);
+    expect(rises(at(30, 0), wanted(v("v1", "v2", 30)))).toMatchObject([{ cluster: "b" }]);
+    expect(lines(at(30, 0), wanted(v("v1", "v2", 100)))).toEqual([
+      expect.stringMatching(/must not rise while the clusters differ: .* 30 % in a, 0 % in b/),
+    ]);
+  });
+
+  it("keeps the canary from becoming the stable version, for its clients would all move at once", () => {
+    expect(lines(at(100, 0), without(v("v2")))).toEqual([
+      " - services[0].stable.version: must stay v1 until v2 serves 100 % as the canary; it serves 0 % of user/user-service in b, " +
+        'got "v2". Take b out of quarantine first, with v2 as the canary at 100. ' +
+        "If it is really meant: pulumi config set --path 'allow[0]' change-stable",
+    ]);
+    expect(lines(at(100, 0), wanted(v("v2")))).toHaveLength(1);
+    expect(lines(at(100, 0), without(v("v2"), "change-stable"))).toEqual([]);
+  });
+
+  it("has no effect where there is no canary", () => {
+    expect(lines(both(v("v2")), without(v("v2")))).toEqual([]);
+    expect(rises(both(v("v2")), without(v("v2")))).toEqual([]);
+  });
+
+  it("does not let the others begin where nothing is known of them", () => {
+    const bFresh = [cluster("a", v("v1", "v2", 10)), cluster("b", undefined)];
+    expect(lines(bFresh, without(v("v1", "v2", 30)))).toEqual([
+      expect.stringMatching(/^ - weight: must stay 10 until b has user\/user-service too/),
+    ]);
+    const aFresh = [cluster("a", undefined), cluster("b", v("v1", "v2", 0))];
+    expect(lines(aFresh, without(v("v1", "v2", 10)))).toEqual([
+      expect.stringMatching(/^ - weight: must stay 0 until a has user\/user-service too/),
+    ]);
+  });
+
+  it("never gets the canary by weight, whatever is deployed and wanted", () => {
+    const weight = fc.constantFrom(0, 10, 30, 100);
+    fc.assert(
+      fc.property(weight, weight, weight, (a, b, to) => {
+        const target = without(v("v1", "v2", to), "skip-phase");
+        expect(rises(at(a, b), target).map((move) => move.cluster)).not.toContain("b");
+        expect(falls(at(a, b), target).some((move) => move.cluster === "b")).toBe(b > 0);
+      }),
+    );
   });
 });
 

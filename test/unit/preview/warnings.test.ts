@@ -75,6 +75,25 @@ describe("a warning", () => {
     ]);
   });
 
+  it("says of a cluster that is split differently on purpose that it is in quarantine", () => {
+    const steps = [
+      weightStep("cluster-a", { v1: 90, v2: 10 }, { v1: 70, v2: 30 }),
+      weightStep("cluster-b", { v1: 100, v2: 0 }, { v1: 100, v2: 0 }),
+    ];
+    const config = { "istio-canary:quarantine": '["cluster-b"]' };
+    expect(warned(steps, config)).toEqual([
+      "cluster-b is in **quarantine**: by weight its clients get no canary. The canary's pods there still answer clients of other clusters.",
+    ]);
+  });
+
+  it("is not given for phases that a cluster passes to join the others", () => {
+    const steps = [
+      weightStep("cluster-a", { v1: 70, v2: 30 }, { v1: 70, v2: 30 }),
+      weightStep("cluster-b", { v1: 100, v2: 0 }, { v1: 70, v2: 30 }),
+    ];
+    expect(warned(steps)).toEqual([]);
+  });
+
   it("names what is deleted and what is replaced, by cluster, with the reason", () => {
     expect(
       warned([

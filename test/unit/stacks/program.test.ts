@@ -143,6 +143,30 @@ describe.each([
     }
   });
 
+  it("keeps the weight from a cluster in quarantine, for every host, and tells its shares", async () => {
+    const recording = await recordProgram();
+    const config = settings({ ...size, weight: 30, quarantine: ["cluster-b"] });
+    const shares = releaseServices(config, installMesh(config).clusters);
+    await recording.settle();
+    for (const virtualService of recording.ofType(VIRTUAL_SERVICE)) {
+      const expected = virtualService.provider === "cluster-b" ? [100, 0] : [70, 30];
+      const splits = http(virtualService).filter(({ route }) => route.length > 1);
+      expect(splits).toHaveLength(size.clusters);
+      for (const { route } of splits) {
+        expect(
+          route.map(({ weight }) => weight),
+          virtualService.name,
+        ).toEqual(expected);
+      }
+      // Testers reach the canary all the same.
+      expect(http(virtualService).filter(({ route }) => route.length === 1)).toHaveLength(
+        size.clusters,
+      );
+    }
+    expect(shares["cluster-a"]?.["user/user-service"]).toEqual({ v1: 70, v2: 30 });
+    expect(shares["cluster-b"]?.["user/user-service"]).toEqual({ v1: 100, v2: 0 });
+  });
+
   it("keeps the root key out of every cluster", () => {
     for (const object of program.resources.filter(({ type }) => type.startsWith("kubernetes:"))) {
       expect(JSON.stringify(object.inputs), object.name).not.toContain("key of certificates-root");

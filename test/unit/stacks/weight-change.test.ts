@@ -41,6 +41,7 @@ async function prepare(
   deployed: readonly DeployedCluster[],
   weight: number,
   preview = false,
+  quarantine: readonly string[] = [],
 ): Promise<WeightChange> {
   await pulumi.runtime.setMocks(
     {
@@ -52,7 +53,7 @@ async function prepare(
     preview,
   );
   vi.mocked(readDeployed).mockResolvedValue(deployed);
-  return WeightChange.prepare(settings({ weight }));
+  return WeightChange.prepare(settings({ weight, quarantine }));
 }
 
 function hook(change: WeightChange, cluster: string): () => Promise<void> {
@@ -111,6 +112,35 @@ describe("a weight that is to fall", () => {
   it("is confirmed after Pulumi's update, and has nothing to pass before", async () => {
     const change = await prepare([at("cluster-a", 30), at("cluster-b", 30)], 10);
     expect(Object.keys(change.hooks("cluster-a", KEY) ?? {})).toEqual(["afterUpdate"]);
+  });
+});
+
+describe("a cluster in quarantine", () => {
+  it("is lowered at once, and the others stay", async () => {
+    const change = await prepare([at("cluster-a", 30), at("cluster-b", 30)], 30, false, [
+      "cluster-b",
+    ]);
+    const [falls] = vi.mocked(lower).mock.calls[0] ?? [];
+    expect(falls?.map(({ cluster, weight }) => [cluster.name, weight])).toEqual([["cluster-b", 0]]);
+    expect(change.replaces("cluster-a", KEY)).toBeUndefined();
+    expect(change.replaces("cluster-b", KEY)).toBe("generation 4");
+  });
+
+  it("is lowered while another cluster does not answer, and each weight is told by cluster", async () => {
+    vi.mocked(lower).mockResolvedValue(new Map());
+    const deployed = [at("cluster-a", 30), at("cluster-b", 30), { ...away, name: "cluster-c" }];
+    await expect(prepare(deployed, 10, false, ["cluster-b"])).rejects.toThrow(
+      "The weight is 10 % now in cluster-a and 0 % now in cluster-b.",
+    );
+  });
+
+  it("takes no part when the others rise", async () => {
+    const change = await prepare([at("cluster-a", 10), at("cluster-b", 0)], 30, false, [
+      "cluster-b",
+    ]);
+    expect(Object.keys(change.hooks("cluster-a", KEY) ?? {})).toContain("beforeUpdate");
+    expect(change.hooks("cluster-b", KEY)).toBeUndefined();
+    expect(change.replaces("cluster-b", KEY)).toBeUndefined();
   });
 });
 
