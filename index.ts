@@ -9,7 +9,7 @@ const mesh = installMesh(settings);
 const traffic = releaseServices(settings, mesh.clusters, change);
 
 /** Percent of requests for the canary, in every cluster that is not in quarantine. */
-export const weight = settings.weight;
+export const weight = change.complete().apply(() => settings.weight);
 
 /** When the root certificate of the mesh ends. */
 export const rootCaExpires = mesh.rootExpires;

@@ -103,6 +103,9 @@ export class CanaryRoute extends pulumi.ComponentResource {
       {
         parent: this,
         dependsOn: rules,
+        // By default a replacement (--replace) makes the new one first; both have one name, so that the
+        // end of the old one would be the end of both.
+        deleteBeforeReplace: true,
         ...(args.hooks && { hooks: args.hooks }),
       },
     );

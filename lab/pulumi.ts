@@ -71,9 +71,13 @@ export class PulumiCli {
     return Number((await this.#command(["config", "get", "weight"])).value);
   }
 
-  /** The steps of `pulumi preview` that change something. */
-  async preview(): Promise<Timed<readonly PreviewStep[]>> {
-    const { value, seconds } = await this.#command(["preview", "--json"]);
+  /**
+   * The steps of `pulumi preview` that change something.
+   *
+   * @param flags further flags. @default none
+   */
+  async preview(...flags: readonly string[]): Promise<Timed<readonly PreviewStep[]>> {
+    const { value, seconds } = await this.#command(["preview", "--json", ...flags]);
     const { steps } = previewJson.parse(JSON.parse(value));
     return {
       seconds,
@@ -87,8 +91,9 @@ export class PulumiCli {
     };
   }
 
-  async up(message: string): Promise<Timed<string>> {
-    return this.#command(["up", "--yes", "--skip-preview", "--message", message]);
+  /** @param flags further flags. @default none */
+  async up(message: string, ...flags: readonly string[]): Promise<Timed<string>> {
+    return this.#command(["up", "--yes", "--skip-preview", "--message", message, ...flags]);
   }
 
   async outputs(): Promise<unknown> {

@@ -16,6 +16,7 @@ import {
 } from "./schema.ts";
 import { misplacedSecrets, secretKeysOf } from "./misplaced-secrets.ts";
 import { misspeltNamespaces, unknownTopLevel } from "./unknown-keys.ts";
+import { unreachableModes } from "./unreachable-modes.ts";
 
 export interface ClusterSettings extends Cluster {
   /** How the other clusters reach its API server. */
@@ -211,6 +212,7 @@ export function loadConfig(): Settings {
   const { settings, problems: inside } = parseConfig(raw);
   const problems = [
     ...misspeltNamespaces(Object.keys(all), project),
+    ...unreachableModes(all, process.env),
     ...secrets,
     ...inside.filter(({ path }) => !hidden.has(path.split(/[.[]/)[0] ?? "")),
   ];

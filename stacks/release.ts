@@ -170,6 +170,7 @@ function releaseService(
         providers: { kubernetes: cluster.provider },
         dependsOn: deployments,
       });
+      change?.registered(cluster.name, serviceKey(id), route.virtualService);
       return [cluster.name, route] as const;
     }),
   );

@@ -1,3 +1,4 @@
+import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { Rise } from "../fleet/checks/check.ts";
 import { MeshCluster } from "../fleet/cluster.ts";
@@ -18,6 +19,7 @@ import {
   type Wanted,
 } from "../lib/release-rules.ts";
 import type { ServiceSettings, Settings } from "./config.ts";
+import { incompleteText, laggingText, leftOut, missing, type Registration } from "./left-out.ts";
 import { durationMs } from "./schema.ts";
 
 /** Longest wait for one answer of an API server, in milliseconds. */
@@ -73,6 +75,7 @@ export class WeightChange {
   readonly #falls: readonly Move[];
   /** The rules to be written, by cluster and service. */
   readonly #http = new Map<string, readonly unknown[]>();
+  readonly #registrations: Registration[] = [];
   #raised: Promise<void> | undefined;
   #lowered: Promise<void> | undefined;
 
@@ -110,11 +113,46 @@ export class WeightChange {
     return change;
   }
 
+  #route(cluster: string, key: string) {
+    const route = this.#wanted.routes.find((each) => each.key === key);
+    return {
+      wanted: route && wantedIn(this.#wanted, route, cluster),
+      deployed: this.#deployed.find(({ name }) => name === cluster)?.routes.get(key),
+    };
+  }
+
   /** The value of the VirtualService's annotation that shows Pulumi a difference it cannot know of. */
   replaces(cluster: string, key: string): string | undefined {
-    const wanted = this.#wanted.routes.find((route) => route.key === key);
-    const found = this.#deployed.find(({ name }) => name === cluster)?.routes.get(key);
-    return wanted && replacesAnnotation(found, wantedIn(this.#wanted, wanted, cluster));
+    const { wanted, deployed } = this.#route(cluster, key);
+    return wanted && replacesAnnotation(deployed, wanted);
+  }
+
+  /** Tells what is registered for a cluster's VirtualService. */
+  registered(cluster: string, key: string, virtualService: k8s.apiextensions.CustomResource): void {
+    const { wanted, deployed } = this.#route(cluster, key);
+    // One that is new is part of no change of weights.
+    if (!wanted || !deployed) return;
+    const replaces = this.replaces(cluster, key);
+    this.#registrations.push({ cluster, key, deployed, wanted, replaces, virtualService });
+  }
+
+  /**
+   * Resolves when every VirtualService is registered, and fails if one is left out that had to change:
+   * `--target` and `--exclude` keep its hook from running, and Pulumi takes that for a success.
+   */
+  complete(): pulumi.Output<void> {
+    return leftOut(this.#registrations).apply(async (are) => {
+      if (!are) return;
+      const left = this.#registrations.filter((_, i) => are[i]);
+      const moves = { rises: this.#rises, falls: this.#falls };
+      const stay = missing(left, this.#registrations, moves);
+      if (stay.length > 0) throw new pulumi.RunError(incompleteText(stay));
+      if (left.length === 0) return;
+      if (this.#falls.length > 0 && !pulumi.runtime.isDryRun()) {
+        await this.#once("lowered", () => this.#confirmLower());
+      }
+      await pulumi.log.warn(laggingText(left));
+    });
   }
 
   /** Tells the rules that a cluster's VirtualService is to have. */

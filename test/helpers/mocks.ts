@@ -14,6 +14,8 @@ export interface Registered {
   readonly dependencies: readonly string[];
   /** Inputs whose changes do nothing once the resource is there. */
   readonly ignoreChanges: readonly string[];
+  /** Whether a replacement removes the old one first, where the program says so. */
+  readonly deleteBeforeReplace: boolean;
 }
 
 interface Request {
@@ -24,6 +26,7 @@ interface Request {
   getDependenciesList(): string[];
   /** Missing in requests that read. */
   getIgnorechangesList?(): string[];
+  getDeletebeforereplace?(): boolean;
 }
 
 type Method = (
@@ -137,6 +140,7 @@ export async function recordProgram(): Promise<Recording> {
             parent: lastPart(request.getParent()),
             dependencies: request.getDependenciesList(),
             ignoreChanges: request.getIgnorechangesList?.() ?? [],
+            deleteBeforeReplace: request.getDeletebeforereplace?.() ?? false,
           });
         }
         callback(error, response);

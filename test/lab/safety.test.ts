@@ -1,127 +1,33 @@
 import { PatchStrategy, type KubernetesObject, type V1Deployment } from "@kubernetes/client-node";
-import { ExecaError } from "execa";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 
-import { readRoute } from "../../fleet/read-deployed.ts";
 import type { MeshCluster } from "../../fleet/cluster.ts";
 import { writeRoutes } from "../../fleet/write-routes.ts";
-import { confirmWeights } from "../../lab/demo/measure.ts";
 import { userService } from "../../lab/mesh/user-service.ts";
 import { labSettings } from "../../lab/settings.ts";
 import { labUp } from "../../lab/up.ts";
-import type { Timed } from "../../lab/pulumi.ts";
 import { until } from "../../lib/until.ts";
 import { withWeight } from "../../lib/deployed.ts";
 import { signal } from "./component.ts";
-import { labClusters, labPulumi } from "./lab.ts";
+import { labPulumi } from "./lab.ts";
+import { letWritesThrough, refuseWrites } from "./refuse-writes.ts";
+import {
+  change,
+  clusters,
+  deployed,
+  expectEverywhere,
+  failure,
+  first,
+  route,
+  second,
+  service,
+} from "./release.ts";
 
-const clusters = labClusters();
-const [first, second] = clusters as [MeshCluster, MeshCluster];
 const pulumi = labPulumi();
-const service = { service: userService.name, namespace: userService.namespace };
 const deployment = {
   name: `${userService.name}-${userService.canary}`,
   namespace: userService.namespace,
 };
-const policyName = "no-new-weights";
-
-/** The command's output, and the proof that it has failed. */
-async function failure(command: Promise<Timed<unknown>>): Promise<string> {
-  try {
-    await command;
-  } catch (error) {
-    if (!(error instanceof ExecaError)) throw error;
-    expect(error.exitCode).toBeGreaterThan(0);
-    return `${String(error.stdout)}\n${String(error.stderr)}`;
-  }
-  throw new Error("the command has succeeded");
-}
-
-async function route(cluster: MeshCluster) {
-  const found = await readRoute(cluster, service);
-  if (!found) throw new Error(`${cluster.name} has no VirtualService of the service`);
-  return found;
-}
-
-/** Weight and generation in each API server: what has not been written to keeps both. */
-async function deployed(of: readonly MeshCluster[] = clusters) {
-  return Promise.all(
-    of.map(async (cluster) => {
-      const { weight, generation } = await route(cluster);
-      return { cluster: cluster.name, weight, generation };
-    }),
-  );
-}
-
-async function change(weight: number): Promise<Timed<string>> {
-  await pulumi.setWeight(weight);
-  return pulumi.up(`safety test: ${weight} %`);
-}
-
-async function expectEverywhere(weight: number): Promise<void> {
-  const weights = await confirmWeights(clusters, weight);
-  expect(weights.map(({ apiServer }) => apiServer)).toEqual(clusters.map(() => weight));
-}
-
-/** Has the API server refuse new routing rules, but not when they are only tried. */
-async function refuseWrites(cluster: MeshCluster): Promise<void> {
-  const apiVersion = "admissionregistration.k8s.io/v1";
-  const metadata = { name: policyName };
-  const objects = [
-    {
-      apiVersion,
-      kind: "ValidatingAdmissionPolicy",
-      metadata,
-      spec: {
-        failurePolicy: "Fail",
-        matchConstraints: {
-          resourceRules: [
-            {
-              apiGroups: ["networking.istio.io"],
-              apiVersions: ["*"],
-              operations: ["UPDATE"],
-              resources: ["virtualservices"],
-            },
-          ],
-        },
-        validations: [
-          { expression: "request.dryRun || false", message: "no weight changes on a Friday" },
-        ],
-      },
-    },
-    {
-      apiVersion,
-      kind: "ValidatingAdmissionPolicyBinding",
-      metadata,
-      spec: { policyName, validationActions: ["Deny"] },
-    },
-  ];
-  for (const object of objects) await cluster.objects.create(object);
-  const { http } = await route(cluster);
-  await until(
-    "the policy to be in force",
-    async () => {
-      try {
-        await writeRoutes(cluster, service, http);
-      } catch {
-        return;
-      }
-      throw new Error("writes are still let through");
-    },
-    { timeoutMs: 30_000 },
-  );
-}
-
-async function letWritesThrough(cluster: MeshCluster): Promise<void> {
-  const apiVersion = "admissionregistration.k8s.io/v1";
-  for (const kind of ["ValidatingAdmissionPolicyBinding", "ValidatingAdmissionPolicy"]) {
-    await cluster.objects.delete({ apiVersion, kind, metadata: { name: policyName } });
-  }
-  const { http } = await route(cluster);
-  await until("the policy to be gone", () => writeRoutes(cluster, service, http), {
-    timeoutMs: 30_000,
-  });
-}
 
 async function scaleCanary(cluster: MeshCluster, replicas: number): Promise<void> {
   await cluster.objects.patch(

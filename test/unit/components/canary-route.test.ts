@@ -54,6 +54,11 @@ describe("CanaryRoute", () => {
     }
   });
 
+  it("is never without its weights because a replacement ends the object that it has just made", async () => {
+    const { program } = await specs();
+    expect(program.named("route-weights").deleteBeforeReplace).toBe(true);
+  });
+
   it("has a subset for each version, over mutual TLS", async () => {
     const { rule } = await specs();
     expect(rule).toEqual({

@@ -83,6 +83,21 @@ describe("the configuration", () => {
       () => ({ phases: [10, 30] }),
       /^ - phases: must be whole numbers/,
     ],
+    [
+      "quarantine of what is no cluster",
+      () => ({ quarantine: ["cluster-z"] }),
+      /^ - quarantine\[0\]: must be the name of a cluster, got "cluster-z"\. Name one of cluster-a, cluster-b, or: pulumi config rm --path 'quarantine\[0\]'$/,
+    ],
+    [
+      "quarantine of one cluster twice",
+      () => ({ quarantine: ["cluster-b", "cluster-b"] }),
+      /^ - quarantine\[1\]: must name each cluster once \(so has quarantine\[0\]\)/,
+    ],
+    [
+      "quarantine of all clusters",
+      () => ({ quarantine: ["cluster-b", "cluster-a"] }),
+      /^ - quarantine: must leave out a cluster, .* pulumi config set weight 0$/,
+    ],
     ["no phases", () => ({ phases: [], weight: 0 }), /^ - phases: must be whole numbers/],
     [
       "one cluster",

@@ -54,7 +54,7 @@ describe("the program", () => {
       gateways: { eastWest: [address], ingress: [address] },
       traffic: { "user/user-service": outside },
     });
-    expect(outputs.weight).toBe(10);
+    expect(await valueOf(outputs.weight)).toBe(10);
     expect(await valueOf(outputs.rootCaExpires)).toBe("2027-01-01T00:00:00.000Z");
     expect(await valueOf(pulumi.output(outputs.clusters))).toEqual({
       "cluster-a": cluster("a", "203.0.113.1"),
@@ -68,6 +68,24 @@ describe("the program", () => {
       [
         "The configuration of stack test has 1 problem (Pulumi.test.yaml):",
         " - phases: must be whole numbers from 1 to 100 that rise from one to the next and end at 100, got [10,10]. Write for instance [10, 30, 100].",
+      ].join("\n"),
+    );
+    expect(program.resources).toEqual([]);
+  });
+
+  it("refuses modes that would leave out a cluster which does not answer", () => {
+    configure(rawConfig());
+    pulumi.runtime.setConfig("kubernetes:skipUpdateUnreachable", "true");
+    pulumi.runtime.setConfig("kubernetes:deleteUnreachable", "false");
+    vi.stubEnv("PULUMI_K8S_SKIP_UPDATE_UNREACHABLE", "0");
+    vi.stubEnv("PULUMI_K8S_DELETE_UNREACHABLE", "True");
+    expect(() => loadConfig()).toThrow(
+      [
+        "The configuration of stack test has 2 problems (Pulumi.test.yaml):",
+        " - kubernetes:skipUpdateUnreachable: must not be on, since updates of a cluster that does not answer would be skipped and count as done, " +
+          'got "true". Remove it with: pulumi config rm kubernetes:skipUpdateUnreachable',
+        " - PULUMI_K8S_DELETE_UNREACHABLE: must not be on, since Pulumi would forget what runs in a cluster that does not answer, " +
+          'got "True". Remove it from the environment: unset PULUMI_K8S_DELETE_UNREACHABLE',
       ].join("\n"),
     );
     expect(program.resources).toEqual([]);

@@ -1,5 +1,7 @@
+import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { beforeEach, describe, expect, it, vi } from "vitest";
+import { confirmWeight } from "../../../fleet/confirm.ts";
 import { lower } from "../../../fleet/lower.ts";
 import { raiseWeights } from "../../../fleet/raise-weights.ts";
 import { readDeployed } from "../../../fleet/read-deployed.ts";
@@ -10,6 +12,9 @@ import { settings } from "../../helpers/fixtures.ts";
 vi.mock(import("../../../fleet/read-deployed.ts"), async (original) => ({
   ...(await original()),
   readDeployed: vi.fn<typeof readDeployed>(),
+}));
+vi.mock(import("../../../fleet/confirm.ts"), () => ({
+  confirmWeight: vi.fn<typeof confirmWeight>(),
 }));
 vi.mock(import("../../../fleet/lower.ts"), () => ({ lower: vi.fn<typeof lower>() }));
 vi.mock(import("../../../fleet/raise-weights.ts"), () => ({
@@ -46,7 +51,10 @@ async function prepare(
   await pulumi.runtime.setMocks(
     {
       call: () => ({}),
-      newResource: ({ name, inputs }) => ({ id: name, state: inputs as object }),
+      newResource: ({ name, inputs }) => {
+        const { old } = inputs as { old?: object };
+        return { id: name, state: old ?? (inputs as object) };
+      },
     },
     "istio-canary",
     "test",
@@ -67,6 +75,7 @@ function hook(change: WeightChange, cluster: string): () => Promise<void> {
 beforeEach(() => {
   vi.mocked(lower).mockReset().mockResolvedValue(new Map());
   vi.mocked(raiseWeights).mockReset();
+  vi.mocked(confirmWeight).mockReset().mockResolvedValue([]);
 });
 
 describe("a weight that is to fall", () => {
@@ -190,5 +199,97 @@ describe("a weight that is to rise", () => {
     ]);
     expect(change.replaces("cluster-a", KEY)).toBeUndefined();
     expect(change.replaces("cluster-b", KEY)).toBe("generation 4");
+  });
+});
+
+describe("an update that leaves VirtualServices out", () => {
+  const inputs = (weight: number, replaces: string | undefined) => ({
+    apiVersion: "networking.istio.io/v1",
+    kind: "VirtualService",
+    metadata: {
+      name: "user-service",
+      annotations: replaces === undefined ? {} : { "istio-canary/replaces": replaces },
+    },
+    spec: {
+      http: [
+        {
+          route: [
+            { destination: { subset: "v1" }, weight: 100 - weight },
+            { destination: { subset: "v2" }, weight },
+          ],
+        },
+      ],
+    },
+  });
+
+  /** What the stack's output tells after an update; for what is left out the engine returns its state. */
+  async function complete(
+    from: number,
+    to: number,
+    left: readonly string[],
+    { preview = false } = {},
+  ): Promise<string | undefined> {
+    vi.mocked(lower).mockResolvedValue(new Map());
+    vi.mocked(raiseWeights).mockResolvedValue({ raised: true, text: "done" });
+    const names = ["cluster-a", "cluster-b"];
+    const change = await prepare(
+      names.map((name) => at(name, from)),
+      to,
+      preview,
+    );
+    for (const name of names) {
+      const next = inputs(to, change.replaces(name, KEY));
+      const args = left.includes(name) ? { ...next, old: inputs(from, undefined) } : next;
+      const resource = new k8s.apiextensions.CustomResource(name, args);
+      change.registered(name, KEY, resource);
+    }
+    return new Promise((resolve) => {
+      pulumi
+        .recover(
+          change.complete().apply((): string | undefined => undefined),
+          (error: unknown) => String(error),
+        )
+        .apply(resolve);
+    });
+  }
+  const warned = vi.spyOn(pulumi.log, "warn");
+
+  beforeEach(() => {
+    warned.mockReset().mockResolvedValue();
+  });
+
+  it.each([{ preview: false }, { preview: true }])(
+    "fails when the weight has risen nowhere (preview: $preview)",
+    async (mode) => {
+      expect(await complete(0, 10, ["cluster-a", "cluster-b"], mode)).toBe(
+        [
+          "Error: This update leaves out VirtualServices that have to change (--target or --exclude). They stay as they are:",
+          " - cluster-a: user/user-service has v1 100 % / v2 0 %, and not v1 90 % / v2 10 %",
+          " - cluster-b: user/user-service has v1 100 % / v2 0 %, and not v1 90 % / v2 10 %",
+          "Run pulumi up without --target and --exclude.",
+        ].join("\n"),
+      );
+    },
+  );
+
+  it("warns when one of them has raised all, for Pulumi's state lags behind", async () => {
+    expect(await complete(0, 10, ["cluster-b"])).toBeUndefined();
+    expect(warned).toHaveBeenCalledExactlyOnceWith(
+      expect.stringContaining("leaves out the VirtualService of user/user-service in cluster-b ("),
+    );
+  });
+
+  it("warns when the weight has fallen, which it does in any case, in every Envoy", async () => {
+    expect(await complete(30, 0, ["cluster-a", "cluster-b"])).toBeUndefined();
+    expect(warned).toHaveBeenCalledOnce();
+    expect(confirmWeight).toHaveBeenCalledTimes(2);
+    expect(await complete(30, 0, ["cluster-a", "cluster-b"], { preview: true })).toBeUndefined();
+    expect(confirmWeight).toHaveBeenCalledTimes(2);
+  });
+
+  it("says nothing when nothing is left out, or nothing was to change", async () => {
+    expect(await complete(0, 10, [])).toBeUndefined();
+    expect(await complete(10, 10, ["cluster-a", "cluster-b"])).toBeUndefined();
+    expect(warned).not.toHaveBeenCalled();
   });
 });

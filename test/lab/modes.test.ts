@@ -1,0 +1,90 @@
+import { afterAll, beforeEach, describe, expect, it } from "vitest";
+
+import { labPulumi } from "./lab.ts";
+import { letWritesThrough, refuseWrites } from "./refuse-writes.ts";
+import { change, deployed, expectEverywhere, failure, first, second } from "./release.ts";
+
+const pulumi = labPulumi();
+
+/** A resource that has nothing to do with weights. */
+const other = `urn:pulumi:lab::istio-canary::kubernetes:core/v1:Namespace::user-${first.name}`;
+
+/** The VirtualServices that a preview shows as changed. */
+async function changing(): Promise<string[]> {
+  return (await pulumi.preview()).value.map(({ urn }) => urn);
+}
+
+beforeEach(async () => {
+  await change(0);
+});
+
+afterAll(async () => {
+  await change(0);
+  await expectEverywhere(0);
+});
+
+describe("pulumi up --target", () => {
+  it("at one VirtualService raises the weight in all clusters, and says what lags behind", async () => {
+    await pulumi.setWeight(10);
+    const [target = "", left = ""] = await changing();
+    const { value } = await pulumi.up("modes test: one target", "--target", target);
+    expect(value).toContain("leaves out the VirtualService of user/user-service in ");
+    await expectEverywhere(10);
+    expect(await changing()).toEqual([left]);
+    await pulumi.up("modes test: all");
+    expect(await changing()).toEqual([]);
+  });
+
+  it("at something else raises nothing, and fails, as its preview does", async () => {
+    await pulumi.setWeight(10);
+    const before = await deployed();
+    for (const flag of ["--target", "--exclude"]) {
+      const left = flag === "--target" ? [other] : await changing();
+      const flags = left.flatMap((urn) => [flag, urn]);
+      for (const command of [pulumi.preview(...flags), pulumi.up("modes test: none", ...flags)]) {
+        const text = await failure(command);
+        expect(text).toContain("leaves out VirtualServices that have to change");
+        expect(text).toContain(
+          `${second.name}: user/user-service has v1 100 % / v2 0 %, and not v1 90 % / v2 10 %`,
+        );
+      }
+    }
+    expect(await deployed()).toEqual(before);
+  });
+
+  it("at something else lowers the weight all the same, in all clusters", async () => {
+    await change(10);
+    await pulumi.setWeight(0);
+    const { value } = await pulumi.up("modes test: down", "--target", other);
+    expect(value).toContain("Pulumi's state lags behind until pulumi up runs without them");
+    await expectEverywhere(0);
+    await pulumi.up("modes test: all");
+    expect(await changing()).toEqual([]);
+  });
+});
+
+describe("pulumi up --continue-on-error", () => {
+  it("keeps the weight from rising in any cluster when one refuses it, and fails", async () => {
+    await refuseWrites(second);
+    try {
+      await pulumi.setWeight(10);
+      const text = await failure(pulumi.up("modes test: refused", "--continue-on-error"));
+      expect(text).toContain("The weight was taken back in all clusters:");
+      expect((await deployed()).map(({ weight }) => weight)).toEqual([0, 0]);
+      await expectEverywhere(0);
+    } finally {
+      await letWritesThrough(second);
+    }
+  });
+});
+
+describe("pulumi up --replace", () => {
+  it("makes a VirtualService anew, which is there afterwards with its weight", async () => {
+    await change(10);
+    await pulumi.setWeight(0);
+    const [target = ""] = await changing();
+    await pulumi.setWeight(10);
+    await pulumi.up("modes test: replaced", "--replace", target);
+    await expectEverywhere(10);
+  });
+});

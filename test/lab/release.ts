@@ -1,0 +1,59 @@
+import { ExecaError } from "execa";
+import { expect } from "vitest";
+
+import type { MeshCluster } from "../../fleet/cluster.ts";
+import { readRoute } from "../../fleet/read-deployed.ts";
+import { confirmWeights } from "../../lab/demo/measure.ts";
+import { userService } from "../../lab/mesh/user-service.ts";
+import type { Timed } from "../../lab/pulumi.ts";
+import { labClusters, labPulumi } from "./lab.ts";
+
+const pulumi = labPulumi();
+
+/** The lab's clusters; faults befall the second one. */
+export const clusters = labClusters();
+export const [first, second] = clusters as [MeshCluster, MeshCluster];
+
+/** The service that the lab releases, as API servers know it. */
+export const service = { service: userService.name, namespace: userService.namespace };
+
+/** The command's output, and the proof that it has failed. */
+export async function failure(command: Promise<Timed<unknown>>): Promise<string> {
+  try {
+    await command;
+  } catch (error) {
+    if (!(error instanceof ExecaError)) throw error;
+    expect(error.exitCode).toBeGreaterThan(0);
+    return `${String(error.stdout)}\n${String(error.stderr)}`;
+  }
+  throw new Error("the command has succeeded");
+}
+
+/** How a cluster routes the service, as its API server has it. */
+export async function route(cluster: MeshCluster) {
+  const found = await readRoute(cluster, service);
+  if (!found) throw new Error(`${cluster.name} has no VirtualService of the service`);
+  return found;
+}
+
+/** Weight and generation in each API server: what has not been written to keeps both. */
+export async function deployed(of: readonly MeshCluster[] = clusters) {
+  return Promise.all(
+    of.map(async (cluster) => {
+      const { weight, generation } = await route(cluster);
+      return { cluster: cluster.name, weight, generation };
+    }),
+  );
+}
+
+/** `pulumi config set weight`, and `pulumi up`. */
+export async function change(weight: number): Promise<Timed<string>> {
+  await pulumi.setWeight(weight);
+  return pulumi.up(`lab test: ${weight} %`);
+}
+
+/** Waits until API servers and Envoys of all clusters have the weight. */
+export async function expectEverywhere(weight: number): Promise<void> {
+  const weights = await confirmWeights(clusters, weight);
+  expect(weights.map(({ apiServer }) => apiServer)).toEqual(clusters.map(() => weight));
+}
