@@ -1,6 +1,7 @@
 import { until } from "../lib/until.ts";
-import type { MeshCluster } from "./cluster.ts";
-import { routesEverywhere, type EnvoyRoutes } from "./envoy.ts";
+import { podKey, type MeshCluster } from "./cluster.ts";
+import { routesOfAny, type EnvoyRoutes } from "./envoy.ts";
+import { explain } from "./explain.ts";
 
 /** What every Envoy that routes to a service must serve. */
 export interface Expected {
@@ -13,8 +14,9 @@ export interface Expected {
 /**
  * Waits until every Envoy of a cluster that routes to the service serves the weight.
  *
+ * @param timeoutMs in milliseconds; an Envoy that does not answer may add the bound of one answer
  * @returns their routes
- * @throws naming those that do not
+ * @throws naming those that do not, or do not answer
  */
 export async function confirmWeight(
   cluster: MeshCluster,
@@ -24,16 +26,24 @@ export async function confirmWeight(
   return until(
     `every Envoy of ${cluster.name} to serve ${canary} at ${weight} %`,
     async () => {
-      const routes = await routesEverywhere([cluster], hosts);
-      const late = routes.filter(({ weights }) => (weights[canary] ?? 0) !== weight);
-      if (late.length > 0) {
-        throw new Error(
-          late
-            .map(({ pod, weights }) => `${pod} still serves ${weights[canary] ?? 0} %`)
-            .join(", "),
-        );
-      }
-      return routes;
+      const pods = await cluster.proxies();
+      const late: string[] = [];
+      const found = await Promise.all(
+        pods.map(async (pod) => {
+          const { namespace, name } = podKey(pod);
+          try {
+            const routes = await routesOfAny(cluster, pod, hosts);
+            const served = routes?.weights[canary] ?? 0;
+            if (routes && served !== weight) late.push(`${namespace}/${name} serves ${served} %`);
+            return routes;
+          } catch (error) {
+            late.push(`${namespace}/${name} does not answer (${explain(error)})`);
+            return undefined;
+          }
+        }),
+      );
+      if (late.length > 0) throw new Error(late.sort().join(", "));
+      return found.filter((routes) => routes !== undefined);
     },
     { timeoutMs },
   );

@@ -101,6 +101,19 @@ export async function routesOf(
   return undefined;
 }
 
+/** How one proxy routes the first of `hosts` that it has a route for, or undefined if there is none. */
+export async function routesOfAny(
+  cluster: MeshCluster,
+  pod: V1Pod,
+  hosts: readonly string[],
+): Promise<EnvoyRoutes | undefined> {
+  for (const host of hosts) {
+    const routes = await routesOf(cluster, pod, host);
+    if (routes) return routes;
+  }
+  return undefined;
+}
+
 /** The routes for any of `hosts` in every proxy of the clusters that has one. */
 export async function routesEverywhere(
   clusters: readonly MeshCluster[],
@@ -109,15 +122,7 @@ export async function routesEverywhere(
   const found = await Promise.all(
     clusters.map(async (cluster) => {
       const pods = await cluster.proxies();
-      return Promise.all(
-        pods.map(async (pod) => {
-          for (const host of hosts) {
-            const routes = await routesOf(cluster, pod, host);
-            if (routes) return routes;
-          }
-          return undefined;
-        }),
-      );
+      return Promise.all(pods.map((pod) => routesOfAny(cluster, pod, hosts)));
     }),
   );
   return found.flat().filter((routes) => routes !== undefined);

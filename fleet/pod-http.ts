@@ -6,8 +6,11 @@ import { PortForward, type V1Pod } from "@kubernetes/client-node";
 
 import { podKey, type MeshCluster } from "./cluster.ts";
 
-/** No answer of a proxy's admin port takes longer than this, in milliseconds. */
-const TIMEOUT_MS = 20_000;
+/**
+ * No answer of a proxy's admin port takes longer than this, in milliseconds. Less than a check may
+ * take, which can then name the pod.
+ */
+const TIMEOUT_MS = 10_000;
 
 /** GETs a JSON document from a port inside a pod; see `get`. */
 export async function getJson(

@@ -77,7 +77,9 @@ async function writeAll(cluster: MeshCluster, rises: readonly Rise[]): Promise<v
   const results = await Promise.allSettled(
     rises.map(async (rise) => {
       const change = rise.changes.get(cluster.name);
-      if (change) await writeRoutes(cluster, rise, change.http);
+      if (!change) return;
+      // Somebody may have lowered the weight since the check: theirs stays.
+      await writeRoutes(cluster, rise, change.http, { replacing: change.route.resourceVersion });
     }),
   );
   const errors: unknown[] = results.flatMap((result) =>
@@ -88,6 +90,7 @@ async function writeAll(cluster: MeshCluster, rises: readonly Rise[]): Promise<v
   throw new TaskFailure(none ? "refused" : "unsure", errors.map(explain).join("\n"));
 }
 
+/** Gives back the weights that were there, save where somebody has since written others. */
 async function restoreAll(cluster: MeshCluster, rises: readonly Rise[]): Promise<void> {
   await until(
     `the API server of ${cluster.name} to take the weights back`,
@@ -96,7 +99,9 @@ async function restoreAll(cluster: MeshCluster, rises: readonly Rise[]): Promise
         rises.map(async (rise) => {
           const change = rise.changes.get(cluster.name);
           try {
-            if (change) await writeRoutes(cluster, rise, change.route.http);
+            const now = change && (await readRoute(cluster, rise));
+            if (!now || shareOf(now, rise.canary) !== rise.weight) return;
+            await writeRoutes(cluster, rise, change.route.http, { replacing: now.resourceVersion });
           } catch (error) {
             throw new Error(explain(error), { cause: error });
           }

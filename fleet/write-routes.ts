@@ -8,17 +8,29 @@ import type { MeshCluster } from "./cluster.ts";
  */
 const MANAGER = "istio-canary";
 
-/** Writes a service's routing rules, or lets the API server and its webhooks try what they would say. */
+/** How a write is to be made. */
+interface WriteOptions {
+  /** Only lets the API server and its webhooks try what they would say. @default false */
+  readonly dryRun?: boolean;
+  /** The state that is to be replaced; in any other one the write is refused. @default whichever it is */
+  readonly replacing?: string | undefined;
+}
+
+/** Writes a service's routing rules. */
 export async function writeRoutes(
   cluster: MeshCluster,
   { service, namespace }: ServiceName,
   http: readonly unknown[],
-  { dryRun = false } = {},
+  { dryRun = false, replacing }: WriteOptions = {},
 ): Promise<void> {
   const object: KubernetesObject & { spec: unknown } = {
     apiVersion: "networking.istio.io/v1",
     kind: "VirtualService",
-    metadata: { name: service, namespace },
+    metadata: {
+      name: service,
+      namespace,
+      ...(replacing !== undefined && { resourceVersion: replacing }),
+    },
     spec: { http },
   };
   await cluster.objects.patch(

@@ -96,6 +96,11 @@ export class PulumiCli {
     return this.#command(["up", "--yes", "--skip-preview", "--message", message, ...flags]);
   }
 
+  /** Takes the lock away that a killed command has left. */
+  async cancel(): Promise<void> {
+    await this.#command(["cancel", "--yes"]);
+  }
+
   async outputs(): Promise<unknown> {
     return JSON.parse((await this.#command(["stack", "output", "--json"])).value);
   }

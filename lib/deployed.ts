@@ -6,6 +6,8 @@ import type { Split } from "./weights.ts";
 export interface DeployedRoute extends Split {
   /** The API server's count of the changes of the VirtualService's spec. */
   readonly generation: number;
+  /** The API server's name for this very state of the object. @default not known */
+  readonly resourceVersion?: string | undefined;
   /** What the annotation REPLACES says. @default it has none */
   readonly replaces: string | undefined;
   /** All routing rules, as they have to be written to get back to this state. */
@@ -34,6 +36,7 @@ const specSchema = z.looseObject({
 const virtualServiceSchema = z.looseObject({
   metadata: z.looseObject({
     generation: z.number(),
+    resourceVersion: z.string().optional(),
     annotations: z.record(z.string(), z.string()).optional(),
   }),
   spec: specSchema,
@@ -68,6 +71,7 @@ export function deployedRoute(
   return {
     ...splitOf(spec),
     generation: metadata.generation,
+    resourceVersion: metadata.resourceVersion,
     replaces: metadata.annotations?.[REPLACES],
     http: spec.http,
     images,

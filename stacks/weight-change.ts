@@ -61,6 +61,10 @@ function weightsAfter(moves: readonly Move[]): string {
     .join(" and ");
 }
 
+function messageOf(reason: unknown): string {
+  return reason instanceof Error ? reason.message : String(reason);
+}
+
 /**
  * The way from what is deployed to what is configured. Lower weights are in force when `prepare` is
  * done. Higher ones are written by the hook of the first VirtualService that Pulumi comes to, in all
@@ -272,7 +276,7 @@ export class WeightChange {
 
   async #confirmLower(): Promise<void> {
     const { safety, mesh, services } = this.#settings;
-    const routes = await Promise.all(
+    const results = await Promise.allSettled(
       this.#falls.map(async ({ cluster, wanted }) => {
         const at = this.#clusters.find(({ name }) => name === cluster);
         const service = services.find(
@@ -290,8 +294,19 @@ export class WeightChange {
         );
       }),
     );
-    await pulumi.log.info(
-      `The weight is ${weightsAfter(this.#falls)}: ${switched(routes.flat())}.`,
+    const late = results.flatMap((result) =>
+      result.status === "rejected" ? [` - ${messageOf(result.reason)}`] : [],
     );
+    if (late.length > 0) {
+      throw new Error(
+        [
+          `The weight is ${weightsAfter(this.#falls)}, but not every Envoy follows:`,
+          ...late,
+          "See istioctl proxy-status; a pod that stays behind has to be restarted, or its EnvoyFilter removed.",
+        ].join("\n"),
+      );
+    }
+    const routes = results.flatMap((result) => (result.status === "fulfilled" ? result.value : []));
+    await pulumi.log.info(`The weight is ${weightsAfter(this.#falls)}: ${switched(routes)}.`);
   }
 }

@@ -4,6 +4,7 @@ import { certificates } from "./certificates.ts";
 import type { Check, CheckContext } from "./check.ts";
 import { clocks } from "./clocks.ts";
 import { dryRun } from "./dry-run.ts";
+import { gateways } from "./gateways.ts";
 import { istiod } from "./istiod.ts";
 import { remoteClusters } from "./remote-clusters.ts";
 import { subsets } from "./subsets.ts";
@@ -16,6 +17,7 @@ const CHECKS: readonly Check[] = [
   istiod,
   canaryAvailable,
   subsets,
+  gateways,
   remoteClusters,
   certificates,
   clocks,

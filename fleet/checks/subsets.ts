@@ -1,27 +1,9 @@
-import * as z from "zod";
 import { gatewayLabels } from "../../lib/helm-values.ts";
 import { EAST_WEST_GATEWAY, passthroughCluster, SERVICE_PORT } from "../../lib/names.ts";
 import { podKey } from "../cluster.ts";
-import { ADMIN_PORT, routesOf } from "../envoy.ts";
-import { getJson } from "../pod-http.ts";
+import { endpointsOf } from "../endpoints.ts";
+import { routesOf } from "../envoy.ts";
 import type { Check, CheckContext, Finding, Rise } from "./check.ts";
-
-const clusterStatuses = z.looseObject({
-  cluster_statuses: z
-    .array(
-      z.looseObject({
-        name: z.string(),
-        host_statuses: z
-          .array(
-            z.looseObject({
-              health_status: z.looseObject({ eds_health_status: z.string().optional() }),
-            }),
-          )
-          .default([]),
-      }),
-    )
-    .default([]),
-});
 
 type Pod = Awaited<ReturnType<CheckContext["cluster"]["proxies"]>>[number];
 
@@ -33,19 +15,12 @@ async function holds(
   pod: Pod,
   envoyCluster: string,
 ): Promise<readonly Finding[]> {
-  const filter = encodeURIComponent(`^${envoyCluster.replace(/[.|]/g, "\\$&")}$`);
-  const { cluster_statuses: found } = clusterStatuses.parse(
-    await getJson(cluster, pod, ADMIN_PORT, `/clusters?format=json&filter=${filter}`),
-  );
+  const endpoints = await endpointsOf(cluster, pod, envoyCluster);
   const { namespace, name } = podKey(pod);
-  const status = found.find((each) => each.name === envoyCluster);
-  if (!status) {
+  if (!endpoints) {
     return [{ seen: `the proxy of ${namespace}/${name} has no ${envoyCluster}`, fix: FIX }];
   }
-  const healthy = status.host_statuses.some(
-    ({ health_status: health }) => health.eds_health_status === "HEALTHY",
-  );
-  return healthy
+  return endpoints.some(({ healthy }) => healthy)
     ? []
     : [
         {

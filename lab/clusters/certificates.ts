@@ -22,7 +22,8 @@ const identities = (
   "load-balancer": { name: "lab:load-balancer" },
 });
 
-const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+/** Of all keys and signatures in the lab. */
+export const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 const day = 24 * 60 * 60 * 1000;
 const validity = 365 * day;
 
@@ -149,11 +150,13 @@ function apiServerNames(
   ];
 }
 
-async function newKeys(): Promise<webcrypto.CryptoKeyPair> {
+/** A key pair for a certificate. */
+export async function newKeys(): Promise<webcrypto.CryptoKeyPair> {
   return webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
 }
 
-async function privatePem(key: webcrypto.CryptoKey): Promise<string> {
+/** A private key as PKCS #8 PEM. */
+export async function privatePem(key: webcrypto.CryptoKey): Promise<string> {
   return x509.PemConverter.encode(await webcrypto.subtle.exportKey("pkcs8", key), "PRIVATE KEY");
 }
 

@@ -70,6 +70,17 @@ export async function joinBridge(
   await ip("link", "set", link, "master", bridgeName(settings), "up");
 }
 
+/**
+ * Cuts the clusters off from each other, or joins them again. What one sends to the other is lost; the
+ * host reaches all of them as before.
+ */
+export async function setClustersApart(settings: LabSettings, apart: boolean): Promise<void> {
+  for (const cluster of settings.clusters) {
+    const link = linkName(settings, cluster);
+    await ip("link", "set", link, "type", "bridge_slave", "isolated", apart ? "on" : "off");
+  }
+}
+
 /** Removes the bridge and every link of the lab. */
 export async function removeHostNetwork(settings: LabSettings): Promise<void> {
   for (const link of await labLinks(settings)) await removeLink(link);

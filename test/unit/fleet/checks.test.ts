@@ -1,11 +1,24 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { Check, CheckContext, Limits, Rise } from "../../../fleet/checks/check.ts";
 import { runChecks } from "../../../fleet/checks/index.ts";
 import { canaryAvailable } from "../../../fleet/checks/canary-available.ts";
 import { certificates } from "../../../fleet/checks/certificates.ts";
 import { clocks } from "../../../fleet/checks/clocks.ts";
+import { gateways } from "../../../fleet/checks/gateways.ts";
+import { unchanged } from "../../../fleet/checks/unchanged.ts";
 import type { MeshCluster } from "../../../fleet/cluster.ts";
+import { endpointsOf } from "../../../fleet/endpoints.ts";
+import { readRoute } from "../../../fleet/read-deployed.ts";
+import type { DeployedRoute } from "../../../lib/deployed.ts";
 import { issueCertificate } from "../../../lib/issue-certificate.ts";
+
+vi.mock(import("../../../fleet/read-deployed.ts"), async (original) => ({
+  ...(await original()),
+  readRoute: vi.fn<typeof readRoute>(),
+}));
+vi.mock(import("../../../fleet/endpoints.ts"), () => ({
+  endpointsOf: vi.fn<typeof endpointsOf>(),
+}));
 
 const limits: Limits = { confirmWithinMs: 1000, certificateDays: 7, clockSkewMs: 5000 };
 const rise: Rise = {
@@ -120,5 +133,80 @@ describe("the check of the certificate authorities", () => {
   it("names one that is missing", async () => {
     const empty = context({ core: { readNamespacedSecret: () => Promise.resolve({ data: {} }) } });
     expect(await certificates.run(empty)).toHaveLength(2);
+  });
+});
+
+describe("the check that nobody has changed the routes", () => {
+  const route = (generation: number): DeployedRoute => ({
+    stable: "v1",
+    canary: "v2",
+    weight: 0,
+    generation,
+    replaces: undefined,
+    http: [],
+    images: {},
+  });
+  const started = (): CheckContext => {
+    const found = context({});
+    const changes = new Map([["cluster-0", { route: route(4), http: [] }]]);
+    return { ...found, rises: [{ ...rise, changes }] };
+  };
+
+  it("compares with what the update has begun with", async () => {
+    vi.mocked(readRoute).mockResolvedValue(route(4));
+    expect(await unchanged.run(started())).toEqual([]);
+  });
+
+  it.each([route(5), undefined])("says so when there is another one, or none", async (now) => {
+    vi.mocked(readRoute).mockResolvedValue(now);
+    const [finding] = await unchanged.run(started());
+    expect(finding?.seen).toBe("somebody has changed those of user/user-service since");
+  });
+});
+
+describe("the check of the gateways", () => {
+  const pod = { metadata: { name: "client", namespace: "user" } };
+  const reached = (error?: string) => ({
+    proxies: () => Promise.resolve([pod]),
+    exec: () => (error === undefined ? Promise.resolve("") : Promise.reject(new Error(error))),
+  });
+  const notReady = (last: string) =>
+    `pilot-agent failed:\nError: timeout waiting for Envoy proxy to become ready. Last error: ${last}`;
+  const remote = [
+    { address: "10.0.0.5", port: 8080, healthy: true },
+    { address: "192.0.2.7", port: 15443, healthy: true },
+  ];
+
+  it("is content with a gateway that turns plain HTTP down", async () => {
+    vi.mocked(endpointsOf).mockResolvedValue(remote);
+    for (const last of ['Get "http://192.0.2.7:15443": EOF', "read: connection reset by peer"]) {
+      expect(await gateways.run(context(reached(notReady(last))))).toEqual([]);
+    }
+  });
+
+  it.each([
+    "dial tcp 192.0.2.7:15443: connect: no route to host",
+    "context deadline exceeded (Client.Timeout exceeded while awaiting headers)",
+    "<nil>",
+  ])("names the gateway that takes no connection: %s", async (last) => {
+    vi.mocked(endpointsOf).mockResolvedValue(remote);
+    const findings = await gateways.run(context(reached(notReady(last))));
+    expect(findings.map(({ seen }) => seen)).toEqual([
+      `user/client gets no connection to 192.0.2.7:15443 (${last})`,
+    ]);
+  });
+
+  it("fails when the pod cannot be asked", async () => {
+    vi.mocked(endpointsOf).mockResolvedValue(remote);
+    await expect(gateways.run(context(reached("pods/exec is forbidden")))).rejects.toThrow(
+      "forbidden",
+    );
+  });
+
+  it("has nothing to say where no proxy sends anything to another cluster", async () => {
+    for (const endpoints of [undefined, remote.slice(0, 1)]) {
+      vi.mocked(endpointsOf).mockResolvedValue(endpoints);
+      expect(await gateways.run(context(reached("never asked")))).toEqual([]);
+    }
   });
 });

@@ -153,6 +153,34 @@ describe("a cluster in quarantine", () => {
   });
 });
 
+describe("a weight that has fallen", () => {
+  const lowered = async () => {
+    const change = await prepare([at("cluster-a", 30), at("cluster-b", 30)], 10);
+    const [hook] = change.hooks("cluster-a", KEY)?.afterUpdate ?? [];
+    if (typeof hook !== "function") throw new Error("there is no hook after the update");
+    await hook({ urn: "", id: "", name: "", type: "" });
+  };
+
+  it("is served by every Envoy before the command ends", async () => {
+    vi.mocked(confirmWeight).mockResolvedValue([]);
+    await expect(lowered()).resolves.toBeUndefined();
+    expect(confirmWeight).toHaveBeenCalledTimes(2);
+  });
+
+  it("fails the command when Envoys do not follow, and names those of all clusters", async () => {
+    vi.mocked(confirmWeight).mockImplementation(({ name }) =>
+      Promise.reject(new Error(`an Envoy of ${name} serves 30 %`)),
+    );
+    await expect(lowered()).rejects.toThrow(
+      [
+        "The weight is 10 % now in cluster-a, cluster-b, but not every Envoy follows:",
+        " - an Envoy of cluster-a serves 30 %",
+        " - an Envoy of cluster-b serves 30 %",
+      ].join("\n"),
+    );
+  });
+});
+
 describe("a weight that is to rise", () => {
   const declared = (change: WeightChange) => {
     for (const cluster of ["cluster-a", "cluster-b"]) change.declare(cluster, KEY, [{ new: 10 }]);

@@ -1,0 +1,111 @@
+import { beforeEach, describe, expect, it, vi } from "vitest";
+
+import type { Limits, Rise } from "../../../fleet/checks/check.ts";
+import { runChecks } from "../../../fleet/checks/index.ts";
+import type { MeshCluster } from "../../../fleet/cluster.ts";
+import { confirmWeight } from "../../../fleet/confirm.ts";
+import { raiseWeights } from "../../../fleet/raise-weights.ts";
+import { readRoute } from "../../../fleet/read-deployed.ts";
+import { writeRoutes } from "../../../fleet/write-routes.ts";
+import type { DeployedRoute } from "../../../lib/deployed.ts";
+
+vi.mock(import("../../../fleet/checks/index.ts"), () => ({ runChecks: vi.fn<typeof runChecks>() }));
+vi.mock(import("../../../fleet/confirm.ts"), () => ({
+  confirmWeight: vi.fn<typeof confirmWeight>(),
+}));
+vi.mock(import("../../../fleet/read-deployed.ts"), async (original) => ({
+  ...(await original()),
+  readRoute: vi.fn<typeof readRoute>(),
+}));
+vi.mock(import("../../../fleet/write-routes.ts"), async (original) => ({
+  ...(await original()),
+  writeRoutes: vi.fn<typeof writeRoutes>(),
+}));
+
+const limits: Limits = { confirmWithinMs: 1000, certificateDays: 7, clockSkewMs: 5000 };
+const names = ["cluster-a", "cluster-b"];
+const clusters = names.map((name) => ({ name }) as MeshCluster);
+
+function route(weight: number, version: number): DeployedRoute {
+  return {
+    stable: "v1",
+    canary: "v2",
+    weight,
+    generation: version,
+    resourceVersion: String(version),
+    replaces: undefined,
+    http: [{ weight }],
+    images: {},
+  };
+}
+
+const rise: Rise = {
+  service: "user-service",
+  namespace: "user",
+  canary: "v2",
+  replicas: 2,
+  weight: 30,
+  host: "user-service.user.svc.cluster.local",
+  hosts: [],
+  changes: new Map(names.map((name) => [name, { route: route(10, 7), http: [{ weight: 30 }] }])),
+};
+
+/** What is in the API servers now, by cluster, and every write that they were sent. */
+let now: Record<string, DeployedRoute>;
+let writes: { cluster: string; http: unknown; replacing: unknown }[];
+
+beforeEach(() => {
+  now = Object.fromEntries(names.map((name) => [name, route(10, 7)]));
+  writes = [];
+  vi.mocked(runChecks).mockReset().mockResolvedValue([]);
+  vi.mocked(confirmWeight).mockReset().mockResolvedValue([]);
+  vi.mocked(readRoute).mockImplementation(({ name }) => Promise.resolve(now[name]));
+  vi.mocked(writeRoutes).mockImplementation(({ name }, _service, http, options) => {
+    writes.push({ cluster: name, http, replacing: options?.replacing });
+    const [{ weight }] = http as [{ weight: number }];
+    now[name] = route(weight, 8);
+    return Promise.resolve();
+  });
+});
+
+describe("raiseWeights", () => {
+  it("writes in every cluster the state that replaces what was read", async () => {
+    const { raised } = await raiseWeights(clusters, [rise], limits);
+    expect(raised).toBe(true);
+    expect(writes).toEqual(
+      names.map((cluster) => ({ cluster, http: [{ weight: 30 }], replacing: "7" })),
+    );
+  });
+
+  it("writes nowhere when one cluster fails a check", async () => {
+    vi.mocked(runChecks).mockImplementation(({ cluster }) =>
+      Promise.resolve(cluster.name === "cluster-b" ? ["it is day: no, it is night."] : []),
+    );
+    const { raised, text } = await raiseWeights(clusters, [rise], limits);
+    expect(raised).toBe(false);
+    expect(text).toContain(
+      "The weight has risen in no cluster:\n - cluster-b: it is day: no, it is night.",
+    );
+    expect(writes).toEqual([]);
+  });
+
+  it("gives every cluster its weight back when an Envoy does not follow", async () => {
+    vi.mocked(confirmWeight).mockRejectedValue(new Error("user/client serves 10 %"));
+    const { text } = await raiseWeights(clusters, [rise], limits);
+    expect(text).toContain("The weight was taken back in all clusters:");
+    expect(text).toContain(" - cluster-a: serving the weight: user/client serves 10 %");
+    expect(writes.slice(2)).toEqual(
+      names.map((cluster) => ({ cluster, http: [{ weight: 10 }], replacing: "8" })),
+    );
+  });
+
+  it("leaves a weight alone that somebody has lowered in the meantime", async () => {
+    vi.mocked(confirmWeight).mockImplementation(() => {
+      now["cluster-b"] = route(0, 9);
+      return Promise.reject(new Error("user/client serves 0 %"));
+    });
+    const { text } = await raiseWeights(clusters, [rise], limits);
+    expect(writes.slice(2).map(({ cluster }) => cluster)).toEqual(["cluster-a"]);
+    expect(text).toContain(" - cluster-b: v2 of user/user-service has 0 %");
+  });
+});
