@@ -1,6 +1,6 @@
 # Everything a user or the gate calls; each target does its own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help setup packages demo test check workflows unit preview lab-up lab-down lab-status lab-logs lab-shell
+.PHONY: help setup packages demo test mutation kill-campaign check workflows unit preview lab-up lab-down lab-status lab-logs lab-shell
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
@@ -9,7 +9,7 @@ ACTIONLINT = sh lab/bootstrap.sh go -C tools/actionlint tool actionlint -shellch
 	$(addprefix ../../,$(wildcard .github/workflows/*.yml))
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
 setup: ## Install Node, Go and the packages this project needs
 	@sh lab/bootstrap.sh
@@ -24,6 +24,12 @@ test: setup ## Formatter, linter, types, dead code, generated files, unit tests,
 	@npm run --silent check
 	@$(ACTIONLINT)
 	@vitest run $(VITEST_ARGS)
+
+mutation: packages ## Take what makes a release safe out of the program, piece by piece: unit tests must fail each time
+	@node test/mutation/cli.ts
+
+kill-campaign: setup ## Kill updates at random moments on the lab: make kill-campaign RUNS=20 SEED=7
+	@KILL_RUNS=$(or $(RUNS),20) KILL_SEED=$(or $(SEED),$(shell date +%s)) vitest run --project lab test/lab/faults/killed.test.ts
 
 check: packages ## Formatter, linter, types, dead code and generated files only
 	@npm run --silent check

@@ -13,7 +13,7 @@ export default defineConfig({
           globalSetup: ["test/lab/setup.ts"],
           // The tests share two clusters: one file after the other.
           fileParallelism: false,
-          testTimeout: 180_000,
+          testTimeout: 600_000,
           hookTimeout: 600_000,
           sequence: { groupOrder: 1 },
         },

@@ -1,11 +1,23 @@
+import path from "node:path";
+
 import { componentsOf } from "../../lab/clusters/cluster.ts";
 import { findProcess } from "../../lab/clusters/component-process.ts";
 import { knownNodes } from "../../lab/clusters/lab.ts";
+import type { Node } from "../../lab/clusters/node.ts";
+import { processInfos } from "../../lab/clusters/proc.ts";
 import { labPaths } from "../../lab/environment.ts";
 import { labSettings } from "../../lab/settings.ts";
 import { until } from "../../lib/until.ts";
 
 const settings = labSettings();
+
+async function nodeOf(cluster: string): Promise<Node> {
+  const nodes = (await knownNodes(settings)) ?? [];
+  const node = nodes.find((candidate) => candidate.cluster.name === cluster);
+  if (!node) throw new Error(`there is no cluster ${cluster}`);
+  await node.find();
+  return node;
+}
 
 /** Sends a signal to the process of a component, such as kube-apiserver, of one cluster. */
 export async function signal(
@@ -13,10 +25,7 @@ export async function signal(
   name: string,
   signal: "SIGKILL" | "SIGSTOP" | "SIGCONT",
 ): Promise<void> {
-  const nodes = (await knownNodes(settings)) ?? [];
-  const node = nodes.find((candidate) => candidate.cluster.name === cluster);
-  if (!node) throw new Error(`there is no cluster ${cluster}`);
-  await node.find();
+  const node = await nodeOf(cluster);
   const component = componentsOf(node, labPaths(settings).bin).find((entry) => entry.name === name);
   const running = component && (await findProcess(component, node));
   if (!running) throw new Error(`${name} of ${cluster} is not running`);
@@ -29,4 +38,24 @@ export async function signal(
     },
     { timeoutMs: 10_000 },
   );
+}
+
+/**
+ * Sends a signal to a program that runs in a pod, such as envoy or pilot-discovery.
+ *
+ * @param pod the pod's name, or how it begins
+ */
+export async function signalInPod(
+  cluster: string,
+  pod: string,
+  program: string,
+  signal: "SIGSTOP" | "SIGCONT",
+): Promise<void> {
+  const infos = await processInfos(await (await nodeOf(cluster)).cgroup.processes());
+  const found = infos.filter(
+    ({ argv, env }) =>
+      path.basename(argv[0] ?? "") === program && env.get("POD_NAME")?.startsWith(pod),
+  );
+  if (found.length === 0) throw new Error(`no ${program} runs in ${pod} of ${cluster}`);
+  for (const { pid } of found) process.kill(pid, signal);
 }

@@ -5,15 +5,14 @@ import { z } from "zod";
 
 import type { MeshCluster } from "../../fleet/cluster.ts";
 import { readRoute } from "../../fleet/read-deployed.ts";
-import { loadFromOutside, loadInMesh, type LoadClient } from "../../lab/demo/load.ts";
 import { userService } from "../../lab/mesh/user-service.ts";
 import { labSettings } from "../../lab/settings.ts";
 import { sameShares } from "../../lib/deployed.ts";
 import { until } from "../../lib/until.ts";
 import type { Split } from "../../lib/weights.ts";
-import { ingressAddress, labClusters, labPulumi } from "./lab.ts";
-
-const clusters = labClusters();
+import { labPulumi } from "./lab.ts";
+import { underLoad } from "./load.ts";
+import { clusters, first, second, service } from "./release.ts";
 
 const created = z.looseObject({
   items: z
@@ -62,9 +61,7 @@ async function everywhere(times: (cluster: MeshCluster) => Promise<number[]>): P
   return (await Promise.all(clusters.map(times))).flat();
 }
 
-const [first, second] = clusters as [MeshCluster, MeshCluster];
 const pulumi = labPulumi();
-const service = { service: userService.name, namespace: userService.namespace };
 const configFile = path.join(labSettings().root, "Pulumi.lab.yaml");
 
 /** Sets keys of the service's config, removes those without a value, and updates. */
@@ -107,22 +104,17 @@ describe("the installation", () => {
 });
 
 describe("a release that has come to its end", () => {
+  const load = underLoad({ inMesh: [first], outside: [second] });
   let config: string;
-  let clients: LoadClient[] = [];
 
   beforeAll(async () => {
     config = await readFile(configFile, "utf8");
-    clients = [
-      await loadInMesh(first, `http://${userService.host}/`),
-      loadFromOutside(second.name, userService.ingressHost, await ingressAddress(second.name)),
-    ];
     await change({}, 10);
     await change({}, 30);
     await change({}, 100);
   });
 
   afterAll(async () => {
-    await Promise.all(clients.map((client) => client.stop()));
     await writeFile(configFile, config);
     // From the promoted version back to the canary that serves everything, and then down.
     await change({}, 100);
@@ -156,7 +148,7 @@ describe("a release that has come to its end", () => {
     await until(
       "an answer of the next version at every client",
       () => {
-        const missing = clients.filter(
+        const missing = load.clients.filter(
           ({ answers }) => !answers.some(({ version }) => version === "v3"),
         );
         if (missing.length > 0) throw new Error(missing.map(({ name }) => name).join(", "));
@@ -167,12 +159,6 @@ describe("a release that has come to its end", () => {
   });
 
   it("has failed no request", () => {
-    for (const { name, answers } of clients) {
-      expect(answers.length, name).toBeGreaterThan(100);
-      expect(
-        answers.flatMap(({ failure }) => failure ?? []),
-        name,
-      ).toEqual([]);
-    }
+    load.expectNoFailure();
   });
 });

@@ -57,3 +57,10 @@ export async function expectEverywhere(weight: number): Promise<void> {
   const weights = await confirmWeights(clusters, weight);
   expect(weights.map(({ apiServer }) => apiServer)).toEqual(clusters.map(() => weight));
 }
+
+/** `pulumi up` after the fault is gone: all clusters serve the weight, and nothing is left to do. */
+export async function expectMended(weight: number): Promise<void> {
+  await change(weight);
+  await expectEverywhere(weight);
+  expect((await pulumi.preview()).value).toEqual([]);
+}

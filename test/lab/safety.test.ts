@@ -1,15 +1,13 @@
 import { PatchStrategy, type KubernetesObject, type V1Deployment } from "@kubernetes/client-node";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 
 import type { MeshCluster } from "../../fleet/cluster.ts";
 import { writeRoutes } from "../../fleet/write-routes.ts";
 import { userService } from "../../lab/mesh/user-service.ts";
-import { labSettings } from "../../lab/settings.ts";
-import { labUp } from "../../lab/up.ts";
-import { until } from "../../lib/until.ts";
 import { withWeight } from "../../lib/deployed.ts";
-import { signal } from "./component.ts";
+import { until } from "../../lib/until.ts";
 import { labPulumi } from "./lab.ts";
+import { underLoad } from "./load.ts";
 import { letWritesThrough, refuseWrites } from "./refuse-writes.ts";
 import {
   change,
@@ -28,6 +26,7 @@ const deployment = {
   name: `${userService.name}-${userService.canary}`,
   namespace: userService.namespace,
 };
+const load = underLoad({ inMesh: [first, second], outside: [second] });
 
 async function scaleCanary(cluster: MeshCluster, replicas: number): Promise<void> {
   await cluster.objects.patch(
@@ -129,46 +128,6 @@ describe("a cluster that refuses the write", () => {
   });
 });
 
-describe("an API server that does not answer", () => {
-  afterEach(async () => {
-    await labUp(labSettings());
-  });
-
-  it("keeps the weight from rising, by name, and lets the others fall", async () => {
-    await change(10);
-    await signal(second.name, "kube-apiserver", "SIGSTOP");
-    try {
-      const [before] = await deployed([first]);
-      await pulumi.setWeight(30);
-      const refused = `weight: must not rise while ${second.name} cannot be reached, got 30. Mend it first (${second.name}: no answer in time)`;
-      expect(await failure(pulumi.preview())).toContain(refused);
-      expect(await failure(pulumi.up("safety test: up"))).toContain(refused);
-      expect(await deployed([first])).toEqual([before]);
-
-      const text = await failure(change(0));
-      expect(text).toContain(` - ${second.name}: no answer in time`);
-      expect(text).toContain(`The weight is 0 % now in ${first.name}.`);
-      expect((await deployed([first]))[0]?.weight).toBe(0);
-    } finally {
-      await signal(second.name, "kube-apiserver", "SIGCONT");
-    }
-    await pulumi.up("safety test: the cluster is back");
-    await expectEverywhere(0);
-    expect((await pulumi.preview()).value).toEqual([]);
-  });
-
-  it("is mended with the lab, and the next update makes all clusters the same", async () => {
-    await change(10);
-    await signal(second.name, "kube-apiserver", "SIGKILL");
-    const text = await failure(change(0));
-    expect(text).toMatch(new RegExp(` - ${second.name}: .*ECONNREFUSED`));
-    expect((await deployed([first]))[0]?.weight).toBe(0);
-    await labUp(labSettings());
-    await pulumi.up("safety test: mended");
-    await expectEverywhere(0);
-  });
-});
-
 describe("a weight that somebody has changed by hand", () => {
   it.each([{ by: 30 }, { by: 0 }])(
     "to $by % in one cluster is seen by the preview and put right by the update",
@@ -182,4 +141,10 @@ describe("a weight that somebody has changed by hand", () => {
       expect((await pulumi.preview()).value).toEqual([]);
     },
   );
+});
+
+describe("every client", () => {
+  it("was answered all the time", () => {
+    load.expectNoFailure();
+  });
 });

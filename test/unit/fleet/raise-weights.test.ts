@@ -45,6 +45,7 @@ const rise: Rise = {
   canary: "v2",
   replicas: 2,
   weight: 30,
+  quarantine: [],
   host: "user-service.user.svc.cluster.local",
   hosts: [],
   changes: new Map(names.map((name) => [name, { route: route(10, 7), http: [{ weight: 30 }] }])),

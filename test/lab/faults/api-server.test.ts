@@ -1,0 +1,171 @@
+import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
+
+import type { MeshCluster } from "../../../fleet/cluster.ts";
+import { labSettings } from "../../../lab/settings.ts";
+import { labUp } from "../../../lab/up.ts";
+import { until } from "../../../lib/until.ts";
+import { signal } from "../component.ts";
+import { labPulumi } from "../lab.ts";
+import { underLoad } from "../load.ts";
+import { change, deployed, expectMended, failure, first, second } from "../release.ts";
+import { watchWrites, type WriteHook } from "./write-hook.ts";
+
+const pulumi = labPulumi();
+// A client in the mesh of the second cluster would lose its log with the API server.
+const load = underLoad({ inMesh: [first], outside: [first, second] });
+
+/** Waits until the weight has arrived in an API server. */
+async function arrival(cluster: MeshCluster, weight: number): Promise<void> {
+  await until(
+    `${cluster.name} to have ${weight} %`,
+    async () => {
+      const [now] = await deployed([cluster]);
+      if (now?.weight !== weight) throw new Error(`it has ${now?.weight ?? 0} %`);
+    },
+    { timeoutMs: 60_000 },
+  );
+}
+
+beforeEach(async () => {
+  await change(0);
+});
+
+afterAll(async () => {
+  await expectMended(0);
+});
+
+describe("an API server that does not answer", () => {
+  afterEach(async () => {
+    await labUp(labSettings());
+  });
+
+  it("keeps the weight from rising, by name, and lets the others fall", async () => {
+    await change(10);
+    await signal(second.name, "kube-apiserver", "SIGSTOP");
+    try {
+      const [before] = await deployed([first]);
+      await pulumi.setWeight(30);
+      const refused = `weight: must not rise while ${second.name} cannot be reached, got 30. Mend it first (${second.name}: no answer in time)`;
+      expect(await failure(pulumi.preview())).toContain(refused);
+      expect(await failure(pulumi.up("lab test: up"))).toContain(refused);
+      expect(await deployed([first])).toEqual([before]);
+
+      const text = await failure(change(0));
+      expect(text).toContain(` - ${second.name}: no answer in time`);
+      expect(text).toContain(`The weight is 0 % now in ${first.name}.`);
+      expect((await deployed([first]))[0]?.weight).toBe(0);
+    } finally {
+      await signal(second.name, "kube-apiserver", "SIGCONT");
+    }
+    await expectMended(0);
+  });
+
+  it("is mended with the lab, and the next update makes all clusters the same", async () => {
+    await change(10);
+    await signal(second.name, "kube-apiserver", "SIGKILL");
+    const text = await failure(change(0));
+    expect(text).toMatch(new RegExp(` - ${second.name}: .*ECONNREFUSED`));
+    expect((await deployed([first]))[0]?.weight).toBe(0);
+    await labUp(labSettings());
+    await expectMended(0);
+  });
+});
+
+describe("an API server that stops while the weight changes", () => {
+  let hook: WriteHook | undefined;
+
+  /** Stops a cluster's API server in the middle of a write; gives what the command then says. */
+  async function stopDuringWrite(
+    cluster: MeshCluster,
+    { of, from, meanwhile }: { of: number; from: number; meanwhile: () => Promise<void> },
+  ): Promise<string> {
+    let armed = false;
+    hook = await watchWrites(cluster, (weight) => (armed && weight === of ? "hold" : "pass"));
+    armed = true;
+    const text = failure(change(from));
+    await hook.held;
+    await meanwhile();
+    await signal(cluster.name, "kube-apiserver", "SIGSTOP");
+    try {
+      return await text;
+    } finally {
+      await signal(cluster.name, "kube-apiserver", "SIGCONT");
+    }
+  }
+
+  afterEach(async () => {
+    await hook?.remove();
+    hook = undefined;
+    await labUp(labSettings());
+  });
+
+  it("between the two writes: the other cluster goes back", async () => {
+    const text = await stopDuringWrite(second, {
+      of: 10,
+      from: 10,
+      meanwhile: () => arrival(first, 10),
+    });
+    expect(text).toContain(`The weight was taken back in all clusters but ${second.name}:`);
+    expect(text).toContain(` - ${second.name}: writing the weight: no answer in time`);
+    expect(text).toContain(`${first.name}: v2 of user/user-service has 0 %`);
+    expect(text).toContain(`${second.name}: v2 of user/user-service has 0 % or 10 %`);
+    expect(text).toContain(`Mend ${second.name}, then run pulumi up again`);
+    expect((await deployed([first]))[0]?.weight).toBe(0);
+    await hook?.remove();
+    await expectMended(10);
+  });
+
+  it("dead between the two writes: the other cluster goes back", async () => {
+    hook = await watchWrites(second, (weight) => (weight === 10 ? "hold" : "pass"));
+    const text = failure(change(10));
+    await hook.held;
+    await arrival(first, 10);
+    await signal(second.name, "kube-apiserver", "SIGKILL");
+    expect(await text).toContain(`The weight was taken back in all clusters but ${second.name}:`);
+    expect((await deployed([first]))[0]?.weight).toBe(0);
+    await labUp(labSettings());
+    await hook.remove();
+    await expectMended(10);
+  });
+
+  it("during a fall: the other cluster has fallen already", async () => {
+    await change(10);
+    const text = await stopDuringWrite(second, {
+      of: 0,
+      from: 0,
+      meanwhile: () => arrival(first, 0),
+    });
+    expect(text).toContain(` - ${second.name}: no answer in time`);
+    expect(text).toContain(`The weight is 0 % now in ${first.name}.`);
+    await hook?.remove();
+    await expectMended(0);
+  });
+
+  it("while the weight is taken back: the error names it and what it may have", async () => {
+    // The second cluster takes the weight, the first one does not: the second has to go back.
+    const refusing = await watchWrites(first, (weight) => (weight === 10 ? "refuse" : "pass"));
+    try {
+      const text = await stopDuringWrite(second, {
+        of: 0,
+        from: 10,
+        meanwhile: () => Promise.resolve(),
+      });
+      expect(text).toContain(`The weight was taken back in all clusters but ${second.name}:`);
+      expect(text).toContain(` - ${first.name}: writing the weight: `);
+      expect(text).toContain("no new weight today");
+      expect(text).toContain(` - ${second.name}: taking the weight back: `);
+      expect(text).toContain(`${second.name}: v2 of user/user-service has 0 % or 10 %`);
+    } finally {
+      await refusing.remove();
+    }
+    await hook?.remove();
+    // A lower weight puts it right too.
+    await expectMended(0);
+  });
+});
+
+describe("every client", () => {
+  it("was answered all the time", () => {
+    load.expectNoFailure();
+  });
+});

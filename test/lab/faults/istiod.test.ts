@@ -1,0 +1,72 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+import { ISTIOD_HTTP_PORT, istiodPods } from "../../../fleet/checks/istiod.ts";
+import { get } from "../../../fleet/pod-http.ts";
+import { writeRoutes } from "../../../fleet/write-routes.ts";
+import { confirmWeights } from "../../../lab/demo/measure.ts";
+import { until } from "../../../lib/until.ts";
+import { signalInPod } from "../component.ts";
+import { underLoad } from "../load.ts";
+import {
+  change,
+  deployed,
+  expectMended,
+  failure,
+  first,
+  route,
+  second,
+  service,
+} from "../release.ts";
+
+const load = underLoad({ inMesh: [first, second], outside: [first, second] });
+
+/** Whether the second cluster's istiod, which has been stopped, serves again. */
+async function istiodIsBack(): Promise<void> {
+  await until(
+    `istiod of ${second.name} to serve`,
+    async () => {
+      const pods = await istiodPods(second);
+      for (const pod of pods) await get(second, pod, ISTIOD_HTTP_PORT, "/ready");
+      if (pods.length === 0) throw new Error("no pod of it runs");
+      // Its webhook must be reached too, through a Service whose endpoints are ready.
+      const { http } = await route(second);
+      await writeRoutes(second, service, http);
+    },
+    { timeoutMs: 120_000, everyMs: 500 },
+  );
+}
+
+describe("an istiod that does not answer", () => {
+  beforeAll(async () => {
+    await change(10);
+    await signalInPod(second.name, "istiod-", "pilot-discovery", "SIGSTOP");
+  });
+
+  afterAll(async () => {
+    await signalInPod(second.name, "istiod-", "pilot-discovery", "SIGCONT");
+    await istiodIsBack();
+    await expectMended(0);
+  });
+
+  it("keeps the weight from rising in any cluster, by name", async () => {
+    const before = await deployed();
+    const text = await failure(change(30));
+    expect(text).toContain("The weight has risen in no cluster:");
+    expect(text).toContain(` - ${second.name}: istiod serves: no, `);
+    expect(await deployed()).toEqual(before);
+  });
+
+  it("lets the other clusters fall, and names the one whose routes nobody validates", async () => {
+    const text = await failure(change(0));
+    expect(text).toContain(`The weight is 0 % now in ${first.name}.`);
+    expect(text).toMatch(new RegExp(` - ${second.name}: .*failed calling webhook`));
+    expect((await deployed([first]))[0]?.weight).toBe(0);
+    await confirmWeights([first], 0);
+  });
+});
+
+describe("every client", () => {
+  it("was answered all the time", () => {
+    load.expectNoFailure();
+  });
+});

@@ -1,0 +1,194 @@
+/** One thing taken out of the program, and the unit tests that must then fail. */
+export interface Mutant {
+  /** What is removed, as a person would say it. */
+  readonly removes: string;
+  readonly file: string;
+  /** A text that is in the file exactly once. */
+  readonly text: string;
+  readonly replacement: string;
+  /** Test files or folders to run. */
+  readonly tests: readonly string[];
+}
+
+const fleet = ["test/unit/fleet", "test/unit/lib/protocol.test.ts"];
+const change = ["test/unit/stacks/weight-change.test.ts"];
+const rules = ["test/unit/lib/release-rules.test.ts"];
+const program = ["test/unit/stacks/program.test.ts", "test/unit/stacks/index.test.ts"];
+
+export const mutants: readonly Mutant[] = [
+  {
+    removes: "the barrier: one cluster's refusal stops all",
+    file: "lib/protocol.ts",
+    text: `return allDone ? go("writing", all) : go("refused");`,
+    replacement: `return go("writing", all);`,
+    tests: fleet,
+  },
+  {
+    removes: "a check that throws counts as a no",
+    file: "fleet/checks/index.ts",
+    text: "return [`${name}: could not be checked: ${explain(error)}.`];",
+    replacement: "void explain(error);\n        return [];",
+    tests: fleet,
+  },
+  {
+    removes: "the bound of a check",
+    file: "fleet/checks/index.ts",
+    text: "await Promise.race([run(context), timeout.promise])",
+    replacement: "await run(context)",
+    tests: fleet,
+  },
+  {
+    removes: "the compensation after a refused write",
+    file: "lib/protocol.ts",
+    text: `return changed.length > 0 ? go("restoring", changed) : go("refused");`,
+    replacement: `return go("refused");`,
+    tests: fleet,
+  },
+  {
+    removes: "the compensation after an Envoy that does not follow",
+    file: "lib/protocol.ts",
+    text: `return allDone ? go("raised") : go("restoring", all);`,
+    replacement: `return go("raised");`,
+    tests: fleet,
+  },
+  {
+    removes: "the confirmation",
+    file: "lib/protocol.ts",
+    text: `if (allDone) return go("confirming", all);`,
+    replacement: `if (allDone) return go("raised");`,
+    tests: fleet,
+  },
+  {
+    removes: "the doubt about a write without an answer",
+    file: "lib/protocol.ts",
+    text: `outcome === "unsure" ? "unsure" : "old"`,
+    replacement: `"old"`,
+    tests: fleet,
+  },
+  {
+    removes: "an Envoy that serves another weight is late",
+    file: "fleet/confirm.ts",
+    text: "if (routes && served !== weight)",
+    replacement: "if (routes && served > 100)",
+    tests: fleet,
+  },
+  {
+    removes: "an Envoy that does not answer is late",
+    file: "fleet/confirm.ts",
+    text: "late.push(`${namespace}/${name} does not answer (${explain(error)})`);",
+    replacement: "void explain(error);",
+    tests: fleet,
+  },
+  {
+    removes: "one cluster: the first is not written to",
+    file: "fleet/raise-weights.ts",
+    text: `    clusters.map(({ name }) => name),
+    actions,`,
+    replacement: `    clusters.slice(1).map(({ name }) => name),
+    actions,`,
+    tests: fleet,
+  },
+  {
+    removes: "a write replaces only the state that was checked",
+    file: "fleet/raise-weights.ts",
+    text: "{ replacing: change.route.resourceVersion }",
+    replacement: "{ replacing: undefined }",
+    tests: fleet,
+  },
+  {
+    removes: "what somebody has lowered meanwhile stays",
+    file: "fleet/raise-weights.ts",
+    text: "if (!now || shareOf(now, rise.canary) !== rise.weight) return;",
+    replacement: "if (!now) return;",
+    tests: fleet,
+  },
+  {
+    removes: "routes changed since the update began are noticed",
+    file: "fleet/checks/unchanged.ts",
+    text: "before === undefined || before === now",
+    replacement: "before === undefined || before === now || before !== now",
+    tests: fleet,
+  },
+  {
+    removes: "down is free: it waits for the checks",
+    file: "stacks/weight-change.ts",
+    text: "return concerns(this.#falls)",
+    replacement:
+      "if (concerns(this.#falls)) return { beforeUpdate: [() => this.#raise()] };\n    return concerns(this.#falls)",
+    tests: change,
+  },
+  {
+    removes: "down at once, before anything is registered",
+    file: "stacks/weight-change.ts",
+    text: "await change.#lower()",
+    replacement: "new Map<string, string>()",
+    tests: change,
+  },
+  {
+    removes: "a cluster that cannot be lowered fails the command",
+    file: "stacks/weight-change.ts",
+    text: "change.#stopIfIncomplete(failed);",
+    replacement: "void failed;",
+    tests: change,
+  },
+  {
+    removes: "a cluster that fails keeps no other from falling",
+    file: "fleet/lower.ts",
+    text: "return [[cluster.name, explain(error)] as const];",
+    replacement: "throw new Error(explain(error));",
+    tests: fleet,
+  },
+  {
+    removes: "a failed rise fails the command",
+    file: "stacks/weight-change.ts",
+    text: "if (!raised) throw new Error(text);",
+    replacement: "void raised;",
+    tests: change,
+  },
+  {
+    removes: "Envoys that do not follow a fall fail the command",
+    file: "stacks/weight-change.ts",
+    text: "if (late.length > 0) {",
+    replacement: "if (late.length > 99) {",
+    tests: change,
+  },
+  {
+    removes: "all clusters rise by one hook",
+    file: "stacks/weight-change.ts",
+    text: 'const running = which === "raised" ? this.#raised : this.#lowered;',
+    replacement: 'const running = which === "lowered" ? this.#lowered : undefined;',
+    tests: change,
+  },
+  {
+    removes: "one phase at a time",
+    file: "lib/release-rules.ts",
+    text: 'return weight === next || allow.includes("skip-phase")',
+    replacement: 'return weight >= 0 || weight === next || allow.includes("skip-phase")',
+    tests: rules,
+  },
+  {
+    removes: "nothing rises while a cluster cannot be reached",
+    file: "lib/release-rules.ts",
+    text: "if (away.length === 0) return [];",
+    replacement: "if (away.length >= 0) return [];",
+    tests: rules,
+  },
+  {
+    removes: "order: DestinationRules of all clusters before the weights",
+    file: "stacks/release.ts",
+    text: "rules.resolve(made);",
+    replacement: "rules.resolve(made.slice(0, 0));",
+    tests: program,
+  },
+  {
+    removes: "order: Deployments of all clusters before the rules",
+    file: "stacks/release.ts",
+    text: `const route = new CanaryRoute(\`\${key}-route-\${cluster.name}\`, args, {
+        providers: { kubernetes: cluster.provider },
+        dependsOn: deployments,`,
+    replacement: `const route = new CanaryRoute(\`\${key}-route-\${cluster.name}\`, args, {
+        providers: { kubernetes: cluster.provider },
+        dependsOn: deployments.slice(0, 0),`,
+    tests: program,
+  },
+];
