@@ -62,7 +62,9 @@ export async function raiseWeights(
       text: `${rises.map(described).join("; ")}: ${switched(served)}.`,
     };
   }
-  return { raised: false, text: failureText(result, await table(clusters, rises)) };
+  const { places } = result.state;
+  const lost = Object.keys(places).filter((name) => places[name] === "lost");
+  return { raised: false, text: failureText(result, lost, await table(clusters, rises, lost)) };
 }
 
 function described(rise: Rise): string {
@@ -112,33 +114,38 @@ async function restoreAll(cluster: MeshCluster, rises: readonly Rise[]): Promise
   );
 }
 
-/** What each cluster serves now, read from its API server. */
+/** What each cluster serves now, read from its API server, save from those that have just not answered. */
 async function table(
   clusters: readonly MeshCluster[],
   rises: readonly Rise[],
+  lost: readonly string[],
 ): Promise<readonly string[]> {
   return Promise.all(
     rises.flatMap((rise) =>
       clusters.map(async (cluster) => {
         const head = `${cluster.name}: ${rise.canary} of ${serviceKey(rise)}`;
+        const change = rise.changes.get(cluster.name);
+        const wanted = weightIn(rise, cluster.name);
+        const either = change
+          ? `${head} has ${shareOf(change.route, rise.canary)} % or ${wanted} %`
+          : `${head} has ${wanted} %`;
+        if (lost.includes(cluster.name)) return either;
         try {
           const route = await readRoute(cluster, rise);
           return `${head} has ${route ? shareOf(route, rise.canary) : 0} %`;
         } catch (error) {
-          const change = rise.changes.get(cluster.name);
-          const wanted = weightIn(rise, cluster.name);
-          const may = change
-            ? `${shareOf(change.route, rise.canary)} % or ${wanted} %`
-            : `${wanted} %`;
-          return `${head} has ${may}, it cannot be read (${explain(error)})`;
+          return `${either}, it cannot be read (${explain(error)})`;
         }
       }),
     ),
   );
 }
 
-function failureText({ state, reasons }: Raised, now: readonly string[]): string {
-  const lost = Object.keys(state.places).filter((name) => state.places[name] === "lost");
+function failureText(
+  { state, reasons }: Raised,
+  lost: readonly string[],
+  now: readonly string[],
+): string {
   const doing = {
     checking: "",
     writing: "writing the weight: ",

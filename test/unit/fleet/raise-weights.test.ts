@@ -100,6 +100,28 @@ describe("raiseWeights", () => {
     );
   });
 
+  it("does not ask a cluster again that could not be taken back, and says what it may have", async () => {
+    vi.mocked(writeRoutes).mockImplementation(({ name }) =>
+      name === "cluster-b" ? Promise.reject(new Error("no answer in time")) : Promise.resolve(),
+    );
+    vi.mocked(readRoute).mockImplementation(({ name }) =>
+      name === "cluster-b" ? Promise.reject(new Error("still none")) : Promise.resolve(now[name]),
+    );
+    vi.useFakeTimers();
+    try {
+      const report = raiseWeights(clusters, [rise], limits);
+      await vi.advanceTimersByTimeAsync(60_000);
+      const { text } = await report;
+      expect(text).toContain("The weight was taken back in all clusters but cluster-b:");
+      expect(text).toMatch(/ - cluster-b: taking the weight back: timed out .*: still none\n/);
+      expect(text).toContain(
+        " - cluster-a: v2 of user/user-service has 10 %\n - cluster-b: v2 of user/user-service has 10 % or 30 %\n",
+      );
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it("leaves a weight alone that somebody has lowered in the meantime", async () => {
     vi.mocked(confirmWeight).mockImplementation(() => {
       now["cluster-b"] = route(0, 9);
