@@ -6,6 +6,7 @@ import {
   type Digest,
   type Step,
 } from "./digest.ts";
+import { REPLACES } from "../lib/manifests/routing-annotations.ts";
 import { parsePath } from "./property-path.ts";
 import { shownAt } from "./secrets.ts";
 
@@ -85,12 +86,18 @@ function change(step: Step, action: Action): Change {
   };
 }
 
+/** Whether a property says nothing but that the cluster differs from Pulumi's state, or is to. */
+export function isMark(path: string): boolean {
+  return parsePath(path).at(-1) === REPLACES;
+}
+
 function propertyChanges(step: Step, type: string): PropertyChange[] {
   const olds = step.oldState;
   const news = step.newState;
   const details = step.detailedDiff ?? {};
   const paths = Object.keys(details).length > 0 ? Object.keys(details) : changedKeys(step);
-  return paths
+  const telling = paths.filter((path) => !isMark(path));
+  return (telling.length > 0 ? telling : paths)
     .map((path) => {
       const parts = parsePath(path);
       const before = details[path]?.inputDiff === false ? olds?.outputs : olds?.inputs;

@@ -1,5 +1,5 @@
 import { stripVTControlCharacters } from "node:util";
-import { ACTIONS, changes, type Change, type PropertyChange } from "./changes.ts";
+import { ACTIONS, changes, isMark, type Change, type PropertyChange } from "./changes.ts";
 import type { Digest } from "./digest.ts";
 import { withoutKeys } from "./secrets.ts";
 import { traffic, type Share } from "./traffic.ts";
@@ -150,6 +150,7 @@ function changeLines({ action, kind, name, properties }: Change): readonly strin
 }
 
 function propertyLine(change: PropertyChange): string {
+  if (isMark(change.path)) return "  - the cluster has something else than Pulumi's state";
   const [before, after] = [inWords(change.old), inWords(change.new)];
   return `  - ${code(change.path)}: ${shorten(before, after)} → ${shorten(after, before)}`;
 }

@@ -102,6 +102,38 @@ describe("a preview as Markdown", () => {
     expect(text).not.toContain("info");
   });
 
+  it("leaves out the mark by which Pulumi sees what a cluster has, unless that is all there is", () => {
+    const route = (generation: number, weight: number) => ({
+      metadata: {
+        name: "user-service",
+        namespace: "user",
+        annotations: { "istio-canary/replaces": `generation ${generation}` },
+      },
+      spec: { http: [{ weight }] },
+    });
+    const marked = (diff: readonly string[]) =>
+      renderPreview(
+        digest([
+          step({
+            op: "update",
+            type: "kubernetes:networking.istio.io/v1:VirtualService",
+            name: "user-service.user-route-cluster-a-weights",
+            cluster: "cluster-a",
+            old: route(3, 10),
+            new: route(7, 30),
+            diff: Object.fromEntries(diff.map((path) => [path, true])),
+          }),
+        ]),
+        options,
+      );
+    const mark = 'metadata.annotations["istio-canary/replaces"]';
+    expect(marked([mark, "spec.http[0].weight"])).not.toContain("generation");
+    expect(marked([mark, "spec.http[0].weight"])).toContain("`spec.http[0].weight`: `10` → `30`");
+    expect(marked([mark])).toContain(
+      "- **change** VirtualService `user/user-service`\n  - the cluster has something else than Pulumi's state\n",
+    );
+  });
+
   it("shows values in one line each, whatever is in them", () => {
     expect(line("a\nb", "c`d")).toBe("  - `spec.x`: `a\\nb` → `` c`d ``");
     expect(line(undefined, { b: [1, "2"] })).toBe('  - `spec.x`: none → `{"b":[1,"2"]}`');
