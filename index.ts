@@ -1,22 +1,27 @@
 import { loadConfig } from "./stacks/config.ts";
+import { joinMesh } from "./stacks/mesh-stack.ts";
 import { installMesh } from "./stacks/mesh.ts";
 import { releaseServices } from "./stacks/release.ts";
 import { WeightChange } from "./stacks/weight-change.ts";
 
-const settings = loadConfig();
+const settings = await loadConfig();
 const change = await WeightChange.prepare(settings);
-const mesh = installMesh(settings);
-const traffic = releaseServices(settings, mesh.clusters, change);
+const { clusters: members, ...about } =
+  "meshStack" in settings ? joinMesh(settings) : installMesh(settings);
+const traffic = releaseServices(settings, members, change);
 
 /** Percent of requests for the canary, in every cluster that is not in quarantine. */
 export const weight = change.complete().apply(() => settings.weight);
 
 /** When the root certificate of the mesh ends. */
-export const rootCaExpires = mesh.rootExpires;
+export const rootCaExpires = about.rootExpires;
+
+/** What stacks need whose services run in this one's mesh, or the stack whose mesh this one uses. */
+export const mesh = about.output;
 
 /** What there is in each cluster. */
 export const clusters = Object.fromEntries(
-  mesh.clusters.map(({ name, network, istioVersion, caExpires, eastWestAddresses, ingress }) => [
+  members.map(({ name, network, istioVersion, caExpires, eastWestAddresses, ingress }) => [
     name,
     {
       network,

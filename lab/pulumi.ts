@@ -22,6 +22,10 @@ const previewJson = z.looseObject({
     .default([]),
 });
 
+const exported = z.looseObject({
+  deployment: z.looseObject({ resources: z.array(z.looseObject({ urn: z.string() })).default([]) }),
+});
+
 /** What a command gave, and how long it took. */
 export interface Timed<T> {
   readonly value: T;
@@ -99,6 +103,40 @@ export class PulumiCli {
   /** Takes the lock away that a killed command has left. */
   async cancel(): Promise<void> {
     await this.#command(["cancel", "--yes"]);
+  }
+
+  /** How often the stack has been updated or destroyed. */
+  async updates(): Promise<number> {
+    const { value } = await this.#command(["stack", "history", "--json", "--page-size", "1000"]);
+    return z.array(z.unknown()).parse(JSON.parse(value)).length;
+  }
+
+  /** Makes the stack, without selecting it. */
+  async create(): Promise<void> {
+    await this.#command(["stack", "init", "--no-select"]);
+  }
+
+  async destroy(): Promise<void> {
+    await this.#command(["destroy", "--yes", "--skip-preview"]);
+  }
+
+  /** Removes a stack without resources, and its config file. */
+  async remove(): Promise<void> {
+    await this.#command(["stack", "rm", "--yes"]);
+  }
+
+  /** The URNs of the stack's resources. */
+  async urns(): Promise<readonly string[]> {
+    const { value } = await this.#command(["stack", "export"]);
+    return exported.parse(JSON.parse(value)).deployment.resources.map(({ urn }) => urn);
+  }
+
+  /** Hands resources over to another stack, in the states of both and nowhere else. */
+  async move(urns: readonly string[], to: string): Promise<void> {
+    await this.#run("pulumi", [
+      ...["state", "move", "--yes", "--source", this.#stack, "--dest", to, "--non-interactive"],
+      ...urns,
+    ]);
   }
 
   async outputs(): Promise<unknown> {

@@ -7,6 +7,9 @@ type Json = z.core.JSONSchema.BaseSchema;
 /** Name of the project, which stands before its keys. */
 const PROJECT = "istio-canary";
 
+/** What a stack must be given unless it uses the mesh of another stack. */
+const MESH_KEYS = ["mesh", "clusters"] as const satisfies (keyof typeof schema)[];
+
 /** What Pulumi writes for a value that it has encrypted. */
 const SECURE = {
   type: "object",
@@ -83,6 +86,7 @@ export function stackSchema(): Json {
         description:
           "The stack's configuration. Keys of other namespaces are Pulumi's or providers'.",
         required: required.map(name),
+        anyOf: [{ required: MESH_KEYS.map(name) }, { required: [name("meshStack")] }],
         properties: Object.fromEntries(
           Object.entries(properties).map(([key, json]) => [name(key), orText(json as Json)]),
         ),

@@ -13,6 +13,8 @@ import {
 
 /** The parts of the configuration that are right by themselves; the others are undefined. */
 export interface Parts {
+  /** Whether the mesh is another stack's; then this one has no parts of a mesh. */
+  readonly joins: boolean;
   readonly mesh?: Mesh | undefined;
   readonly clusters?: readonly Cluster[] | undefined;
   readonly certificates?: Certificates | undefined;
@@ -21,6 +23,8 @@ export interface Parts {
   readonly phases?: readonly number[] | undefined;
   readonly weight?: number | undefined;
   readonly quarantine?: readonly string[] | undefined;
+  /** Names of the mesh's clusters, whichever stack has installed it. */
+  readonly clusterNames?: readonly string[] | undefined;
 }
 
 /** Every list entry whose key an earlier entry has too. */
@@ -40,6 +44,18 @@ function duplicates<T>(
 }
 
 export type Loose = Readonly<Record<string, unknown>>;
+
+/** Pulumi.yaml has to declare defaults for keys that may be left out; these mean "left out". */
+export function isBlank(value: unknown): boolean {
+  return (
+    value === undefined ||
+    value === "" ||
+    (typeof value === "object" &&
+      value !== null &&
+      !Array.isArray(value) &&
+      Object.keys(value).length === 0)
+  );
+}
 
 function record(value: unknown): Loose {
   return typeof value === "object" && value !== null ? (value as Loose) : {};
@@ -175,9 +191,8 @@ function weightProblems(
 
 function quarantineProblems(
   quarantine: readonly string[],
-  clusters: readonly Cluster[] | undefined,
+  names: readonly string[] | undefined,
 ): Problem[] {
-  const names = clusters?.map(({ name }) => name);
   const at = (i: number) => `quarantine[${i}]`;
   return [
     ...quarantine.flatMap((name, i) =>
@@ -199,7 +214,7 @@ function quarantineProblems(
       "must name each cluster once",
       "Remove the other entry.",
     ),
-    ...(names?.every((name) => quarantine.includes(name))
+    ...(quarantine.length > 0 && names?.every((name) => quarantine.includes(name))
       ? [
           {
             path: "quarantine",
@@ -227,6 +242,8 @@ function ingressProblems(
   }
   const hosts = ingress?.hosts ?? [];
   const owners = hostOwners(ingress, services);
+  // Where every service has told its hosts, the others are for services of other stacks.
+  const least = services.every(({ ingressHosts }) => ingressHosts !== undefined) ? 0 : 1;
   services.forEach(({ ingressHosts = [] }, i) => {
     for (const host of ingressHosts.filter((host) => !hosts.includes(host))) {
       problems.push({
@@ -239,12 +256,12 @@ function ingressProblems(
   });
   for (const host of hosts) {
     const of = owners.filter((own) => own.includes(host)).length;
-    if (of !== 1) {
+    if (of < least || of > 1) {
       problems.push({
         path: "ingress.hosts",
         value: host,
         rule: `must lead to one service, and leads to ${of}`,
-        fix: "List it under ingressHosts of the service that answers for it, and of no other.",
+        fix: `List it under ingressHosts of the service that answers for it, and of no other.${of === 0 ? " If that is a service of another stack, give every service of this one its ingressHosts, [] for none." : ""}`,
       });
     }
   }
@@ -280,8 +297,8 @@ function chartProblems({ charts, istioVersion }: Mesh): Problem[] {
  * @param parts those of them that are right by themselves
  */
 export function crossChecks(raw: Loose, parts: Parts, now: Date): Problem[] {
-  const { mesh, clusters, certificates, ingress, services, phases, weight, quarantine } = parts;
-  const listed = entries(raw["clusters"]);
+  const { joins, mesh, clusters, certificates, ingress, services, phases, weight } = parts;
+  const listed = joins ? undefined : entries(raw["clusters"]);
   const own = certificates?.root !== undefined || certificates?.clusters !== undefined;
   return [
     ...(mesh ? chartProblems(mesh) : []),
@@ -295,10 +312,10 @@ export function crossChecks(raw: Loose, parts: Parts, now: Date): Problem[] {
           now,
         )
       : []),
-    ...ingressProblems(ingress, services, now),
+    ...(joins ? [] : ingressProblems(ingress, services, now)),
     ...serviceListProblems(entries(raw["services"]) ?? []),
     ...(services ?? []).flatMap(serviceProblems),
     ...(weight === undefined ? [] : weightProblems(weight, phases, services)),
-    ...quarantineProblems(quarantine ?? [], clusters),
+    ...quarantineProblems(parts.quarantine ?? [], parts.clusterNames),
   ];
 }

@@ -1,10 +1,13 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as z from "zod";
-import { apiServerOf, defaultKubeconfigs, type ApiServer } from "../lib/kubeconfig.ts";
+import type { ApiServer } from "../lib/kubeconfig.ts";
 import { throwProblems, type Problem } from "../lib/problems.ts";
 import type { Exception } from "../lib/release-rules.ts";
-import { crossChecks, entries, hostOwners, type Loose, type Parts } from "./checks.ts";
+import { apiServers, localServers } from "./api-servers.ts";
+import { crossChecks, entries, hostOwners, isBlank, type Parts } from "./checks.ts";
 import { problemsOf } from "./issues.ts";
+import { clustersOf, meshKeyProblems, meshStackProblems } from "./mesh-stack-checks.ts";
+import { readMeshStack, type MeshStack } from "./mesh-stack.ts";
 import {
   schema,
   type Certificates,
@@ -18,6 +21,9 @@ import { misplacedSecrets, secretKeysOf } from "./misplaced-secrets.ts";
 import { misspeltNamespaces, unknownTopLevel } from "./unknown-keys.ts";
 import { unreachableModes } from "./unreachable-modes.ts";
 
+/** How Pulumi reaches a cluster. */
+export type ClusterAccess = Pick<Cluster, "name" | "context" | "kubeconfig">;
+
 export interface ClusterSettings extends Cluster {
   /** How the other clusters reach its API server. */
   readonly server: ApiServer;
@@ -28,12 +34,10 @@ export interface ServiceSettings extends Service {
   readonly ingressHosts: string[];
 }
 
-/** The whole configuration, complete and checked. */
-export interface Settings {
-  readonly mesh: Mesh;
-  readonly clusters: readonly ClusterSettings[];
-  readonly certificates: Certificates;
-  readonly ingress: Ingress | undefined;
+/** What services need, whichever stack has installed the mesh. Complete and checked. */
+export interface ReleaseSettings {
+  readonly mesh: Pick<Mesh, "trustDomain" | "clusterDomain" | "env">;
+  readonly clusters: readonly ClusterAccess[];
   readonly services: readonly ServiceSettings[];
   readonly phases: readonly number[];
   readonly weight: number;
@@ -44,30 +48,36 @@ export interface Settings {
   readonly safety: Safety;
 }
 
-/** Keys whose values are text as it stands; the others are read as JSON, as Pulumi writes them. */
-const TEXT_KEYS: readonly string[] = ["kubeconfig"];
-
-/** Pulumi.yaml has to declare defaults for keys that may be left out; these mean "left out". */
-function isBlank(value: unknown): boolean {
-  return (
-    value === "" ||
-    (typeof value === "object" &&
-      value !== null &&
-      !Array.isArray(value) &&
-      Object.keys(value).length === 0)
-  );
+/** The configuration of a stack that installs the mesh. */
+export interface Settings extends ReleaseSettings {
+  readonly mesh: Mesh;
+  readonly clusters: readonly ClusterSettings[];
+  readonly certificates: Certificates;
+  readonly ingress: Ingress | undefined;
 }
+
+/** The configuration of a stack whose services run in another stack's mesh. */
+export interface ReleaseStackSettings extends ReleaseSettings {
+  readonly meshStack: MeshStack;
+}
+
+/** Keys whose values are text as it stands; the others are read as JSON, as Pulumi writes them. */
+const TEXT_KEYS: readonly string[] = ["kubeconfig", "meshStack"];
 
 /**
  * Reads the stack's configuration.
  *
  * @param raw values by key, without the project's name
+ * @param meshStack what the stack that `meshStack` names says of its mesh. @default it is not known
  * @returns the settings, or every problem there is
  */
 export function parseConfig(
   raw: Readonly<Record<string, unknown>>,
   now: Date = new Date(),
-): { settings: Settings; problems: [] } | { settings: undefined; problems: Problem[] } {
+  meshStack?: MeshStack,
+):
+  | { settings: Settings | ReleaseStackSettings; problems: [] }
+  | { settings: undefined; problems: Problem[] } {
   const problems = unknownTopLevel(Object.keys(raw));
   const read = <T extends z.ZodType>(key: keyof typeof schema, type: T) => {
     const value = isBlank(raw[key]) ? undefined : raw[key];
@@ -79,11 +89,17 @@ export function parseConfig(
   };
 
   const kubeconfig = read("kubeconfig", schema.kubeconfig);
+  const joins = !isBlank(raw["meshStack"]);
+  read("meshStack", schema.meshStack);
+  const clusters = joins ? undefined : read("clusters", schema.clusters.unwrap());
+  const reached = joins && meshStack ? clustersOf(meshStack, kubeconfig) : undefined;
   const parts = {
-    mesh: read("mesh", schema.mesh),
-    clusters: read("clusters", schema.clusters),
-    certificates: read("certificates", schema.certificates),
-    ingress: read("ingress", schema.ingress),
+    joins,
+    mesh: joins ? undefined : read("mesh", schema.mesh.unwrap()),
+    clusters,
+    clusterNames: (clusters ?? reached)?.map(({ name }) => name),
+    certificates: joins ? undefined : read("certificates", schema.certificates),
+    ingress: joins ? undefined : read("ingress", schema.ingress),
     services: read("services", schema.services),
     phases: read("phases", schema.phases),
     weight: read("weight", schema.weight),
@@ -93,30 +109,41 @@ export function parseConfig(
   const safety = read("safety", schema.safety);
   problems.push(...crossChecks(raw, parts, now));
 
-  const servers = (entries(raw["clusters"]) ?? []).map((cluster, i) =>
-    serverOf(cluster, kubeconfig, `clusters[${i}]`, problems),
-  );
-  problems.push(...sameServer(servers));
+  const { mesh, certificates, ingress, services, phases, weight, quarantine } = parts;
+  const release = services &&
+    phases &&
+    allow &&
+    safety &&
+    quarantine &&
+    weight !== undefined && { services, phases, weight, quarantine, allow, safety };
+  if (joins) {
+    problems.push(...meshKeyProblems(raw));
+    if (meshStack && reached && services) {
+      problems.push(...meshStackProblems(meshStack, services, reached));
+    }
+    return problems.length > 0 || !release || !meshStack || !reached
+      ? { settings: undefined, problems }
+      : {
+          problems: [],
+          settings: {
+            ...release,
+            meshStack,
+            mesh: meshStack.mesh,
+            clusters: reached,
+            services: withHosts(release.services, undefined),
+          },
+        };
+  }
 
-  const { mesh, clusters, certificates, ingress, services, phases, weight, quarantine } = parts;
-  if (
-    problems.length > 0 ||
-    !mesh ||
-    !clusters ||
-    !certificates ||
-    !services ||
-    !phases ||
-    !allow ||
-    !safety ||
-    !quarantine ||
-    weight === undefined
-  ) {
+  const servers = apiServers(entries(raw["clusters"]) ?? [], kubeconfig, problems);
+  problems.push(...localServers(servers));
+  if (problems.length > 0 || !mesh || !clusters || !certificates || !release) {
     return { settings: undefined, problems };
   }
-  const hosts = hostOwners(ingress, services);
   return {
     problems: [],
     settings: {
+      ...release,
       mesh,
       clusters: clusters.flatMap((cluster, i) => {
         const server = servers[i];
@@ -127,74 +154,18 @@ export function parseConfig(
       }),
       certificates,
       ingress,
-      services: services.map((service, i) => ({
-        ...service,
-        ingressHosts: [...(hosts[i] ?? [])],
-      })),
-      phases,
-      weight,
-      quarantine,
-      allow,
-      safety,
+      services: withHosts(release.services, ingress),
     },
   };
 }
 
-/** The API server of a cluster; what keeps other clusters from it goes to `problems`. */
-function serverOf(
-  cluster: Loose,
-  kubeconfig: string | undefined,
-  path: string,
-  problems: Problem[],
-): ApiServer | undefined {
-  const { context, apiServer } = cluster;
-  const file = typeof cluster["kubeconfig"] === "string" ? cluster["kubeconfig"] : kubeconfig;
-  if (typeof context !== "string" || context === "") {
-    return undefined;
-  }
-  try {
-    const known = apiServerOf(file === undefined ? defaultKubeconfigs() : [file], context);
-    const server = typeof apiServer === "string" ? apiServer : known.server;
-    const hostname = URL.canParse(server) ? new URL(server).hostname : "";
-    if (["localhost", "[::1]", "0.0.0.0"].includes(hostname) || hostname.startsWith("127.")) {
-      problems.push({
-        path: `${path}.apiServer`,
-        value: server,
-        rule: "must be an address that other clusters reach, for their istiod reads endpoints there",
-        fix: "Set it to the API server's URL as seen from outside the cluster's machine.",
-      });
-    }
-    return { ...known, server };
-  } catch (error) {
-    problems.push({
-      path: `${path}.context`,
-      value: context,
-      rule: `must be a context of the kubeconfig: ${error instanceof Error ? error.message : String(error)}`,
-      fix: "Name a context that kubectl config get-contexts lists, or set kubeconfig to the file that has it.",
-    });
-    return undefined;
-  }
-}
-
-/** Two contexts with one server are one cluster, whatever they are called. */
-function sameServer(servers: readonly (ApiServer | undefined)[]): Problem[] {
-  const urls = servers.map((known) => known?.server);
-  return urls.flatMap((url, i) =>
-    url !== undefined && urls.indexOf(url) < i
-      ? [
-          {
-            path: `clusters[${i}].context`,
-            value: url,
-            rule: `must lead to another API server than clusters[${urls.indexOf(url)}].context`,
-            fix: "Name the context of the other cluster.",
-          },
-        ]
-      : [],
-  );
+function withHosts(services: readonly Service[], ingress: Ingress | undefined): ServiceSettings[] {
+  const hosts = hostOwners(ingress, services);
+  return services.map((service, i) => ({ ...service, ingressHosts: [...(hosts[i] ?? [])] }));
 }
 
 /** Reads the configuration of the stack that Pulumi runs. Stops it when something is wrong. */
-export function loadConfig(): Settings {
+export async function loadConfig(): Promise<Settings | ReleaseStackSettings> {
   const project = pulumi.getProject();
   const prefix = `${project}:`;
   const all = pulumi.runtime.allConfig();
@@ -209,11 +180,17 @@ export function loadConfig(): Settings {
   const secrets = misplacedSecrets(secretKeysOf(process.env), project);
   // What is wrong elsewhere in such a value waits: telling it would show the secret.
   const hidden = new Set(secrets.map(({ path }) => path));
-  const { settings, problems: inside } = parseConfig(raw);
+  const name = isBlank(raw["meshStack"])
+    ? undefined
+    : schema.meshStack.safeParse(raw["meshStack"]).data;
+  const found = name === undefined ? undefined : await readMeshStack(name);
+  const [meshStack, unread] = found && "rule" in found ? [undefined, [found]] : [found, []];
+  const { settings, problems: inside } = parseConfig(raw, new Date(), meshStack);
   const problems = [
     ...misspeltNamespaces(Object.keys(all), project),
     ...unreachableModes(all, process.env),
     ...secrets,
+    ...unread,
     ...inside.filter(({ path }) => !hidden.has(path.split(/[.[]/)[0] ?? "")),
   ];
   throwProblems(

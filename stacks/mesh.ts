@@ -1,4 +1,4 @@
-import * as k8s from "@pulumi/kubernetes";
+import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import {
   EastWestGateway,
@@ -8,7 +8,9 @@ import {
   MeshSecurity,
   RemoteSecret,
 } from "../components/index.ts";
+import { clusterProvider } from "./cluster-provider.ts";
 import type { ClusterSettings, Settings } from "./config.ts";
+import { describeMesh, type JoinedOutput, type MeshOutput } from "./mesh-stack.ts";
 
 /** One cluster of the mesh, as a release needs it. */
 export interface MeshCluster {
@@ -31,18 +33,15 @@ export interface Mesh {
   readonly clusters: readonly MeshCluster[];
   /** When the root certificate ends, ISO 8601 in UTC. */
   readonly rootExpires: pulumi.Output<string>;
+  /** What other stacks read of it, or whose it is. */
+  readonly output: MeshOutput | JoinedOutput;
 }
 
 /** Installs the mesh over all clusters: every one the same, every pair connected both ways. */
 export function installMesh(settings: Settings): Mesh {
   const certificates = certificatesOf(settings);
   const clusters = settings.clusters.map((cluster) => {
-    const provider = new k8s.Provider(cluster.name, {
-      context: cluster.context,
-      // New certificates go into the Secret that istiod reads, which is never away for a moment.
-      enableSecretMutable: true,
-      ...(cluster.kubeconfig !== undefined && { kubeconfig: cluster.kubeconfig }),
-    });
+    const provider = clusterProvider(cluster);
     return { provider, ...installCluster(settings, cluster, provider, certificates) };
   });
 
@@ -66,7 +65,11 @@ export function installMesh(settings: Settings): Mesh {
       }
     }
   });
-  return { clusters, rootExpires: certificates.rootExpires };
+  return {
+    clusters,
+    rootExpires: certificates.rootExpires,
+    output: describeMesh(settings, clusters[0]?.ingress?.gateway),
+  };
 }
 
 function certificatesOf({ certificates, clusters, mesh }: Settings): MeshCertificates {

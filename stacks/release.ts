@@ -10,7 +10,7 @@ import {
 import { serviceKey } from "../fleet/read-deployed.ts";
 import { crossClusterHost, virtualAddresses } from "../lib/names.ts";
 import { weightIn } from "../lib/release-rules.ts";
-import type { ServiceSettings, Settings } from "./config.ts";
+import type { ReleaseSettings, ServiceSettings } from "./config.ts";
 import type { MeshCluster } from "./mesh.ts";
 import type { WeightChange } from "./weight-change.ts";
 
@@ -27,7 +27,7 @@ export type Traffic = Readonly<
  * @param change what watches over the weights. @default nothing
  */
 export function releaseServices(
-  settings: Settings,
+  settings: ReleaseSettings,
   clusters: readonly MeshCluster[],
   change?: WeightChange,
 ): Traffic {
@@ -62,7 +62,7 @@ export function releaseServices(
 
 type Namespaces = ReadonlyMap<string, ReadonlyMap<string, k8s.core.v1.Namespace>>;
 
-function makeNamespaces({ services }: Settings, { name, provider }: MeshCluster) {
+function makeNamespaces({ services }: ReleaseSettings, { name, provider }: MeshCluster) {
   const names = [...new Set(services.map(({ namespace }) => namespace))];
   return new Map(
     names.map((namespace) => [
@@ -78,7 +78,7 @@ function makeNamespaces({ services }: Settings, { name, provider }: MeshCluster)
 
 /** What all services have in common. */
 interface Common {
-  readonly settings: Settings;
+  readonly settings: ReleaseSettings;
   readonly clusters: readonly MeshCluster[];
   readonly namespaces: Namespaces;
   /** Virtual addresses of the hosts that name a cluster. */

@@ -7,7 +7,7 @@ import { ingress } from "./schema/ingress.ts";
 import { mesh } from "./schema/mesh.ts";
 import { allow, safety } from "./schema/safety.ts";
 import { service } from "./schema/service.ts";
-import { filled, key, rule } from "./schema/values.ts";
+import { filled, key, pattern, rule } from "./schema/values.ts";
 
 export { durationMs } from "./schema/values.ts";
 export type { Certificates } from "./schema/certificates.ts";
@@ -29,12 +29,29 @@ export const schema = {
     effect: "A file that leads to the same clusters changes nothing in them.",
     examples: ["/home/me/.kube/config"],
   }),
-  mesh: key(mesh, {
+  meshStack: key(
+    pattern(
+      /^[^/\s]+\/[^/\s]+\/[^/\s]+$/,
+      "must be the full name of a stack: ORGANIZATION/PROJECT/STACK",
+      "Write for instance organization/istio-canary/mesh; pulumi stack ls --fully-qualify-stack-names lists the names.",
+    ).optional(),
+    {
+      description:
+        "Full name of another stack of this program, whose mesh this stack's services run in. The organisation is `organization` unless the backend is Pulumi Cloud.",
+      fallback: "none, this stack installs the mesh itself",
+      rules: ["must not be given together with `mesh`, `clusters`, `certificates` or `ingress`"],
+      effect: "Do not change it: move the services from stack to stack as docs/stacks.md says.",
+      examples: ["organization/istio-canary/mesh"],
+    },
+  ),
+  mesh: key(mesh.optional(), {
     description: "The mesh: what all clusters share.",
+    fallback: "none, it must be given unless `meshStack` is",
     examples: [{ id: "prod-mesh", istioVersion: "1.31.0" }],
   }),
-  clusters: key(z.array(cluster).meta({ minItems: 2 }), {
+  clusters: key(z.array(cluster).meta({ minItems: 2 }).optional(), {
     description: "The clusters of the mesh.",
+    fallback: "none, they must be given unless `meshStack` is",
     rules: ["must list at least two clusters"],
     effect:
       "A new one gets the whole mesh and every service, and is connected with all others both ways. One that is removed loses all of it.",
@@ -57,29 +74,25 @@ export const schema = {
       "Adds the gateways and their load balancers, or removes them together with the addresses they have.",
     examples: [{ hosts: ["user.example.com"] }],
   }),
-  services: key(
-    rule(
-      z.array(service).meta({ minItems: 1 }),
-      (services) => services.length > 0,
-      "must list a service",
-      "Add one with name, namespace, port and stable.",
-    ),
-    {
-      description: "The services that run in every cluster.",
-      effect:
-        "A new one is made in every cluster; one that is removed is removed in every cluster.",
-      examples: [
-        [
-          {
-            name: "user-service",
-            namespace: "user",
-            port: 8080,
-            stable: { version: "v1", image: "registry.example.com/user-service:v1" },
-          },
-        ],
+  services: key(z.array(service).default([]), {
+    description:
+      "The services that run in every cluster. None: the stack is a mesh for the services of other stacks.",
+    rules: [
+      "must list a service if `meshStack` is given",
+      "must be in namespaces that no other stack has services in",
+    ],
+    effect: "A new one is made in every cluster; one that is removed is removed in every cluster.",
+    examples: [
+      [
+        {
+          name: "user-service",
+          namespace: "user",
+          port: 8080,
+          stable: { version: "v1", image: "registry.example.com/user-service:v1" },
+        },
       ],
-    },
-  ),
+    ],
+  }),
   phases: key(
     rule(
       z.array(z.number().meta({ type: "integer", minimum: 1, maximum: 100 })).meta({ minItems: 1 }),

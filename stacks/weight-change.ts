@@ -18,7 +18,7 @@ import {
   type Move,
   type Wanted,
 } from "../lib/release-rules.ts";
-import type { ServiceSettings, Settings } from "./config.ts";
+import type { ReleaseSettings, ServiceSettings } from "./config.ts";
 import { incompleteText, laggingText, leftOut, missing, type Registration } from "./left-out.ts";
 import { durationMs } from "./schema.ts";
 
@@ -26,7 +26,7 @@ import { durationMs } from "./schema.ts";
 const ANSWER_WITHIN_MS = 10_000;
 
 /** What the configuration wants of the services. */
-function wantedBy({ services, weight, phases, allow, quarantine }: Settings): Wanted {
+function wantedBy({ services, weight, phases, allow, quarantine }: ReleaseSettings): Wanted {
   return {
     phases,
     allow,
@@ -71,7 +71,7 @@ function messageOf(reason: unknown): string {
  * clusters or in none; what Pulumi then writes is the same, so that it cannot half-happen.
  */
 export class WeightChange {
-  readonly #settings: Settings;
+  readonly #settings: ReleaseSettings;
   readonly #clusters: readonly MeshCluster[];
   readonly #deployed: readonly DeployedCluster[];
   readonly #wanted: Wanted;
@@ -84,7 +84,7 @@ export class WeightChange {
   #lowered: Promise<void> | undefined;
 
   private constructor(
-    settings: Settings,
+    settings: ReleaseSettings,
     clusters: readonly MeshCluster[],
     deployed: readonly DeployedCluster[],
   ) {
@@ -100,7 +100,7 @@ export class WeightChange {
    * Reads what is deployed, stops the program if it must not become what is configured, and lowers
    * at once, except in a preview, what is to be lowered.
    */
-  static async prepare(settings: Settings): Promise<WeightChange> {
+  static async prepare(settings: ReleaseSettings): Promise<WeightChange> {
     const clusters = settings.clusters.map(
       ({ name, context, kubeconfig }) =>
         new MeshCluster({ name, context, kubeconfig, answerWithinMs: ANSWER_WITHIN_MS }),

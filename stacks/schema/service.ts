@@ -151,7 +151,10 @@ export const service = z.strictObject({
   ingressHosts: key(z.array(domain("user.example.com")).optional(), {
     description: "Which of `ingress.hosts` lead to this service.",
     fallback: "all of them if this is the only service, else none",
-    rules: ["must be hosts of `ingress.hosts`"],
+    rules: [
+      "must be hosts of `ingress.hosts`",
+      "must be given, `[]` for none, if `meshStack` is and its mesh has `ingress`",
+    ],
     effect: ROUTE_ONLY,
     examples: [["user.example.com"]],
   }),

@@ -79,7 +79,7 @@ export function rawConfig({
 
 export function settings(options?: ConfigOptions): Settings {
   const { settings: parsed, problems } = parseConfig(rawConfig(options));
-  if (!parsed) {
+  if (!parsed || "meshStack" in parsed) {
     throw new Error(`the fixture is wrong: ${JSON.stringify(problems)}`);
   }
   return parsed;

@@ -86,9 +86,18 @@ function lastPart(urn: string): string {
   return urn.split("::").at(-1) ?? "";
 }
 
-/** What the cluster adds to a resource once it is there. */
-function state(args: pulumi.runtime.MockResourceArgs): Record<string, unknown> {
+/** Outputs of other stacks, by the stacks' full names. */
+export type StackOutputs = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+
+/** What the cluster, or the backend, adds to a resource once it is there. */
+function state(
+  args: pulumi.runtime.MockResourceArgs,
+  stacks: StackOutputs,
+): Record<string, unknown> {
   const inputs = args.inputs as Record<string, unknown>;
+  if (args.type === "pulumi:pulumi:StackReference") {
+    return { ...inputs, outputs: stacks[args.id ?? ""] ?? {}, secretOutputNames: [] };
+  }
   if (args.type.endsWith(":Certificate")) {
     return {
       ...inputs,
@@ -107,8 +116,12 @@ function state(args: pulumi.runtime.MockResourceArgs): Record<string, unknown> {
   return inputs;
 }
 
-/** Puts a recorder in the engine's place, for one test. */
-export async function recordProgram(): Promise<Recording> {
+/**
+ * Puts a recorder in the engine's place, for one test.
+ *
+ * @param stacks what references to other stacks find. @default there are none
+ */
+export async function recordProgram(stacks: StackOutputs = {}): Promise<Recording> {
   const recording = new Recording();
   const inputs = new Map<string, Record<string, unknown>>();
   await pulumi.runtime.setMocks(
@@ -117,11 +130,13 @@ export async function recordProgram(): Promise<Recording> {
       newResource: (args) => {
         inputs.set(`${args.type} ${args.name}`, args.inputs as Record<string, unknown>);
         const existing = args.id === "" ? undefined : args.id;
-        return { id: existing ?? `id-of-${args.name}`, state: state(args) };
+        return { id: existing ?? `id-of-${args.name}`, state: state(args, stacks) };
       },
     },
     "istio-canary",
     "test",
+    false,
+    "organization",
   );
   const monitor = pulumi.runtime.getMonitor() as unknown as Monitor;
   for (const method of ["registerResource", "readResource"] as const) {
@@ -163,4 +178,16 @@ export function secretValue(input: unknown): unknown {
     throw new Error("the input is no secret");
   }
   return secret.value;
+}
+
+/** Configuration as the engine hands it over: text, and JSON for everything that is none. */
+export function configure(raw: Readonly<Record<string, unknown>>): void {
+  pulumi.runtime.setAllConfig(
+    Object.fromEntries(
+      Object.entries(raw).map(([key, value]) => [
+        `istio-canary:${key}`,
+        typeof value === "string" ? value : JSON.stringify(value),
+      ]),
+    ),
+  );
 }

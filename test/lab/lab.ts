@@ -2,7 +2,7 @@ import path from "node:path";
 
 import { z } from "zod";
 
-import { labEnvironment } from "../../lab/environment.ts";
+import { labEnvironment, labStack } from "../../lab/environment.ts";
 import { MeshCluster } from "../../fleet/cluster.ts";
 import { PulumiCli } from "../../lab/pulumi.ts";
 import { labSettings } from "../../lab/settings.ts";
@@ -15,9 +15,9 @@ export function labClusters(): MeshCluster[] {
   return settings.clusters.map(({ name }) => new MeshCluster({ name, context: name, kubeconfig }));
 }
 
-/** The Pulumi CLI on the lab's stack. */
-export function labPulumi(): PulumiCli {
-  return new PulumiCli(settings.root, labEnvironment(settings), "lab");
+/** The Pulumi CLI on a stack of the lab. */
+export function labPulumi(stack: string = labStack): PulumiCli {
+  return new PulumiCli(settings.root, labEnvironment(settings), stack);
 }
 
 const stackOutputs = z.looseObject({

@@ -22,7 +22,7 @@ describe("the generated files", () => {
     expect(config["weight"]).toMatchObject({ type: "integer", default: 0 });
     expect(config["kubeconfig"]).toMatchObject({ type: "string", default: "" });
     expect(config["phases"]).toMatchObject({ default: [10, 30, 100], items: { type: "integer" } });
-    expect(config["mesh"]).not.toHaveProperty("default");
+    expect(config["mesh"]).toMatchObject({ type: "object", default: {} });
     expect(config["services"]?.description).toContain(
       "- stable.replicas (whole number; default: 5): ",
     );

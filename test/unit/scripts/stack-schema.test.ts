@@ -53,6 +53,13 @@ describe("the JSON schema of a stack's file", () => {
     }
   });
 
+  it("takes a stack with services in another stack's mesh, and one with a mesh and no services", () => {
+    const meshStack = "organization/istio-canary/mesh";
+    expect(errors(stack({ "istio-canary:services": [], "istio-canary:weight": 0 }))).toEqual([]);
+    const release = { "istio-canary:meshStack": meshStack, "istio-canary:services": [service] };
+    expect(errors({ config: release })).toEqual([]);
+  });
+
   it("takes what Pulumi writes: secrets, salts, numbers as text, keys of others", () => {
     const secure = { secure: "v1:abc" };
     const file = {
@@ -91,6 +98,11 @@ describe("the JSON schema of a stack's file", () => {
       "an unknown key further down",
       stack({ "istio-canary:services": [{ ...service, stabel: service?.stable }] }),
       /^\/config\/istio-canary:services\/0 must NOT have additional properties stabel$/,
+    ],
+    [
+      "neither a mesh nor the stack that has it",
+      { config: { "istio-canary:services": [service] } },
+      /^\/config must have required property 'istio-canary:meshStack'$/,
     ],
     ["a weight above 100", stack({ "istio-canary:weight": 130 }), /must be <= 100/],
     ["one cluster", stack({ "istio-canary:clusters": [] }), /must NOT have fewer than 2 items/],

@@ -49,7 +49,7 @@ describe("the configuration", () => {
     const raw = { ...rawConfig(), certificates: {}, ingress: {} };
     const { settings, problems } = parseConfig(raw);
     expect(problems).toEqual([]);
-    expect(settings?.ingress).toBeUndefined();
+    expect(settings).toMatchObject({ ingress: undefined });
   });
 
   it.each<[string, Change, RegExp, ConfigOptions?]>([
@@ -196,7 +196,16 @@ describe("the configuration", () => {
       }),
       /^ - services\[1\]\.name: must be another service \(so has services\[0\]\.name\), got "user\/user-service"\. /,
     ],
-    ["no services", () => ({ services: [] }), /^ - services: must list a service, got \[\]\. /],
+    [
+      "no clusters, as Pulumi hands them over",
+      () => ({ clusters: [] }),
+      /^ - clusters: must list at least two clusters, got \[\]\. /,
+    ],
+    [
+      "a weight without services",
+      () => ({ services: [] }),
+      /^ - weight: must be 0 while no service has a canary version, got 10\. /,
+    ],
     [
       "a namespace of the system's",
       service({ namespace: "kube-system" }),
@@ -268,9 +277,18 @@ describe("the configuration", () => {
       /^ - services\[0\]\.env\.CLUSTER_NAME: must be the name of an environment variable, and not/,
     ],
     [
-      "an ingress host that leads nowhere",
-      service({ ingressHosts: [] }),
-      /^ - ingress\.hosts: must lead to one service, and leads to 0, got "user-service\.example\.com"\. /,
+      "an ingress host that leads nowhere, while a service has not told its own",
+      ({ services }) => ({
+        services: services.map((s, i) => (i === 0 ? s : { ...s, ingressHosts: undefined })),
+      }),
+      /^ - ingress\.hosts: must lead to one service, and leads to 0, got "order-service\.example\.com"\. /,
+      { services: 2 },
+    ],
+    [
+      "an ingress host that leads to two services",
+      service({ ingressHosts: ["user-service.example.com"] }),
+      /^ - ingress\.hosts: must lead to one service, and leads to 2, got "user-service\.example\.com"\. /,
+      { services: 2 },
     ],
     [
       "an ingress host that is not taken in",
@@ -348,6 +366,11 @@ describe("the configuration", () => {
     }));
     expect(found.length).toBeGreaterThan(1);
     expect(found.join()).not.toContain("hush");
+  });
+
+  it("leaves ingress hosts that no service has to services of other stacks", () => {
+    expect(lines(service({ ingressHosts: [] }))).toEqual([]);
+    expect(lines(() => ({ services: [], weight: 0 }))).toEqual([]);
   });
 
   it("lets one of several services be without a canary", () => {

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { loadConfig, parseConfig } from "../../../stacks/config.ts";
 import { schema } from "../../../stacks/schema.ts";
 import { kubeconfigFile, rawConfig } from "../../helpers/fixtures.ts";
-import { recordProgram, valueOf, type Recording } from "../../helpers/mocks.ts";
+import { configure, recordProgram, valueOf, type Recording } from "../../helpers/mocks.ts";
 
 // Nothing is deployed: the clusters of the fixture are nowhere.
 vi.mock(import("../../../fleet/read-deployed.ts"), async (original) => ({
@@ -20,18 +20,6 @@ const yaml = (file: string) =>
   load(readFileSync(new URL(`../../../${file}`, import.meta.url), "utf8")) as {
     config: Record<string, unknown>;
   };
-
-/** Configuration as the engine hands it over: text, and JSON for everything that is none. */
-function configure(raw: Readonly<Record<string, unknown>>): void {
-  pulumi.runtime.setAllConfig(
-    Object.fromEntries(
-      Object.entries(raw).map(([key, value]) => [
-        `istio-canary:${key}`,
-        typeof value === "string" ? value : JSON.stringify(value),
-      ]),
-    ),
-  );
-}
 
 let program: Recording;
 afterEach(() => {
@@ -62,9 +50,9 @@ describe("the program", () => {
     });
   });
 
-  it("stops with one error that lists all problems, before it registers anything", () => {
+  it("stops with one error that lists all problems, before it registers anything", async () => {
     configure({ ...rawConfig(), weight: 25, phases: [10, 10] });
-    expect(() => loadConfig()).toThrow(
+    await expect(loadConfig()).rejects.toThrow(
       [
         "The configuration of stack test has 1 problem (Pulumi.test.yaml):",
         " - phases: must be whole numbers from 1 to 100 that rise from one to the next and end at 100, got [10,10]. Write for instance [10, 30, 100].",
@@ -73,13 +61,13 @@ describe("the program", () => {
     expect(program.resources).toEqual([]);
   });
 
-  it("refuses modes that would leave out a cluster which does not answer", () => {
+  it("refuses modes that would leave out a cluster which does not answer", async () => {
     configure(rawConfig());
     pulumi.runtime.setConfig("kubernetes:skipUpdateUnreachable", "true");
     pulumi.runtime.setConfig("kubernetes:deleteUnreachable", "false");
     vi.stubEnv("PULUMI_K8S_SKIP_UPDATE_UNREACHABLE", "0");
     vi.stubEnv("PULUMI_K8S_DELETE_UNREACHABLE", "True");
-    expect(() => loadConfig()).toThrow(
+    await expect(loadConfig()).rejects.toThrow(
       [
         "The configuration of stack test has 2 problems (Pulumi.test.yaml):",
         " - kubernetes:skipUpdateUnreachable: must not be on, since updates of a cluster that does not answer would be skipped and count as done, " +
@@ -91,13 +79,13 @@ describe("the program", () => {
     expect(program.resources).toEqual([]);
   });
 
-  it("refuses a secret where it would be seen, without showing it", () => {
+  it("refuses a secret where it would be seen, without showing it", async () => {
     configure({ ...rawConfig(), services: "s3cret", certificates: {} });
     vi.stubEnv(
       "PULUMI_CONFIG_SECRET_KEYS",
       JSON.stringify(["istio-canary:services", "istio-canary:certificates", "other:token"]),
     );
-    expect(() => loadConfig()).toThrow(
+    await expect(loadConfig()).rejects.toThrow(
       [
         "The configuration of stack test has 1 problem (Pulumi.test.yaml):",
         " - services: must hold no secret, since its values are seen in previews, in the state and in the clusters. " +

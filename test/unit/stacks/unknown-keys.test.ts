@@ -103,7 +103,7 @@ describe("the stack that Pulumi runs", () => {
     await recordProgram();
   });
 
-  it("is refused with keys that the program would never read", () => {
+  it("is refused with keys that the program would never read", async () => {
     const config = Object.entries({ ...rawConfig(), wieght: 30 }).map(([key, value]) => [
       `istio-canary:${key}`,
       typeof value === "string" ? value : JSON.stringify(value),
@@ -113,7 +113,7 @@ describe("the stack that Pulumi runs", () => {
       "istio-canray:phases": "[100]",
       "kubernetes:context": "prod-a",
     });
-    expect(() => loadConfig()).toThrow(
+    await expect(loadConfig()).rejects.toThrow(
       [
         "The configuration of stack test has 2 problems (Pulumi.test.yaml):",
         " - istio-canray:phases: is in the namespace of no program. Did you mean istio-canary:phases? Remove it with: pulumi config rm istio-canray:phases",

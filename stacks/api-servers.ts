@@ -1,0 +1,88 @@
+import { apiServerOf, defaultKubeconfigs, type ApiServer } from "../lib/kubeconfig.ts";
+import type { Problem } from "../lib/problems.ts";
+import type { Loose } from "./checks.ts";
+
+/** Where a cluster's context is written, for the person who has to change it. */
+type ContextPath = (index: number) => string;
+
+/**
+ * The API server of each cluster; contexts that lead to none, or two to one, go to `problems`.
+ *
+ * @param clusters as they were written
+ * @param kubeconfig path of the file for clusters that name none of their own
+ */
+export function apiServers(
+  clusters: readonly Loose[],
+  kubeconfig: string | undefined,
+  problems: Problem[],
+  contextPath: ContextPath = (i) => `clusters[${i}].context`,
+): readonly (ApiServer | undefined)[] {
+  const servers = clusters.map((cluster, i) =>
+    serverOf(cluster, kubeconfig, contextPath(i), problems),
+  );
+  problems.push(...sameServer(servers, contextPath));
+  return servers;
+}
+
+function serverOf(
+  cluster: Loose,
+  kubeconfig: string | undefined,
+  path: string,
+  problems: Problem[],
+): ApiServer | undefined {
+  const { context, apiServer } = cluster;
+  const file = typeof cluster["kubeconfig"] === "string" ? cluster["kubeconfig"] : kubeconfig;
+  if (typeof context !== "string" || context === "") {
+    return undefined;
+  }
+  try {
+    const known = apiServerOf(file === undefined ? defaultKubeconfigs() : [file], context);
+    return { ...known, server: typeof apiServer === "string" ? apiServer : known.server };
+  } catch (error) {
+    problems.push({
+      path,
+      value: context,
+      rule: `must be a context of the kubeconfig: ${error instanceof Error ? error.message : String(error)}`,
+      fix: "Name a context that kubectl config get-contexts lists, or set kubeconfig to the file that has it.",
+    });
+    return undefined;
+  }
+}
+
+/** Two contexts with one server are one cluster, whatever they are called. */
+function sameServer(
+  servers: readonly (ApiServer | undefined)[],
+  contextPath: ContextPath,
+): Problem[] {
+  const urls = servers.map((known) => known?.server);
+  return urls.flatMap((url, i) =>
+    url !== undefined && urls.indexOf(url) < i
+      ? [
+          {
+            path: contextPath(i),
+            value: url,
+            rule: `must lead to another API server than ${contextPath(urls.indexOf(url))}`,
+            fix: "Name the context of the other cluster.",
+          },
+        ]
+      : [],
+  );
+}
+
+/** Servers that only this machine reaches, and no other cluster. */
+export function localServers(servers: readonly (ApiServer | undefined)[]): Problem[] {
+  return servers.flatMap((known, i) => {
+    const server = known?.server ?? "";
+    const hostname = URL.canParse(server) ? new URL(server).hostname : "";
+    return ["localhost", "[::1]", "0.0.0.0"].includes(hostname) || hostname.startsWith("127.")
+      ? [
+          {
+            path: `clusters[${i}].apiServer`,
+            value: server,
+            rule: "must be an address that other clusters reach, for their istiod reads endpoints there",
+            fix: "Set it to the API server's URL as seen from outside the cluster's machine.",
+          },
+        ]
+      : [];
+  });
+}

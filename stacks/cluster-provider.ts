@@ -1,0 +1,12 @@
+import * as k8s from "@pulumi/kubernetes";
+import type { ClusterAccess } from "./config.ts";
+
+/** Pulumi's way to a cluster. It has the cluster's name, and is the same in every stack. */
+export function clusterProvider({ name, context, kubeconfig }: ClusterAccess): k8s.Provider {
+  return new k8s.Provider(name, {
+    context,
+    // New certificates go into the Secret that istiod reads, which is never away for a moment.
+    enableSecretMutable: true,
+    ...(kubeconfig !== undefined && { kubeconfig }),
+  });
+}

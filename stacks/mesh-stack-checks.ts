@@ -1,0 +1,131 @@
+import type { Problem } from "../lib/problems.ts";
+import { apiServers } from "./api-servers.ts";
+import type { ClusterAccess } from "./config.ts";
+import { isBlank, type Loose } from "./checks.ts";
+import type { MeshStack } from "./mesh-stack.ts";
+import type { Service } from "./schema.ts";
+
+/** Keys that say how a mesh is installed: they belong to the stack that does it. */
+const MESH_KEYS = ["mesh", "clusters", "certificates", "ingress"] as const;
+
+/** Keys that a stack without a mesh of its own must not have. */
+export function meshKeyProblems(raw: Loose): Problem[] {
+  return MESH_KEYS.filter((key) => !isBlank(raw[key]) && !isEmptyList(raw[key])).map((key) => ({
+    path: key,
+    rule: "must not be given together with meshStack, whose mesh is used as it is",
+    fix: `Remove it with: pulumi config rm ${key}. If this stack is to have a mesh of its own: pulumi config rm meshStack`,
+  }));
+}
+
+function isEmptyList(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0;
+}
+
+/**
+ * How this stack reaches the clusters of the mesh: as the mesh's stack does, with another kubeconfig
+ * if it has one.
+ */
+export function clustersOf(
+  { mesh }: MeshStack,
+  kubeconfig: string | undefined,
+): readonly ClusterAccess[] {
+  return mesh.clusters.map((cluster) => ({
+    ...cluster,
+    ...(kubeconfig !== undefined && { kubeconfig }),
+  }));
+}
+
+/** What does not go together with the mesh of the other stack. */
+export function meshStackProblems(
+  meshStack: MeshStack,
+  services: readonly Service[],
+  clusters: readonly ClusterAccess[],
+): Problem[] {
+  const problems: Problem[] = [];
+  apiServers(
+    clusters.map((cluster) => ({ ...cluster })),
+    undefined,
+    problems,
+    (i) => `clusters[${i}].context of ${meshStack.name}`,
+  );
+  return [
+    ...problems,
+    ...(services.length === 0
+      ? [
+          {
+            path: "services",
+            value: [],
+            rule: "must list a service, for the mesh is the other stack's",
+            fix: "Add one with name, namespace, port and stable.",
+          },
+        ]
+      : []),
+    ...namespaceProblems(meshStack, services),
+    ...hostProblems(meshStack, services),
+  ];
+}
+
+/** A namespace belongs to one stack, which makes it and removes it. */
+function namespaceProblems({ name, clusters }: MeshStack, services: readonly Service[]): Problem[] {
+  const taken = new Set(
+    Object.values(clusters).flatMap(({ traffic }) =>
+      Object.keys(traffic).map((service) => service.split("/")[0] ?? ""),
+    ),
+  );
+  return services.flatMap(({ namespace }, i) =>
+    taken.has(namespace)
+      ? [
+          {
+            path: `services[${i}].namespace`,
+            value: namespace,
+            rule: `must be a namespace of this stack alone, and ${name} has services in it`,
+            fix: "Name another one, or move those services to this stack first, as docs/stacks.md says.",
+          },
+        ]
+      : [],
+  );
+}
+
+/** Nobody but their configuration knows which stack's services hosts lead to. */
+function hostProblems({ name, mesh }: MeshStack, services: readonly Service[]): Problem[] {
+  const free = mesh.ingress?.freeHosts ?? [];
+  const owners = new Map<string, number>();
+  return services.flatMap(({ ingressHosts }, i): Problem[] => {
+    const path = `services[${i}].ingressHosts`;
+    if (ingressHosts === undefined) {
+      return mesh.ingress
+        ? [
+            {
+              path,
+              rule: "must be given, for other stacks may have services in this mesh too",
+              fix: `Write [] for none, or any of the hosts that ${name} has for other stacks: ${free.join(", ") || "none at all"}.`,
+            },
+          ]
+        : [];
+    }
+    return ingressHosts.flatMap((host): Problem[] => {
+      if (!free.includes(host)) {
+        return [
+          {
+            path,
+            value: host,
+            rule: `must be one of ingress.hosts of ${name} that leads to none of its own services: ${free.join(", ") || "there is none"}`,
+            fix: `Add it there and run pulumi up --stack ${name}, or remove it here.`,
+          },
+        ];
+      }
+      const owner = owners.get(host) ?? i;
+      owners.set(host, owner);
+      return owner === i
+        ? []
+        : [
+            {
+              path,
+              value: host,
+              rule: `must be a host of this service alone (so has services[${owner}].ingressHosts)`,
+              fix: "Remove it from one of them.",
+            },
+          ];
+    });
+  });
+}

@@ -1,0 +1,134 @@
+import * as pulumi from "@pulumi/pulumi";
+import * as z from "zod";
+import type { Problem } from "../lib/problems.ts";
+import { clusterProvider } from "./cluster-provider.ts";
+import type { ReleaseStackSettings, Settings } from "./config.ts";
+import type { Mesh } from "./mesh.ts";
+
+/** The output `mesh`: what other stacks need of the mesh beside the outputs for people. */
+const meshOutput = z.object({
+  trustDomain: z.string(),
+  clusterDomain: z.string(),
+  env: z.string(),
+  /** How each cluster is reached, in the order of the configuration. */
+  clusters: z.array(
+    z.object({ name: z.string(), context: z.string(), kubeconfig: z.string().optional() }),
+  ),
+  /** The ingress gateways, and their hosts that lead to no service of the stack itself. */
+  ingress: z.object({ gateway: z.string(), freeHosts: z.array(z.string()) }).optional(),
+});
+export type MeshOutput = z.output<typeof meshOutput>;
+
+/** The output `mesh` of a stack that uses another one's. */
+const joinedOutput = z.object({ mesh: z.object({ stack: z.string() }) });
+export type JoinedOutput = z.output<typeof joinedOutput>["mesh"];
+
+/** The outputs of a stack with a mesh, as far as the services of other stacks depend on them. */
+const outputs = z.object({
+  mesh: meshOutput,
+  rootCaExpires: z.string(),
+  clusters: z.record(
+    z.string(),
+    z.object({
+      network: z.string(),
+      istioVersion: z.string(),
+      caExpires: z.string(),
+      gateways: z.object({ eastWest: z.array(z.string()), ingress: z.array(z.string()) }),
+      traffic: z.record(z.string(), z.unknown()),
+    }),
+  ),
+});
+
+/** What a stack with a mesh says of it. */
+export type MeshStack = z.output<typeof outputs> & {
+  /** The stack's full name. */
+  readonly name: string;
+};
+
+/** Tells other stacks about the mesh; nothing of it is secret. */
+export function describeMesh(
+  { mesh, clusters, ingress, services }: Settings,
+  gateway: string | undefined,
+): MeshOutput {
+  const taken = services.flatMap(({ ingressHosts }) => ingressHosts);
+  return {
+    trustDomain: mesh.trustDomain,
+    clusterDomain: mesh.clusterDomain,
+    env: mesh.env,
+    clusters: clusters.map(({ name, context, kubeconfig }) => ({
+      name,
+      context,
+      ...(kubeconfig !== undefined && { kubeconfig }),
+    })),
+    ...(ingress &&
+      gateway !== undefined && {
+        ingress: { gateway, freeHosts: ingress.hosts.filter((host) => !taken.includes(host)) },
+      }),
+  };
+}
+
+/** Reads what another stack's last update has said of its mesh, or says why it cannot be used. */
+export async function readMeshStack(name: string): Promise<MeshStack | Problem> {
+  const problem = { path: "meshStack", value: name };
+  const own = [pulumi.getOrganization(), pulumi.getProject(), pulumi.getStack()];
+  if (name === own.join("/")) {
+    return {
+      ...problem,
+      rule: "must be another stack than this one",
+      fix: "Name the stack that has installed the mesh, or: pulumi config rm meshStack",
+    };
+  }
+  // Its name is in the error when there is no such stack.
+  const reference = new pulumi.StackReference("meshStack", { name });
+  const found = await Promise.all(
+    Object.keys(outputs.shape).map(
+      async (output) => [output, (await reference.getOutputDetails(output)).value] as const,
+    ),
+  );
+  const values = Object.fromEntries(found);
+  const parsed = outputs.safeParse(values);
+  if (parsed.success) return { name, ...parsed.data };
+  const joined = joinedOutput.safeParse(values);
+  if (joined.success) {
+    return {
+      ...problem,
+      rule: "must be a stack that has installed a mesh, and this one uses another one's",
+      fix: `Set it with: pulumi config set meshStack ${joined.data.mesh.stack}`,
+    };
+  }
+  const missing = [...new Set(parsed.error.issues.map(({ path }) => path.join(".")))];
+  return {
+    ...problem,
+    rule: `must be a stack that has installed a mesh, and its outputs lack ${missing.join(", ")}`,
+    fix: `Name the stack with the mesh, and first run this version of the program there: pulumi up --stack ${name}`,
+  };
+}
+
+/** The mesh that another stack has installed, for the services of this one. */
+export function joinMesh({ clusters, meshStack }: ReleaseStackSettings): Mesh {
+  const { mesh, rootCaExpires } = meshStack;
+  return {
+    clusters: clusters.flatMap((access) => {
+      const known = meshStack.clusters[access.name];
+      return known
+        ? [
+            {
+              name: access.name,
+              network: known.network,
+              provider: clusterProvider(access),
+              eastWestAddresses: pulumi.output(known.gateways.eastWest),
+              ingress: mesh.ingress && {
+                addresses: pulumi.output(known.gateways.ingress),
+                gateway: mesh.ingress.gateway,
+              },
+              istioVersion: pulumi.output(known.istioVersion),
+              caExpires: pulumi.output(known.caExpires),
+              ready: [],
+            },
+          ]
+        : [];
+    }),
+    rootExpires: pulumi.output(rootCaExpires),
+    output: { stack: meshStack.name },
+  };
+}

@@ -1,0 +1,192 @@
+import { readFile, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+
+import { execa, ExecaError } from "execa";
+import { dump, load } from "js-yaml";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+import { confirmWeight } from "../../fleet/confirm.ts";
+import { readRoute } from "../../fleet/read-deployed.ts";
+import { differences, recordRouting, type RoutingRecord } from "../../lab/demo/routing-record.ts";
+import { labEnvironment, labStack } from "../../lab/environment.ts";
+import { userService } from "../../lab/mesh/user-service.ts";
+import { labSettings } from "../../lab/settings.ts";
+import { labClusters, labPulumi } from "./lab.ts";
+
+const settings = labSettings();
+const clusters = labClusters();
+const meshStack = `organization/istio-canary/${labStack}`;
+const releaseStack = "lab-release";
+const mesh = labPulumi();
+const release = labPulumi(releaseStack);
+const configFile = (stack: string) => path.join(settings.root, `Pulumi.${stack}.yaml`);
+
+type Config = Readonly<Record<string, unknown>>;
+
+async function stackFile(stack: string): Promise<{ config?: Config }> {
+  return load(await readFile(configFile(stack), "utf8")) as { config?: Config };
+}
+
+/** Sets keys of a stack's config, all else stays. */
+async function configure(stack: string, keys: Config): Promise<void> {
+  const file = await stackFile(stack);
+  const named = Object.entries(keys).map(([key, value]) => [`istio-canary:${key}`, value] as const);
+  const config = { ...file.config, ...Object.fromEntries(named) };
+  await writeFile(configFile(stack), dump({ ...file, config }, { lineWidth: -1 }));
+}
+
+async function labServices(): Promise<readonly Config[]> {
+  const { config } = await stackFile(labStack);
+  return config?.["istio-canary:services"] as Config[];
+}
+
+beforeAll(async () => {
+  // What a run that was interrupted has left may belong to a lab that is no more.
+  await rm(configFile(releaseStack), { force: true });
+  await release.create();
+  await configure(releaseStack, { meshStack });
+});
+
+describe("services in the mesh of another stack", () => {
+  const order = { service: "order-service", namespace: "order" };
+  const host = "order-service.order.svc.cluster.local";
+  let updates: number;
+
+  /** What each API server has for the service, and every Envoy that routes to it serves. */
+  async function expectEverywhere(weight: number): Promise<void> {
+    for (const cluster of clusters) {
+      expect((await readRoute(cluster, order))?.weight, cluster.name).toBe(weight);
+      const routes = await confirmWeight(cluster, { hosts: [host], canary: "v2", weight }, 30_000);
+      expect(routes.length, cluster.name).toBeGreaterThan(0);
+    }
+  }
+
+  beforeAll(async () => {
+    updates = await mesh.updates();
+    const [user = {}] = await labServices();
+    const small = { replicas: 1, image: "docker.io/lab/user-service:v1" };
+    const service = {
+      ...user,
+      name: order.service,
+      namespace: order.namespace,
+      stable: { ...small, version: "v1" },
+      canary: { ...small, version: "v2" },
+      ingressHosts: [],
+    };
+    await configure(releaseStack, { services: [service], weight: 0 });
+  });
+
+  afterAll(async () => {
+    await release.destroy();
+  });
+
+  it("are not let into a namespace that the mesh's stack has services in", async () => {
+    await release.setConfig("services[0].namespace", userService.namespace);
+    const refused = await release.preview().catch((error: unknown) => error);
+    await release.setConfig("services[0].namespace", order.namespace);
+    expect(refused).toBeInstanceOf(ExecaError);
+    expect(String((refused as ExecaError).stdout)).toContain(
+      `services[0].namespace: must be a namespace of this stack alone, and ${meshStack} has services in it`,
+    );
+  });
+
+  it("are installed, and their weight moves in every cluster", async () => {
+    await release.up("two stacks: installation");
+    await expectEverywhere(0);
+    await release.setWeight(10);
+    const { stdout } = await execa("node", ["preview/cli.ts", "--stack", releaseStack], {
+      cwd: settings.root,
+      env: labEnvironment(settings),
+    });
+    for (const { name } of clusters) {
+      expect(stdout).toContain(`| \`order/order-service\` | ${name} | v2 | 0 % | **10 %** |`);
+      expect(stdout).toContain(`| ${name} | 0 | 0 | 1 | 0 |`);
+    }
+    await release.up("two stacks: 10 %");
+    await expectEverywhere(10);
+    await release.setWeight(0);
+    await release.up("two stacks: 0 %");
+    await expectEverywhere(0);
+    expect((await release.preview()).value).toEqual([]);
+  });
+
+  it("are removed, and leave nothing of themselves", async () => {
+    await release.destroy();
+    for (const cluster of clusters) {
+      expect(await readRoute(cluster, order)).toBeUndefined();
+      await expect(cluster.core.readNamespace({ name: order.namespace })).rejects.toThrow(/404/);
+    }
+  });
+
+  it("have touched nothing of the mesh's stack", async () => {
+    expect((await mesh.preview()).value).toEqual([]);
+    expect(await mesh.updates()).toBe(updates);
+  });
+});
+
+describe("a stack that is split in two", () => {
+  // As in docs/stacks.md.
+  const ofServices =
+    /^urn:pulumi:[^:]+::[^:]+::(istio-canary:mesh:(CanaryWorkload|CanaryRoute|CrossClusterServiceEntry)|kubernetes:core\/v1:Namespace)::/;
+  let config: string;
+  let before: Awaited<ReturnType<typeof record>>;
+
+  /** Everything that a touched cluster would have otherwise: routing, and each Deployment's count of changes. */
+  async function record(): Promise<RoutingRecord> {
+    const found = await recordRouting(clusters);
+    const deployments = await Promise.all(
+      clusters.map(async (cluster) => {
+        const { items } = await cluster.apps.listNamespacedDeployment({
+          namespace: userService.namespace,
+        });
+        return items.map(
+          ({ metadata }) =>
+            [
+              `Deployment/${metadata?.name ?? ""} in ${cluster.name}`,
+              [metadata?.uid, metadata?.generation],
+            ] as const,
+        );
+      }),
+    );
+    return new Map([...found, ...deployments.flat()]);
+  }
+
+  async function moveServices(from: typeof mesh, to: string): Promise<number> {
+    const urns = (await from.urns()).filter((urn) => ofServices.test(urn));
+    if (urns.length > 0) await from.move(urns, to);
+    return urns.length;
+  }
+
+  beforeAll(async () => {
+    config = await readFile(configFile(labStack), "utf8");
+    before = await record();
+  });
+
+  afterAll(async () => {
+    await moveServices(release, labStack);
+    await writeFile(configFile(labStack), config);
+    await mesh.up("two stacks: one again");
+    expect((await mesh.preview()).value).toEqual([]);
+    expect(differences(before, await record())).toEqual([]);
+  });
+
+  it("goes on in both, and no cluster has noticed", async () => {
+    const services = await labServices();
+    await configure(labStack, { services: [], weight: 0 });
+    const ingressHosts = [userService.ingressHost];
+    await configure(releaseStack, {
+      services: services.map((service) => ({ ...service, ingressHosts })),
+      weight: 0,
+    });
+    expect(await moveServices(mesh, releaseStack)).toBeGreaterThan(0);
+    await mesh.up("two stacks: the mesh");
+    expect((await release.preview()).value).toEqual([]);
+    await release.up("two stacks: the services");
+    expect((await mesh.preview()).value).toEqual([]);
+    expect(differences(before, await record())).toEqual([]);
+  });
+});
+
+afterAll(async () => {
+  await release.remove();
+});
