@@ -1,8 +1,10 @@
+import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
+import { load } from "js-yaml";
 import { beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { problemLine } from "../../../lib/problems.ts";
 import { parseConfig } from "../../../stacks/config.ts";
-import { readMeshStack, type MeshStack } from "../../../stacks/mesh-stack.ts";
+import { describeMesh, readMeshStack, type MeshStack } from "../../../stacks/mesh-stack.ts";
 import { kubeconfigFile, rawConfig } from "../../helpers/fixtures.ts";
 import {
   configure,
@@ -284,5 +286,29 @@ describe("the configuration of a stack with services in another stack's mesh", (
       mesh: { ...mesh.mesh, clusters: [{ name: "cluster-a", context: "local" }] },
     };
     expect(lines({})).toEqual([]);
+  });
+});
+
+describe("docs/stacks.md", () => {
+  it("shows two files that go together", () => {
+    const page = readFileSync(new URL("../../../docs/stacks.md", import.meta.url), "utf8");
+    const [mesh, release] = [...page.matchAll(/```yaml\n(config:\n[^`]+)```/g)].map(
+      ([, text = ""]) => {
+        const { config } = load(text) as { config: Readonly<Record<string, unknown>> };
+        const keys = Object.entries(config).map(([key, value]) => [key.split(":")[1] ?? "", value]);
+        return { kubeconfig: kubeconfigFile(), ...(Object.fromEntries(keys) as object) };
+      },
+    );
+    const { settings, problems } = parseConfig({ ...mesh });
+    expect(problems).toEqual([]);
+    if (!settings || "meshStack" in settings) throw new Error("the first one is no mesh");
+    const described = {
+      name: MESH,
+      rootCaExpires: "",
+      clusters: {},
+      mesh: describeMesh(settings, "istio-ingress/istio-ingressgateway"),
+    };
+    expect(parseConfig({ ...release }, new Date(), described).problems).toEqual([]);
+    expect(release).toMatchObject({ meshStack: MESH });
   });
 });
