@@ -19,7 +19,7 @@ import {
   type Wanted,
 } from "../lib/release-rules.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
-import { incompleteText, laggingText, leftOut, missing, type Registration } from "./left-out.ts";
+import { completion, type Registration } from "./left-out.ts";
 import { durationMs } from "./schema.ts";
 
 /** Longest wait for one answer of an API server, in milliseconds. */
@@ -145,17 +145,13 @@ export class WeightChange {
    * `--target` and `--exclude` keep its hook from running, and Pulumi takes that for a success.
    */
   complete(): pulumi.Output<void> {
-    return leftOut(this.#registrations).apply(async (are) => {
-      if (!are) return;
-      const left = this.#registrations.filter((_, i) => are[i]);
-      const moves = { rises: this.#rises, falls: this.#falls };
-      const stay = missing(left, this.#registrations, moves);
-      if (stay.length > 0) throw new pulumi.RunError(incompleteText(stay));
-      if (left.length === 0) return;
+    const moves = { rises: this.#rises, falls: this.#falls };
+    return completion(this.#registrations, moves).apply(async (lagging) => {
+      if (lagging === undefined) return;
       if (this.#falls.length > 0 && !pulumi.runtime.isDryRun()) {
         await this.#once("lowered", () => this.#confirmLower());
       }
-      await pulumi.log.warn(laggingText(left));
+      await pulumi.log.warn(lagging);
     });
   }
 

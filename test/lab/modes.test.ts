@@ -70,6 +70,7 @@ describe("pulumi up --continue-on-error", () => {
       await pulumi.setWeight(10);
       const text = await failure(pulumi.up("modes test: refused", "--continue-on-error"));
       expect(text).toContain("The weight was taken back in all clusters:");
+      expect(text).toContain("Pulumi has not updated the VirtualService of user/user-service in ");
       expect((await deployed()).map(({ weight }) => weight)).toEqual([0, 0]);
       await expectEverywhere(0);
     } finally {
