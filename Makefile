@@ -1,6 +1,6 @@
 # Everything a user or the gate calls; each target does its own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help setup packages demo test mutation kill-campaign check workflows unit preview lab-up lab-down lab-status lab-logs lab-shell
+.PHONY: help setup packages demo test mutation kill-campaign check workflows unit preview history rollback lab-up lab-down lab-status lab-logs lab-shell
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
@@ -42,6 +42,13 @@ unit: packages ## Unit tests only, in seconds
 
 preview: packages ## What an update would do, as Markdown for a pull request: make preview STACK=prod
 	@npm run --silent preview -- --stack $(or $(STACK),$(error name the stack: make preview STACK=prod))
+
+history: packages ## The recorded states of a stack: make history STACK=prod
+	@npm run --silent release -- history --stack $(or $(STACK),$(error name the stack: make history STACK=prod))
+
+rollback: packages ## Back to an earlier state in every cluster: make rollback STACK=prod TO=7 (or previous, zero)
+	@npm run --silent release -- rollback --to $(or $(TO),previous) \
+		--stack $(or $(STACK),$(error name the stack: make rollback STACK=prod))
 
 lab-up: setup ## Start the two clusters, or mend what has died
 	@node lab/cli.ts up

@@ -9,6 +9,7 @@ export const ADMIN_PORT = 15000;
 
 const routeAction = z.looseObject({
   cluster: z.string().optional(),
+  request_mirror_policies: z.array(z.unknown()).optional(),
   weighted_clusters: z
     .looseObject({ clusters: z.array(z.looseObject({ name: z.string(), weight: z.number() })) })
     .optional(),
@@ -20,6 +21,7 @@ const virtualHost = z.looseObject({
   routes: z
     .array(
       z.looseObject({
+        name: z.string().optional(),
         match: z.looseObject({ headers: z.array(z.unknown()).optional() }),
         route: routeAction.optional(),
       }),
@@ -33,13 +35,16 @@ const routeTables = z.looseObject({
     .array(
       z.looseObject({
         last_updated: z.string(),
-        route_config: z.looseObject({ virtual_hosts: z.array(virtualHost).default([]) }),
+        route_config: z.looseObject({
+          name: z.string().default(""),
+          virtual_hosts: z.array(virtualHost).default([]),
+        }),
       }),
     )
     .default([]),
 });
 
-type VirtualHost = z.infer<typeof virtualHost>;
+export type VirtualHost = z.infer<typeof virtualHost>;
 
 /** How one Envoy routes the requests of one host. */
 export interface EnvoyRoutes {
@@ -55,8 +60,16 @@ export interface EnvoyRoutes {
 }
 
 /** The subset's name in an Envoy cluster name such as `outbound|80|v2|user-service.user.svc.cluster.local`. */
-function subsetOf(envoyCluster: string): string {
+export function subsetOf(envoyCluster: string): string {
   return envoyCluster.split("|")[2] ?? "";
+}
+
+/** The weights by subset of what a route does. */
+export function weightsOf(action: VirtualHost["routes"][number]["route"]): Record<string, number> {
+  if (action?.cluster !== undefined) return { [subsetOf(action.cluster)]: 100 };
+  return Object.fromEntries(
+    (action?.weighted_clusters?.clusters ?? []).map(({ name, weight }) => [subsetOf(name), weight]),
+  );
 }
 
 /** The weights by subset of the route that requests without a matching header take. */
@@ -64,11 +77,15 @@ export function defaultWeights(host: VirtualHost): Record<string, number> {
   const plain = host.routes.find(({ match }) =>
     (match.headers ?? []).every((header) => JSON.stringify(header).includes(":authority")),
   );
-  const action = plain?.route;
-  if (action?.cluster !== undefined) return { [subsetOf(action.cluster)]: 100 };
-  return Object.fromEntries(
-    (action?.weighted_clusters?.clusters ?? []).map(({ name, weight }) => [subsetOf(name), weight]),
+  return weightsOf(plain?.route);
+}
+
+/** The route tables that a proxy has from its istiod. */
+async function routeTablesOf(cluster: MeshCluster, pod: V1Pod) {
+  const { configs } = routeTables.parse(
+    await getJson(cluster, pod, ADMIN_PORT, "/config_dump?resource=dynamic_route_configs"),
   );
+  return configs;
 }
 
 /**
@@ -80,11 +97,8 @@ export async function routesOf(
   pod: V1Pod,
   host: string,
 ): Promise<EnvoyRoutes | undefined> {
-  const { configs } = routeTables.parse(
-    await getJson(cluster, pod, ADMIN_PORT, "/config_dump?resource=dynamic_route_configs"),
-  );
   const { namespace, name } = podKey(pod);
-  for (const table of configs) {
+  for (const table of await routeTablesOf(cluster, pod)) {
     const virtualHosts = table.route_config.virtual_hosts.filter(({ domains }) =>
       domains.includes(host),
     );
@@ -112,6 +126,27 @@ export async function routesOfAny(
     if (routes) return routes;
   }
   return undefined;
+}
+
+/**
+ * Everything by which one proxy routes requests to any of `hosts`, by route table and virtual host.
+ * Of a virtual host's names only those asked for are kept: the others differ from namespace to
+ * namespace, and hold addresses.
+ */
+export async function virtualHostsOf(
+  cluster: MeshCluster,
+  pod: V1Pod,
+  hosts: readonly string[],
+): Promise<Readonly<Record<string, VirtualHost>>> {
+  const tables = await routeTablesOf(cluster, pod);
+  return Object.fromEntries(
+    tables.flatMap(({ route_config: { name: table, virtual_hosts: all } }) =>
+      all.flatMap((host) => {
+        const domains = host.domains.filter((domain) => hosts.includes(domain)).sort();
+        return domains.length > 0 ? [[`${table}/${host.name}`, { ...host, domains }]] : [];
+      }),
+    ),
+  );
 }
 
 /** The routes for any of `hosts` in every proxy of the clusters that has one. */

@@ -52,6 +52,11 @@ export function crossClusterHost({ service, namespace }: ServiceName, cluster: s
   return `${service}.${namespace}.${cluster}.${CROSS_CLUSTER_DOMAIN}`;
 }
 
+/** Name of the objects, next to the service's own, that are about it in one other cluster. */
+export function crossClusterName(service: string, cluster: string): string {
+  return `${service}-${cluster}`;
+}
+
 /**
  * The server name by which an east-west gateway finds the service, and the subset of it if one is
  * named (AUTO_PASSTHROUGH; Istio's BuildDNSSrvSubsetKey).

@@ -15,8 +15,9 @@ export interface Problem {
 /** Longest value shown in a message; enough to recognise it by. */
 const SHOWN = 80;
 
-function show(value: unknown): string {
-  const text = JSON.stringify(value);
+/** A value as it is shown to people: as JSON, its beginning if it is long. */
+export function show(value: unknown): string {
+  const text = value === undefined ? "nothing" : JSON.stringify(value);
   return text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
 }
 

@@ -164,12 +164,13 @@ function withHosts(services: readonly Service[], ingress: Ingress | undefined): 
   return services.map((service, i) => ({ ...service, ingressHosts: [...(hosts[i] ?? [])] }));
 }
 
-/** Reads the configuration of the stack that Pulumi runs. Stops it when something is wrong. */
-export async function loadConfig(): Promise<Settings | ReleaseStackSettings> {
-  const project = pulumi.getProject();
+/** The project's keys, without its name, and their values as they were written. */
+export function rawConfig(
+  all: Readonly<Record<string, string>>,
+  project: string,
+): Readonly<Record<string, unknown>> {
   const prefix = `${project}:`;
-  const all = pulumi.runtime.allConfig();
-  const raw = Object.fromEntries(
+  return Object.fromEntries(
     Object.entries(all)
       .filter(([key]) => key.startsWith(prefix))
       .map(([key, value]) => {
@@ -177,6 +178,13 @@ export async function loadConfig(): Promise<Settings | ReleaseStackSettings> {
         return [name, TEXT_KEYS.includes(name) ? value : fromJson(value)] as const;
       }),
   );
+}
+
+/** Reads the configuration of the stack that Pulumi runs. Stops it when something is wrong. */
+export async function loadConfig(): Promise<Settings | ReleaseStackSettings> {
+  const project = pulumi.getProject();
+  const all = pulumi.runtime.allConfig();
+  const raw = rawConfig(all, project);
   const secrets = misplacedSecrets(secretKeysOf(process.env), project);
   // What is wrong elsewhere in such a value waits: telling it would show the secret.
   const hidden = new Set(secrets.map(({ path }) => path));

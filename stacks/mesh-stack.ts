@@ -69,11 +69,11 @@ export function describeMesh(
 
 /** Reads what another stack's last update has said of its mesh, or says why it cannot be used. */
 export async function readMeshStack(name: string): Promise<MeshStack | Problem> {
-  const problem = { path: "meshStack", value: name };
   const own = [pulumi.getOrganization(), pulumi.getProject(), pulumi.getStack()];
   if (name === own.join("/")) {
     return {
-      ...problem,
+      path: "meshStack",
+      value: name,
       rule: "must be another stack than this one",
       fix: "Name the stack that has installed the mesh, or: pulumi config rm meshStack",
     };
@@ -85,7 +85,20 @@ export async function readMeshStack(name: string): Promise<MeshStack | Problem> 
       async (output) => [output, (await reference.getOutputDetails(output)).value] as const,
     ),
   );
-  const values = Object.fromEntries(found);
+  return meshStackOf(name, Object.fromEntries(found));
+}
+
+/**
+ * What a stack says of its mesh, or why it cannot be used.
+ *
+ * @param name the stack's full name
+ * @param values its outputs
+ */
+export function meshStackOf(
+  name: string,
+  values: Readonly<Record<string, unknown>>,
+): MeshStack | Problem {
+  const problem = { path: "meshStack", value: name };
   const parsed = outputs.safeParse(values);
   if (parsed.success) return { name, ...parsed.data };
   const joined = joinedOutput.safeParse(values);

@@ -12,6 +12,7 @@ import { crossClusterHost, virtualAddresses } from "../lib/names.ts";
 import { weightIn } from "../lib/release-rules.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
 import type { MeshCluster } from "./mesh.ts";
+import { joinHooks, type RoutingRecords } from "./routing-records.ts";
 import type { WeightChange } from "./weight-change.ts";
 
 /** Percent of requests by version, by `namespace/service`, by cluster. */
@@ -25,11 +26,13 @@ export type Traffic = Readonly<
  * gateway only knows the subsets of its own cluster's rule, so the far one must have them first.
  *
  * @param change what watches over the weights. @default nothing
+ * @param records what records the routing of each state. @default nothing
  */
 export function releaseServices(
   settings: ReleaseSettings,
   clusters: readonly MeshCluster[],
   change?: WeightChange,
+  records?: RoutingRecords,
 ): Traffic {
   const namespaces = new Map(
     clusters.map((cluster) => [cluster.name, makeNamespaces(settings, cluster)]),
@@ -45,7 +48,7 @@ export function releaseServices(
   const made: pulumi.Resource[] = [];
   for (const service of settings.services) {
     const { routes, entries } = releaseService(
-      { settings, clusters, namespaces, addresses, change, weightsAfter: rules.promise },
+      { settings, clusters, namespaces, addresses, change, records, weightsAfter: rules.promise },
       service,
     );
     made.push(...[...routes.values(), ...entries].map(({ destinationRule }) => destinationRule));
@@ -84,11 +87,12 @@ interface Common {
   /** Virtual addresses of the hosts that name a cluster. */
   readonly addresses: ReadonlyMap<string, string>;
   readonly change: WeightChange | undefined;
+  readonly records: RoutingRecords | undefined;
   readonly weightsAfter: Promise<readonly pulumi.Resource[]>;
 }
 
 function releaseService(
-  { settings, clusters, namespaces, addresses, change, weightsAfter }: Common,
+  { settings, clusters, namespaces, addresses, change, records, weightsAfter }: Common,
   service: ServiceSettings,
 ) {
   const { mesh } = settings;
@@ -163,7 +167,10 @@ function releaseService(
         clusterDomain: mesh.clusterDomain,
         weightsAfter,
         replaces: change?.replaces(cluster.name, serviceKey(id)),
-        hooks: change?.hooks(cluster.name, serviceKey(id)),
+        hooks: joinHooks(
+          change?.hooks(cluster.name, serviceKey(id)),
+          records?.hooks(cluster.name, service),
+        ),
       };
       change?.declare(cluster.name, serviceKey(id), canaryRouteManifest(args).spec.http);
       const route = new CanaryRoute(`${key}-route-${cluster.name}`, args, {

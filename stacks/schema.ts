@@ -9,7 +9,7 @@ import { allow, safety } from "./schema/safety.ts";
 import { service } from "./schema/service.ts";
 import { filled, key, pattern, rule } from "./schema/values.ts";
 
-export { durationMs } from "./schema/values.ts";
+export { durationMs } from "../lib/duration.ts";
 export type { Certificates } from "./schema/certificates.ts";
 export type { Cluster } from "./schema/cluster.ts";
 export type { Ingress } from "./schema/ingress.ts";

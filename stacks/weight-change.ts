@@ -26,7 +26,7 @@ import { durationMs } from "./schema.ts";
 const ANSWER_WITHIN_MS = 10_000;
 
 /** What the configuration wants of the services. */
-function wantedBy({ services, weight, phases, allow, quarantine }: ReleaseSettings): Wanted {
+export function wantedBy({ services, weight, phases, allow, quarantine }: ReleaseSettings): Wanted {
   return {
     phases,
     allow,

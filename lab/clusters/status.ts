@@ -1,5 +1,5 @@
 import type { LabSettings } from "../settings.ts";
-import { textTable } from "../table.ts";
+import { textTable } from "../../lib/table.ts";
 import { componentsOf, isNodeReady, loadBalancerAddresses } from "./cluster.ts";
 import { findProcess, logFile, logTail } from "./component-process.ts";
 import { knownNodes } from "./lab.ts";

@@ -10,7 +10,7 @@ import { headerChecks, serviceEntryChecks, type Check } from "./checks.ts";
 import { loadFromOutside, loadInMesh, type LoadClient } from "./load.ts";
 import { runPhase, type PhaseReport } from "./phase.ts";
 import { heading, printChecks, printPhase, printProblems } from "./print.ts";
-import { differences, recordRouting } from "./routing-record.ts";
+import { differences, recorded, recordRouting } from "./routing-record.ts";
 
 /** The weights of the release, in order; the last one takes everything back. */
 const PHASES = [10, 30, 100] as const;
@@ -80,7 +80,7 @@ async function release(
   const rollbackDifferences = differences(before, await recordRouting(clusters));
   console.log(
     rollbackDifferences.length === 0
-      ? `routing is what it was before the release: ${before.size} objects and Envoys compared`
+      ? `routing is what it was before the release: ${recorded(before)} objects and Envoys compared`
       : `routing is not what it was before the release:`,
   );
   printProblems(rollbackDifferences);

@@ -1,4 +1,4 @@
-import { textTable } from "../table.ts";
+import { textTable } from "../../lib/table.ts";
 import type { Check } from "./checks.ts";
 import type { ClusterWeights, Share } from "./measure.ts";
 import type { PhaseReport } from "./phase.ts";

@@ -1,42 +1,40 @@
-import { isDeepStrictEqual } from "node:util";
-
 import type { MeshCluster } from "../../fleet/cluster.ts";
-import { routingObjects } from "../mesh/user-service.ts";
-import { serviceRoutes } from "./measure.ts";
+import { readRouting, type LiveRouting } from "../../fleet/records/read-routing.ts";
+import { routingScope } from "../../fleet/records/routing-scope.ts";
+import { routingDifferences } from "../../lib/routing.ts";
+import { userService } from "../mesh/user-service.ts";
 
-/** Everything that decides where a request goes, by the name of the thing that holds it. */
-export type RoutingRecord = ReadonlyMap<string, unknown>;
+/** What routes the service, by cluster. */
+export type RoutingRecord = ReadonlyMap<string, LiveRouting>;
 
 /** Records the routing objects in every API server and the service's routes in every Envoy. */
 export async function recordRouting(clusters: readonly MeshCluster[]): Promise<RoutingRecord> {
-  const record = new Map<string, unknown>();
-  await Promise.all(
-    clusters.map(async (cluster) => {
-      const objects = await routingObjects(cluster);
-      for (const [kind, specs] of Object.entries(objects)) {
-        for (const [name, spec] of Object.entries(specs as Record<string, unknown>)) {
-          record.set(`${kind}/${name} in ${cluster.name}`, spec);
-        }
-      }
-    }),
+  const service = { service: userService.name, namespace: userService.namespace };
+  return new Map(
+    await Promise.all(
+      clusters.map(async (cluster) => {
+        const others = clusters.map(({ name }) => name).filter((name) => name !== cluster.name);
+        const scope = routingScope(service, "cluster.local", others, [userService.ingressHost]);
+        return [cluster.name, await readRouting(cluster, scope)] as const;
+      }),
+    ),
   );
-  for (const routes of await serviceRoutes(clusters)) {
-    record.set(`Envoy of ${routes.pod} in ${routes.cluster}`, routes.virtualHosts);
-  }
-  return record;
 }
 
-/** What is not the same in two records, by name. */
+/** How many objects and Envoys a record is of. */
+export function recorded(record: RoutingRecord): number {
+  return [...record.values()].reduce(
+    (sum, { objects, envoyCount }) => sum + Object.keys(objects).length + envoyCount,
+    0,
+  );
+}
+
+/** What is not the same in two records of the same clusters, a line each. */
 export function differences(before: RoutingRecord, after: RoutingRecord): string[] {
-  const names = new Set([...before.keys(), ...after.keys()]);
-  return [...names]
-    .filter((name) => !isDeepStrictEqual(before.get(name), after.get(name)))
-    .map((name) =>
-      !after.has(name)
-        ? `${name} is gone`
-        : !before.has(name)
-          ? `${name} is new`
-          : `${name} differs`,
-    )
-    .sort();
+  return [...after].flatMap(([cluster, live]) =>
+    [
+      ...routingDifferences(before.get(cluster) ?? { objects: {}, envoys: [] }, live),
+      ...live.strays.map((stray) => `${stray} routes the service too`),
+    ].map((line) => `${cluster}: ${line}`),
+  );
 }

@@ -1,5 +1,6 @@
 import {
   crossClusterHost,
+  crossClusterName,
   passthroughSni,
   serviceHost,
   workloadIdentity,
@@ -48,7 +49,7 @@ export function crossClusterDestinationRule(args: CrossClusterDestinationRuleArg
     apiVersion: "networking.istio.io/v1",
     kind: "DestinationRule",
     metadata: {
-      name: `${name.service}-${cluster}`,
+      name: crossClusterName(name.service, cluster),
       namespace: name.namespace,
       annotations: OWNED,
     },

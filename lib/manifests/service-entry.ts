@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { RunError } from "@pulumi/pulumi";
 import {
   crossClusterHost,
+  crossClusterName,
   EAST_WEST_PORT,
   SERVICE_PORT,
   SERVICE_PORT_NAME,
@@ -42,7 +43,7 @@ export function serviceEntry({ cluster, virtualAddress, ...name }: ServiceEntryA
     apiVersion: "networking.istio.io/v1",
     kind: "ServiceEntry",
     metadata: {
-      name: `${name.service}-${cluster}`,
+      name: crossClusterName(name.service, cluster),
       namespace: name.namespace,
       annotations: OWNED,
     },

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { durationMs } from "../../lib/duration.ts";
 import { isDnsLabel, isDnsName, isServiceName } from "../../lib/names.ts";
 
 /** What a key's schema says about it in `.meta()`, from which its documentation is generated. */
@@ -109,12 +110,3 @@ export const duration = (example: string) =>
     `Write for instance ${example}.`,
     { pattern: DURATION.source },
   );
-
-/** Length of a duration such as `1m30s`, in milliseconds. */
-export function durationMs(value: string): number {
-  const units = { h: 3_600_000, m: 60_000, s: 1_000, ms: 1 } as const;
-  return [...value.matchAll(/(\d+(?:\.\d+)?)(h|ms|m|s)/g)].reduce(
-    (sum, [, amount, unit]) => sum + Number(amount) * units[unit as keyof typeof units],
-    0,
-  );
-}

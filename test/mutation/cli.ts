@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { execa } from "execa";
 
-import { textTable } from "../../lab/table.ts";
+import { textTable } from "../../lib/table.ts";
 import { mutants, type Mutant } from "./mutants.ts";
 
 const root = path.resolve(import.meta.dirname, "../..");

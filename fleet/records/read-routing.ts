@@ -1,0 +1,119 @@
+import type { V1Pod } from "@kubernetes/client-node";
+import * as z from "zod";
+import { isDeepStrictEqual } from "node:util";
+import type { EnvoyRouting, Routing } from "../../lib/routing.ts";
+import { podKey, type MeshCluster } from "../cluster.ts";
+import { virtualHostsOf, type VirtualHost } from "../envoy.ts";
+import { ROUTING_KINDS, type RoutingKind, type RoutingScope } from "./routing-scope.ts";
+
+/** The routing of a service in one cluster, as it is now. */
+export interface LiveRouting extends Routing {
+  /** How many Envoys route to the service. */
+  readonly envoyCount: number;
+  /** Objects of others that name the service's hosts too, as `Kind namespace/name`. */
+  readonly strays: readonly string[];
+}
+
+const routingObject = z.looseObject({
+  metadata: z.looseObject({ name: z.string(), namespace: z.string() }),
+  spec: z.looseObject({
+    host: z.string().optional(),
+    hosts: z.array(z.string()).default([]),
+    endpoints: z.unknown().optional(),
+  }),
+});
+type RoutingObject = z.infer<typeof routingObject>;
+const list = z.looseObject({ items: z.array(routingObject) });
+
+const PLURALS: Readonly<Record<RoutingKind, string>> = {
+  VirtualService: "virtualservices",
+  DestinationRule: "destinationrules",
+  ServiceEntry: "serviceentries",
+};
+
+async function objectsOf(cluster: MeshCluster, kind: RoutingKind): Promise<RoutingObject[]> {
+  return list.parse(
+    await cluster.custom.listCustomObjectForAllNamespaces({
+      group: "networking.istio.io",
+      version: "v1",
+      resourcePlural: PLURALS[kind],
+    }),
+  ).items;
+}
+
+/** Whether an object is about the service, whose short names Istio completes too. */
+function concerns({ metadata, spec }: RoutingObject, { service, namespace, hosts }: RoutingScope) {
+  const names = [
+    ...hosts,
+    `${service}.${namespace}`,
+    `${service}.${namespace}.svc`,
+    ...(metadata.namespace === namespace ? [service] : []),
+  ];
+  return [spec.host, ...spec.hosts].some((host) => host !== undefined && names.includes(host));
+}
+
+/** What is compared of a spec: where gateways are reached is the mesh's, no state of a release. */
+function compared(kind: RoutingKind, { spec: { endpoints, hosts, ...spec } }: RoutingObject) {
+  return {
+    ...spec,
+    ...(kind !== "DestinationRule" && { hosts }),
+    ...(kind !== "ServiceEntry" && endpoints !== undefined && { endpoints }),
+  };
+}
+
+/** What a proxy is for: the workload whose requests it routes, or a gateway. */
+function purpose(pod: V1Pod): string {
+  const { namespace } = podKey(pod);
+  const workload = pod.metadata?.labels?.["service.istio.io/canonical-name"] ?? "";
+  // A sidecar stands beside another container, as an init container on newer clusters.
+  const sidecar = (pod.spec?.containers ?? []).some(({ name }) => name !== "istio-proxy");
+  return `${sidecar ? "sidecar of" : "gateway"} ${namespace}/${workload}`;
+}
+
+/** Joins the proxies that hold the same. */
+function grouped(
+  held: readonly (readonly [string, Readonly<Record<string, VirtualHost>>])[],
+): EnvoyRouting[] {
+  const groups: { of: string[]; virtualHosts: Readonly<Record<string, VirtualHost>> }[] = [];
+  for (const [envoy, virtualHosts] of held) {
+    const same = groups.find((group) => isDeepStrictEqual(group.virtualHosts, virtualHosts));
+    if (!same) groups.push({ of: [envoy], virtualHosts });
+    else if (!same.of.includes(envoy)) same.of.push(envoy);
+  }
+  return groups;
+}
+
+/** Reads what routes a service in one cluster: its objects, and what every Envoy holds. */
+export async function readRouting(cluster: MeshCluster, scope: RoutingScope): Promise<LiveRouting> {
+  const [kinds, pods] = await Promise.all([
+    Promise.all(ROUTING_KINDS.map(async (kind) => ({ kind, all: await objectsOf(cluster, kind) }))),
+    cluster.proxies(),
+  ]);
+  const held = await Promise.all(
+    pods.map(
+      async (pod) => [purpose(pod), await virtualHostsOf(cluster, pod, scope.hosts)] as const,
+    ),
+  );
+  const routing = held.filter(([, virtualHosts]) => Object.keys(virtualHosts).length > 0);
+  const found = kinds.flatMap(({ kind, all }) =>
+    all.map((object) => ({
+      kind,
+      object,
+      own:
+        object.metadata.namespace === scope.namespace &&
+        scope.objects[kind].includes(object.metadata.name),
+    })),
+  );
+  return {
+    objects: Object.fromEntries(
+      found
+        .filter(({ own }) => own)
+        .map(({ kind, object }) => [`${kind}/${object.metadata.name}`, compared(kind, object)]),
+    ),
+    envoys: grouped(routing),
+    envoyCount: routing.length,
+    strays: found
+      .filter(({ own, object }) => !own && concerns(object, scope))
+      .map(({ kind, object }) => `${kind} ${object.metadata.namespace}/${object.metadata.name}`),
+  };
+}

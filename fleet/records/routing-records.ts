@@ -1,0 +1,158 @@
+import type { V1ControllerRevision } from "@kubernetes/client-node";
+import * as z from "zod";
+import type { ServiceName } from "../../lib/names.ts";
+import { until } from "../../lib/until.ts";
+import type { MeshCluster } from "../cluster.ts";
+import { readRouting, type LiveRouting } from "./read-routing.ts";
+import type { RoutingScope } from "./routing-scope.ts";
+import { behind } from "./serves.ts";
+
+/** Records that are kept of each service; the ones whose state was left longest ago go. */
+const KEPT = 20;
+const KIND = "istio-canary/record";
+
+/** Which state is recorded, and who has made it. */
+export interface RecordedState {
+  /** Names the configuration that has led to it. */
+  readonly digest: string;
+  readonly by: string;
+}
+
+const data = z.object({
+  digest: z.string(),
+  by: z.string(),
+  at: z.string(),
+  objects: z.record(z.string(), z.unknown()),
+  envoys: z.array(
+    z.object({ of: z.array(z.string()), virtualHosts: z.record(z.string(), z.unknown()) }),
+  ),
+});
+
+/** A service's routing in one cluster, as it was when a state was made for the first time. */
+export type RoutingRecord = z.output<typeof data>;
+
+async function revisions(
+  cluster: MeshCluster,
+  { service, namespace }: ServiceName,
+): Promise<readonly V1ControllerRevision[]> {
+  const { items } = await cluster.apps.listNamespacedControllerRevision({
+    namespace,
+    labelSelector: `app=${service},${KIND}=routing`,
+  });
+  return items.toSorted((a, b) => b.revision - a.revision);
+}
+
+function recordName(service: string, digest: string): string {
+  return `${service}-${digest.slice(0, 10)}`;
+}
+
+/** The record of a state, or undefined if there is none. */
+export async function readRecord(
+  cluster: MeshCluster,
+  name: ServiceName,
+  digest: string,
+): Promise<RoutingRecord | undefined> {
+  const found = await revisions(cluster, name);
+  return found
+    .map((revision) => data.parse(revision.data))
+    .find((record) => record.digest === digest);
+}
+
+const identity = z.looseObject({ metadata: z.looseObject({ name: z.string(), uid: z.string() }) });
+
+/** The record goes with the VirtualService. */
+async function ownerOf(cluster: MeshCluster, { service, namespace }: ServiceName) {
+  const { metadata } = identity.parse(
+    await cluster.custom.getNamespacedCustomObject({
+      group: "networking.istio.io",
+      version: "v1",
+      plural: "virtualservices",
+      namespace,
+      name: service,
+    }),
+  );
+  return {
+    apiVersion: "networking.istio.io/v1",
+    kind: "VirtualService",
+    name: metadata.name,
+    uid: metadata.uid,
+    // Controllers of other kinds adopt revisions that have none.
+    controller: true,
+  };
+}
+
+/** The routing, once every Envoy serves what the VirtualService says. */
+async function servedRouting(
+  cluster: MeshCluster,
+  scope: RoutingScope,
+  timeoutMs: number,
+): Promise<LiveRouting> {
+  return until(
+    `every Envoy of ${cluster.name} to serve the routes of ${scope.namespace}/${scope.service}`,
+    async () => {
+      const live = await readRouting(cluster, scope);
+      const late = behind(live.objects[`VirtualService/${scope.service}`], live.envoys);
+      if (late.length > 0) throw new Error(`not served yet by ${late.join(", ")}`);
+      return live;
+    },
+    { timeoutMs, everyMs: 500 },
+  );
+}
+
+/**
+ * Records what a state of the configuration has led to in one cluster, as a ControllerRevision: once,
+ * the first time; later times only make it the newest.
+ *
+ * @param timeoutMs longest wait for the Envoys
+ */
+export async function recordRouting(
+  cluster: MeshCluster,
+  scope: RoutingScope,
+  { digest, by }: RecordedState,
+  timeoutMs: number,
+): Promise<void> {
+  const { service, namespace } = scope;
+  const name = recordName(service, digest);
+  const known = await revisions(cluster, scope);
+  const newest = known[0]?.revision ?? 0;
+  const same = known.find(({ metadata }) => metadata?.name === name);
+  if (same) {
+    if (same.revision < newest) {
+      await cluster.apps.replaceNamespacedControllerRevision({
+        namespace,
+        name,
+        body: Object.assign(same, { revision: newest + 1 }),
+      });
+    }
+    return;
+  }
+  const { objects, envoys } = await servedRouting(cluster, scope, timeoutMs);
+  const record: RoutingRecord = {
+    digest,
+    by,
+    at: new Date().toISOString(),
+    objects: { ...objects },
+    envoys: envoys.map(({ of, virtualHosts }) => ({
+      of: [...of],
+      virtualHosts: { ...virtualHosts },
+    })),
+  };
+  await cluster.apps.createNamespacedControllerRevision({
+    namespace,
+    body: {
+      metadata: {
+        name,
+        labels: { app: service, [KIND]: "routing" },
+        ownerReferences: [await ownerOf(cluster, scope)],
+      },
+      revision: newest + 1,
+      data: record,
+    },
+  });
+  for (const old of known.slice(KEPT - 1)) {
+    await cluster.apps.deleteNamespacedControllerRevision({
+      namespace,
+      name: old.metadata?.name ?? "",
+    });
+  }
+}

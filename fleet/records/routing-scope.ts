@@ -1,0 +1,47 @@
+import {
+  crossClusterHost,
+  crossClusterName,
+  serviceHost,
+  type ServiceName,
+} from "../../lib/names.ts";
+
+/** A service as the routing objects and Envoys of one cluster know it. */
+export interface RoutingScope extends ServiceName {
+  /** Every name under which requests reach it there. */
+  readonly hosts: readonly string[];
+  /** The objects that route it there, by kind. */
+  readonly objects: Readonly<Record<RoutingKind, readonly string[]>>;
+}
+
+/** Kinds of objects that route requests. */
+export const ROUTING_KINDS = ["VirtualService", "DestinationRule", "ServiceEntry"] as const;
+export type RoutingKind = (typeof ROUTING_KINDS)[number];
+
+/**
+ * The scope of a service in one cluster.
+ *
+ * @param others names of the other clusters
+ * @param outside hosts of the ingress gateway that lead to the service
+ */
+export function routingScope(
+  name: ServiceName,
+  clusterDomain: string,
+  others: readonly string[],
+  outside: readonly string[],
+): RoutingScope {
+  const crossing = others.map((cluster) => crossClusterName(name.service, cluster));
+  return {
+    service: name.service,
+    namespace: name.namespace,
+    hosts: [
+      serviceHost(name, clusterDomain),
+      ...others.map((cluster) => crossClusterHost(name, cluster)),
+      ...outside,
+    ],
+    objects: {
+      VirtualService: [name.service],
+      DestinationRule: [name.service, ...crossing],
+      ServiceEntry: crossing,
+    },
+  };
+}

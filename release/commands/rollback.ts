@@ -1,0 +1,128 @@
+import { durationMs } from "../../lib/duration.ts";
+import { shares } from "../../lib/weights.ts";
+import { servedLines } from "../describe.ts";
+import { findDestination, type Config, type Destination } from "../destination.ts";
+import { clustersOf, deployedIn } from "../fleet.ts";
+import { compare, expectationsOf } from "../proof.ts";
+import { reason } from "../reason.ts";
+import { ReleaseStack } from "../stack.ts";
+import type { State } from "../states.ts";
+
+export interface RollbackOptions {
+  readonly stack: string;
+  /** Number of a state, `previous`, or `zero`. */
+  readonly to: string;
+  /** Says what would be done, and does nothing. */
+  readonly dryRun?: boolean;
+}
+
+/** What a configuration gives each version. */
+function routed({ settings: { services, weight } }: Config): string {
+  return services
+    .map(({ name, namespace, stable, canary }) => {
+      const split = { stable: stable.version, canary: canary?.version, weight };
+      const parts = shares(split).map((share) => `${share.version} ${share.weight} %`);
+      return `${namespace}/${name}: ${parts.join(", ")}`;
+    })
+    .join("; ");
+}
+
+function announce({ name, config }: Destination, steps: readonly { readonly config: Config }[]) {
+  console.log(`rollback to ${name} (${routed(config)})`);
+  if (steps.length === 1) return;
+  console.log(
+    `Versions have become stable since, so it takes ${steps.length} updates, none of which raises a share:`,
+  );
+  for (const [i, step] of steps.entries()) console.log(` ${i + 1}. ${routed(step.config)}`);
+}
+
+/**
+ * The configuration there is, or the one in force if somebody has made it wrong since: that must not
+ * stand in the way back.
+ */
+async function configuredIn(
+  stack: ReleaseStack,
+  to: string,
+): Promise<{ current: Config; states: readonly State[] }> {
+  const { release } = stack;
+  const found = stack.settings(release);
+  if ("settings" in found) {
+    const current = { release, settings: found.settings };
+    return { current, states: to === "zero" ? [] : await stack.states() };
+  }
+  const states = await stack.states();
+  const now = states.find(({ inForce }) => inForce);
+  const applied = now && stack.settings(now.release);
+  if (now && applied && "settings" in applied) {
+    return { current: { release: now.release, settings: applied.settings }, states };
+  }
+  throw new Error(
+    [`The configuration of stack ${stack.name} is not right:`, ...found.problems].join("\n"),
+  );
+}
+
+/**
+ * Restores the release's configuration of an earlier state, applies it in every cluster, and proves
+ * that each routes as it did then.
+ *
+ * @throws if there is no way back, or an update fails
+ */
+export async function rollback({ stack: name, to, dryRun }: RollbackOptions): Promise<void> {
+  const stack = await ReleaseStack.open(name);
+  const { current, states } = await configuredIn(stack, to);
+  const clusters = clustersOf(current.settings);
+  const deployed = await deployedIn(current.settings, clusters);
+  const destination = findDestination(to, {
+    current,
+    states,
+    deployed,
+    read: (release) => stack.settings(release),
+  });
+  const { plan, config } = destination;
+  if (!plan.steps) {
+    throw new Error(
+      [`There is no way back to ${destination.name}; nothing was changed:`, ...plan.problems].join(
+        "\n",
+      ),
+    );
+  }
+  announce(destination, plan.steps);
+  if (dryRun) return;
+
+  const expectations = await expectationsOf(
+    config.settings,
+    clusters.filter((cluster) =>
+      deployed.some((each) => each.name === cluster.name && each.unreachable === undefined),
+    ),
+  );
+  for (const [i, step] of plan.steps.entries()) {
+    const part = plan.steps.length > 1 ? `, ${i + 1} of ${plan.steps.length}` : "";
+    await stack.configure(step.config.release);
+    try {
+      await stack.up(`rollback to ${destination.name}${part}`);
+    } catch (error) {
+      const now = await deployedIn(config.settings, clusters);
+      throw new Error(
+        [
+          `The rollback to ${destination.name} is not complete${part}.`,
+          reason(error),
+          "The clusters have now:",
+          ...servedLines(now),
+          `The config stays at ${routed(step.config)}. Mend the cause, then: ` +
+            `npm run release -- rollback --stack ${name} --to ${to === "zero" ? to : destination.name.replace("state ", "")}`,
+        ].join("\n"),
+        { cause: error },
+      );
+    }
+  }
+
+  const verdicts = await Promise.all(
+    expectations.map((each) => compare(each, durationMs(config.settings.safety.confirmWithin))),
+  );
+  for (const line of verdicts.flatMap(({ lines }) => lines)) console.log(line);
+  if (verdicts.some(({ same }) => !same)) {
+    throw new Error(
+      `The weights are those of ${destination.name}, and something else differs: see above.`,
+    );
+  }
+}

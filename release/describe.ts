@@ -1,0 +1,59 @@
+import { shareOf, type DeployedCluster } from "../lib/deployed.ts";
+import { shares } from "../lib/weights.ts";
+import { textTable } from "../lib/table.ts";
+import type { State } from "./states.ts";
+
+/** The versions of a state's services, a line each. */
+function versions({ services, weight }: State): string {
+  return services
+    .map(({ service, stable, canary }) => {
+      const parts = shares({ stable, canary, weight }).map(
+        (each) => `${each.version} ${each.weight} %`,
+      );
+      return `${service}: ${parts.join(", ")}`;
+    })
+    .join("\n");
+}
+
+/** States as a table, newest first. */
+export function statesTable(states: readonly State[]): string {
+  const table = textTable(["state", "time", "who", "result", "weight", "versions", "message"]);
+  for (const state of states) {
+    table.push([
+      state.inForce ? `${state.number} (now)` : String(state.number),
+      state.time.toISOString().replace("T", " ").replace(/\..*/, " UTC"),
+      state.who,
+      state.result,
+      `${state.weight} %`,
+      versions(state),
+      state.message,
+    ]);
+  }
+  return table.toString();
+}
+
+/** States for machines: without the configuration, which may be long. */
+export function statesJson(states: readonly State[]): string {
+  return JSON.stringify(
+    states,
+    (key, value: unknown) => (key === "release" ? undefined : value),
+    2,
+  );
+}
+
+/** What each cluster serves, a line each. */
+export function servedLines(deployed: readonly DeployedCluster[]): readonly string[] {
+  return deployed.flatMap(({ name, unreachable, routes }) =>
+    unreachable === undefined
+      ? [...routes].map(
+          ([key, route]) =>
+            ` - ${name}: ${key} has ${[
+              route.stable,
+              ...(route.canary === undefined ? [] : [route.canary]),
+            ]
+              .map((version) => `${version} at ${shareOf(route, version)} %`)
+              .join(", ")}`,
+        )
+      : [` - ${name}: cannot be read (${unreachable})`],
+  );
+}

@@ -1,0 +1,159 @@
+import type { DeployedCluster } from "../lib/deployed.ts";
+import type { ReleaseSettings } from "../stacks/config.ts";
+import { routingDigest } from "../stacks/routing-digest.ts";
+import { wantedBy } from "../stacks/weight-change.ts";
+import { planRollback, type Plan, type Stop } from "./plan.ts";
+import { isTarget, type Release, type State } from "./states.ts";
+
+/** A release, and the whole configuration with it. */
+export interface Config {
+  readonly release: Release;
+  readonly settings: ReleaseSettings;
+}
+
+/** Where a rollback goes, and how. */
+export interface Destination {
+  /** As it completes "rollback to …". */
+  readonly name: string;
+  readonly config: Config;
+  readonly plan: Plan<Config>;
+}
+
+/** What is known of the stack. */
+export interface Situation {
+  /** What is configured, or was when it was right. */
+  readonly current: Config;
+  /** Newest first. */
+  readonly states: readonly State[];
+  readonly deployed: readonly DeployedCluster[];
+  /** The configuration with a release in it, or what is wrong with it. */
+  readonly read: (
+    release: Release,
+  ) => { settings: ReleaseSettings } | { problems: readonly string[] };
+}
+
+const keysOf = ({ services }: ReleaseSettings) =>
+  services.map(({ name, namespace }) => `${namespace}/${name}`).sort();
+
+function stop(config: Config): Stop<Config> {
+  // What is switched off for one update is not switched off on the way back.
+  return { config, wanted: { ...wantedBy(config.settings), allow: [] } };
+}
+
+/**
+ * Every configuration that a way back may pass: those of the history with the same services, at 0
+ * and at 100 %.
+ */
+function stops({ current, states, read }: Situation): readonly Stop<Config>[] {
+  const releases = [current.release, ...states.filter(isTarget).map(({ release }) => release)];
+  const distinct = new Map(
+    releases.flatMap((release) =>
+      ["0", "100"].map((weight) => {
+        const there = { ...release, weight };
+        return [JSON.stringify(there), there] as const;
+      }),
+    ),
+  );
+  const services = keysOf(current.settings).join();
+  return [...distinct.values()].flatMap((release) => {
+    const found = read(release);
+    return "settings" in found && keysOf(found.settings).join() === services
+      ? [stop({ release, settings: found.settings })]
+      : [];
+  });
+}
+
+function refused(...problems: string[]): Plan<Config> {
+  return { steps: undefined, problems };
+}
+
+/** Reading every configuration of a long history takes its time: once at most, and if it is needed. */
+type Via = () => readonly Stop<Config>[];
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
+}
+
+function planTo(config: Config, situation: Situation, via: Via): Plan<Config> {
+  const kept = keysOf(config.settings);
+  const lost = keysOf(situation.current.settings).filter((key) => !kept.includes(key));
+  if (lost.length > 0) {
+    return refused(
+      ` - it has no ${lost.join(", ")}, which would be removed from every cluster: remove it from the config in an update of its own, if it is really meant`,
+    );
+  }
+  const target = stop(config);
+  const direct = planRollback(situation.deployed, target, []);
+  return direct.steps ? direct : planRollback(situation.deployed, target, via());
+}
+
+function sameRouting(one: ReleaseSettings, other: ReleaseSettings): boolean {
+  const digests = (settings: ReleaseSettings) =>
+    settings.clusters
+      .flatMap(({ name }) =>
+        settings.services.map((service) => routingDigest(settings, service, name)),
+      )
+      .join();
+  return digests(one) === digests(other);
+}
+
+/** The configuration of a state, or what is wrong with it for this program and mesh. */
+function configOf({ release }: State, { read }: Situation): Config | readonly string[] {
+  const found = read(release);
+  return "problems" in found ? found.problems : { release, settings: found.settings };
+}
+
+/**
+ * Finds where a rollback is to go.
+ *
+ * @param to the number of a state, `zero`, or `previous`: the newest state with other routing than
+ *   the one in force, to which a way leads back
+ * @throws naming what may be written instead
+ */
+export function findDestination(to: string, situation: Situation): Destination {
+  const { current, states, read } = situation;
+  const via = once(() => stops(situation));
+  const destination = (name: string, config: Config): Destination => ({
+    name,
+    config,
+    plan: planTo(config, situation, via),
+  });
+  if (to === "zero") {
+    const release = { ...current.release, weight: "0" };
+    const found = read(release);
+    if ("problems" in found) throw new Error(found.problems.join("\n"));
+    return destination("weight 0", { release, settings: found.settings });
+  }
+  const targets = states.filter(isTarget);
+  if (to === "previous") {
+    const now = states.find(({ inForce }) => inForce);
+    const applied = now && configOf(now, situation);
+    const { settings } = applied && "settings" in applied ? applied : current;
+    for (const state of targets.filter(({ inForce }) => !inForce)) {
+      const config = configOf(state, situation);
+      if (!("settings" in config) || sameRouting(config.settings, settings)) continue;
+      const found = destination(`state ${state.number}`, config);
+      if (found.plan.steps) return found;
+    }
+    throw new Error(
+      "There is no earlier state with other routing to which a way leads back. See them all with: history",
+    );
+  }
+  const state = targets.find(({ number }) => String(number) === to);
+  if (!state) {
+    const other = states.find(({ number }) => String(number) === to);
+    throw new Error(
+      `--to must be previous, zero, or the number of a state that has succeeded: ${
+        targets.map(({ number }) => number).join(", ") || "there is none yet"
+      }; ${other ? `state ${to} has ${other.result}` : `got ${to}`}.`,
+    );
+  }
+  const config = configOf(state, situation);
+  if ("settings" in config) return destination(`state ${to}`, config);
+  throw new Error(
+    [`The configuration of state ${to} is not right for this program any more:`, ...config].join(
+      "\n",
+    ),
+  );
+}

@@ -1,0 +1,96 @@
+import { MeshCluster } from "../fleet/cluster.ts";
+import { explain } from "../fleet/explain.ts";
+import { readRouting, type LiveRouting } from "../fleet/records/read-routing.ts";
+import { readRecord, type RoutingRecord } from "../fleet/records/routing-records.ts";
+import type { RoutingScope } from "../fleet/records/routing-scope.ts";
+import { routingDifferences } from "../lib/routing.ts";
+import { until } from "../lib/until.ts";
+import type { ReleaseSettings } from "../stacks/config.ts";
+import { routingDigest } from "../stacks/routing-digest.ts";
+import { scopeIn } from "../stacks/routing-records.ts";
+
+/** What a service's routing in one cluster is to be again. */
+export interface Expectation {
+  readonly cluster: MeshCluster;
+  readonly scope: RoutingScope;
+  /** @default there is none: see `missing` */
+  readonly record: RoutingRecord | undefined;
+  readonly missing: string;
+}
+
+/**
+ * Reads the records of a state. To be done before the update that leads back to it, which would
+ * record what it makes itself.
+ */
+export async function expectationsOf(
+  settings: ReleaseSettings,
+  clusters: readonly MeshCluster[],
+): Promise<readonly Expectation[]> {
+  return Promise.all(
+    clusters.flatMap((cluster) =>
+      settings.services.map(async (service) => {
+        const scope = scopeIn(settings, service, cluster.name);
+        try {
+          const record = await readRecord(
+            cluster,
+            scope,
+            routingDigest(settings, service, cluster.name),
+          );
+          return { cluster, scope, record, missing: "it was not recorded" };
+        } catch (error) {
+          return { cluster, scope, record: undefined, missing: explain(error) };
+        }
+      }),
+    ),
+  );
+}
+
+/** What came of a comparison, as lines for a person. */
+export interface Verdict {
+  readonly same: boolean;
+  readonly lines: readonly string[];
+}
+
+/** The routing as it is, after waiting for it to be as recorded for a bounded time. */
+async function settled(
+  { cluster, scope, record }: Expectation,
+  timeoutMs: number,
+): Promise<{ live: LiveRouting; differences: readonly string[] }> {
+  let last: { live: LiveRouting; differences: readonly string[] } | undefined;
+  try {
+    return await until(
+      `the routing of ${cluster.name} to be as recorded`,
+      async () => {
+        const live = await readRouting(cluster, scope);
+        last = { live, differences: record ? routingDifferences(record, live) : [] };
+        if (last.differences.length > 0) throw new Error(last.differences.join("\n"));
+        return last;
+      },
+      { timeoutMs, everyMs: 500 },
+    );
+  } catch (error) {
+    if (!last) throw error;
+    return last;
+  }
+}
+
+/** Compares what one cluster has with what is recorded, and looks for what nobody has recorded. */
+export async function compare(expectation: Expectation, timeoutMs: number): Promise<Verdict> {
+  const { cluster, scope, record, missing } = expectation;
+  const { live, differences } = await settled(expectation, timeoutMs);
+  const what = `${scope.namespace}/${scope.service} in ${cluster.name}`;
+  const count = `${Object.keys(live.objects).length} objects, ${live.envoyCount} Envoys`;
+  const strays = live.strays.map(
+    (stray) =>
+      ` - ${stray} names a host of the service and is none of the release's objects: remove it`,
+  );
+  const head = !record
+    ? `${what}: no record of this state to compare with (${missing})`
+    : differences.length === 0
+      ? `${what}: as recorded at ${record.at} by ${record.by}: ${count}`
+      : `${what}: not as recorded at ${record.at} by ${record.by}:`;
+  return {
+    same: differences.length + strays.length === 0,
+    lines: [head, ...differences.map((line) => ` - ${line}`), ...strays],
+  };
+}

@@ -1,0 +1,174 @@
+import { hostname } from "node:os";
+import path from "node:path";
+import {
+  ConcurrentUpdateError,
+  LocalWorkspace,
+  type ConfigMap,
+  type Stack,
+  type UpdateSummary,
+} from "@pulumi/pulumi/automation/index.js";
+import { problemLine, type Problem } from "../lib/problems.ts";
+import { parseConfig, rawConfig, type ReleaseSettings } from "../stacks/config.ts";
+import { meshStackOf, type MeshStack } from "../stacks/mesh-stack.ts";
+import { releaseOf, statesOf, type Release, type State } from "./states.ts";
+
+/** Entries of the history that are asked for at once. */
+const PAGE = 100;
+
+/** A stack of this project, through the Pulumi CLI. */
+export class ReleaseStack {
+  readonly name: string;
+  readonly #stack: Stack;
+  readonly #project: string;
+  readonly #config: ConfigMap;
+  /** What the stack says whose mesh this one uses. @default this one has its own */
+  readonly #meshStack: MeshStack | Problem | undefined;
+
+  private constructor(
+    stack: Stack,
+    project: string,
+    config: ConfigMap,
+    meshStack: MeshStack | Problem | undefined,
+  ) {
+    this.name = stack.name;
+    this.#stack = stack;
+    this.#project = project;
+    this.#config = config;
+    this.#meshStack = meshStack;
+  }
+
+  /** @throws if there is no such stack, or its configuration cannot be read */
+  static async open(stackName: string): Promise<ReleaseStack> {
+    const workDir = path.dirname(import.meta.dirname);
+    const stack = await LocalWorkspace.selectStack({ stackName, workDir });
+    const [{ name }, config] = await Promise.all([
+      stack.workspace.projectSettings(),
+      stack.getAllConfig(),
+    ]);
+    const meshStack = config[`${name}:meshStack`]?.value;
+    return new ReleaseStack(
+      stack,
+      name,
+      config,
+      meshStack ? meshStackOf(meshStack, await outputsOf(stack, meshStack)) : undefined,
+    );
+  }
+
+  /** What the configuration says of the release now. */
+  get release(): Release {
+    return releaseOf(this.#config, this.#project);
+  }
+
+  /** Every state that the backend has recorded, newest first. */
+  async states(): Promise<readonly State[]> {
+    const history: UpdateSummary[] = [];
+    for (let page = 1, length = PAGE; length === PAGE; page++) {
+      const entries = await this.#stack.history(PAGE, page, false);
+      length = entries.length;
+      history.push(...entries);
+    }
+    return statesOf(history, this.#project);
+  }
+
+  /** The configuration with another release in it, checked as the program checks it. */
+  settings(release: Release): { settings: ReleaseSettings } | { problems: readonly string[] } {
+    const text = Object.entries(this.#config).map(([key, { value }]) => [key, value] as const);
+    const changed = Object.entries(release).map(
+      ([key, value]) => [`${this.#project}:${key}`, value] as const,
+    );
+    const mesh = this.#meshStack;
+    const [meshStack, unread] = mesh && "rule" in mesh ? [undefined, [mesh]] : [mesh, []];
+    const { settings, problems } = parseConfig(
+      rawConfig(Object.fromEntries([...text, ...changed]), this.#project),
+      new Date(),
+      meshStack,
+    );
+    return settings ? { settings } : { problems: [...unread, ...problems].map(problemLine) };
+  }
+
+  /** Writes a release into the stack's config file; all other keys, and comments, stay as they are. */
+  async configure(release: Release): Promise<void> {
+    const now = this.release;
+    const changed = Object.entries(release).filter(
+      ([key, value]) => now[key as keyof Release] !== value,
+    );
+    if (changed.length === 0) return;
+    const values = Object.fromEntries(
+      changed.map(([key, value]) => [`${this.#project}:${key}`, { value, secret: false }]),
+    );
+    await this.#stack.setAllConfigJson(
+      JSON.stringify(
+        Object.fromEntries(
+          Object.entries(values).map(([key, entry]) => [
+            key,
+            { ...entry, ...structured(entry.value) },
+          ]),
+        ),
+      ),
+    );
+    Object.assign(this.#config, values);
+  }
+
+  /**
+   * `pulumi up` without a preview, which a cluster that is down would fail. The lock of an update
+   * that was killed on this machine is removed.
+   */
+  async up(message: string): Promise<void> {
+    const options = {
+      message,
+      color: "never" as const,
+      onOutput: (text: string) => process.stdout.write(text),
+    };
+    try {
+      await this.#stack.up(options);
+    } catch (error) {
+      if (!(error instanceof ConcurrentUpdateError)) throw error;
+      if (!isStale(error.message)) {
+        throw new Error(
+          `Another update of stack ${this.name} is running:\n${lockLines(error.message).join("\n")}\n` +
+            `Wait for it to end. If it was killed: pulumi cancel --yes --stack ${this.name}, then this command again.`,
+          { cause: error },
+        );
+      }
+      console.log("The last update was killed: its lock is removed (pulumi cancel).");
+      await this.#stack.cancel();
+      await this.#stack.up(options);
+    }
+  }
+}
+
+/** The values of another stack's outputs. */
+async function outputsOf({ workspace }: Stack, name: string): Promise<Record<string, unknown>> {
+  const outputs = Object.entries(await workspace.stackOutputs(name));
+  return Object.fromEntries(outputs.map(([key, { value }]) => [key, value as unknown]));
+}
+
+/** Lists and maps are written as such. */
+function structured(value: string): { readonly objectValue?: unknown } {
+  return /^[[{]/.test(value) ? { objectValue: JSON.parse(value) as unknown } : {};
+}
+
+const LOCK = /created by \S+@(\S+) \(pid (\d+)\)/;
+
+function lockLines(message: string): string[] {
+  return [...new Set(message.split("\n"))].filter((line) => LOCK.test(line));
+}
+
+/** Whether every process that holds a lock ran on this machine and is no more. */
+export function isStale(
+  message: string,
+  host: string = hostname(),
+  isAlive: (pid: number) => boolean = alive,
+): boolean {
+  const locks = lockLines(message).map((line) => LOCK.exec(line) ?? []);
+  return locks.length > 0 && locks.every(([, at, pid]) => at === host && !isAlive(Number(pid)));
+}
+
+function alive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ESRCH";
+  }
+}

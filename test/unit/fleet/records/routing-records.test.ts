@@ -1,0 +1,205 @@
+import type { V1ControllerRevision } from "@kubernetes/client-node";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import type { MeshCluster } from "../../../../fleet/cluster.ts";
+import { virtualHostsOf } from "../../../../fleet/envoy.ts";
+import { readRouting } from "../../../../fleet/records/read-routing.ts";
+import { readRecord, recordRouting } from "../../../../fleet/records/routing-records.ts";
+import { routingScope } from "../../../../fleet/records/routing-scope.ts";
+
+vi.mock(import("../../../../fleet/envoy.ts"), async (original) => ({
+  ...(await original()),
+  virtualHostsOf: vi.fn<typeof virtualHostsOf>(),
+}));
+
+const scope = routingScope(
+  { service: "user-service", namespace: "user" },
+  "cluster.local",
+  ["cluster-b"],
+  ["user.example.com"],
+);
+const host = "user-service.user.svc.cluster.local";
+
+interface FakeObject {
+  readonly kind: string;
+  readonly name: string;
+  readonly namespace?: string;
+  readonly spec: object;
+}
+const own: readonly FakeObject[] = [
+  {
+    kind: "virtualservices",
+    name: "user-service",
+    spec: {
+      hosts: [host],
+      http: [{ name: "all", route: [{ destination: { host, subset: "v1" } }] }],
+    },
+  },
+  { kind: "destinationrules", name: "user-service", spec: { host, subsets: [{ name: "v1" }] } },
+  { kind: "destinationrules", name: "user-service-cluster-b", spec: { host: "b.mesh" } },
+  {
+    kind: "serviceentries",
+    name: "user-service-cluster-b",
+    spec: { hosts: ["user-service.user.cluster-b.mesh"], endpoints: [{ address: "203.0.113.2" }] },
+  },
+];
+const pod = (name: string, workload: string, container: string) => ({
+  metadata: { name, namespace: "user", labels: { "service.istio.io/canonical-name": workload } },
+  spec: { containers: [{ name: container }] },
+});
+const routes = (to: string) => ({
+  "80/host": {
+    name: host,
+    domains: [host],
+    routes: [{ name: "all", match: {}, route: { cluster: `outbound|80|${to}|${host}` } }],
+  },
+});
+
+/** A cluster with these objects and pods, which keeps ControllerRevisions. */
+function fake(objects: readonly FakeObject[] = own) {
+  const kept: V1ControllerRevision[] = [];
+  const cluster = {
+    name: "cluster-a",
+    proxies: () =>
+      Promise.resolve([pod("client-1", "client", "app"), pod("client-2", "client", "app")]),
+    custom: {
+      listCustomObjectForAllNamespaces: ({ resourcePlural }: { resourcePlural: string }) =>
+        Promise.resolve({
+          items: objects
+            .filter(({ kind }) => kind === resourcePlural)
+            .map(({ name, namespace = "user", spec }) => ({ metadata: { name, namespace }, spec })),
+        }),
+      getNamespacedCustomObject: () =>
+        Promise.resolve({ metadata: { name: "user-service", uid: "uid-1" } }),
+    },
+    apps: {
+      listNamespacedControllerRevision: () => Promise.resolve({ items: [...kept] }),
+      createNamespacedControllerRevision: ({ body }: { body: V1ControllerRevision }) => {
+        kept.push(structuredClone(body));
+        return Promise.resolve();
+      },
+      replaceNamespacedControllerRevision: ({
+        name,
+        body,
+      }: {
+        name: string;
+        body: V1ControllerRevision;
+      }) => {
+        kept.splice(
+          kept.findIndex(({ metadata }) => metadata?.name === name),
+          1,
+          body,
+        );
+        return Promise.resolve();
+      },
+      deleteNamespacedControllerRevision: ({ name }: { name: string }) => {
+        kept.splice(
+          kept.findIndex(({ metadata }) => metadata?.name === name),
+          1,
+        );
+        return Promise.resolve();
+      },
+    },
+  };
+  return { cluster: cluster as unknown as MeshCluster, kept };
+}
+
+const by = "me@here";
+const record = (cluster: MeshCluster, digest: string) =>
+  recordRouting(cluster, scope, { digest, by }, 2_000);
+
+beforeEach(() => {
+  vi.mocked(virtualHostsOf).mockReset().mockResolvedValue(routes("v1"));
+});
+
+describe("the routing of a service in a cluster", () => {
+  it("is the specs of its objects and what its Envoys hold, each value once", async () => {
+    const { objects, envoys, envoyCount, strays } = await readRouting(fake().cluster, scope);
+    expect(Object.keys(objects)).toEqual([
+      "VirtualService/user-service",
+      "DestinationRule/user-service",
+      "DestinationRule/user-service-cluster-b",
+      "ServiceEntry/user-service-cluster-b",
+    ]);
+    expect(envoys).toEqual([{ of: ["sidecar of user/client"], virtualHosts: routes("v1") }]);
+    expect([envoyCount, strays]).toEqual([2, []]);
+  });
+
+  it("does not depend on where the other cluster's gateway is", async () => {
+    const { objects } = await readRouting(fake().cluster, scope);
+    expect(objects["ServiceEntry/user-service-cluster-b"]).toEqual({
+      hosts: ["user-service.user.cluster-b.mesh"],
+    });
+  });
+
+  it.each([
+    { kind: "virtualservices", name: "other", namespace: "shop", spec: { hosts: [host] } },
+    { kind: "destinationrules", name: "other", spec: { host: "user-service" } },
+    {
+      kind: "destinationrules",
+      name: "other",
+      namespace: "shop",
+      spec: { host: "user-service.user" },
+    },
+    { kind: "serviceentries", name: "user-service", namespace: "shop", spec: { hosts: [host] } },
+  ])("has a stray in $kind $namespace/$name of $spec", async (stray) => {
+    const { strays } = await readRouting(fake([...own, stray]).cluster, scope);
+    expect(strays).toEqual([
+      expect.stringContaining(` ${stray.namespace ?? "user"}/${stray.name}`),
+    ]);
+  });
+
+  it("has nothing to do with another service of the same name", async () => {
+    const other = {
+      kind: "destinationrules",
+      name: "x",
+      namespace: "shop",
+      spec: { host: "user-service" },
+    };
+    expect((await readRouting(fake([...own, other]).cluster, scope)).strays).toEqual([]);
+  });
+});
+
+describe("a record", () => {
+  it("is found by the state's digest, and belongs to the VirtualService", async () => {
+    const { cluster, kept } = fake();
+    await record(cluster, "d1");
+    expect(kept[0]?.metadata).toMatchObject({
+      name: "user-service-d1",
+      labels: { app: "user-service" },
+      ownerReferences: [{ kind: "VirtualService", uid: "uid-1", controller: true }],
+    });
+    const found = await readRecord(cluster, scope, "d1");
+    expect(found).toMatchObject({ by, envoys: [{ virtualHosts: routes("v1") }] });
+    expect(await readRecord(cluster, scope, "d2")).toBeUndefined();
+  });
+
+  it("stays what it was when its state comes again, and is the newest then", async () => {
+    const { cluster, kept } = fake();
+    await record(cluster, "d1");
+    await record(cluster, "d2");
+    const first = structuredClone(kept[0]?.data as object);
+    vi.mocked(virtualHostsOf).mockResolvedValue(routes("v2"));
+    await record(cluster, "d1");
+    expect(kept.map(({ metadata, revision }) => [metadata?.name, revision])).toEqual([
+      ["user-service-d1", 3],
+      ["user-service-d2", 2],
+    ]);
+    expect(kept[0]?.data).toEqual(first);
+  });
+
+  it("waits for the Envoys, and is not written when one does not follow", async () => {
+    const { cluster, kept } = fake();
+    vi.mocked(virtualHostsOf).mockResolvedValue(routes("v2"));
+    await expect(record(cluster, "d1")).rejects.toThrow("not served yet by sidecar of user/client");
+    expect(kept).toEqual([]);
+  });
+
+  it("is one of twenty: the one that was left longest ago goes", async () => {
+    const { cluster, kept } = fake();
+    for (let i = 1; i <= 20; i++) await record(cluster, `d${i}`);
+    await record(cluster, "d1");
+    await record(cluster, "d21");
+    expect(kept).toHaveLength(20);
+    expect(kept.map(({ metadata }) => metadata?.name)).not.toContain("user-service-d2");
+  });
+});

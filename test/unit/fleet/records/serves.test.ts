@@ -1,0 +1,97 @@
+import { describe, expect, it } from "vitest";
+import { behind } from "../../../../fleet/records/serves.ts";
+import {
+  virtualService,
+  type VirtualServiceArgs,
+} from "../../../../lib/manifests/virtual-service.ts";
+
+const host = "user-service.user.svc.cluster.local";
+const args: VirtualServiceArgs = {
+  service: "user-service",
+  namespace: "user",
+  clusterDomain: "cluster.local",
+  stable: "v1",
+  canary: "v2",
+  weight: 10,
+  matches: [{ header: { "x-canary": "true" } }],
+  timeout: "1m30s",
+  retries: { attempts: 2 },
+  mirrorPercent: 5,
+  crossClusterHosts: [],
+  ingressHosts: [],
+  ingressGateway: "",
+};
+const to = (version: string) => `outbound|80|${version}|${host}`;
+const action = { timeout: "90s", retry_policy: { num_retries: 2 } };
+
+/** What an Envoy holds of a VirtualService with these arguments. */
+function envoys(weight: number, mirrored = 50_000) {
+  const routes = [
+    {
+      name: "user-service-canary",
+      match: { prefix: "/", headers: [{ name: "x-canary", string_match: { exact: "true" } }] },
+      route: { ...action, cluster: to("v2") },
+    },
+    {
+      name: "user-service-weights",
+      match: { prefix: "/" },
+      route: {
+        ...action,
+        weighted_clusters: {
+          clusters: [
+            { name: to("v1"), weight: 100 - weight },
+            { name: to("v2"), weight },
+          ],
+        },
+        request_mirror_policies: [
+          { cluster: to("v2"), runtime_fraction: { default_value: { numerator: mirrored } } },
+        ],
+      },
+    },
+  ];
+  const virtualHosts = { [`80/${host}:80`]: { name: host, domains: [host], routes } };
+  return [{ of: ["sidecar of user/client"], virtualHosts }];
+}
+
+describe("an Envoy that serves the rules of a VirtualService", () => {
+  const late = (more: Partial<VirtualServiceArgs>, held = envoys(10)) =>
+    behind(virtualService({ ...args, ...more }).spec, held);
+
+  it("holds all of them", () => {
+    expect(late({})).toEqual([]);
+  });
+
+  it.each<Partial<VirtualServiceArgs>>([
+    { weight: 30 },
+    { matches: [] },
+    { matches: [{ header: { "x-canary": "1" } }] },
+    { mirrorPercent: 0 },
+    { mirrorPercent: 10 },
+    { timeout: "3s" },
+    { retries: { attempts: 1 } },
+    { canary: "v3" },
+    { canary: undefined },
+  ])("is behind while it does not know of %j", (more) => {
+    expect(late(more)).toEqual(["sidecar of user/client"]);
+  });
+
+  it("is not told of a version that gets nothing", () => {
+    const [envoy] = envoys(0);
+    const routes = Object.values(envoy?.virtualHosts ?? {})[0]?.routes ?? [];
+    const held = {
+      of: ["sidecar of user/client"],
+      virtualHosts: {
+        host: {
+          routes: [
+            routes[0],
+            {
+              ...routes[1],
+              route: { ...routes[1]?.route, weighted_clusters: undefined, cluster: to("v1") },
+            },
+          ],
+        },
+      },
+    };
+    expect(late({ weight: 0 }, [held] as unknown as ReturnType<typeof envoys>)).toEqual([]);
+  });
+});
