@@ -105,7 +105,8 @@ afterAll(async () => {
   await confirmWeights(clusters, 0);
 });
 
-describe("a rollback", () => {
+// Several updates in one test.
+describe("a rollback", { timeout: 600_000 }, () => {
   let ten: number;
 
   it("goes to the previous state, and proves that each cluster routes as it did then", async () => {
