@@ -106,9 +106,12 @@ describe("services in the mesh of another stack", () => {
     }
   });
 
-  it("are installed, and their weight moves in every cluster", async () => {
+  it("are installed in every cluster", async () => {
     await release.up("two stacks: installation");
     await expectEverywhere(0);
+  });
+
+  it("show in the preview of a weight what changes for whom", async () => {
     await release.setWeight(10);
     const { stdout } = await execa("node", ["preview/cli.ts", "--stack", releaseStack], {
       cwd: settings.root,
@@ -118,8 +121,14 @@ describe("services in the mesh of another stack", () => {
       expect(stdout).toContain(`| \`order/order-service\` | ${name} | v2 | 0 % | **10 %** |`);
       expect(stdout).toContain(`| ${name} | 0 | 0 | 1 | 0 |`);
     }
+  });
+
+  it("get a higher weight in every cluster", async () => {
     await release.up("two stacks: 10 %");
     await expectEverywhere(10);
+  });
+
+  it("get a lower weight in every cluster, and nothing is left to do", async () => {
     await release.setWeight(0);
     await release.up("two stacks: 0 %");
     await expectEverywhere(0);
