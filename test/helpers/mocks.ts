@@ -37,6 +37,7 @@ type Method = (
 interface Monitor {
   registerResource: Method;
   readResource: Method;
+  registerResourceHook: (request: unknown, callback: (error: Error | null) => void) => void;
 }
 
 /** Everything that is registered between `recordProgram` and its `settle`. */
@@ -139,6 +140,10 @@ export async function recordProgram(stacks: StackOutputs = {}): Promise<Recordin
     "organization",
   );
   const monitor = pulumi.runtime.getMonitor() as unknown as Monitor;
+  // Pulumi's mocks know no hooks; no resource here is ever updated.
+  monitor.registerResourceHook = (_, callback) => {
+    callback(null);
+  };
   for (const method of ["registerResource", "readResource"] as const) {
     const original = monitor[method].bind(monitor);
     monitor[method] = (request, callback) =>

@@ -15,11 +15,6 @@ vi.mock(import("../../../fleet/read-deployed.ts"), async (original) => ({
       clusters.map(({ name }) => ({ name, unreachable: undefined, routes: new Map() })),
     ),
 }));
-// Pulumi's mocks know no hooks.
-vi.mock(import("../../../stacks/routing-records.ts"), async (original) => ({
-  ...(await original()),
-  joinHooks: () => ({}),
-}));
 
 const yaml = (file: string) =>
   load(readFileSync(new URL(`../../../${file}`, import.meta.url), "utf8")) as {
