@@ -1,7 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { z } from "zod";
 
 import type { MeshCluster } from "../../fleet/cluster.ts";
 import { readRoute } from "../../fleet/read-deployed.ts";
@@ -13,53 +12,6 @@ import type { Split } from "../../lib/weights.ts";
 import { labPulumi } from "./lab.ts";
 import { underLoad } from "./load.ts";
 import { clusters, first, second, service } from "./release.ts";
-
-const created = z.looseObject({
-  items: z
-    .array(
-      z.looseObject({
-        metadata: z.looseObject({ creationTimestamp: z.iso.datetime(), generation: z.number() }),
-      }),
-    )
-    .min(1),
-});
-
-async function objects(cluster: MeshCluster, plural: string) {
-  const list: unknown = await cluster.custom.listNamespacedCustomObject({
-    group: "networking.istio.io",
-    version: "v1",
-    namespace: userService.namespace,
-    plural,
-  });
-  return created.parse(list).items.map(({ metadata }) => metadata);
-}
-
-async function creationTimes(cluster: MeshCluster, plural: string): Promise<number[]> {
-  const found = await objects(cluster, plural);
-  return found.map(({ creationTimestamp }) => Date.parse(creationTimestamp));
-}
-
-/** Whether a lab that was there before has had other versions since, whose Deployments are younger. */
-async function hasHadOtherVersions(): Promise<boolean> {
-  const rules = await Promise.all(clusters.map((each) => objects(each, "destinationrules")));
-  return rules.flat().some(({ generation }) => generation > 1);
-}
-
-/** When the rollout of each version of the service was complete. */
-async function rolloutTimes(cluster: MeshCluster): Promise<number[]> {
-  const { items } = await cluster.apps.listNamespacedDeployment({
-    namespace: userService.namespace,
-  });
-  return items.map(({ metadata, status }) => {
-    const done = status?.conditions?.find(({ reason }) => reason === "NewReplicaSetAvailable");
-    if (!done?.lastUpdateTime) throw new Error(`${metadata?.name ?? ""} never became available`);
-    return done.lastUpdateTime.getTime();
-  });
-}
-
-async function everywhere(times: (cluster: MeshCluster) => Promise<number[]>): Promise<number[]> {
-  return (await Promise.all(clusters.map(times))).flat();
-}
 
 const pulumi = labPulumi();
 const configFile = path.join(labSettings().root, "Pulumi.lab.yaml");
@@ -86,22 +38,6 @@ async function versions(cluster: MeshCluster): Promise<string[]> {
   });
   return items.flatMap(({ metadata }) => metadata?.labels?.["version"] ?? []).sort();
 }
-
-describe("the installation", () => {
-  it("had both versions available in all clusters before any DestinationRule", async ({ skip }) => {
-    skip(await hasHadOtherVersions(), "the lab is older than this run");
-    const rollouts = await everywhere(rolloutTimes);
-    const rules = await everywhere((cluster) => creationTimes(cluster, "destinationrules"));
-    expect(rollouts).toHaveLength(2 * clusters.length);
-    expect(Math.max(...rollouts)).toBeLessThanOrEqual(Math.min(...rules));
-  });
-
-  it("had the DestinationRules in all clusters before any VirtualService", async () => {
-    const rules = await everywhere((cluster) => creationTimes(cluster, "destinationrules"));
-    const routes = await everywhere((cluster) => creationTimes(cluster, "virtualservices"));
-    expect(Math.max(...rules)).toBeLessThanOrEqual(Math.min(...routes));
-  });
-});
 
 describe("a release that has come to its end", () => {
   const load = underLoad({ inMesh: [first], outside: [second] });

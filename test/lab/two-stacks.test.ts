@@ -11,6 +11,7 @@ import { differences, recordRouting } from "../../lab/demo/routing-record.ts";
 import { labEnvironment, labStack } from "../../lab/environment.ts";
 import { userService } from "../../lab/mesh/user-service.ts";
 import { labSettings } from "../../lab/settings.ts";
+import { creationTimes, rolloutTimes } from "./creation-times.ts";
 import { labClusters, labPulumi } from "./lab.ts";
 
 const settings = labSettings();
@@ -109,6 +110,19 @@ describe("services in the mesh of another stack", () => {
   it("are installed in every cluster", async () => {
     await release.up("two stacks: installation");
     await expectEverywhere(0);
+  });
+
+  it("had both versions available in all clusters before any DestinationRule", async () => {
+    const rollouts = await rolloutTimes(order.namespace);
+    const rules = await creationTimes(order.namespace, "destinationrules");
+    expect(rollouts).toHaveLength(2 * clusters.length);
+    expect(Math.max(...rollouts)).toBeLessThanOrEqual(Math.min(...rules));
+  });
+
+  it("had the DestinationRules in all clusters before any VirtualService", async () => {
+    const rules = await creationTimes(order.namespace, "destinationrules");
+    const routes = await creationTimes(order.namespace, "virtualservices");
+    expect(Math.max(...rules)).toBeLessThanOrEqual(Math.min(...routes));
   });
 
   it("show in the preview of a weight what changes for whom", async () => {
