@@ -231,5 +231,7 @@ describe("a stack that is split in two", () => {
 });
 
 afterAll(async () => {
+  // The providers that went with the services have stayed.
+  await release.destroy();
   await release.remove();
 });
