@@ -11,6 +11,7 @@ import { labEnvironment, labStack } from "../../../lab/environment.ts";
 import { userService } from "../../../lab/mesh/user-service.ts";
 import { labSettings } from "../../../lab/settings.ts";
 import { sameShares } from "../../../lib/deployed.ts";
+import { until } from "../../../lib/until.ts";
 import type { Split } from "../../../lib/weights.ts";
 import { labPulumi } from "../lab.ts";
 import { underLoad } from "../load.ts";
@@ -99,7 +100,10 @@ async function processesOf(update: string): Promise<readonly ProcessInfo[]> {
   return processInfos(own.flat());
 }
 
-/** Runs `pulumi up`, and kills what is chosen after so many milliseconds. Gives what was killed. */
+/**
+ * Runs `pulumi up`, and kills what is chosen after so many milliseconds, or as soon as it is there.
+ * Gives what was killed: nothing if the update has ended before.
+ */
 async function killedUp(victim: string, afterMs: number): Promise<readonly number[]> {
   const update = randomUUID();
   const running = execa("pulumi", ["up", "--yes", "--skip-preview", "--stack", labStack], {
@@ -109,9 +113,21 @@ async function killedUp(victim: string, afterMs: number): Promise<readonly numbe
     reject: false,
     timeout: 120_000,
   });
-  // The moment is what is tested: nothing is waited for.
+  let ended = false;
+  void running.finally(() => {
+    ended = true;
+  });
+  // The moment is what is tested: nothing is waited for but, where it is too early, the victim.
   await setTimeout(afterMs);
-  const chosen = (await processesOf(update)).filter(victims[victim] ?? (() => true));
+  const chosen = await until(
+    `${victim} to run`,
+    async () => {
+      const found = (await processesOf(update)).filter(victims[victim] ?? (() => true));
+      if (found.length === 0 && !ended) throw new Error("it has not begun");
+      return found;
+    },
+    { timeoutMs: 60_000, everyMs: 20 },
+  );
   for (const { pid } of chosen) {
     try {
       process.kill(pid, "SIGKILL");
