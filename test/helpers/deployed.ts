@@ -22,13 +22,14 @@ export function wantedRelease(
   split: Split,
   allow: readonly Exception[] = [],
   image?: string,
+  quarantine: readonly string[] = [],
 ): Wanted {
   const canaryImage = image ?? (split.canary && `image:${split.canary}`);
   return {
     routes: [{ ...split, key: KEY, path: "services[0]", canaryImage }],
     phases: [10, 30, 100],
     allow,
-    quarantine: [],
+    quarantine,
   };
 }
 

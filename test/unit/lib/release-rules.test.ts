@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { DeployedCluster, DeployedRoute } from "../../../lib/deployed.ts";
+import type { DeployedCluster } from "../../../lib/deployed.ts";
 import { problemLine } from "../../../lib/problems.ts";
 import {
   falls,
@@ -10,39 +10,14 @@ import {
   type Wanted,
 } from "../../../lib/release-rules.ts";
 import type { Split } from "../../../lib/weights.ts";
-
-const KEY = "user/user-service";
-const IMAGES = { v1: "image:v1", v2: "image:v2", v3: "image:v3" };
-
-function cluster(name: string, live: Split | undefined): DeployedCluster {
-  const route: DeployedRoute | undefined = live && {
-    ...live,
-    generation: 1,
-    replaces: undefined,
-    http: [],
-    images: IMAGES,
-  };
-  return { name, unreachable: undefined, routes: new Map(route ? [[KEY, route]] : []) };
-}
+import {
+  deployedCluster as cluster,
+  split as v,
+  wantedRelease as wanted,
+} from "../../helpers/deployed.ts";
 
 const away: DeployedCluster = { name: "b", unreachable: "no answer in time", routes: new Map() };
-const v = (stable: string, canary?: string, weight = 0): Split => ({ stable, canary, weight });
 const both = (split: Split | undefined) => [cluster("a", split), cluster("b", split)];
-
-function wanted(
-  split: Split,
-  allow: readonly Exception[] = [],
-  image?: string,
-  quarantine: readonly string[] = [],
-): Wanted {
-  const canaryImage = image ?? (split.canary && `image:${split.canary}`);
-  return {
-    routes: [{ ...split, key: KEY, path: "services[0]", canaryImage }],
-    phases: [10, 30, 100],
-    allow,
-    quarantine,
-  };
-}
 
 const lines = (deployed: readonly DeployedCluster[], to: Wanted) =>
   releaseProblems(deployed, to).map(problemLine);
