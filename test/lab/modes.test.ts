@@ -41,8 +41,12 @@ describe("pulumi up --target", () => {
     for (const flag of ["--target", "--exclude"]) {
       const left = flag === "--target" ? [other] : await changing();
       const flags = left.flatMap((urn) => [flag, urn]);
-      for (const command of [pulumi.preview(...flags), pulumi.up("modes test: none", ...flags)]) {
-        const text = await failure(command);
+      const commands = [
+        () => pulumi.preview(...flags),
+        () => pulumi.up("modes test: none", ...flags),
+      ];
+      for (const command of commands) {
+        const text = await failure(command());
         expect(text).toContain("leaves out VirtualServices that have to change");
         expect(text).toContain(
           `${second.name}: user/user-service has v1 100 % / v2 0 %, and not v1 90 % / v2 10 %`,
