@@ -1,14 +1,17 @@
 import { loadConfig } from "./stacks/config.ts";
 import { joinMesh } from "./stacks/mesh-stack.ts";
 import { installMesh } from "./stacks/mesh.ts";
+import { installMonitoring } from "./stacks/monitoring.ts";
 import { releaseServices } from "./stacks/release.ts";
 import { RoutingRecords } from "./stacks/routing-records.ts";
 import { WeightChange } from "./stacks/weight-change.ts";
 
 const settings = await loadConfig();
 const change = await WeightChange.prepare(settings);
+
 const { clusters: members, ...about } =
   "meshStack" in settings ? joinMesh(settings) : installMesh(settings);
+if (!("meshStack" in settings)) installMonitoring(settings, members);
 const traffic = releaseServices(settings, members, change, new RoutingRecords(settings));
 
 /** Percent of requests for the canary, in every cluster that is not in quarantine. */

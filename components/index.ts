@@ -1,3 +1,4 @@
+export { CanaryMonitoring, type CanaryMonitoringArgs } from "./canary-monitoring.ts";
 export { CanaryRoute, canaryRouteManifest, type CanaryRouteArgs } from "./canary-route.ts";
 export { CanaryWorkload, type CanaryWorkloadArgs, type VersionArgs } from "./canary-workload.ts";
 export {
@@ -14,7 +15,8 @@ export {
   type OwnCertificates,
 } from "./mesh-certificates.ts";
 export { MeshSecurity, type MeshSecurityArgs } from "./mesh-security.ts";
-export type { ChartSource, HelmValues } from "../lib/helm-values.ts";
+export { MeshTracing, type MeshTracingArgs } from "./mesh-tracing.ts";
+export type { ChartSource, HelmValues, Tracing } from "../lib/helm-values.ts";
 export type { ApiServer } from "../lib/kubeconfig.ts";
 export type { RequestMatch, Retries } from "../lib/manifests/virtual-service.ts";
 export { virtualAddresses } from "../lib/names.ts";

@@ -7,6 +7,7 @@ import {
   mergeValues,
   type ChartSource,
   type HelmValues,
+  type Tracing,
 } from "../lib/helm-values.ts";
 import { SYSTEM_NAMESPACE } from "../lib/names.ts";
 import { childOptions } from "./child-options.ts";
@@ -29,6 +30,8 @@ export interface IstioControlPlaneArgs {
   readonly charts?: ChartSource | undefined;
   /** Image hub of istiod and the proxies. @default the chart's */
   readonly hub?: string | undefined;
+  /** Where proxies may send spans; MeshTracing says which they send. @default nowhere */
+  readonly tracing?: Tracing | undefined;
   /** The cluster's certificate authority; istiod signs workload certificates with it. */
   readonly authority: CertificateAuthority;
   /** Values of the charts, merged over the component's own. @default none */

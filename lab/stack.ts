@@ -5,6 +5,7 @@ import { labPaths, labStack } from "./environment.ts";
 import { readIfThere } from "./files.ts";
 import { userService } from "./mesh/user-service.ts";
 import type { LabSettings } from "./settings.ts";
+import { MONITORING_IMAGES } from "./toolchain/images.ts";
 import { ISTIO_VERSION } from "./toolchain/versions.ts";
 
 const header = `# The stack "${labStack}": the same program as in production, on the lab's two clusters. Written by
@@ -63,6 +64,20 @@ function labConfig(settings: LabSettings, charts: string): Record<string, unknow
     ],
     phases: [10, 30, 100],
     weight: 0,
+    monitoring: {
+      mode: "prometheus",
+      scrapeInterval: "5s",
+      window: "30s",
+      alerts: { CanaryErrorRate: { for: "10s" } },
+      prometheus: {
+        image: MONITORING_IMAGES.prometheus,
+        requests: small.requests,
+        limits: { memory: "512Mi" },
+        retention: "1d",
+      },
+      alertmanager: { image: MONITORING_IMAGES.alertmanager, requests: small.requests },
+      kubeStateMetrics: { image: MONITORING_IMAGES.kubeStateMetrics, requests: small.requests },
+    },
   };
   return Object.fromEntries(
     Object.entries(config).map(([key, value]) => [`istio-canary:${key}`, value]),

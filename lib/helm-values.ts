@@ -44,6 +44,17 @@ export function baseValues(): HelmValues {
   return VALIDATION;
 }
 
+/** Where proxies send spans. */
+export interface Tracing {
+  /** Host of a Service that the mesh knows, as `otel-collector.observability.svc.cluster.local`. */
+  readonly collector: string;
+  /** Its port for OTLP over gRPC. */
+  readonly port: number;
+}
+
+/** Name of the provider of traces in the mesh config, by which Telemetry refers to it. */
+export const TRACING_PROVIDER = "istio-canary-tracing";
+
 export interface ControlPlaneSettings {
   readonly cluster: string;
   readonly network: string;
@@ -53,6 +64,8 @@ export interface ControlPlaneSettings {
   readonly clusterDomain: string;
   /** Image hub of istiod and the proxies. @default the chart's */
   readonly hub?: string | undefined;
+  /** @default no traces */
+  readonly tracing?: Tracing | undefined;
 }
 
 /** Values of the chart `istiod` for one primary cluster of a mesh over several networks. */
@@ -69,6 +82,15 @@ export function istiodValues(settings: ControlPlaneSettings): HelmValues {
     meshConfig: {
       trustDomain: settings.trustDomain,
       accessLogFile: "/dev/stdout",
+      ...(settings.tracing && {
+        enableTracing: true,
+        extensionProviders: [
+          {
+            name: TRACING_PROVIDER,
+            opentelemetry: { service: settings.tracing.collector, port: settings.tracing.port },
+          },
+        ],
+      }),
       // Sidecars answer DNS for the cross-cluster hosts, which no DNS server knows.
       defaultConfig: { proxyMetadata: { ISTIO_META_DNS_CAPTURE: "true" } },
     },

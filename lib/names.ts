@@ -14,6 +14,10 @@ export const EAST_WEST_PORT = 15443;
 export const SERVICE_PORT = 80;
 /** Name of that port; Istio takes the protocol from it. */
 export const SERVICE_PORT_NAME = "http";
+/** Deployment, Service and pod label of a cluster's own Prometheus. */
+export const PROMETHEUS = "prometheus";
+/** Port of its HTTP API. */
+export const PROMETHEUS_PORT = 9090;
 /** Top-level domain of the hosts that name a cluster. */
 const CROSS_CLUSTER_DOMAIN = "mesh";
 /** Virtual addresses of cross-cluster hosts: reserved for future use by IANA, so routed nowhere. */

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { format, resolveConfig } from "prettier";
 import { configurationPage } from "./configuration-page.ts";
+import { dashboardFiles } from "./dashboards.ts";
 import { pulumiYaml } from "./pulumi-yaml.ts";
 import { stackSchema } from "./stack-schema.ts";
 
@@ -12,12 +13,18 @@ export interface GeneratedFile {
   readonly content: string;
 }
 
-/** Everything that is generated from the schema of the configuration, formatted like the rest. */
+/** Everything that is generated: from the schema of the configuration, and dashboards. Formatted like the rest. */
 export async function generatedFiles(root: string): Promise<readonly GeneratedFile[]> {
   const contents = {
     "Pulumi.yaml": pulumiYaml(await readFile(path.join(root, "Pulumi.yaml"), "utf8")),
     "schema/stack.schema.json": JSON.stringify(stackSchema()),
     "docs/configuration.md": configurationPage(),
+    ...Object.fromEntries(
+      Object.entries(dashboardFiles()).map(([name, dashboard]) => [
+        `monitoring/dashboards/${name}.json`,
+        JSON.stringify(dashboard),
+      ]),
+    ),
   };
   return Promise.all(
     Object.entries(contents).map(async ([file, content]) => {

@@ -2,12 +2,14 @@ import { existsSync } from "node:fs";
 import { authorityProblems, pairProblems } from "../lib/certificates.ts";
 import { isServiceName } from "../lib/names.ts";
 import type { Problem } from "../lib/problems.ts";
+import { monitoringProblems } from "./monitoring-checks.ts";
 import {
   durationMs,
   type Certificates,
   type Cluster,
   type Ingress,
   type Mesh,
+  type Monitoring,
   type Service,
 } from "./schema.ts";
 
@@ -25,6 +27,7 @@ export interface Parts {
   readonly quarantine?: readonly string[] | undefined;
   /** Names of the mesh's clusters, whichever stack has installed it. */
   readonly clusterNames?: readonly string[] | undefined;
+  readonly monitoring?: Monitoring | undefined;
 }
 
 /** Every list entry whose key an earlier entry has too. */
@@ -317,5 +320,6 @@ export function crossChecks(raw: Loose, parts: Parts, now: Date): Problem[] {
     ...(services ?? []).flatMap(serviceProblems),
     ...(weight === undefined ? [] : weightProblems(weight, phases, services)),
     ...quarantineProblems(parts.quarantine ?? [], parts.clusterNames),
+    ...(parts.monitoring ? monitoringProblems(parts.monitoring) : []),
   ];
 }

@@ -7,6 +7,8 @@ export function clusterProvider({ name, context, kubeconfig }: ClusterAccess): k
     context,
     // New certificates go into the Secret that istiod reads, which is never away for a moment.
     enableSecretMutable: true,
+    // New rules go into the ConfigMap that Prometheus reads, likewise.
+    enableConfigMapMutable: true,
     ...(kubeconfig !== undefined && { kubeconfig }),
   });
 }

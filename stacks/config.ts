@@ -14,6 +14,7 @@ import {
   type Cluster,
   type Ingress,
   type Mesh,
+  type Monitoring,
   type Safety,
   type Service,
 } from "./schema.ts";
@@ -54,6 +55,7 @@ export interface Settings extends ReleaseSettings {
   readonly clusters: readonly ClusterSettings[];
   readonly certificates: Certificates;
   readonly ingress: Ingress | undefined;
+  readonly monitoring: Monitoring | undefined;
 }
 
 /** The configuration of a stack whose services run in another stack's mesh. */
@@ -104,6 +106,7 @@ export function parseConfig(
     phases: read("phases", schema.phases),
     weight: read("weight", schema.weight),
     quarantine: read("quarantine", schema.quarantine),
+    monitoring: joins ? undefined : read("monitoring", schema.monitoring),
   } satisfies Parts;
   const allow = read("allow", schema.allow);
   const safety = read("safety", schema.safety);
@@ -155,6 +158,7 @@ export function parseConfig(
       certificates,
       ingress,
       services: withHosts(release.services, ingress),
+      monitoring: parts.monitoring,
     },
   };
 }

@@ -4,7 +4,7 @@ import type { schema } from "./schema.ts";
 import { unknownInner } from "./unknown-keys.ts";
 
 /** Values below these keys are never shown: they may be secret. */
-const PRIVATE = /^(certificates\.(root|clusters)|ingress\.tls)/;
+const PRIVATE = /^(certificates\.(root|clusters)|ingress\.tls|monitoring\.alertmanager)/;
 
 function pathOf(key: string, path: readonly PropertyKey[]): string {
   return path.reduce<string>(
@@ -64,6 +64,14 @@ export function problemsOf(
           rule: issue.message,
           fix: typeof fix === "string" ? fix : "See Pulumi.prod.yaml for an example.",
         },
+      ];
+    }
+    case "invalid_value": {
+      const fix = `Write ${issue.values.join(" or ")}.`;
+      return [
+        found === undefined
+          ? { path, rule: "must be given", fix }
+          : { path, value, rule: issue.message, fix },
       ];
     }
     default:

@@ -6,7 +6,7 @@ import type { MeshStack } from "./mesh-stack.ts";
 import type { Service } from "./schema.ts";
 
 /** Keys that say how a mesh is installed: they belong to the stack that does it. */
-const MESH_KEYS = ["mesh", "clusters", "certificates", "ingress"] as const;
+const MESH_KEYS = ["mesh", "clusters", "certificates", "ingress", "monitoring"] as const;
 
 /** Keys that a stack without a mesh of its own must not have. */
 export function meshKeyProblems(raw: Loose): Problem[] {

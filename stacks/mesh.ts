@@ -6,6 +6,7 @@ import {
   IstioControlPlane,
   MeshCertificates,
   MeshSecurity,
+  MeshTracing,
   RemoteSecret,
 } from "../components/index.ts";
 import { clusterProvider } from "./cluster-provider.ts";
@@ -118,6 +119,7 @@ function installCluster(
       clusterDomain,
       charts,
       hub: mesh.hub,
+      tracing: mesh.tracing,
       authority,
       values: mesh.values,
     },
@@ -144,6 +146,9 @@ function installCluster(
       { version, charts, hosts: ingress.hosts, tls: tlsOf(ingress), values: mesh.values.gateway },
       afterIstiod,
     );
+  if (mesh.tracing) {
+    new MeshTracing(`tracing-${name}`, mesh.tracing, afterIstiod);
+  }
   const security = new MeshSecurity(
     `security-${name}`,
     { clusterDomain, ingressHosts: ingress?.hosts },

@@ -5,6 +5,7 @@ import { certificates } from "./schema/certificates.ts";
 import { cluster } from "./schema/cluster.ts";
 import { ingress } from "./schema/ingress.ts";
 import { mesh } from "./schema/mesh.ts";
+import { monitoring } from "./schema/monitoring.ts";
 import { allow, safety } from "./schema/safety.ts";
 import { service } from "./schema/service.ts";
 import { filled, key, pattern, rule } from "./schema/values.ts";
@@ -14,6 +15,7 @@ export type { Certificates } from "./schema/certificates.ts";
 export type { Cluster } from "./schema/cluster.ts";
 export type { Ingress } from "./schema/ingress.ts";
 export type { Mesh } from "./schema/mesh.ts";
+export type { Monitoring } from "./schema/monitoring.ts";
 export type { Safety } from "./schema/safety.ts";
 export type { Service } from "./schema/service.ts";
 
@@ -144,5 +146,14 @@ export const schema = {
     description: "Bounds for a change of weights.",
     effect: "In force from the next change of weights on.",
     examples: [{ confirmWithin: "30s" }],
+  }),
+  monitoring: key(monitoring.optional(), {
+    description: "Metrics, rules, alerts and dashboards in every cluster.",
+    fallback: "none",
+    effect: "Adds them to every cluster, or removes them together with the samples they have.",
+    examples: [
+      { mode: "prometheus" },
+      { mode: "operator", labels: { release: "kube-prometheus-stack" } },
+    ],
   }),
 };

@@ -18,7 +18,7 @@ function plain(name: string): string {
  *
  * @param maxDistance letters that may differ
  */
-function nearest(
+export function nearest(
   written: string,
   known: readonly string[],
   maxDistance = tolerance(plain(written).length),

@@ -4,6 +4,7 @@ import { z } from "zod";
 
 import type { MeshCluster } from "../../fleet/cluster.ts";
 import { deleteClientPod } from "../mesh/client-pod.ts";
+import { installStandardMetrics } from "../mesh/standard-metrics.ts";
 import { userService } from "../mesh/user-service.ts";
 import type { PulumiCli } from "../pulumi.ts";
 import { headerChecks, serviceEntryChecks, type Check } from "./checks.ts";
@@ -101,6 +102,7 @@ export async function runDemo(
   const started = Date.now();
   heading("install: pulumi up at weight 0");
   const installSeconds = await install(pulumi);
+  await installStandardMetrics(clusters);
   console.log(`up ${installSeconds.toFixed(1)} s`);
 
   heading("single calls at weight 0");

@@ -12,6 +12,8 @@ interface GoModule {
   readonly packages: readonly string[];
   /** The programs that it gives, and the file of each: one binary may be several programs. */
   readonly programs: Readonly<Record<string, string>>;
+  /** Build tags. @default none */
+  readonly tags?: readonly string[];
   /** String variables set by the linker, by import path and name. */
   readonly variables?: Readonly<Record<string, string>>;
 }
@@ -32,6 +34,10 @@ const ENV = { CGO_ENABLED: "0", GOFLAGS: "", GOGC: "400" };
 /** `cacheDir`/go is where bootstrap.sh puts a Go of its own when the machine has none or an old one. */
 function goEnvironment(cacheDir: string): Record<string, string> {
   return { ...ENV, PATH: [join(cacheDir, "go", "bin"), process.env["PATH"] ?? ""].join(delimiter) };
+}
+
+function compileFlags({ tags = [] }: GoModule): readonly string[] {
+  return tags.length === 0 ? FLAGS : [...FLAGS, `-tags=${tags.join(",")}`];
 }
 
 export function goBuild(cacheDir: string, module: GoModule): GoBuild {
@@ -66,7 +72,7 @@ export function downloadStep(cacheDir: string, module: GoBuild, after: readonly 
     isDone: () => isBuilt(module.built),
     work: async ({ progress, run }) => {
       let modules = 0;
-      await run("go", ["list", "-deps", ...FLAGS, ...module.packages], {
+      await run("go", ["list", "-deps", ...compileFlags(module), ...module.packages], {
         cwd: moduleDirectory(module.name),
         env: goEnvironment(cacheDir),
         onLine: (line) => {
@@ -94,7 +100,7 @@ export function buildStep(cacheDir: string, module: GoBuild, after: readonly Ste
           [
             "build",
             "-v",
-            ...FLAGS,
+            ...compileFlags(module),
             `-ldflags=${linkFlags}`,
             "-o",
             `${directory}/`,

@@ -11,6 +11,7 @@ export interface Ingredients {
   readonly base: Artifact;
   readonly envoy: Artifact;
   readonly istio: GoBuild;
+  readonly monitoring: GoBuild;
 }
 
 /** User that Istio's images run as, and whose traffic the sidecar does not catch. */
@@ -19,14 +20,27 @@ const ISTIO_USER = "1337:1337";
 /** User that programs of the lab run as. */
 const LAB_USER = "65532:65532";
 
+/** The images of the stack's monitoring. */
+export const MONITORING_IMAGES = {
+  prometheus: "docker.io/lab/prometheus:3",
+  alertmanager: "docker.io/lab/alertmanager:0.31",
+  kubeStateMetrics: "docker.io/lab/kube-state-metrics:2",
+};
+
 /** Every image of the lab, given the root folder of the artifacts and Istio's source. */
-function labImages({ base, envoy, istio }: Ingredients, istioSource: string): Image[] {
+function labImages({ base, envoy, istio, monitoring }: Ingredients, istioSource: string): Image[] {
   const root: Layer = { tar: join(base.directory, "root.tar") };
-  const program = (name: string) => ({
-    source: join(istio.built.directory, name),
+  const program = (name: string, { built } = istio) => ({
+    source: join(built.directory, name),
     path: `usr/local/bin/${name}`,
   });
-  const single = (name: string): Layer => ({ files: [program(name)] });
+  const single = (name: string, build = istio): Layer => ({ files: [program(name, build)] });
+  const alone = (ref: string, name: string): Image => ({
+    refs: [ref],
+    layers: [single(name, monitoring)],
+    entrypoint: [`/usr/local/bin/${name}`],
+    user: LAB_USER,
+  });
   return [
     {
       refs: ["registry.k8s.io/pause:3.10"],
@@ -75,13 +89,16 @@ function labImages({ base, envoy, istio }: Ingredients, istioSource: string): Im
       ],
       entrypoint: ["/usr/local/bin/pilot-agent"],
     },
+    alone(MONITORING_IMAGES.prometheus, "prometheus"),
+    alone(MONITORING_IMAGES.alertmanager, "alertmanager"),
+    alone(MONITORING_IMAGES.kubeStateMetrics, "kube-state-metrics"),
   ];
 }
 
 /** The images in one docker-archive, so that what they share is in it once. */
 export function imageArchive(cacheDir: string, ingredients: Ingredients): Artifact {
-  const { base, envoy, istio } = ingredients;
-  const keys = [base.key, envoy.key, istio.built.key];
+  const { base, envoy, istio, monitoring } = ingredients;
+  const keys = [base.key, envoy.key, istio.built.key, monitoring.built.key];
   return artifact(cacheDir, "images", [keys, labImages(ingredients, "")]);
 }
 

@@ -23,18 +23,20 @@ export interface Toolchain {
 
 /** Tasks that install or build what is missing; to be run concurrently. */
 export function toolchainSteps(cacheDir: string): ListrTask[] {
-  const { pulumi, kubernetes, istio, bin, base, envoyBinary, istioCharts, images } =
+  const { pulumi, kubernetes, istio, monitoring, bin, base, envoyBinary, istioCharts, images } =
     parts(cacheDir);
   // Compiling keeps all cores busy, so builds follow one another; the network works alongside.
   const fetchPulumi = downloadStep(cacheDir, pulumi, []);
   const fetchKubernetes = downloadStep(cacheDir, kubernetes, [fetchPulumi]);
   const fetchIstio = downloadStep(cacheDir, istio, [fetchKubernetes]);
+  const fetchMonitoring = downloadStep(cacheDir, monitoring, [fetchIstio]);
   const buildPulumi = buildStep(cacheDir, pulumi, [fetchPulumi]);
   const buildKubernetes = buildStep(cacheDir, kubernetes, [fetchKubernetes, buildPulumi]);
   const buildIstio = buildStep(cacheDir, istio, [fetchIstio, buildKubernetes]);
+  const buildMonitoring = buildStep(cacheDir, monitoring, [fetchMonitoring, buildIstio]);
   const makeBase = baseImageStep(base);
   const fetchEnvoy = envoyStep(envoyBinary);
-  const ingredients = { base, envoy: envoyBinary, istio };
+  const ingredients = { base, envoy: envoyBinary, istio, monitoring };
   const steps: Step[] = [
     debianPackages,
     makeBase,
@@ -42,19 +44,25 @@ export function toolchainSteps(cacheDir: string): ListrTask[] {
     fetchPulumi,
     fetchKubernetes,
     fetchIstio,
+    fetchMonitoring,
     buildPulumi,
     buildKubernetes,
     buildIstio,
+    buildMonitoring,
     chartsStep(istioCharts, cacheDir, istio, [buildIstio]),
-    imagesStep(images, cacheDir, ingredients, [makeBase, fetchEnvoy, buildIstio]),
-    linkStep(bin, [pulumi, kubernetes, istio], [buildPulumi, buildKubernetes, buildIstio]),
+    imagesStep(images, cacheDir, ingredients, [makeBase, fetchEnvoy, buildMonitoring]),
+    linkStep(
+      bin,
+      [pulumi, kubernetes, istio, monitoring],
+      [buildPulumi, buildKubernetes, buildIstio, buildMonitoring],
+    ),
   ];
   return asTasks(steps, join(cacheDir, "logs"));
 }
 
 /** What toolchainSteps() has made. Throws, with the names of what is missing, when it has not. */
 export function toolchain(cacheDir: string): Toolchain {
-  const { istio, bin, base, envoyBinary, istioCharts, images } = parts(cacheDir);
+  const { istio, monitoring, bin, base, envoyBinary, istioCharts, images } = parts(cacheDir);
   const unbuilt = [bin, istioCharts, images].filter((made) => !isBuilt(made));
   const missing = [...missingPackages(), ...unbuilt.map(({ name }) => name)];
   if (missing.length > 0) {
@@ -64,7 +72,10 @@ export function toolchain(cacheDir: string): Toolchain {
     bin: bin.directory,
     charts: istioCharts.directory,
     images: [
-      { refs: imageRefs({ base, envoy: envoyBinary, istio }), archive: archiveFile(images) },
+      {
+        refs: imageRefs({ base, envoy: envoyBinary, istio, monitoring }),
+        archive: archiveFile(images),
+      },
     ],
   };
 }
@@ -114,21 +125,34 @@ function parts(cacheDir: string) {
       "helm.sh/helm/v4/internal/version.version": `v${dependencyVersion("istio", "helm.sh/helm/v4")}`,
     },
   });
+  const monitoring = goBuild(cacheDir, {
+    name: "monitoring",
+    packages: ["tool", "./kube-state-metrics"],
+    programs: {
+      alertmanager: "alertmanager",
+      "kube-state-metrics": "kube-state-metrics",
+      prometheus: "prometheus",
+      promtool: "promtool",
+    },
+    // Without the APIs of all clouds.
+    tags: ["remove_all_sd", "enable_kubernetes_sd"],
+  });
   const base = baseImage(cacheDir);
   const envoyBinary = envoy(cacheDir);
   return {
     pulumi,
     kubernetes,
     istio,
+    monitoring,
     base,
     envoyBinary,
     bin: artifact(
       cacheDir,
       "bin",
-      [pulumi, kubernetes, istio].map(({ built }) => built.key),
+      [pulumi, kubernetes, istio, monitoring].map(({ built }) => built.key),
     ),
     istioCharts: charts(cacheDir, istio),
-    images: imageArchive(cacheDir, { base, envoy: envoyBinary, istio }),
+    images: imageArchive(cacheDir, { base, envoy: envoyBinary, istio, monitoring }),
   };
 }
 

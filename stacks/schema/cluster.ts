@@ -68,6 +68,21 @@ export const cluster = z.strictObject({
       examples: [["203.0.113.7"]],
     },
   ),
+  prometheus: key(
+    text(
+      (url) => URL.canParse(url) && /^https?:$/.test(new URL(url).protocol),
+      "must be an http or https URL",
+      "Write for instance https://prometheus.prod-a.example.com.",
+      { pattern: "^https?://" },
+    ).optional(),
+    {
+      description:
+        "URL of the Prometheus with this cluster's metrics, as seen from where `release` runs. It must need no login.",
+      fallback: "the Prometheus of `monitoring`, through the API server",
+      effect: "None in a cluster: it says where metrics are read.",
+      examples: ["https://prometheus.prod-a.example.com"],
+    },
+  ),
 });
 
 export type Cluster = z.output<typeof cluster>;

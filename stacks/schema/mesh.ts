@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { domain, filled, key, label, pattern, rule } from "./values.ts";
+import { domain, filled, key, label, pattern, rule, whole } from "./values.ts";
 
 const helmValues = (chart: string, examples: readonly unknown[]) =>
   key(z.record(z.string(), z.unknown()).default({}), {
@@ -21,6 +21,33 @@ const charts = z.strictObject({
     rules: ["must hold `base-VERSION.tgz`, `istiod-VERSION.tgz` and `gateway-VERSION.tgz`"],
     examples: ["/srv/charts"],
   }),
+});
+
+const tracing = z.strictObject({
+  collector: key(domain("otel-collector.observability.svc.cluster.local"), {
+    description:
+      "Host of the Service of an OpenTelemetry collector, which every cluster has under this name.",
+    effect: "Restarts istiod, and updates all proxies.",
+    examples: ["otel-collector.observability.svc.cluster.local"],
+  }),
+  port: key(whole(1, 65_535, "Write for instance 4317.").default(4317), {
+    description: "Its port for OTLP over gRPC.",
+    effect: "Restarts istiod, and updates all proxies.",
+    examples: [4317],
+  }),
+  samplingPercent: key(
+    rule(
+      z.number().meta({ minimum: 0, maximum: 100 }),
+      (percent) => percent >= 0 && percent <= 100,
+      "must be a number from 0 to 100",
+      "Write for instance 1.",
+    ).default(1),
+    {
+      description: "Percent of requests that begin a trace, where the caller has begun none.",
+      effect: "Updates all proxies; nothing restarts.",
+      examples: [1],
+    },
+  ),
 });
 
 /** What all clusters share. */
@@ -87,6 +114,13 @@ export const mesh = z.strictObject({
     fallback: "the charts' own",
     effect: "Restarts istiod; proxies come from the new hub when their pods are next made.",
     examples: ["registry.example.com/istio"],
+  }),
+  tracing: key(tracing.optional(), {
+    description:
+      "Traces by OpenTelemetry: every proxy's spans carry the workload's version (`service.version`) and cluster (`k8s.cluster.name`).",
+    fallback: "none",
+    effect: "Restarts istiod, and updates all proxies.",
+    examples: [{ collector: "otel-collector.observability.svc.cluster.local" }],
   }),
   values: key(
     z

@@ -67,6 +67,8 @@ describe("the generated files", () => {
       expect(await outdated(root, files)).toEqual([
         "schema/stack.schema.json",
         "docs/configuration.md",
+        "monitoring/dashboards/release.json",
+        "monitoring/dashboards/mesh.json",
       ]);
       for (const file of files) await write(file);
       expect(await outdated(root, files)).toEqual([]);

@@ -1,0 +1,143 @@
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { load } from "js-yaml";
+import * as z from "zod";
+import type { ServiceName } from "../names.ts";
+
+/** Folder of the rule files, in Prometheus' own format. */
+const RULES = path.join(import.meta.dirname, "..", "..", "monitoring", "rules");
+
+/** The range in the rule files that stands for the configured window. */
+const WINDOW = "[5m]";
+
+const rule = z.strictObject({
+  record: z.string().optional(),
+  alert: z.string().optional(),
+  expr: z.string(),
+  for: z.string().optional(),
+  labels: z.record(z.string(), z.string()).optional(),
+  annotations: z.record(z.string(), z.string()).optional(),
+});
+const ruleFile = z.strictObject({
+  groups: z.array(z.strictObject({ name: z.string(), rules: z.array(rule) })),
+});
+
+type Rule = z.infer<typeof rule>;
+/** A group of rules, as a rule file and a PrometheusRule have it. */
+export type RuleGroup = z.infer<typeof ruleFile>["groups"][number];
+
+/** When alerts fire; see the configuration's `monitoring.thresholds`. */
+interface Thresholds {
+  readonly errorPercent: number;
+  readonly errorsTimesStable: number;
+  /** In milliseconds. */
+  readonly latencyMs: number;
+  readonly latencyTimesStable: number;
+  readonly leastRequests: number;
+  readonly shareDeviations: number;
+  readonly certificateDays: number;
+}
+
+/** The versions of a service between which a release moves requests. */
+interface ReleasedService extends ServiceName {
+  readonly stable: string;
+  readonly canary?: string | undefined;
+}
+
+export interface RulesArgs {
+  readonly services: readonly ReleasedService[];
+  /** Clusters of the mesh beside the one that the rules are for. */
+  readonly otherClusters: number;
+  readonly thresholds: Thresholds;
+  /** Duration that replaces the files' 5m in ranges. */
+  readonly window: string;
+  /** What is to differ, by the alert's name. */
+  readonly alerts: Readonly<
+    Record<string, { readonly enabled: boolean; readonly for?: string | undefined }>
+  >;
+  /** What goes before `docs/alerts.md#…` in runbook_url. @default nothing */
+  readonly runbooks?: string | undefined;
+}
+
+let files: readonly RuleGroup[] | undefined;
+
+/** The groups of all rule files, as they are written. */
+export function writtenRules(): readonly RuleGroup[] {
+  files ??= readdirSync(RULES)
+    .sort()
+    .flatMap((file) => ruleFile.parse(load(readFileSync(path.join(RULES, file), "utf8"))).groups);
+  return files;
+}
+
+/** Names of all alerts. */
+export function alertNames(): readonly string[] {
+  return writtenRules().flatMap(({ rules }) => rules.flatMap(({ alert }) => alert ?? []));
+}
+
+/** The rules for one cluster: those of the files, and what they read from the configuration. */
+export function ruleGroups(args: RulesArgs): RuleGroup[] {
+  return [
+    configurationGroup(args),
+    ...writtenRules().map(({ name, rules }) => ({
+      name,
+      rules: rules
+        .filter(({ alert }) => alert === undefined || args.alerts[alert]?.enabled !== false)
+        .map((written) => configured(written, args)),
+    })),
+  ];
+}
+
+function configured(written: Rule, { window, alerts, runbooks = "" }: RulesArgs): Rule {
+  const expr = written.expr.replaceAll(WINDOW, `[${window}]`);
+  if (written.alert === undefined) return { ...written, expr };
+  const holds = alerts[written.alert]?.for ?? written.for;
+  const { runbook_url, ...annotations } = written.annotations ?? {};
+  return {
+    ...written,
+    expr,
+    ...(holds !== undefined && { for: holds }),
+    annotations: {
+      ...annotations,
+      ...(runbook_url !== undefined && { runbook_url: runbooks + runbook_url }),
+    },
+  };
+}
+
+/** What the rules in the files take from the configuration, as series. */
+function configurationGroup({ services, thresholds, otherClusters }: RulesArgs): RuleGroup {
+  const values = {
+    error_ratio: thresholds.errorPercent / 100,
+    errors_times_stable: thresholds.errorsTimesStable,
+    latency_milliseconds: thresholds.latencyMs,
+    latency_times_stable: thresholds.latencyTimesStable,
+    least_requests: thresholds.leastRequests,
+    share_deviations: thresholds.shareDeviations,
+    certificate_seconds: thresholds.certificateDays * 86_400,
+    remote_clusters: otherClusters,
+  };
+  const versions = services.flatMap(({ service, namespace, stable, canary }) =>
+    [
+      { role: "stable", destination_version: stable },
+      ...(canary === undefined ? [] : [{ role: "canary", destination_version: canary }]),
+    ].map((version) => ({
+      destination_service_name: service,
+      destination_service_namespace: namespace,
+      ...version,
+    })),
+  );
+  return {
+    name: "istio-canary-configuration",
+    rules: [
+      ...versions.map((labels) => ({
+        record: "istio_canary:version:info",
+        expr: "vector(1)",
+        labels,
+      })),
+      ...Object.entries(values).map(([name, value]) => ({
+        record: "istio_canary:threshold",
+        expr: `vector(${value})`,
+        labels: { name },
+      })),
+    ],
+  };
+}

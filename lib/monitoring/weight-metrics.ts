@@ -1,0 +1,38 @@
+/**
+ * Configuration by which kube-state-metrics serves the weights of VirtualServices as
+ * `istio_canary_weight`, one series for each version. Only the last rule counts: it is the one for
+ * the service's own host.
+ */
+export const WEIGHT_METRICS = {
+  kind: "CustomResourceStateMetrics",
+  spec: {
+    resources: [
+      {
+        groupVersionKind: {
+          group: "networking.istio.io",
+          version: "v1",
+          kind: "VirtualService",
+        },
+        metricNamePrefix: "istio_canary",
+        labelsFromPath: {
+          destination_service_name: ["metadata", "name"],
+          destination_service_namespace: ["metadata", "namespace"],
+        },
+        metrics: [
+          {
+            name: "weight",
+            help: "Percent of a service's requests that a version gets, as its VirtualService says",
+            each: {
+              type: "Gauge",
+              gauge: {
+                path: ["spec", "http", "-1", "route"],
+                labelsFromPath: { destination_version: ["destination", "subset"] },
+                valueFrom: ["weight"],
+              },
+            },
+          },
+        ],
+      },
+    ],
+  },
+};

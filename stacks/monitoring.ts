@@ -1,0 +1,36 @@
+import { CanaryMonitoring } from "../components/index.ts";
+import { ruleGroups } from "../lib/monitoring/rules.ts";
+import type { Settings } from "./config.ts";
+import type { MeshCluster } from "./mesh.ts";
+import { durationMs } from "./schema.ts";
+
+/**
+ * Sets monitoring up in every cluster, if it is configured. Nothing of it knows a weight, so that a
+ * change of weights changes nothing here.
+ */
+export function installMonitoring(settings: Settings, clusters: readonly MeshCluster[]): void {
+  const { monitoring, services } = settings;
+  if (!monitoring) return;
+  const { window, alerts, thresholds, runbooks, ...args } = monitoring;
+  const { latency, ...others } = thresholds;
+  const rules = ruleGroups({
+    services: services.map(({ name, namespace, stable, canary }) => ({
+      service: name,
+      namespace,
+      stable: stable.version,
+      canary: canary?.version,
+    })),
+    otherClusters: clusters.length - 1,
+    thresholds: { ...others, latencyMs: durationMs(latency) },
+    window,
+    alerts,
+    runbooks,
+  });
+  for (const cluster of clusters) {
+    new CanaryMonitoring(
+      `monitoring-${cluster.name}`,
+      { ...args, cluster: cluster.name, rules },
+      { providers: { kubernetes: cluster.provider }, dependsOn: [...cluster.ready] },
+    );
+  }
+}
