@@ -1,0 +1,115 @@
+import { confidence, type Bounds, type Count } from "./confidence.ts";
+
+/** What a gate says of one cluster. */
+export type Outcome = "pass" | "fail" | "hold";
+
+/** A gate's decision about one cluster, with what it was made from. */
+export interface Judgement {
+  readonly outcome: Outcome;
+  /** Measured share in percent. @default there was no request */
+  readonly value: number | undefined;
+  /** Between which percents the true share lies. */
+  readonly low: number;
+  readonly high: number;
+  /** The percent that the value is held against. */
+  readonly limit: number;
+  /** Requests that the value is a share of. */
+  readonly samples: number;
+  /** Why it holds. @default it does not */
+  readonly missing: string | undefined;
+}
+
+/** How sure a decision must be, and from how much. */
+export interface Confidence {
+  /** Chance that this gate ever fails a good canary in this phase and cluster, or passes a bad one. */
+  readonly risk: number;
+  /** Requests below which nothing is decided for the canary. */
+  readonly minSamples: number;
+}
+
+/** Bounds for the share of bad requests, all in percent of the requests. */
+export interface BadShareLimits {
+  /** The canary's share may be so high in any case. @default none, stable alone is the measure */
+  readonly most?: number | undefined;
+  /** By how much the canary's share may exceed stable's. @default stable does not matter */
+  readonly margin?: number | undefined;
+  /** How far the true share may lie above the limit with the gate still passing for want of samples. */
+  readonly precision: number;
+}
+
+/** Bad requests of both versions in one cluster. */
+export interface BadCounts {
+  readonly canary: Count;
+  readonly stable: Count;
+}
+
+const percent = (share: number) => 100 * share;
+
+function measured({ hits, trials }: Count): number | undefined {
+  return trials === 0 ? undefined : percent(hits / trials);
+}
+
+function judgement(
+  count: Count,
+  bounds: Bounds,
+  limit: number,
+  outcome: Outcome,
+  missing?: string,
+): Judgement {
+  return {
+    outcome,
+    value: measured(count),
+    low: percent(bounds.low),
+    high: percent(bounds.high),
+    limit,
+    samples: count.trials,
+    missing,
+  };
+}
+
+/**
+ * Judges the share of bad requests, failed or slow ones. It fails where the canary is surely worse than
+ * allowed, and passes where it is surely no more than `precision` worse: so neither a few unlucky
+ * requests nor too few of them decide. With both limits the looser one counts; where stable has too few
+ * requests to compare with, the fixed one alone.
+ */
+export function judgeBadShare(
+  { canary, stable }: BadCounts,
+  { most, margin, precision }: BadShareLimits,
+  { risk, minSamples }: Confidence,
+): Judgement {
+  const compares = margin !== undefined && (stable.trials >= minSamples || most === undefined);
+  const ofCanary = confidence(canary, compares ? risk / 2 : risk);
+  const ofStable = confidence(stable, risk / 2);
+  /** The limit if stable's true share were the given one. */
+  const limit = (share: number) =>
+    Math.max(most ?? 0, compares ? percent(share) + margin : (most ?? 0));
+  const shown = limit(stable.trials === 0 ? 0 : stable.hits / stable.trials);
+  const judge = (outcome: Outcome, missing?: string) =>
+    judgement(canary, ofCanary, shown, outcome, missing);
+
+  if (canary.trials < minSamples) {
+    return judge("hold", `${canary.trials} of ${minSamples} requests`);
+  }
+  if (compares && stable.trials < minSamples) {
+    return judge("hold", `${stable.trials} of ${minSamples} requests of stable to compare with`);
+  }
+  if (percent(ofCanary.low) > limit(ofStable.high)) return judge("fail");
+  if (percent(ofCanary.high) <= limit(ofStable.low) + precision) return judge("pass");
+  return judge("hold", `more requests, to be sure within ${precision} points`);
+}
+
+/** Judges whether a version's share of the requests is its weight, within a tolerance in points. */
+export function judgeShare(
+  count: Count,
+  weight: number,
+  tolerance: number,
+  { risk, minSamples }: Confidence,
+): Judgement {
+  const bounds = confidence(count, risk);
+  const judge = (outcome: Outcome, missing?: string) =>
+    judgement(count, bounds, weight, outcome, missing);
+  if (count.trials < minSamples) return judge("hold", `${count.trials} of ${minSamples} requests`);
+  const off = percent(bounds.low) > weight + tolerance || percent(bounds.high) < weight - tolerance;
+  return judge(off ? "fail" : "pass");
+}
