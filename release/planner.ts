@@ -1,0 +1,249 @@
+import type { Outcome } from "./gates/gate.ts";
+
+/** How a rollout goes through its phases; times in milliseconds. */
+export interface Plan {
+  /** Weights, rising to 100. */
+  readonly phases: readonly number[];
+  /** How long the canary is judged at weight 0. @default not at all */
+  readonly trialMs: number | undefined;
+  readonly bakeMs: number;
+  /** Looks that may fail in a phase. */
+  readonly maxFailures: { readonly consecutive: number; readonly total: number };
+  readonly noDataLimitMs: number;
+  /** Weights that only a person raises to. */
+  readonly approval: readonly number[];
+  /** Whether there are webhooks to ask before the first phase, and before each rise. */
+  readonly asks: { readonly before: boolean; readonly confirm: boolean };
+}
+
+/** What is remembered from one look to the next; kept in the clusters. */
+export interface Progress {
+  /** The canaries that are released; another one begins anew. */
+  readonly release: string;
+  /** The phase, and since when it is in force, in milliseconds since 1970. */
+  readonly weight: number;
+  readonly since: number;
+  readonly failures: { readonly consecutive: number; readonly total: number };
+  /** Since when a look has had no data. @default the last one had */
+  readonly blindSince?: number | undefined;
+  /** Whether the webhooks before the first phase have said yes. */
+  readonly begun: boolean;
+  /** How it ended. @default it goes on */
+  readonly end?: End | undefined;
+}
+
+/** done: 100 % has passed. rolled-back: the weight was taken back to 0. stopped: nothing was changed. */
+export interface End {
+  readonly result: "done" | "rolled-back" | "stopped";
+  readonly reason: string;
+}
+
+/** What a gate or a webhook says, of one cluster where it is about one. */
+export interface Verdict {
+  /** fail: bad. hold: cannot tell yet. */
+  readonly outcome: Outcome;
+  /** Whether it holds because nobody answers, and not because too little was seen. */
+  readonly blind: boolean;
+  /** Cluster, what was measured, value, limit, samples. */
+  readonly text: string;
+}
+
+/** Everything that one look at the clusters has seen. */
+export interface Look {
+  readonly release: string;
+  readonly clusters: readonly {
+    readonly name: string;
+    /** Percent that the canary of each service gets. */
+    readonly weights: readonly number[];
+    /** @default it answers */
+    readonly unreachable?: string | undefined;
+  }[];
+  /** The weight in the stack's config. */
+  readonly configured: number;
+  /** Who holds the rollout, when and why. @default nobody */
+  readonly paused?: string | undefined;
+  readonly verdicts: readonly Verdict[];
+  /** Answers of the webhooks that a step has asked for. @default not asked yet */
+  readonly answers?: {
+    readonly before?: readonly Verdict[] | undefined;
+    readonly confirm?: readonly Verdict[] | undefined;
+  };
+  /** Why the last try to raise the weight has failed. @default it has not */
+  readonly raiseFailed?: string | undefined;
+}
+
+/** Why a rollout waits. */
+export type Waiting =
+  "before" | "bake" | "failures" | "no-data" | "samples" | "paused" | "approval" | "confirm";
+
+/** What is to be done next. */
+export type Step =
+  | { readonly do: "ask"; readonly when: "before" | "confirm" }
+  | { readonly do: "wait"; readonly for: Waiting; readonly reason: string }
+  | { readonly do: "raise"; readonly weight: number }
+  | { readonly do: "roll-back"; readonly reason: string }
+  | { readonly do: "end"; readonly end: End };
+
+interface Decision {
+  readonly progress: Progress;
+  readonly step: Step;
+}
+
+/** The beginning of a phase. */
+export function phase(release: string, weight: number, now: number, begun = weight > 0): Progress {
+  return { release, weight, since: now, failures: { consecutive: 0, total: 0 }, begun };
+}
+
+const lines = (verdicts: readonly Verdict[]) => verdicts.map(({ text }) => text).join("; ");
+
+/**
+ * The next step of a rollout, from what is remembered and what is seen. It raises only if all clusters
+ * answer, serve the same, and pass all gates; what speaks for a rollback counts before all else, a pause too.
+ *
+ * @param now in milliseconds since 1970
+ */
+export function nextStep(
+  before: Progress | undefined,
+  look: Look,
+  plan: Plan,
+  now: number,
+): Decision {
+  const weights = [...new Set(look.clusters.flatMap((cluster) => cluster.weights))];
+  const [weight = 0] = weights;
+  const progress = current(before, look.release, weights, now);
+  const decide = (step: Step, changed: Partial<Progress> = {}): Decision => ({
+    progress: { ...progress, ...changed },
+    step,
+  });
+  const end = (result: End["result"], reason: string) =>
+    decide({ do: "end", end: { result, reason } });
+  const rollBack = (reason: string) => decide({ do: "roll-back", reason });
+
+  if (progress.end) return decide({ do: "end", end: progress.end });
+
+  const away = look.clusters.filter(({ unreachable }) => unreachable !== undefined);
+  if (away.length > 0) {
+    const reason = away
+      .map(({ name, unreachable = "" }) => `${name} cannot be reached: ${unreachable}`)
+      .join("; ");
+    return weights.every((each) => each === 0) && progress.weight === 0
+      ? end("stopped", reason)
+      : rollBack(reason);
+  }
+  if (weights.length > 1) {
+    return rollBack(
+      `the clusters differ: ${look.clusters.map((each) => `${each.weights.join(" % and ")} % in ${each.name}`).join(", ")}`,
+    );
+  }
+  if (weight < progress.weight) {
+    return end("stopped", `somebody else has lowered the weight to ${weight} %`);
+  }
+  if (look.configured < weight) {
+    return rollBack(`the config has weight ${look.configured}, a rollback was not finished`);
+  }
+
+  if (!progress.begun) {
+    const { before: answers } = look.answers ?? {};
+    if (plan.asks.before && !answers) return decide({ do: "ask", when: "before" });
+    const no = (answers ?? []).filter(({ outcome }) => outcome === "fail");
+    if (no.length > 0) return end("stopped", lines(no));
+    const silent = (answers ?? []).filter(({ outcome }) => outcome === "hold");
+    if (silent.length > 0) return blind(progress, silent, plan, now, "before");
+  }
+  const begun = progress.begun ? progress : phase(look.release, weight, now, true);
+  return judged(begun, weight, look, plan, now);
+}
+
+/** What is remembered of what is deployed; a weight that somebody else has raised begins anew. */
+function current(
+  before: Progress | undefined,
+  release: string,
+  weights: readonly number[],
+  now: number,
+): Progress {
+  const [weight = 0] = weights;
+  if (before?.release !== release) return phase(release, weight, now);
+  const { end } = before;
+  const ended = end && (end.result === "done" ? 100 : 0);
+  if (ended !== undefined && weights.some((each) => each !== ended)) {
+    return phase(release, weight, now);
+  }
+  return weights.length === 1 && weight > before.weight ? phase(release, weight, now) : before;
+}
+
+/** A look without data: it waits, within limits. */
+function blind(
+  progress: Progress,
+  silent: readonly Verdict[],
+  { noDataLimitMs }: Plan,
+  now: number,
+  waiting: Waiting,
+): Decision {
+  const blindSince = progress.blindSince ?? now;
+  const minutes = (noDataLimitMs / 60_000).toLocaleString("en");
+  return {
+    progress: { ...progress, blindSince },
+    step:
+      now - blindSince >= noDataLimitMs
+        ? { do: "roll-back", reason: `no data for ${minutes} minutes: ${lines(silent)}` }
+        : { do: "wait", for: waiting, reason: lines(silent) },
+  };
+}
+
+/** The step by what gates and people say, where all clusters serve the phase's weight. */
+function judged(progress: Progress, weight: number, look: Look, plan: Plan, now: number): Decision {
+  const { maxFailures, noDataLimitMs } = plan;
+  const bakeMs = weight === 0 ? (plan.trialMs ?? 0) : plan.bakeMs;
+  const failed = look.verdicts.filter(({ outcome }) => outcome === "fail");
+  const reasons = [
+    ...failed.map(({ text }) => text),
+    ...(look.raiseFailed === undefined ? [] : [look.raiseFailed]),
+  ];
+  if (reasons.length > 0) {
+    const reason = reasons.join("; ");
+    // Nothing of the canary has been seen yet, so there is nothing to take back.
+    if (failed.length === 0 && weight === 0) {
+      return { progress, step: { do: "end", end: { result: "stopped", reason } } };
+    }
+    const failures = {
+      consecutive: progress.failures.consecutive + 1,
+      total: progress.failures.total + 1,
+    };
+    const tooMany =
+      failures.consecutive > maxFailures.consecutive || failures.total > maxFailures.total;
+    return {
+      progress: { ...progress, failures },
+      step: tooMany ? { do: "roll-back", reason } : { do: "wait", for: "failures", reason },
+    };
+  }
+  const calm = { ...progress, failures: { ...progress.failures, consecutive: 0 } };
+  const silent = look.verdicts.filter((verdict) => verdict.blind && verdict.outcome === "hold");
+  if (silent.length > 0) return blind(calm, silent, plan, now, "no-data");
+
+  const seeing: Progress = { ...calm, blindSince: undefined };
+  const decide = (step: Step): Decision => ({ progress: seeing, step });
+  const wait = (waiting: Waiting, reason: string) => decide({ do: "wait", for: waiting, reason });
+  const left = progress.since + bakeMs - now;
+  if (left > 0) return wait("bake", `${Math.ceil(left / 1000)} s of the bake time are left`);
+  const unsure = look.verdicts.filter(({ outcome }) => outcome === "hold");
+  if (unsure.length > 0) {
+    return -left >= noDataLimitMs
+      ? decide({ do: "roll-back", reason: `too few requests: ${lines(unsure)}` })
+      : wait("samples", lines(unsure));
+  }
+  if (look.paused !== undefined) return wait("paused", look.paused);
+
+  const next = plan.phases.find((each) => each > weight);
+  if (next === undefined) {
+    return decide({ do: "end", end: { result: "done", reason: "all phases have passed" } });
+  }
+  if (plan.approval.includes(next)) {
+    return wait("approval", `${next} % needs somebody to run: npm run release -- promote`);
+  }
+  const { confirm } = look.answers ?? {};
+  if (plan.asks.confirm && !confirm) return decide({ do: "ask", when: "confirm" });
+  const against = (confirm ?? []).filter(({ outcome }) => outcome !== "pass");
+  return against.length > 0
+    ? wait("confirm", lines(against))
+    : decide({ do: "raise", weight: next });
+}
