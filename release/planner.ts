@@ -28,6 +28,8 @@ export interface Progress {
   readonly blindSince?: number | undefined;
   /** Whether the webhooks before the first phase have said yes. */
   readonly begun: boolean;
+  /** Why it is being rolled back, until no cluster keeps a weight. @default it is not */
+  readonly rollingBack?: string | undefined;
   /** How it ended. @default it goes on */
   readonly end?: End | undefined;
 }
@@ -58,8 +60,6 @@ export interface Look {
     /** @default it answers */
     readonly unreachable?: string | undefined;
   }[];
-  /** The weight in the stack's config. */
-  readonly configured: number;
   /** Who holds the rollout, when and why. @default nobody */
   readonly paused?: string | undefined;
   readonly verdicts: readonly Verdict[];
@@ -73,7 +73,7 @@ export interface Look {
 }
 
 /** Why a rollout waits. */
-export type Waiting =
+type Waiting =
   "before" | "bake" | "failures" | "no-data" | "samples" | "paused" | "approval" | "confirm";
 
 /** What is to be done next. */
@@ -120,6 +120,7 @@ export function nextStep(
   const rollBack = (reason: string) => decide({ do: "roll-back", reason });
 
   if (progress.end) return decide({ do: "end", end: progress.end });
+  if (progress.rollingBack !== undefined) return rollBack(progress.rollingBack);
 
   const away = look.clusters.filter(({ unreachable }) => unreachable !== undefined);
   if (away.length > 0) {
@@ -137,9 +138,6 @@ export function nextStep(
   }
   if (weight < progress.weight) {
     return end("stopped", `somebody else has lowered the weight to ${weight} %`);
-  }
-  if (look.configured < weight) {
-    return rollBack(`the config has weight ${look.configured}, a rollback was not finished`);
   }
 
   if (!progress.begun) {
@@ -168,7 +166,8 @@ function current(
   if (ended !== undefined && weights.some((each) => each !== ended)) {
     return phase(release, weight, now);
   }
-  return weights.length === 1 && weight > before.weight ? phase(release, weight, now) : before;
+  const raised = weights.length === 1 && weight > before.weight;
+  return raised && before.rollingBack === undefined ? phase(release, weight, now) : before;
 }
 
 /** A look without data: it waits, within limits. */

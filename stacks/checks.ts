@@ -31,7 +31,7 @@ export interface Parts {
 }
 
 /** Every list entry whose key an earlier entry has too. */
-function duplicates<T>(
+export function duplicates<T>(
   list: readonly T[],
   path: (index: number) => string,
   key: (item: T) => string | undefined,

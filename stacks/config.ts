@@ -8,6 +8,7 @@ import { crossChecks, entries, hostOwners, isBlank, type Parts } from "./checks.
 import { problemsOf } from "./issues.ts";
 import { clustersOf, meshKeyProblems, meshStackProblems } from "./mesh-stack-checks.ts";
 import { readMeshStack, type MeshStack } from "./mesh-stack.ts";
+import { rolloutProblems } from "./rollout-checks.ts";
 import {
   schema,
   type Certificates,
@@ -15,6 +16,7 @@ import {
   type Ingress,
   type Mesh,
   type Monitoring,
+  type Rollout,
   type Safety,
   type Service,
 } from "./schema.ts";
@@ -47,6 +49,8 @@ export interface ReleaseSettings {
   /** Names of the clusters in which the weight is not in force. */
   readonly quarantine: readonly string[];
   readonly safety: Safety;
+  /** How the release command goes through the phases; no resource depends on it. */
+  readonly rollout: Rollout;
 }
 
 /** The configuration of a stack that installs the mesh. */
@@ -110,15 +114,18 @@ export function parseConfig(
   } satisfies Parts;
   const allow = read("allow", schema.allow);
   const safety = read("safety", schema.safety);
+  const rollout = read("rollout", schema.rollout);
   problems.push(...crossChecks(raw, parts, now));
+  problems.push(...rolloutProblems(rollout, parts.phases));
 
   const { mesh, certificates, ingress, services, phases, weight, quarantine } = parts;
   const release = services &&
     phases &&
     allow &&
     safety &&
+    rollout &&
     quarantine &&
-    weight !== undefined && { services, phases, weight, quarantine, allow, safety };
+    weight !== undefined && { services, phases, weight, quarantine, allow, safety, rollout };
   if (joins) {
     problems.push(...meshKeyProblems(raw));
     if (meshStack && reached && services) {

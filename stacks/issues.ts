@@ -4,7 +4,8 @@ import type { schema } from "./schema.ts";
 import { unknownInner } from "./unknown-keys.ts";
 
 /** Values below these keys are never shown: they may be secret. */
-const PRIVATE = /^(certificates\.(root|clusters)|ingress\.tls|monitoring\.alertmanager)/;
+const PRIVATE =
+  /^(certificates\.(root|clusters)|ingress\.tls|monitoring\.alertmanager|rollout\.(webhooks|notifications)\[\d+\]\.url)/;
 
 function pathOf(key: string, path: readonly PropertyKey[]): string {
   return path.reduce<string>(

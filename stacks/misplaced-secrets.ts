@@ -1,7 +1,7 @@
 import type { Problem } from "../lib/problems.ts";
 
-/** Keys whose values go nowhere but into Secrets. */
-const MAY_BE_SECRET: readonly string[] = ["certificates", "ingress", "monitoring"];
+/** Keys whose values go nowhere but into Secrets, or into no resource at all. */
+const MAY_BE_SECRET: readonly string[] = ["certificates", "ingress", "monitoring", "rollout"];
 
 /**
  * Problems with secrets under keys whose values become part of Deployments, Helm values and outputs,

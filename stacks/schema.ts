@@ -6,6 +6,7 @@ import { cluster } from "./schema/cluster.ts";
 import { ingress } from "./schema/ingress.ts";
 import { mesh } from "./schema/mesh.ts";
 import { monitoring } from "./schema/monitoring.ts";
+import { rollout } from "./schema/rollout.ts";
 import { allow, safety } from "./schema/safety.ts";
 import { service } from "./schema/service.ts";
 import { filled, key, pattern, rule } from "./schema/values.ts";
@@ -16,6 +17,8 @@ export type { Cluster } from "./schema/cluster.ts";
 export type { Ingress } from "./schema/ingress.ts";
 export type { Mesh } from "./schema/mesh.ts";
 export type { Monitoring } from "./schema/monitoring.ts";
+export type { Gates } from "./schema/gates.ts";
+export type { Rollout } from "./schema/rollout.ts";
 export type { Safety } from "./schema/safety.ts";
 export type { Service } from "./schema/service.ts";
 
@@ -155,5 +158,10 @@ export const schema = {
       { mode: "prometheus" },
       { mode: "operator", labels: { release: "kube-prometheus-stack" } },
     ],
+  }),
+  rollout: key(rollout.prefault({}), {
+    description: "How `npm run release -- rollout` goes through the phases by itself.",
+    effect: "None in a cluster: only the release command reads it.",
+    examples: [{ bake: "10m", gates: { successRate: { atLeast: 99.5 } } }],
   }),
 };

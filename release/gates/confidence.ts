@@ -31,14 +31,10 @@ function term(hits: number, share: number): number {
  * all shares than by this one. It is a martingale if the share is the true one, so that the chance
  * that it ever exceeds `log(1 / risk)` is at most `risk` (Ville's inequality).
  */
-function evidence({ hits, trials }: Count, share: number): number {
+function evidence({ hits, trials }: Count): (share: number) => number {
   const misses = trials - hits;
-  return (
-    logBeta(hits + PRIOR, misses + PRIOR) -
-    logBeta(PRIOR, PRIOR) -
-    term(hits, share) -
-    term(misses, 1 - share)
-  );
+  const mixture = logBeta(hits + PRIOR, misses + PRIOR) - logBeta(PRIOR, PRIOR);
+  return (share) => mixture - term(hits, share) - term(misses, 1 - share);
 }
 
 /**
@@ -54,13 +50,14 @@ export function confidence(count: Count, risk: number): Bounds {
   const { hits, trials } = count;
   if (trials === 0) return { low: 0, high: 1 };
   const limit = -Math.log(risk);
+  const against = evidence(count);
   const measured = hits / trials;
   /** The place between a share that is ruled out and the measured one, which never is. */
   const bound = (outside: number): number => {
     let [out, inside] = [outside, measured];
     for (let i = 0; i < HALVINGS; i += 1) {
       const middle = (out + inside) / 2;
-      if (evidence(count, middle) >= limit) out = middle;
+      if (against(middle) >= limit) out = middle;
       else inside = middle;
     }
     return out;

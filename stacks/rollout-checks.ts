@@ -1,0 +1,40 @@
+import type { Problem } from "../lib/problems.ts";
+import { duplicates } from "./checks.ts";
+import type { Rollout } from "./schema.ts";
+
+/** Rules that join several keys of `rollout`, or these and the phases. */
+export function rolloutProblems(
+  rollout: Rollout | undefined,
+  phases: readonly number[] | undefined,
+): Problem[] {
+  if (!rollout) return [];
+  const { approval, gates, webhooks } = rollout;
+  return [
+    ...approval.flatMap((weight, i) =>
+      phases && !phases.includes(weight)
+        ? [
+            {
+              path: `rollout.approval[${i}]`,
+              value: weight,
+              rule: `must be one of the phases ${phases.join(", ")}`,
+              fix: "Name the weights that somebody must raise to by hand.",
+            },
+          ]
+        : [],
+    ),
+    ...duplicates(
+      gates.queries,
+      (i) => `rollout.gates.queries[${i}].name`,
+      ({ name }) => name,
+      "must name each query once",
+      "Give the query another name.",
+    ),
+    ...duplicates(
+      webhooks,
+      (i) => `rollout.webhooks[${i}].name`,
+      ({ name }) => name,
+      "must name each webhook once",
+      "Give the webhook another name.",
+    ),
+  ];
+}

@@ -1,0 +1,153 @@
+import * as z from "zod";
+import { durationMs } from "../../lib/duration.ts";
+import { duration, filled, key, label, rule, whole } from "./values.ts";
+
+/** Gates that need no query of one's own. */
+const BUILT_IN_GATES = ["successRate", "latency", "share"] as const;
+
+/** Upper bounds of Istio's buckets of `istio_request_duration_milliseconds`, as far as they make sense here. */
+const BUCKETS_MS = [1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000];
+
+const percent = (example: number) =>
+  rule(
+    z.number().meta({ minimum: 0, maximum: 100 }),
+    (value) => value >= 0 && value <= 100,
+    "must be a number from 0 to 100",
+    `Write for instance ${example}.`,
+  );
+
+/** What the share of good requests is held against; the same for each gate that counts bad ones. */
+const limits = {
+  atLeast: key(percent(99).default(99), {
+    description: "Percent of the canary's requests that must be good.",
+    examples: [99],
+  }),
+  margin: key(percent(1).default(1), {
+    description:
+      "Points by which the share of good requests may be lower than stable's. At weight 100, where stable gets none, the requests that it got before the phase are compared with.",
+    examples: [1],
+  }),
+  against: key(
+    z
+      .enum(["looser", "fixed", "stable"], { error: "must be looser, fixed or stable" })
+      .default("looser"),
+    {
+      description:
+        "What counts: `fixed` is `atLeast`, `stable` is `margin`, and `looser` the one of both that allows more, so that a canary is not blamed for what stable does too.",
+      rules: ["must be looser, fixed or stable"],
+      examples: ["looser"],
+    },
+  ),
+  precision: key(percent(4).default(4), {
+    description:
+      "Points by which the true share may be worse than allowed with the gate still passing, because there were too few requests to know. Lower ones need more requests before a phase can end.",
+    examples: [4],
+  }),
+};
+
+const query = z.strictObject({
+  name: key(label("checkout-errors"), {
+    description: "Name of the gate.",
+    rules: ["must be another one in each query"],
+    examples: ["checkout-errors"],
+  }),
+  bad: key(filled("sum(increase(errors_total[{{window}}]))"), {
+    description:
+      "PromQL that counts the bad events of one version since `{{window}}` ago. Filled in are `{{service}}`, `{{namespace}}`, `{{version}}`, `{{cluster}}` and `{{window}}`. No result counts as 0.",
+    examples: [
+      'sum(increase(checkout_errors_total{namespace="{{namespace}}",version="{{version}}"}[{{window}}]))',
+    ],
+  }),
+  all: key(filled("sum(increase(requests_total[{{window}}]))"), {
+    description: "PromQL that counts all events which may be bad, in the same way.",
+    examples: [
+      'sum(increase(checkout_total{namespace="{{namespace}}",version="{{version}}"}[{{window}}]))',
+    ],
+  }),
+  ...limits,
+});
+
+/** What a canary must hold in every cluster. */
+export const gates = z.strictObject({
+  successRate: key(z.strictObject(limits).prefault({}), {
+    description: "Requests that are answered with another status than 5xx.",
+    examples: [{ atLeast: 99.5 }],
+  }),
+  latency: key(
+    z
+      .strictObject({
+        within: key(
+          rule(
+            duration("500ms"),
+            (value) => BUCKETS_MS.includes(durationMs(value)),
+            `must be a bound of Istio's buckets: ${BUCKETS_MS.join(", ")} ms`,
+            "Write for instance 500ms.",
+          ).default("500ms"),
+          {
+            description:
+              "Time in which a request must be answered. With `atLeast: 99` this is a bound for the 99th percentile.",
+            examples: ["500ms"],
+          },
+        ),
+        ...limits,
+      })
+      .prefault({}),
+    { description: "Requests that are answered in time.", examples: [{ within: "250ms" }] },
+  ),
+  share: key(
+    z
+      .strictObject({
+        tolerance: key(percent(5).default(5), {
+          description:
+            "Points by which the canary's share may differ from the weight. Testers' requests, which reach it at any weight, are part of it.",
+          examples: [5],
+        }),
+      })
+      .prefault({}),
+    {
+      description: "The canary's share of the requests, which must be its weight.",
+      examples: [{ tolerance: 5 }],
+    },
+  ),
+  queries: key(z.array(query).default([]), {
+    description: "Gates of one's own, from what each cluster's Prometheus counts.",
+    examples: [
+      [
+        {
+          name: "checkout-errors",
+          bad: 'sum(increase(checkout_errors_total{version="{{version}}"}[{{window}}]))',
+          all: 'sum(increase(checkout_total{version="{{version}}"}[{{window}}]))',
+        },
+      ],
+    ],
+  }),
+  without: key(
+    z
+      .array(z.enum(BUILT_IN_GATES, { error: `must be one of ${BUILT_IN_GATES.join(", ")}` }))
+      .default([]),
+    {
+      description: "Built-in gates that are switched off.",
+      rules: [`each must be one of ${BUILT_IN_GATES.join(", ")}`],
+      examples: [["share"]],
+    },
+  ),
+  minSamples: key(whole(1, 1_000_000_000, "Write for instance 100.").default(100), {
+    description: "Requests of the canary in each cluster and phase below which no gate decides.",
+    examples: [100],
+  }),
+  risk: key(
+    rule(
+      z.number().meta({ exclusiveMinimum: 0, maximum: 50 }),
+      (value) => value > 0 && value <= 50,
+      "must be a number above 0 and at most 50",
+      "Write for instance 1.",
+    ).default(1),
+    {
+      description:
+        "Percent of all rollouts of a good canary in which any gate may be wrong, over all phases, clusters and looks together.",
+      examples: [1],
+    },
+  ),
+});
+
+export type Gates = z.output<typeof gates>;

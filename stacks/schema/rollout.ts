@@ -1,0 +1,126 @@
+import * as z from "zod";
+import { gates } from "./gates.ts";
+import { duration, key, label, text, whole } from "./values.ts";
+
+/** When a webhook is called. */
+const WEBHOOK_TIMES = ["before", "during", "confirm"] as const;
+
+const FORMATS = ["slack", "alertmanager"] as const;
+
+const url = text(
+  (value) => URL.canParse(value) && ["http:", "https:"].includes(new URL(value).protocol),
+  "must be an http or https URL",
+  "Write for instance https://ci.example.com/release.",
+  { pattern: "^https?://" },
+);
+
+const webhook = z.strictObject({
+  name: key(label("smoke-test"), {
+    description: "Name of the webhook in events and messages.",
+    rules: ["must be another one in each webhook"],
+    examples: ["smoke-test"],
+  }),
+  when: key(z.enum(WEBHOOK_TIMES, { error: `must be one of ${WEBHOOK_TIMES.join(", ")}` }), {
+    description:
+      "When it is asked. before: once before the first phase, and a no ends the rollout. during: at every look, and a no is a failed look. confirm: before each rise of the weight, which waits for a yes.",
+    rules: [`must be one of ${WEBHOOK_TIMES.join(", ")}`],
+    examples: ["confirm"],
+  }),
+  url: key(url, {
+    description: "URL that gets a POST with JSON about the rollout. Any 2xx answer is a yes.",
+    secret: true,
+    examples: ["https://ci.example.com/release"],
+  }),
+  timeout: key(duration("10s").default("10s"), {
+    description:
+      "Longest wait for the answer. None in time is a no; before and during, none at all is no data.",
+    examples: ["10s"],
+  }),
+});
+
+const notification = z.strictObject({
+  url: key(url, {
+    description: "URL of the Slack-compatible webhook, or of the Alertmanager.",
+    secret: true,
+    examples: ["https://hooks.slack.com/services/…"],
+  }),
+  format: key(z.enum(FORMATS, { error: `must be one of ${FORMATS.join(", ")}` }).default("slack"), {
+    description:
+      "What it is told. slack: a message for each phase and each end. alertmanager: an alert when a release is rolled back.",
+    rules: [`must be one of ${FORMATS.join(", ")}`],
+    examples: ["slack"],
+  }),
+});
+
+/** How `release rollout` goes through the phases. The Pulumi program does not use it. */
+export const rollout = z.strictObject({
+  bake: key(duration("10m").default("10m"), {
+    description:
+      "Time that each phase lasts at least, 100 % included, while its gates are watched.",
+    examples: ["10m"],
+  }),
+  trial: key(duration("10m").optional(), {
+    description:
+      "Time at weight 0 before the first phase, in which the gates judge the requests that reach the canary by `matches` (testers) and `mirrorPercent`.",
+    fallback: "no such phase",
+    examples: ["10m"],
+  }),
+  interval: key(duration("30s").default("30s"), {
+    description: "Time from one look at all gates in all clusters to the next.",
+    examples: ["30s"],
+  }),
+  settle: key(duration("30s").default("30s"), {
+    description:
+      "Time after a change of the weight from which on requests are counted. At least two intervals at which Prometheus reads the proxies, or requests of the old weight are among them.",
+    examples: ["30s"],
+  }),
+  maxFailures: key(
+    z
+      .strictObject({
+        consecutive: key(whole(0, 1000, "Write for instance 1.").default(0), {
+          description: "Looks in a row that may fail in a phase.",
+          examples: [1],
+        }),
+        total: key(whole(0, 1000, "Write for instance 3.").default(0), {
+          description: "Looks that may fail in a phase.",
+          examples: [3],
+        }),
+      })
+      .prefault({}),
+    {
+      description:
+        "Failed looks that do not yet roll the release back. A look fails if any gate fails in any cluster.",
+      examples: [{ consecutive: 1, total: 3 }],
+    },
+  ),
+  noDataLimit: key(duration("30m").default("30m"), {
+    description:
+      "How long a phase may be held because a Prometheus does not answer, or because there are too few requests after the bake time, before the release is rolled back.",
+    examples: ["30m"],
+  }),
+  unreachableLimit: key(duration("15s").default("15s"), {
+    description:
+      "How long a cluster's API server may be out of reach before the release is rolled back in all others.",
+    examples: ["15s"],
+  }),
+  approval: key(z.array(whole(1, 100, "Write for instance [100].")).default([]), {
+    description:
+      "Weights that the rollout does not raise to by itself: it waits there until somebody runs `release promote`.",
+    rules: ["each must be one of `phases`"],
+    examples: [[100]],
+  }),
+  gates: key(gates.prefault({}), {
+    description: "What the canary must hold in every cluster, by each cluster's own Prometheus.",
+    examples: [{ successRate: { atLeast: 99.5 } }],
+  }),
+  webhooks: key(z.array(webhook).default([]), {
+    description: "Other programs that have a say.",
+    examples: [[{ name: "smoke-test", when: "before", url: "https://ci.example.com/release" }]],
+  }),
+  notifications: key(z.array(notification).default([]), {
+    description: "Who is told of each phase and of the end.",
+    examples: [[{ url: "https://hooks.slack.com/services/…" }]],
+  }),
+});
+
+export type Rollout = z.output<typeof rollout>;
