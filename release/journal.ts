@@ -1,0 +1,156 @@
+import { PatchStrategy, type KubernetesObject } from "@kubernetes/client-node";
+import * as z from "zod";
+import type { MeshCluster } from "../fleet/cluster.ts";
+import { explain, isNotFound } from "../fleet/explain.ts";
+import type { Progress } from "./planner.ts";
+
+/** Name of the ConfigMap in each namespace of a service. */
+const NAME = "istio-canary-rollout";
+
+const failures = z.object({ consecutive: z.number(), total: z.number() });
+const progressSchema = z.object({
+  at: z.number(),
+  progress: z.object({
+    release: z.string(),
+    weight: z.number(),
+    since: z.number(),
+    failures,
+    blindSince: z.number().optional(),
+    begun: z.boolean(),
+    rollingBack: z.string().optional(),
+    end: z
+      .object({ result: z.enum(["done", "rolled-back", "stopped"]), reason: z.string() })
+      .optional(),
+  }),
+});
+const pauseSchema = z.object({
+  at: z.number(),
+  paused: z.boolean(),
+  by: z.string(),
+  reason: z.string().optional(),
+});
+
+/** Who has paused the rollout, or let it go on; when, in milliseconds since 1970. */
+export type Pause = z.output<typeof pauseSchema>;
+
+/** What is remembered of a rollout. */
+export interface Remembered {
+  readonly progress: Progress | undefined;
+  readonly pause: Pause | undefined;
+  /** Clusters that could not be read, and why. */
+  readonly silent: ReadonlyMap<string, string>;
+}
+
+/**
+ * What a rollout remembers, in a ConfigMap in the services' namespaces of every cluster: there any
+ * terminal finds it, and a cluster that is away takes nothing with it. What counts is the newest that any
+ * cluster has. The command that rolls out and the one that pauses own a key of it each, as field managers, so
+ * that neither overwrites the other.
+ */
+export class Journal {
+  readonly #clusters: readonly MeshCluster[];
+  readonly #namespaces: readonly string[];
+
+  /** @param namespaces of the services */
+  constructor(clusters: readonly MeshCluster[], namespaces: readonly string[]) {
+    this.#clusters = clusters;
+    this.#namespaces = [...new Set(namespaces)];
+  }
+
+  /** @throws if no cluster can be read */
+  async read(): Promise<Remembered> {
+    const silent = new Map<string, string>();
+    const found = await Promise.all(
+      this.#places().map(async ({ cluster, namespace }) => {
+        try {
+          const { data } = await cluster.core.readNamespacedConfigMap({ name: NAME, namespace });
+          return data ?? {};
+        } catch (error) {
+          if (!isNotFound(error)) silent.set(cluster.name, explain(error));
+          return {};
+        }
+      }),
+    );
+    if (silent.size === this.#clusters.length) {
+      throw new Error(
+        `No cluster can be read:\n${[...silent].map(([name, why]) => ` - ${name}: ${why}`).join("\n")}`,
+      );
+    }
+    return {
+      progress: newest(found, "progress", progressSchema)?.progress,
+      pause: newest(found, "pause", pauseSchema),
+      silent,
+    };
+  }
+
+  /** @returns why it could not be written, by cluster */
+  async writeProgress(progress: Progress, now: number): Promise<ReadonlyMap<string, string>> {
+    return this.#write("progress", { at: now, progress });
+  }
+
+  /** @returns why it could not be written, by cluster */
+  async writePause(pause: Pause): Promise<ReadonlyMap<string, string>> {
+    return this.#write("pause", pause);
+  }
+
+  #places() {
+    return this.#clusters.flatMap((cluster) =>
+      this.#namespaces.map((namespace) => ({ cluster, namespace })),
+    );
+  }
+
+  async #write(key: string, value: unknown): Promise<ReadonlyMap<string, string>> {
+    const failed = new Map<string, string>();
+    await Promise.all(
+      this.#places().map(async ({ cluster, namespace }) => {
+        const object: KubernetesObject & { data: Record<string, string> } = {
+          apiVersion: "v1",
+          kind: "ConfigMap",
+          metadata: {
+            name: NAME,
+            namespace,
+            labels: { "app.kubernetes.io/part-of": "istio-canary" },
+          },
+          data: { [key]: JSON.stringify(value) },
+        };
+        try {
+          await cluster.objects.patch(
+            object,
+            undefined,
+            undefined,
+            `${NAME}-${key}`,
+            true,
+            PatchStrategy.ServerSideApply,
+          );
+        } catch (error) {
+          failed.set(cluster.name, explain(error));
+        }
+      }),
+    );
+    return failed;
+  }
+}
+
+/** The newest value of a key that any place has; what cannot be understood counts as none. */
+function newest<T extends { readonly at: number }>(
+  found: readonly Readonly<Record<string, string>>[],
+  key: string,
+  schema: z.ZodType<T>,
+): T | undefined {
+  return found
+    .flatMap((data) => {
+      const text = data[key];
+      if (text === undefined) return [];
+      const parsed = schema.safeParse(fromJson(text));
+      return parsed.success ? [parsed.data] : [];
+    })
+    .toSorted((one, other) => other.at - one.at)[0];
+}
+
+function fromJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}

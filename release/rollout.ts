@@ -1,0 +1,213 @@
+import type { GateVerdict } from "./gates/verdict.ts";
+import {
+  nextStep,
+  phase,
+  type End,
+  type Look,
+  type Plan,
+  type Progress,
+  type Step,
+  type Verdict,
+} from "./planner.ts";
+
+/** One thing that has happened, as a line for machines. */
+export type RolloutEvent =
+  | { readonly event: "begin"; readonly release: string; readonly weight: number }
+  | {
+      readonly event: "look";
+      readonly weight: number;
+      readonly step: Step["do"];
+      /** What is waited for, or why the step is taken. */
+      readonly reason: string;
+      /** Since when the phase is in force. */
+      readonly since: string;
+      readonly verdicts: readonly Verdict[];
+    }
+  | { readonly event: "raise"; readonly weight: number }
+  | { readonly event: "raised"; readonly weight: number }
+  | { readonly event: "raise-failed"; readonly weight: number; readonly reason: string }
+  | { readonly event: "roll-back"; readonly reason: string }
+  | { readonly event: "rolled-back" }
+  | { readonly event: "rollback-incomplete"; readonly reason: string }
+  | { readonly event: "not-remembered"; readonly cluster: string; readonly reason: string }
+  | { readonly event: "interrupted"; readonly weight: number }
+  | { readonly event: "end"; readonly result: Result; readonly reason: string };
+
+/** How the command ended: as the rollout did, with clusters that keep a weight, or by a signal. */
+export type Result = End["result"] | "rollback-incomplete" | "interrupted";
+
+export interface Outcome {
+  readonly result: Result;
+  readonly reason: string;
+}
+
+/** What a rollout sees and does; the edges at which a test stands in. */
+export interface Surroundings {
+  /** Looks at all clusters, counting requests since the phase of `progress` began. */
+  look(
+    progress: Progress | undefined,
+  ): Promise<Look & { readonly verdicts: readonly (Verdict | GateVerdict)[] }>;
+  /** Asks the webhooks of a time. */
+  ask(when: "before" | "confirm", progress: Progress): Promise<readonly Verdict[]>;
+  /** Raises the weight in all clusters or in none. Throws if it has not. */
+  raise(weight: number): Promise<void>;
+  /** Takes the weight back to 0. Throws, naming the clusters, if one keeps another. */
+  rollBack(reason: string): Promise<void>;
+  recall(): Promise<Progress | undefined>;
+  /** @returns why it could not be remembered, by cluster */
+  remember(progress: Progress): Promise<ReadonlyMap<string, string>>;
+  tell(event: RolloutEvent): void;
+  /** In milliseconds since 1970. */
+  now(): number;
+  /** Waits for the next look, or for the signal. */
+  pause(signal: AbortSignal): Promise<void>;
+}
+
+const reasonOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+/**
+ * Goes through the phases until the release is through, rolled back, or stopped. What is done is decided by
+ * the planner, from what is deployed and remembered alone; so it may be interrupted at any time and
+ * goes on when it is started again.
+ *
+ * @param signal ends it after what it is doing
+ * @param again whether a canary that was rolled back is tried once more
+ */
+export async function rollout(
+  plan: Plan,
+  around: Surroundings,
+  signal: AbortSignal,
+  again = false,
+): Promise<Outcome> {
+  let progress = await around.recall();
+  let raiseFailed: string | undefined;
+  let answers: Look["answers"];
+  let first = true;
+
+  const remember = async (next: Progress) => {
+    if (JSON.stringify(next) === JSON.stringify(progress)) return;
+    progress = next;
+    for (const [cluster, reason] of await around.remember(next)) {
+      around.tell({ event: "not-remembered", cluster, reason });
+    }
+  };
+  const finish = (result: Result, reason: string): Outcome => {
+    around.tell({ event: "end", result, reason });
+    return { result, reason };
+  };
+
+  for (;;) {
+    if (signal.aborted) {
+      const weight = progress?.weight ?? 0;
+      around.tell({ event: "interrupted", weight });
+      return finish(
+        "interrupted",
+        `the weight stays ${weight} %; the same command goes on from there`,
+      );
+    }
+    const seen = await around.look(progress);
+    if (first) {
+      first = false;
+      progress = startingPoint(progress, seen, again);
+      around.tell({
+        event: "begin",
+        release: seen.release,
+        weight: Math.max(0, ...seen.clusters.flatMap(({ weights }) => weights)),
+      });
+    }
+    const look: Look = {
+      ...seen,
+      ...(answers && { answers }),
+      ...(raiseFailed !== undefined && { raiseFailed }),
+    };
+    const { progress: next, step } = nextStep(progress, look, plan, around.now());
+    raiseFailed = undefined;
+    if (step.do === "ask") {
+      await remember(next);
+      answers = { [step.when]: await around.ask(step.when, next) };
+      continue;
+    }
+    answers = undefined;
+    around.tell({
+      event: "look",
+      weight: next.weight,
+      step: step.do,
+      reason: describe(step),
+      since: new Date(next.since).toISOString(),
+      verdicts: seen.verdicts,
+    });
+    switch (step.do) {
+      case "wait":
+        await remember(next);
+        await around.pause(signal);
+        break;
+      case "raise":
+        await remember(next);
+        around.tell({ event: "raise", weight: step.weight });
+        try {
+          await around.raise(step.weight);
+          around.tell({ event: "raised", weight: step.weight });
+          await remember(phase(next.release, step.weight, around.now()));
+        } catch (error) {
+          raiseFailed = reasonOf(error);
+          around.tell({ event: "raise-failed", weight: step.weight, reason: raiseFailed });
+        }
+        break;
+      case "roll-back": {
+        const { reason } = step;
+        around.tell({ event: "roll-back", reason });
+        // The way down waits for nothing, not even for a cluster that does not remember.
+        const [undone] = await Promise.allSettled([
+          around.rollBack(reason),
+          remember({ ...next, rollingBack: reason }),
+        ]);
+        if (undone.status === "rejected") {
+          const left = reasonOf(undone.reason);
+          around.tell({ event: "rollback-incomplete", reason: left });
+          return finish("rollback-incomplete", `${reason}\n${left}`);
+        }
+        await remember({
+          ...phase(next.release, 0, around.now()),
+          end: { result: "rolled-back", reason },
+        });
+        around.tell({ event: "rolled-back" });
+        return finish("rolled-back", reason);
+      }
+      case "end": {
+        const { end } = step;
+        if (end.result === "done") await remember({ ...next, end });
+        return finish(end.result, end.reason);
+      }
+    }
+  }
+}
+
+/**
+ * What a command that starts goes on from. A weight that was lowered since by somebody else is a new
+ * beginning, and so is a canary that was rolled back if it is to be tried again.
+ */
+function startingPoint(
+  progress: Progress | undefined,
+  { clusters }: Look,
+  again: boolean,
+): Progress | undefined {
+  if (!progress) return undefined;
+  if (progress.rollingBack !== undefined) return progress;
+  if (progress.end) return again ? undefined : progress;
+  const weights = clusters.flatMap((cluster) => cluster.weights);
+  const lowered = weights.length > 0 && weights.every((weight) => weight < progress.weight);
+  return lowered ? undefined : progress;
+}
+
+function describe(step: Exclude<Step, { do: "ask" }>): string {
+  switch (step.do) {
+    case "wait":
+      return `${step.for}: ${step.reason}`;
+    case "raise":
+      return `all gates have passed in all clusters: on to ${step.weight} %`;
+    case "roll-back":
+      return step.reason;
+    case "end":
+      return step.end.reason;
+  }
+}

@@ -1,0 +1,58 @@
+import { explain } from "../fleet/explain.ts";
+import { durationMs } from "../lib/duration.ts";
+import type { Rollout } from "../stacks/schema.ts";
+import type { Verdict } from "./planner.ts";
+
+type Webhook = Rollout["webhooks"][number];
+
+/** What a webhook is told. */
+export interface WebhookBody {
+  readonly release: string;
+  readonly clusters: readonly string[];
+  /** The weight that the canary has. */
+  readonly weight: number;
+}
+
+/** Asks all webhooks of a time. Their URLs, which may be secret, are in no text. */
+export async function askWebhooks(
+  webhooks: readonly Webhook[],
+  when: Webhook["when"],
+  body: WebhookBody,
+): Promise<readonly Verdict[]> {
+  return Promise.all(
+    webhooks.filter((webhook) => webhook.when === when).map((webhook) => askWebhook(webhook, body)),
+  );
+}
+
+async function askWebhook(
+  { name, when, url, timeout }: Webhook,
+  body: WebhookBody,
+): Promise<Verdict> {
+  try {
+    const { ok, status } = await post(url, { webhook: name, when, ...body }, durationMs(timeout));
+    return {
+      outcome: ok ? "pass" : "fail",
+      blind: false,
+      text: `webhook ${name} says ${ok ? "yes" : "no"} (HTTP ${status})`,
+    };
+  } catch (error) {
+    return {
+      outcome: "hold",
+      blind: true,
+      text: `webhook ${name} gives no answer: ${explain(error)}`,
+    };
+  }
+}
+
+/** POSTs JSON, and waits so long for the answer. */
+export async function post(url: string, body: unknown, timeoutMs: number): Promise<Response> {
+  const response = await fetch(url, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+    signal: AbortSignal.timeout(timeoutMs),
+  });
+  // Nobody reads it, and unread it would keep the connection.
+  await response.body?.cancel();
+  return response;
+}

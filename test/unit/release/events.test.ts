@@ -1,0 +1,62 @@
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { describe, expect, it } from "vitest";
+import { eventFile, eventLine, eventText } from "../../../release/events.ts";
+import { progressText } from "../../../release/progress-line.ts";
+
+const T0 = Date.UTC(2026, 0, 1);
+const plan = {
+  phases: [10, 30, 100],
+  trialMs: undefined,
+  bakeMs: 600_000,
+  maxFailures: { consecutive: 0, total: 0 },
+  noDataLimitMs: 1_800_000,
+  approval: [],
+  asks: { before: false, confirm: false },
+};
+const pass = { outcome: "pass", blind: false, text: "cluster-a: all well" } as const;
+const hold = { outcome: "hold", blind: false, text: "cluster-b: 3 of 100 requests" } as const;
+const look = {
+  event: "look",
+  weight: 10,
+  step: "wait",
+  reason: "bake: 300 s of the bake time are left",
+  since: new Date(T0).toISOString(),
+  verdicts: [pass, hold],
+} as const;
+
+describe("events", () => {
+  it("are lines of JSON with a time, in a file of its owner's", async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), "events-"));
+    try {
+      const file = path.join(folder, "events.jsonl");
+      const append = eventFile(file);
+      append(eventLine({ event: "raise", weight: 30 }, T0));
+      append(eventLine({ event: "raised", weight: 30 }, T0 + 1000));
+      expect(await readFile(file, "utf8")).toBe(
+        '{"time":"2026-01-01T00:00:00.000Z","event":"raise","weight":30}\n' +
+          '{"time":"2026-01-01T00:00:01.000Z","event":"raised","weight":30}\n',
+      );
+      expect((await stat(file)).mode & 0o777).toBe(0o600);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it("say to people what has happened, and nothing of what has not changed", () => {
+    expect(eventText({ event: "roll-back", reason: "cluster-b: 95 %" })).toBe(
+      "rolling back in every cluster: cluster-b: 95 %",
+    );
+    expect(eventText(look)).toBeUndefined();
+  });
+});
+
+describe("progressText", () => {
+  it("shows how much of the bake time is over, and what is waited for", () => {
+    expect(progressText(look, plan, T0 + 300_000)).toBe(
+      "10 % [##########----------] 1/2 gates, bake: 300 s of the bake time are left",
+    );
+    expect(progressText(look, plan, T0 + 9_000_000)).toContain("[####################]");
+  });
+});

@@ -1,0 +1,89 @@
+import { ApiException, type KubernetesObject } from "@kubernetes/client-node";
+import { describe, expect, it } from "vitest";
+import type { MeshCluster } from "../../../fleet/cluster.ts";
+import { Journal } from "../../../release/journal.ts";
+import { phase } from "../../../release/planner.ts";
+
+const T0 = Date.UTC(2026, 0, 1);
+const pause = { at: T0, paused: true, by: "ann@laptop" };
+
+/** A cluster with an API server that keeps ConfigMaps by server-side apply, or is away. */
+class FakeCluster {
+  readonly data: Record<string, string> = {};
+  readonly managers: string[] = [];
+  away = false;
+  readonly name: string;
+  constructor(name: string) {
+    this.name = name;
+  }
+  #answer<T>(value: () => T): Promise<T> {
+    return this.away ? Promise.reject(new Error("no answer")) : Promise.resolve().then(value);
+  }
+  core = {
+    readNamespacedConfigMap: () =>
+      this.#answer(() => {
+        if (Object.keys(this.data).length === 0) throw new ApiException(404, "none", {}, {});
+        return { data: this.data };
+      }),
+  };
+  objects = {
+    patch: (object: KubernetesObject, _: unknown, __: unknown, manager: string) =>
+      this.#answer(() => {
+        this.managers.push(manager);
+        Object.assign(this.data, (object as { data: Record<string, string> }).data);
+      }),
+  };
+}
+
+function journal() {
+  const fakes = [new FakeCluster("cluster-a"), new FakeCluster("cluster-b")] as const;
+  return { fakes, of: new Journal(fakes as unknown as readonly MeshCluster[], ["user", "user"]) };
+}
+
+describe("the journal", () => {
+  it("remembers nothing at first, and then what was written, in every cluster", async () => {
+    const { fakes, of } = journal();
+    expect(await of.read()).toMatchObject({ progress: undefined, pause: undefined });
+    const progress = { ...phase("v2", 10, T0), rollingBack: "cluster-b: 95 %" };
+    expect(await of.writeProgress(progress, T0)).toEqual(new Map());
+    for (const { data } of fakes) expect(Object.keys(data)).toEqual(["progress"]);
+    expect((await of.read()).progress).toEqual(progress);
+  });
+
+  it("lets a pause and a rollout write without each other", async () => {
+    const { fakes, of } = journal();
+    await of.writeProgress(phase("v2", 10, T0), T0);
+    await of.writePause(pause);
+    await of.writeProgress(phase("v2", 30, T0), T0 + 1);
+    expect(await of.read()).toMatchObject({ progress: { weight: 30 }, pause });
+    expect(new Set(fakes[0].managers)).toEqual(
+      new Set(["istio-canary-rollout-progress", "istio-canary-rollout-pause"]),
+    );
+  });
+
+  it("goes by the newest when a cluster was away", async () => {
+    const { fakes, of } = journal();
+    await of.writeProgress(phase("v2", 10, T0), T0);
+    fakes[0].away = true;
+    const failed = await of.writeProgress(phase("v2", 30, T0 + 1), T0 + 1);
+    expect([...failed.keys()]).toEqual(["cluster-a"]);
+    fakes[0].away = false;
+    expect((await of.read()).progress?.weight).toBe(30);
+  });
+
+  it("reads on while one cluster is away, and fails when all are", async () => {
+    const { fakes, of } = journal();
+    await of.writePause(pause);
+    fakes[1].away = true;
+    expect((await of.read()).pause).toEqual(pause);
+    fakes[0].away = true;
+    await expect(of.read()).rejects.toThrow("No cluster can be read:\n - cluster-a: no answer");
+  });
+
+  it("takes what it cannot understand for nothing", async () => {
+    const { fakes, of } = journal();
+    fakes[0].data["progress"] = "{";
+    fakes[1].data["pause"] = '{"paused": "yes"}';
+    expect(await of.read()).toMatchObject({ progress: undefined, pause: undefined });
+  });
+});

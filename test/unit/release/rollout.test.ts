@@ -1,0 +1,252 @@
+import { describe, expect, it } from "vitest";
+import type { Look, Plan, Progress, Verdict } from "../../../release/planner.ts";
+import { rollout, type RolloutEvent, type Surroundings } from "../../../release/rollout.ts";
+
+const MINUTE = 60_000;
+const plan: Plan = {
+  phases: [10, 30, 100],
+  trialMs: undefined,
+  bakeMs: 2 * MINUTE,
+  maxFailures: { consecutive: 0, total: 0 },
+  noDataLimitMs: 5 * MINUTE,
+  approval: [],
+  asks: { before: false, confirm: false },
+};
+const pass: Verdict = { outcome: "pass", blind: false, text: "all well" };
+const bad: Verdict = { outcome: "fail", blind: false, text: "cluster-b: success rate 95 %" };
+
+/** Two clusters, a config, a clock and a memory that a test can disturb. */
+class World implements Surroundings {
+  readonly clusters = [
+    { name: "cluster-a", weight: 0, unreachable: undefined as string | undefined },
+    { name: "cluster-b", weight: 0, unreachable: undefined as string | undefined },
+  ];
+  readonly events: RolloutEvent[] = [];
+  readonly raised: number[] = [];
+  time = Date.UTC(2026, 0, 1);
+  remembered: Progress | undefined;
+  /** What the gates say at a weight. */
+  gates: (weight: number) => readonly Verdict[] = () => [pass];
+  answers: readonly Verdict[] = [pass];
+  /** Happens before each look. */
+  before: () => void = () => undefined;
+  raiseError: string | undefined;
+  forgetful = false;
+
+  look(): Promise<Look> {
+    this.before();
+    const weight = Math.max(...this.clusters.map((cluster) => cluster.weight));
+    return Promise.resolve({
+      release: "user/user-service v2",
+      clusters: this.clusters.map(({ name, weight: own, unreachable }) =>
+        unreachable === undefined ? { name, weights: [own] } : { name, weights: [], unreachable },
+      ),
+      verdicts: weight === 0 ? [] : this.gates(weight),
+    });
+  }
+  ask = () => Promise.resolve(this.answers);
+  raise(weight: number) {
+    if (this.raiseError !== undefined) return Promise.reject(new Error(this.raiseError));
+    this.raised.push(weight);
+    for (const cluster of this.clusters) cluster.weight = weight;
+    return Promise.resolve();
+  }
+  rollBack() {
+    const away = this.clusters.filter(({ unreachable }) => unreachable !== undefined);
+    for (const cluster of this.clusters) if (!away.includes(cluster)) cluster.weight = 0;
+    return away.length === 0
+      ? Promise.resolve()
+      : Promise.reject(new Error(`${away.map(({ name }) => name).join()} keeps its weight`));
+  }
+  recall = () => Promise.resolve(this.remembered);
+  remember(progress: Progress): Promise<ReadonlyMap<string, string>> {
+    if (this.forgetful) return Promise.resolve(new Map([["cluster-a", "no answer"]]));
+    this.remembered = progress;
+    return Promise.resolve(new Map());
+  }
+  tell = (event: RolloutEvent) => void this.events.push(event);
+  now = () => this.time;
+  pause() {
+    this.time += MINUTE;
+    return Promise.resolve();
+  }
+  get weights() {
+    return this.clusters.map(({ weight }) => weight);
+  }
+  names() {
+    return this.events.map(({ event }) => event).filter((event) => event !== "look");
+  }
+}
+
+const run = (world: World, of: Plan = plan, again = false) =>
+  rollout(of, world, new AbortController().signal, again);
+
+describe("a rollout", () => {
+  it("takes a good canary to 100 % everywhere, and says what it does", async () => {
+    const world = new World();
+    expect(await run(world)).toEqual({ result: "done", reason: "all phases have passed" });
+    expect(world.raised).toEqual([10, 30, 100]);
+    expect(world.weights).toEqual([100, 100]);
+    expect(world.names()).toEqual([
+      "begin",
+      ...["raise", "raised", "raise", "raised", "raise", "raised"],
+      "end",
+    ]);
+    expect(world.remembered).toMatchObject({ weight: 100, end: { result: "done" } });
+  });
+
+  it("takes a bad one back in all clusters, and says where it is bad", async () => {
+    const world = new World();
+    world.gates = (weight) => (weight === 30 ? [pass, bad] : [pass]);
+    expect(await run(world)).toEqual({ result: "rolled-back", reason: bad.text });
+    expect(world.raised).toEqual([10, 30]);
+    expect(world.weights).toEqual([0, 0]);
+    expect(world.names().slice(-3)).toEqual(["roll-back", "rolled-back", "end"]);
+  });
+
+  it("does not try it again by itself, but does when it is told to", async () => {
+    const world = new World();
+    world.gates = () => [bad];
+    await run(world);
+    expect(await run(world)).toEqual({ result: "rolled-back", reason: bad.text });
+    expect(world.raised).toEqual([10]);
+    world.gates = () => [pass];
+    expect((await run(world, plan, true)).result).toBe("done");
+  });
+
+  it("takes all others back when a cluster is cut off, and names it", async () => {
+    const world = new World();
+    const [, second] = world.clusters;
+    world.before = () => {
+      if (second?.weight === 10) second.unreachable = "no answer in time";
+    };
+    const { result, reason } = await run(world);
+    expect(result).toBe("rollback-incomplete");
+    expect(reason).toBe(
+      "cluster-b cannot be reached: no answer in time\ncluster-b keeps its weight",
+    );
+    expect(world.weights).toEqual([0, 10]);
+    // When it is back, the same command finishes what was left.
+    world.before = () => undefined;
+    if (second) second.unreachable = undefined;
+    expect((await run(world)).result).toBe("rolled-back");
+    expect(world.weights).toEqual([0, 0]);
+  });
+
+  it("takes back what it has raised when the next phase cannot begin", async () => {
+    const world = new World();
+    world.before = () => {
+      if (world.weights[0] === 10) world.raiseError = "istiod does not serve";
+    };
+    expect(await run(world)).toEqual({ result: "rolled-back", reason: "istiod does not serve" });
+    expect(world.weights).toEqual([0, 0]);
+  });
+
+  it("tries the next phase again when failures are allowed", async () => {
+    const world = new World();
+    const lenient = { ...plan, maxFailures: { consecutive: 2, total: 2 } };
+    world.before = () => {
+      world.raiseError =
+        world.weights[0] === 10 && world.time < Date.UTC(2026, 0, 1, 0, 3) ? "not now" : undefined;
+    };
+    expect((await run(world, lenient)).result).toBe("done");
+    expect(world.names()).toContain("raise-failed");
+  });
+
+  it("rolls back although no cluster remembers", async () => {
+    const world = new World();
+    world.forgetful = true;
+    world.gates = () => [bad];
+    expect((await run(world)).result).toBe("rolled-back");
+    expect(world.events).toContainEqual({
+      event: "not-remembered",
+      cluster: "cluster-a",
+      reason: "no answer",
+    });
+  });
+
+  it("asks, and goes on only after a yes", async () => {
+    const world = new World();
+    const asking = { ...plan, asks: { before: true, confirm: true } };
+    const no: Verdict = { outcome: "fail", blind: false, text: "smoke-test says no (HTTP 409)" };
+    world.answers = [no];
+    expect(await run(world, asking)).toEqual({ result: "stopped", reason: no.text });
+    world.answers = [pass];
+    expect((await run(world, asking)).result).toBe("done");
+  });
+});
+
+describe("a rollout that is interrupted", () => {
+  it("leaves all clusters as they are, and goes on in the same phase with what is left of it", async () => {
+    const world = new World();
+    const stop = new AbortController();
+    let looks = 0;
+    world.before = () => {
+      looks += 1;
+      if (looks === 3) stop.abort();
+    };
+    const interrupted = await rollout(plan, world, stop.signal);
+    expect(interrupted.result).toBe("interrupted");
+    expect(world.weights).toEqual([10, 10]);
+    const since = world.remembered?.since ?? 0;
+    world.before = () => undefined;
+    world.raise = (weight) => {
+      if (weight === 30) expect(world.time - since).toBe(plan.bakeMs);
+      return World.prototype.raise.call(world, weight);
+    };
+    expect((await run(world)).result).toBe("done");
+    expect(world.raised).toEqual([10, 30, 100]);
+  });
+
+  it("bakes anew when it has died between raising and remembering", async () => {
+    const world = new World();
+    const stop = new AbortController();
+    world.raise = (weight) => {
+      for (const cluster of world.clusters) cluster.weight = weight;
+      stop.abort();
+      return Promise.reject(new Error("killed"));
+    };
+    await rollout(plan, world, stop.signal);
+    expect(world.weights).toEqual([10, 10]);
+    const after = new World();
+    Object.assign(after, { remembered: world.remembered });
+    for (const cluster of after.clusters) cluster.weight = 10;
+    const begun = after.time;
+    after.raise = (weight) => {
+      expect(after.time - begun).toBeGreaterThanOrEqual(plan.bakeMs);
+      return World.prototype.raise.call(after, weight);
+    };
+    expect((await run(after)).result).toBe("done");
+    expect(after.raised).toEqual([30, 100]);
+  });
+
+  it("finishes a rollback that has died half-way, and says again why", async () => {
+    const world = new World();
+    const [first, second] = world.clusters;
+    world.gates = () => [bad];
+    world.rollBack = () => {
+      if (first) first.weight = 0;
+      return Promise.reject(new Error("killed"));
+    };
+    await run(world);
+    expect(world.weights).toEqual([0, 10]);
+    if (second) second.weight = 10;
+    world.gates = () => [pass];
+    world.rollBack = () => World.prototype.rollBack.call(world);
+    expect(await run(world)).toEqual({ result: "rolled-back", reason: bad.text });
+    expect(world.weights).toEqual([0, 0]);
+  });
+
+  it("begins anew after somebody else has lowered the weight", async () => {
+    const world = new World();
+    world.remembered = {
+      release: "user/user-service v2",
+      weight: 30,
+      since: world.time,
+      failures: { consecutive: 0, total: 0 },
+      begun: true,
+    };
+    expect((await run(world)).result).toBe("done");
+    expect(world.raised).toEqual([10, 30, 100]);
+  });
+});
