@@ -40,11 +40,15 @@ export class Prometheus {
   /**
    * Runs an instant query.
    *
+   * @param at as of when. @default now
    * @returns one sample for each series; none if there is no data
    * @throws if Prometheus cannot be reached, or does not understand the query
    */
-  async query(promql: string): Promise<readonly Sample[]> {
-    const { data } = answer.parse(await this.get(`/api/v1/query?${params({ query: promql })}`));
+  async query(promql: string, at?: Date): Promise<readonly Sample[]> {
+    const time = at && { time: String(at.getTime() / 1000) };
+    const { data } = answer.parse(
+      await this.get(`/api/v1/query?${params({ query: promql, ...time })}`),
+    );
     return data.result.map(({ metric, value: [, text] }) => ({
       labels: metric,
       value: Number(text),

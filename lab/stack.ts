@@ -64,6 +64,8 @@ function labConfig(settings: LabSettings, charts: string): Record<string, unknow
     ],
     phases: [10, 30, 100],
     weight: 0,
+    // Phases of a lab are over in minutes; Prometheus reads the proxies every 5 s.
+    rollout: { bake: "20s", interval: "5s", settle: "12s", noDataLimit: "5m" },
     monitoring: {
       mode: "prometheus",
       scrapeInterval: "5s",

@@ -1,23 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { Command } from "commander";
-import { execa } from "execa";
 import { parseDigest } from "./digest.ts";
 import { renderFailure, renderPreview } from "./markdown.ts";
+import { previewJson } from "./preview-json.ts";
 
 interface Options {
   readonly stack: string;
   readonly from?: string;
-}
-
-/** What `pulumi preview` prints, and whether it has succeeded. */
-async function runPulumi(stack: string): Promise<{ json: string; ok: boolean }> {
-  const { stdout, exitCode } = await execa(
-    "pulumi",
-    ["preview", "--json", "--show-sames", "--non-interactive", "--stack", stack],
-    { stdin: "ignore", stderr: "inherit", reject: false },
-  );
-  return { json: stdout, ok: exitCode === 0 };
 }
 
 async function stored(from: string): Promise<{ json: string; ok: boolean }> {
@@ -28,7 +18,7 @@ async function stored(from: string): Promise<{ json: string; ok: boolean }> {
 }
 
 async function preview({ stack, from }: Options): Promise<void> {
-  const { json, ok } = from === undefined ? await runPulumi(stack) : await stored(from);
+  const { json, ok } = from === undefined ? await previewJson(stack) : await stored(from);
   if (!ok) process.exitCode = 1;
   if (!ok && !json.trimStart().startsWith("{")) {
     process.stdout.write(renderFailure(stack));

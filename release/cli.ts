@@ -1,10 +1,15 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { history, type HistoryOptions } from "./commands/history.ts";
+import { pause, resume, type PauseOptions } from "./commands/pause.ts";
+import { plan, type PlanOptions } from "./commands/plan.ts";
+import { promote, type PromoteOptions } from "./commands/promote.ts";
 import { rollback, type RollbackOptions } from "./commands/rollback.ts";
+import { rollout, type RolloutOptions } from "./commands/rollout.ts";
+import { status, type StatusOptions } from "./commands/status.ts";
 import { reason } from "./reason.ts";
 
 const program = new Command("release").description(
-  "The releases of a stack: what it has been, and the way back",
+  "The releases of a stack: through all phases, and the way back",
 );
 program
   .command("history")
@@ -23,6 +28,44 @@ program
   )
   .option("--dry-run", "say what would be done, and do nothing")
   .action((options: RollbackOptions) => rollback(options));
+program
+  .command("status")
+  .description("show what every cluster serves, and how the rollout stands")
+  .requiredOption("--stack <name>", "the stack")
+  .option("--json", "as JSON")
+  .action((options: StatusOptions) => status(options));
+program
+  .command("plan")
+  .description("show the next phase and what it would change")
+  .requiredOption("--stack <name>", "the stack")
+  .addOption(
+    new Option("--format <format>", "how").choices(["text", "markdown", "json"]).default("text"),
+  )
+  .action((options: PlanOptions) => plan(options));
+program
+  .command("promote")
+  .description("raise the weight by one phase in every cluster")
+  .requiredOption("--stack <name>", "the stack")
+  .action((options: PromoteOptions) => promote(options));
+program
+  .command("rollout")
+  .description("go through all phases, judged by each cluster's own metrics")
+  .requiredOption("--stack <name>", "the stack")
+  .option("--again", "try a canary once more that was rolled back")
+  .option("--json", "print events as lines of JSON, and nothing else")
+  .option("--events <file>", "append events to a file, as lines of JSON")
+  .action((options: RolloutOptions) => rollout(options));
+program
+  .command("pause")
+  .description("hold a rollout, also one that runs elsewhere")
+  .requiredOption("--stack <name>", "the stack")
+  .option("--reason <text>", "why")
+  .action((options: PauseOptions) => pause(options));
+program
+  .command("resume")
+  .description("let a rollout go on")
+  .requiredOption("--stack <name>", "the stack")
+  .action((options: PauseOptions) => resume(options));
 
 try {
   await program.parseAsync();

@@ -8,6 +8,8 @@ import {
   type UpdateSummary,
 } from "@pulumi/pulumi/automation/index.js";
 import { problemLine, type Problem } from "../lib/problems.ts";
+import { parseDigest, type Digest } from "../preview/digest.ts";
+import { previewJson } from "../preview/preview-json.ts";
 import { parseConfig, rawConfig, type ReleaseSettings } from "../stacks/config.ts";
 import { meshStackOf, type MeshStack } from "../stacks/mesh-stack.ts";
 import { releaseOf, statesOf, type Release, type State } from "./states.ts";
@@ -57,6 +59,24 @@ export class ReleaseStack {
   /** What the configuration says of the release now. */
   get release(): Release {
     return releaseOf(this.#config, this.#project);
+  }
+
+  /** Sets the weight in the stack's config file. */
+  async setWeight(weight: number): Promise<void> {
+    await this.configure({ ...this.release, weight: String(weight) });
+  }
+
+  /** What `pulumi up` would do now. */
+  async preview(): Promise<Digest> {
+    const { workDir, envVars } = this.#stack.workspace;
+    const { json, ok } = await previewJson(this.name, { cwd: workDir, env: envVars });
+    if (!json.trimStart().startsWith("{")) throw new Error("pulumi preview has failed");
+    const digest = parseDigest(json);
+    if (!ok) {
+      const errors = digest.diagnostics.filter(({ severity }) => severity === "error");
+      throw new Error(errors.map(({ message }) => message.trim()).join("\n"));
+    }
+    return digest;
   }
 
   /** Every state that the backend has recorded, newest first. */
@@ -113,12 +133,11 @@ export class ReleaseStack {
    * `pulumi up` without a preview, which a cluster that is down would fail. The lock of an update
    * that was killed on this machine is removed.
    */
-  async up(message: string): Promise<void> {
-    const options = {
-      message,
-      color: "never" as const,
-      onOutput: (text: string) => process.stdout.write(text),
-    };
+  async up(
+    message: string,
+    onOutput: (text: string) => void = (text) => process.stdout.write(text),
+  ): Promise<void> {
+    const options = { message, color: "never" as const, onOutput };
     try {
       await this.#stack.up(options);
     } catch (error) {

@@ -1,0 +1,32 @@
+import { openRelease, whoRuns } from "../open.ts";
+
+export interface PauseOptions {
+  readonly stack: string;
+  readonly reason?: string;
+}
+
+/** Holds a rollout in its phase, wherever it runs; its gates are watched on, and still roll it back. */
+export async function pause({ stack, reason }: PauseOptions): Promise<void> {
+  await write(stack, true, reason);
+  console.log("paused: no weight is raised until: npm run release -- resume");
+}
+
+/** Lets a rollout go on. */
+export async function resume({ stack }: Pick<PauseOptions, "stack">): Promise<void> {
+  await write(stack, false);
+  console.log("resumed");
+}
+
+async function write(stack: string, paused: boolean, reason?: string): Promise<void> {
+  const { journal } = await openRelease(stack);
+  const failed = await journal.writePause({
+    at: Date.now(),
+    paused,
+    by: whoRuns(),
+    ...(reason !== undefined && { reason }),
+  });
+  if (failed.size === 0) return;
+  // One cluster is enough for every rollout to see it.
+  const lines = [...failed].map(([name, why]) => ` - ${name}: ${why}`).join("\n");
+  console.error(`Not remembered in every cluster:\n${lines}`);
+}

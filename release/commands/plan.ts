@@ -1,0 +1,57 @@
+import { changes } from "../../preview/changes.ts";
+import { renderPreview } from "../../preview/markdown.ts";
+import { traffic } from "../../preview/traffic.ts";
+import { nextWeight } from "../next-weight.ts";
+import { openRelease } from "../open.ts";
+import { losses } from "../raise.ts";
+
+export interface PlanOptions {
+  readonly stack: string;
+  readonly format: "text" | "markdown" | "json";
+}
+
+/** Shows the next phase and what it would change. The config is afterwards as it was. */
+export async function plan({ stack: name, format }: PlanOptions): Promise<void> {
+  const { stack, settings, clusters } = await openRelease(name);
+  const { now, next } = await nextWeight(settings, clusters);
+  if (next === undefined) {
+    console.log(
+      format === "json"
+        ? JSON.stringify({ weight: now, next: null })
+        : `The canary has ${now} % in every cluster: there is no phase after it.`,
+    );
+    return;
+  }
+  const before = Number(stack.release.weight ?? 0);
+  await stack.setWeight(next);
+  let digest;
+  try {
+    digest = await stack.preview();
+  } finally {
+    await stack.setWeight(before);
+  }
+  const changed = changes(digest);
+  switch (format) {
+    case "json":
+      console.log(
+        JSON.stringify({ weight: now, next, traffic: traffic(digest), changes: changed }),
+      );
+      break;
+    case "markdown":
+      process.stdout.write(renderPreview(digest, { stack: name, now: new Date() }));
+      break;
+    case "text":
+      console.log(
+        [
+          `next: from ${now} % to ${next} % in ${clusters.map((each) => each.name).join(", ")}`,
+          ...changed.map(
+            ({ action, cluster, kind, name: object }) =>
+              ` - ${action} ${kind} ${object}${cluster === undefined ? "" : ` in ${cluster}`}`,
+          ),
+          ...(losses(digest).length > 0
+            ? ["promote and rollout refuse it, since something is deleted or replaced."]
+            : []),
+        ].join("\n"),
+      );
+  }
+}

@@ -1,0 +1,80 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { durationMs } from "../../lib/duration.ts";
+import { eventFile, eventLine, eventText } from "../events.ts";
+import { EXIT_CODES } from "../exit-codes.ts";
+import { notify } from "../notifications.ts";
+import { openRelease, requireMetrics } from "../open.ts";
+import { ProgressLine } from "../progress-line.ts";
+import { lowerToZero, raiseTo } from "../raise.ts";
+import { planOf } from "../release-settings.ts";
+import { rollout as goThrough, type RolloutEvent } from "../rollout.ts";
+import { askWebhooks } from "../webhooks.ts";
+
+export interface RolloutOptions {
+  readonly stack: string;
+  /** Tries a canary once more that was rolled back. */
+  readonly again?: boolean;
+  /** Prints events as lines of JSON, and nothing else. */
+  readonly json?: boolean;
+  /** A file that events are appended to. */
+  readonly events?: string;
+}
+
+/**
+ * Takes the release through all phases, judged by each cluster's own metrics. Sets the exit code; see
+ * EXIT_CODES.
+ */
+export async function rollout({ stack: name, again, json, events }: RolloutOptions): Promise<void> {
+  const release = await openRelease(name);
+  requireMetrics(release);
+  const { stack, settings, journal, observer } = release;
+  const { rollout: config } = settings;
+  const intervalMs = durationMs(config.interval);
+  const line = new ProgressLine(json === true);
+  const append = events === undefined ? undefined : eventFile(events);
+  const told: Promise<unknown>[] = [];
+  const tell = (event: RolloutEvent): void => {
+    const text = eventLine(event, Date.now());
+    append?.(text);
+    if (json) console.log(text);
+    else if (event.event === "look") line.show(event, planOf(settings), Date.now());
+    else line.print(eventText(event));
+    told.push(
+      notify(config.notifications, event, name).then((failures) => {
+        for (const failure of failures) console.error(failure);
+      }),
+    );
+  };
+  // What Pulumi prints would only hide what happens; an error says what matters of it.
+  const silent = () => undefined;
+
+  const stop = new AbortController();
+  const interrupt = () => {
+    line.print("interrupted: what is being done is finished first");
+    stop.abort();
+  };
+  process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
+  try {
+    const { result } = await goThrough(
+      planOf(settings),
+      {
+        look: (progress) => observer.look(progress, Date.now()),
+        ask: (when, { weight }) => askWebhooks(config.webhooks, when, observer.webhookBody(weight)),
+        raise: (weight) => raiseTo(stack, weight, silent),
+        rollBack: (reason) => lowerToZero(stack, reason, silent),
+        recall: async () => (await journal.read()).progress,
+        remember: (progress) => journal.writeProgress(progress, Date.now()),
+        tell,
+        now: () => Date.now(),
+        pause: (signal) => wait(intervalMs, undefined, { signal }).catch(() => undefined),
+      },
+      stop.signal,
+      again,
+    );
+    process.exitCode = EXIT_CODES[result];
+  } finally {
+    line.end();
+    process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
+    await Promise.all(told);
+  }
+}

@@ -1,0 +1,34 @@
+import type { MeshCluster } from "../fleet/cluster.ts";
+import type { Settings } from "../stacks/config.ts";
+import { deployedIn } from "./fleet.ts";
+import { weightsOf } from "./observer.ts";
+
+/**
+ * The weight that all clusters serve, and that of the phase after it.
+ *
+ * @throws if a cluster does not answer, or they differ
+ */
+export async function nextWeight(
+  settings: Settings,
+  clusters: readonly MeshCluster[],
+): Promise<{ readonly now: number; readonly next: number | undefined }> {
+  const deployed = await deployedIn(settings, clusters);
+  const away = deployed.filter(({ unreachable }) => unreachable !== undefined);
+  if (away.length > 0) {
+    throw new Error(
+      `Nothing rises while a cluster cannot be reached:\n${away.map(({ name, unreachable }) => ` - ${name}: ${unreachable ?? ""}`).join("\n")}`,
+    );
+  }
+  const found = deployed.map((cluster) => ({
+    name: cluster.name,
+    weights: weightsOf(settings, cluster),
+  }));
+  const weights = [...new Set(found.flatMap((each) => each.weights))];
+  const [now = 0] = weights;
+  if (weights.length > 1) {
+    throw new Error(
+      `Nothing rises while the clusters differ: ${found.map((each) => `${each.weights.join(" and ")} % in ${each.name}`).join(", ")}. Make them the same first: pulumi up, or npm run release -- rollback --to zero`,
+    );
+  }
+  return { now, next: settings.phases.find((phase) => phase > now) };
+}

@@ -1,0 +1,143 @@
+import type { MeshCluster } from "../fleet/cluster.ts";
+import { explain } from "../fleet/explain.ts";
+import { serviceKey } from "../fleet/read-deployed.ts";
+import { shareOf, type DeployedCluster } from "../lib/deployed.ts";
+import { durationMs } from "../lib/duration.ts";
+import { until } from "../lib/until.ts";
+import type { Settings } from "../stacks/config.ts";
+import { deployedIn } from "./fleet.ts";
+import type { Metrics } from "./gates/queries.ts";
+import { readings } from "./gates/readings.ts";
+import { confidenceOf, gatesOf, verdict, type GateVerdict } from "./gates/verdict.ts";
+import type { Journal, Pause } from "./journal.ts";
+import type { Look, Progress, Verdict } from "./planner.ts";
+import { judgedServices, releaseName } from "./release-settings.ts";
+import { askWebhooks } from "./webhooks.ts";
+
+/** Pause between two tries to reach a cluster, in milliseconds. */
+const RETRY_MS = 1_000;
+
+/** Who holds a rollout, in words; undefined if nobody does. */
+export function pausedBy(pause: Pause | undefined): string | undefined {
+  if (!pause?.paused) return undefined;
+  const why = pause.reason === undefined ? "" : `: ${pause.reason}`;
+  return `paused by ${pause.by} at ${new Date(pause.at).toISOString()}${why}`;
+}
+
+/** What a cluster's canaries get, in percent, by service. */
+export function weightsOf(settings: Settings, { name, routes }: DeployedCluster): number[] {
+  return judgedServices(settings).map(({ service, namespace, canary }) => {
+    const key = serviceKey({ service, namespace });
+    const route = routes.get(key);
+    if (!route) throw new Error(`${name} does not have ${key} yet: run pulumi up first`);
+    return shareOf(route, canary);
+  });
+}
+
+/** Sees what a rollout is decided from. */
+export class Observer {
+  readonly #settings: Settings;
+  readonly #clusters: readonly MeshCluster[];
+  readonly #metrics: ReadonlyMap<string, Metrics>;
+  readonly #journal: Journal;
+
+  /** @param metrics of each cluster, by its name */
+  constructor(
+    settings: Settings,
+    clusters: readonly MeshCluster[],
+    metrics: ReadonlyMap<string, Metrics>,
+    journal: Journal,
+  ) {
+    this.#settings = settings;
+    this.#clusters = clusters;
+    this.#metrics = metrics;
+    this.#journal = journal;
+  }
+
+  /** Looks at all clusters; requests are counted since the phase of `progress` began. */
+  async look(progress: Progress | undefined, now: number): Promise<Look> {
+    const deployed = await this.#deployed();
+    const clusters = deployed.map((cluster) =>
+      cluster.unreachable === undefined
+        ? { name: cluster.name, weights: weightsOf(this.#settings, cluster) }
+        : { name: cluster.name, weights: [], unreachable: cluster.unreachable },
+    );
+    const weight = Math.max(0, ...clusters.flatMap(({ weights }) => weights));
+    const release = releaseName(this.#settings);
+    // A rollback waits for nothing that only tells how good the canary is.
+    if (clusters.some(({ unreachable }) => unreachable !== undefined)) {
+      return { release, clusters, verdicts: [] };
+    }
+    const same = progress?.release === release && progress.weight === weight;
+    const since = same ? progress.since : now;
+    const [verdicts, during, { pause }] = await Promise.all([
+      this.verdicts(weight, since, now),
+      askWebhooks(this.#settings.rollout.webhooks, "during", this.webhookBody(weight)),
+      this.#journal.read(),
+    ]);
+    const paused = pausedBy(pause);
+    const all: readonly Verdict[] = [...verdicts, ...during];
+    return { release, clusters, verdicts: all, ...(paused !== undefined && { paused }) };
+  }
+
+  /** What all gates say in all clusters. */
+  async verdicts(weight: number, since: number, now: number): Promise<readonly GateVerdict[]> {
+    const { phases, rollout, clusters } = this.#settings;
+    if (weight === 0 && rollout.trial === undefined) return [];
+    const gates = gatesOf(rollout.gates);
+    const services = judgedServices(this.#settings);
+    const confidence = confidenceOf(rollout.gates, {
+      phases: phases.length + (rollout.trial === undefined ? 0 : 1),
+      clusters: clusters.length,
+      services: services.length,
+      gates: gates.length,
+    });
+    const phase = {
+      weight,
+      since,
+      now,
+      settleMs: durationMs(rollout.settle),
+      beforeMs: durationMs(rollout.bake),
+    };
+    const found = await Promise.all(
+      [...this.#metrics].flatMap(([cluster, metrics]) =>
+        services.map((service) =>
+          readings(cluster, metrics, service, { config: rollout.gates, gates }, phase),
+        ),
+      ),
+    );
+    return found.flat().flatMap((reading) => {
+      const gate = gates.find(({ name }) => name === reading.gate);
+      return gate ? [verdict(gate, reading, weight, confidence)] : [];
+    });
+  }
+
+  /** What webhooks are told. */
+  webhookBody(weight: number) {
+    return {
+      release: releaseName(this.#settings),
+      clusters: this.#clusters.map(({ name }) => name),
+      weight,
+    };
+  }
+
+  /** What the clusters serve; one that does not answer is asked again, within its limit. */
+  async #deployed(): Promise<readonly DeployedCluster[]> {
+    let last: readonly DeployedCluster[] = [];
+    try {
+      return await until(
+        "all clusters to answer",
+        async () => {
+          last = await deployedIn(this.#settings, this.#clusters);
+          const away = last.filter(({ unreachable }) => unreachable !== undefined);
+          if (away.length > 0) throw new Error(away.map(({ name }) => name).join(", "));
+          return last;
+        },
+        { timeoutMs: durationMs(this.#settings.rollout.unreachableLimit), everyMs: RETRY_MS },
+      );
+    } catch (error) {
+      if (last.length === 0) throw new Error(explain(error), { cause: error });
+      return last;
+    }
+  }
+}

@@ -1,0 +1,70 @@
+import { userInfo, hostname } from "node:os";
+import type { MeshCluster } from "../fleet/cluster.ts";
+import { Prometheus } from "../fleet/prometheus.ts";
+import type { Settings } from "../stacks/config.ts";
+import { clustersOf } from "./fleet.ts";
+import { gatesOf } from "./gates/verdict.ts";
+import { Journal } from "./journal.ts";
+import { Observer } from "./observer.ts";
+import { judgedServices, settingsOf } from "./release-settings.ts";
+import { ReleaseStack } from "./stack.ts";
+
+/** A release that a verb works on. */
+export interface OpenRelease {
+  readonly stack: ReleaseStack;
+  readonly settings: Settings;
+  readonly clusters: readonly MeshCluster[];
+  /** Each cluster's Prometheus, where there is one. */
+  readonly metrics: ReadonlyMap<string, Prometheus>;
+  readonly journal: Journal;
+  readonly observer: Observer;
+}
+
+/** @throws if there is no such stack, its configuration is not right, or no service is on trial */
+export async function openRelease(stackName: string): Promise<OpenRelease> {
+  const stack = await ReleaseStack.open(stackName);
+  const settings = settingsOf(stack);
+  const judged = judgedServices(settings);
+  if (judged.length === 0) {
+    throw new Error(
+      `No service of stack ${stackName} has a canary: add services[].canary, and run pulumi up with weight 0.`,
+    );
+  }
+  const clusters = clustersOf(settings);
+  const metrics = new Map(
+    clusters.flatMap((cluster) => {
+      const url = settings.clusters.find(({ name }) => name === cluster.name)?.prometheus;
+      return url !== undefined || settings.monitoring?.mode === "prometheus"
+        ? [[cluster.name, new Prometheus(cluster, url)] as const]
+        : [];
+    }),
+  );
+  const journal = new Journal(
+    clusters,
+    judged.map(({ namespace }) => namespace),
+  );
+  return {
+    stack,
+    settings,
+    clusters,
+    metrics,
+    journal,
+    observer: new Observer(settings, clusters, metrics, journal),
+  };
+}
+
+/** @throws naming the clusters whose metrics no gate could read, if any gate is on */
+export function requireMetrics({ settings, clusters, metrics }: OpenRelease): void {
+  if (gatesOf(settings.rollout.gates).length === 0) return;
+  const without = clusters.filter(({ name }) => !metrics.has(name)).map(({ name }) => name);
+  if (without.length === 0) return;
+  throw new Error(
+    `No gate can judge the canary in ${without.join(", ")}: there is no Prometheus. Set monitoring.mode to prometheus, ` +
+      "or clusters[].prometheus to the URL of one, or switch the gates off: rollout.gates.without: [successRate, latency, share]",
+  );
+}
+
+/** Who runs the command: the CI's actor, else user and host. */
+export function whoRuns(env: NodeJS.ProcessEnv = process.env): string {
+  return env["GITHUB_ACTOR"] ?? env["GITLAB_USER_LOGIN"] ?? `${userInfo().username}@${hostname()}`;
+}

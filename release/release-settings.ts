@@ -1,0 +1,61 @@
+import { serviceKey } from "../fleet/read-deployed.ts";
+import { durationMs } from "../lib/duration.ts";
+import { serviceHost } from "../lib/names.ts";
+import type { Settings } from "../stacks/config.ts";
+import type { Judged } from "./gates/readings.ts";
+import type { Plan } from "./planner.ts";
+import type { ReleaseStack } from "./stack.ts";
+
+/** The stack's configuration, which must be right. */
+export function settingsOf(stack: ReleaseStack): Settings {
+  const found = stack.settings(stack.release);
+  if ("problems" in found) {
+    throw new Error(
+      [`The configuration of stack ${stack.name} is not right:`, ...found.problems].join("\n"),
+    );
+  }
+  return found.settings;
+}
+
+/** The services that are on trial. */
+export function judgedServices({ services, mesh }: Settings): readonly Judged[] {
+  return services.flatMap(({ name, namespace, stable, canary }) =>
+    canary
+      ? [
+          {
+            service: name,
+            namespace,
+            host: serviceHost({ service: name, namespace }, mesh.clusterDomain),
+            stable: stable.version,
+            canary: canary.version,
+          },
+        ]
+      : [],
+  );
+}
+
+/** The canaries with their images: another one is another release. */
+export function releaseName({ services }: Settings): string {
+  return services
+    .flatMap(({ name, namespace, canary }) =>
+      canary
+        ? [`${serviceKey({ service: name, namespace })} ${canary.version} (${canary.image})`]
+        : [],
+    )
+    .join(", ");
+}
+
+/** How the configuration wants a rollout to go. */
+export function planOf({ phases, rollout }: Settings): Plan {
+  const { trial, bake, noDataLimit, maxFailures, approval, webhooks } = rollout;
+  const has = (when: string) => webhooks.some((webhook) => webhook.when === when);
+  return {
+    phases,
+    trialMs: trial === undefined ? undefined : durationMs(trial),
+    bakeMs: durationMs(bake),
+    noDataLimitMs: durationMs(noDataLimit),
+    maxFailures,
+    approval,
+    asks: { before: has("before"), confirm: has("confirm") },
+  };
+}

@@ -1,0 +1,122 @@
+import { describe, expect, it } from "vitest";
+import type { Digest } from "../../../preview/digest.ts";
+import { lowerToZero, raiseTo, updateProblem } from "../../../release/raise.ts";
+
+const provider = "urn:pulumi:prod::istio-canary::pulumi:providers:kubernetes::cluster-b::id";
+
+/** A preview with one step of a Kubernetes object in cluster-b. */
+function digest(op: string, kind = "VirtualService"): Digest {
+  const state = {
+    custom: true,
+    type: `kubernetes:networking.istio.io/v1:${kind}`,
+    inputs: { metadata: { name: "user-service", namespace: "user" } },
+    outputs: {},
+  };
+  return {
+    config: {},
+    diagnostics: [],
+    steps: [
+      {
+        op,
+        urn: `urn:pulumi:prod::istio-canary::kubernetes:networking.istio.io/v1:${kind}::route`,
+        provider,
+        newState: state,
+        oldState: state,
+      },
+    ],
+  };
+}
+
+/** A stack that notes what is done to it. */
+function stack(preview: () => Promise<Digest>, up: () => Promise<void> = () => Promise.resolve()) {
+  const done: string[] = [];
+  return {
+    done,
+    name: "prod",
+    release: { weight: "10" },
+    setWeight: (weight: number) => {
+      done.push(`config ${weight}`);
+      return Promise.resolve();
+    },
+    preview,
+    up: (message: string) => {
+      done.push(`up ${message}`);
+      return up();
+    },
+  };
+}
+const print = () => undefined;
+
+describe("raiseTo", () => {
+  it("sets the config, previews, and updates", async () => {
+    const fake = stack(() => Promise.resolve(digest("update")));
+    await raiseTo(fake, 30, print);
+    expect(fake.done).toEqual(["config 30", "up release: 30 %"]);
+  });
+
+  it.each(["delete", "replace", "create-replacement"])(
+    "refuses a preview with %s, and leaves the config as it was",
+    async (op) => {
+      const fake = stack(() => Promise.resolve(digest(op, "Service")));
+      const action = op === "delete" ? "delete" : "replace";
+      await expect(raiseTo(fake, 30, print)).rejects.toThrow(
+        `The preview of weight 30 would lose something, so nothing was done:\n - ${action} Service user/user-service in cluster-b`,
+      );
+      expect(fake.done).toEqual(["config 30", "config 10"]);
+    },
+  );
+
+  it("leaves the config as it was when the update fails, and says what matters of it", async () => {
+    const output = [
+      "code: 255",
+      "stdout: Updating (prod):",
+      "    error: The weight has risen in no cluster:",
+      "     - cluster-b: istiod serves: no, 0 pods",
+      "    What the clusters have now:",
+      "     - cluster-a: v2 of user/user-service has 10 %",
+      "",
+      "Resources: 100 unchanged",
+    ].join("\n");
+    const fake = stack(
+      () => Promise.resolve(digest("update")),
+      () => Promise.reject(new Error(output)),
+    );
+    await expect(raiseTo(fake, 30, print)).rejects.toThrow(
+      [
+        "The weight has risen in no cluster:",
+        " - cluster-b: istiod serves: no, 0 pods",
+        "What the clusters have now:",
+        " - cluster-a: v2 of user/user-service has 10 %",
+      ].join("\n"),
+    );
+    expect(fake.done.at(-1)).toBe("config 10");
+  });
+});
+
+describe("lowerToZero", () => {
+  it("waits for no preview", async () => {
+    const fake = stack(() => Promise.reject(new Error("a cluster is down")));
+    await lowerToZero(fake, "cluster-b: success rate 95 %", print);
+    expect(fake.done).toEqual([
+      "config 0",
+      "up release: rolled back: cluster-b: success rate 95 %",
+    ]);
+  });
+
+  it("keeps the config at 0 when a cluster is left, so that the next update lowers it", async () => {
+    const fake = stack(
+      () => Promise.resolve(digest("update")),
+      () => Promise.reject(new Error("cluster-b does not answer")),
+    );
+    await expect(lowerToZero(fake, "bad", print)).rejects.toThrow("cluster-b does not answer");
+    expect(fake.done[0]).toBe("config 0");
+    expect(fake.done).not.toContain("config 10");
+  });
+});
+
+describe("updateProblem", () => {
+  it("gives the end of other output", () => {
+    const lines = Array.from({ length: 40 }, (_, i) => `line ${i}`);
+    expect(updateProblem(new Error(lines.join("\n")))).toBe(lines.slice(-12).join("\n"));
+  });
+});
