@@ -1,5 +1,5 @@
 import type { MeshCluster } from "../fleet/cluster.ts";
-import type { Settings } from "../stacks/config.ts";
+import type { ReleaseSettings } from "../stacks/config.ts";
 import { deployedIn } from "./fleet.ts";
 import { weightsOf } from "./observer.ts";
 
@@ -9,7 +9,7 @@ import { weightsOf } from "./observer.ts";
  * @throws if a cluster does not answer, or they differ
  */
 export async function nextWeight(
-  settings: Settings,
+  settings: ReleaseSettings,
   clusters: readonly MeshCluster[],
 ): Promise<{ readonly now: number; readonly next: number | undefined }> {
   const deployed = await deployedIn(settings, clusters);

@@ -4,7 +4,7 @@ import { serviceKey } from "../fleet/read-deployed.ts";
 import { shareOf, type DeployedCluster } from "../lib/deployed.ts";
 import { durationMs } from "../lib/duration.ts";
 import { until } from "../lib/until.ts";
-import type { Settings } from "../stacks/config.ts";
+import type { ReleaseSettings } from "../stacks/config.ts";
 import { deployedIn } from "./fleet.ts";
 import type { Metrics } from "./gates/queries.ts";
 import { readings } from "./gates/readings.ts";
@@ -25,7 +25,7 @@ export function pausedBy(pause: Pause | undefined): string | undefined {
 }
 
 /** What a cluster's canaries get, in percent, by service. */
-export function weightsOf(settings: Settings, { name, routes }: DeployedCluster): number[] {
+export function weightsOf(settings: ReleaseSettings, { name, routes }: DeployedCluster): number[] {
   return judgedServices(settings).map(({ service, namespace, canary }) => {
     const key = serviceKey({ service, namespace });
     const route = routes.get(key);
@@ -36,14 +36,14 @@ export function weightsOf(settings: Settings, { name, routes }: DeployedCluster)
 
 /** Sees what a rollout is decided from. */
 export class Observer {
-  readonly #settings: Settings;
+  readonly #settings: ReleaseSettings;
   readonly #clusters: readonly MeshCluster[];
   readonly #metrics: ReadonlyMap<string, Metrics>;
   readonly #journal: Journal;
 
   /** @param metrics of each cluster, by its name */
   constructor(
-    settings: Settings,
+    settings: ReleaseSettings,
     clusters: readonly MeshCluster[],
     metrics: ReadonlyMap<string, Metrics>,
     journal: Journal,

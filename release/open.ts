@@ -1,7 +1,7 @@
 import { userInfo, hostname } from "node:os";
 import type { MeshCluster } from "../fleet/cluster.ts";
 import { Prometheus } from "../fleet/prometheus.ts";
-import type { Settings } from "../stacks/config.ts";
+import type { ReleaseSettings } from "../stacks/config.ts";
 import { clustersOf } from "./fleet.ts";
 import { gatesOf } from "./gates/verdict.ts";
 import { Journal } from "./journal.ts";
@@ -12,7 +12,7 @@ import { ReleaseStack } from "./stack.ts";
 /** A release that a verb works on. */
 export interface OpenRelease {
   readonly stack: ReleaseStack;
-  readonly settings: Settings;
+  readonly settings: ReleaseSettings;
   readonly clusters: readonly MeshCluster[];
   /** Each cluster's Prometheus, where there is one. */
   readonly metrics: ReadonlyMap<string, Prometheus>;
@@ -34,7 +34,7 @@ export async function openRelease(stackName: string): Promise<OpenRelease> {
   const metrics = new Map(
     clusters.flatMap((cluster) => {
       const url = settings.clusters.find(({ name }) => name === cluster.name)?.prometheus;
-      return url !== undefined || settings.monitoring?.mode === "prometheus"
+      return url !== undefined || settings.ownPrometheus
         ? [[cluster.name, new Prometheus(cluster, url)] as const]
         : [];
     }),

@@ -1,13 +1,13 @@
 import { serviceKey } from "../fleet/read-deployed.ts";
 import { durationMs } from "../lib/duration.ts";
 import { serviceHost } from "../lib/names.ts";
-import type { Settings } from "../stacks/config.ts";
+import type { ReleaseSettings } from "../stacks/config.ts";
 import type { Judged } from "./gates/readings.ts";
 import type { Plan } from "./planner.ts";
 import type { ReleaseStack } from "./stack.ts";
 
 /** The stack's configuration, which must be right. */
-export function settingsOf(stack: ReleaseStack): Settings {
+export function settingsOf(stack: ReleaseStack): ReleaseSettings {
   const found = stack.settings(stack.release);
   if ("problems" in found) {
     throw new Error(
@@ -18,7 +18,7 @@ export function settingsOf(stack: ReleaseStack): Settings {
 }
 
 /** The services that are on trial. */
-export function judgedServices({ services, mesh }: Settings): readonly Judged[] {
+export function judgedServices({ services, mesh }: ReleaseSettings): readonly Judged[] {
   return services.flatMap(({ name, namespace, stable, canary }) =>
     canary
       ? [
@@ -35,7 +35,7 @@ export function judgedServices({ services, mesh }: Settings): readonly Judged[] 
 }
 
 /** The canaries with their images: another one is another release. */
-export function releaseName({ services }: Settings): string {
+export function releaseName({ services }: ReleaseSettings): string {
   return services
     .flatMap(({ name, namespace, canary }) =>
       canary
@@ -46,7 +46,7 @@ export function releaseName({ services }: Settings): string {
 }
 
 /** How the configuration wants a rollout to go. */
-export function planOf({ phases, rollout }: Settings): Plan {
+export function planOf({ phases, rollout }: ReleaseSettings): Plan {
   const { trial, bake, noDataLimit, maxFailures, approval, webhooks } = rollout;
   const has = (when: string) => webhooks.some((webhook) => webhook.when === when);
   return {

@@ -24,8 +24,8 @@ import { misplacedSecrets, secretKeysOf } from "./misplaced-secrets.ts";
 import { misspeltNamespaces, unknownTopLevel } from "./unknown-keys.ts";
 import { unreachableModes } from "./unreachable-modes.ts";
 
-/** How Pulumi reaches a cluster. */
-export type ClusterAccess = Pick<Cluster, "name" | "context" | "kubeconfig">;
+/** How a cluster and its metrics are reached. */
+export type ClusterAccess = Pick<Cluster, "name" | "context" | "kubeconfig" | "prometheus">;
 
 export interface ClusterSettings extends Cluster {
   /** How the other clusters reach its API server. */
@@ -49,6 +49,8 @@ export interface ReleaseSettings {
   /** Names of the clusters in which the weight is not in force. */
   readonly quarantine: readonly string[];
   readonly safety: Safety;
+  /** Whether the mesh's stack runs a Prometheus in each cluster. */
+  readonly ownPrometheus: boolean;
   /** How the release command goes through the phases; no resource depends on it. */
   readonly rollout: Rollout;
 }
@@ -139,6 +141,7 @@ export function parseConfig(
             ...release,
             meshStack,
             mesh: meshStack.mesh,
+            ownPrometheus: meshStack.mesh.ownPrometheus,
             clusters: reached,
             services: withHosts(release.services, undefined),
           },
@@ -166,6 +169,7 @@ export function parseConfig(
       ingress,
       services: withHosts(release.services, ingress),
       monitoring: parts.monitoring,
+      ownPrometheus: parts.monitoring?.mode === "prometheus",
     },
   };
 }

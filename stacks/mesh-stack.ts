@@ -10,9 +10,16 @@ const meshOutput = z.object({
   trustDomain: z.string(),
   clusterDomain: z.string(),
   env: z.string(),
-  /** How each cluster is reached, in the order of the configuration. */
+  /** Whether each cluster runs a Prometheus of the mesh's stack. */
+  ownPrometheus: z.boolean(),
+  /** How each cluster and its metrics are reached, in the order of the configuration. */
   clusters: z.array(
-    z.object({ name: z.string(), context: z.string(), kubeconfig: z.string().optional() }),
+    z.object({
+      name: z.string(),
+      context: z.string(),
+      kubeconfig: z.string().optional(),
+      prometheus: z.string().optional(),
+    }),
   ),
   /** The ingress gateways, and their hosts that lead to no service of the stack itself. */
   ingress: z.object({ gateway: z.string(), freeHosts: z.array(z.string()) }).optional(),
@@ -47,7 +54,7 @@ export type MeshStack = z.output<typeof outputs> & {
 
 /** Tells other stacks about the mesh; nothing of it is secret. */
 export function describeMesh(
-  { mesh, clusters, ingress, services }: Settings,
+  { mesh, clusters, ingress, services, ownPrometheus }: Settings,
   gateway: string | undefined,
 ): MeshOutput {
   const taken = services.flatMap(({ ingressHosts }) => ingressHosts);
@@ -55,10 +62,12 @@ export function describeMesh(
     trustDomain: mesh.trustDomain,
     clusterDomain: mesh.clusterDomain,
     env: mesh.env,
-    clusters: clusters.map(({ name, context, kubeconfig }) => ({
+    ownPrometheus,
+    clusters: clusters.map(({ name, context, kubeconfig, prometheus }) => ({
       name,
       context,
       ...(kubeconfig !== undefined && { kubeconfig }),
+      ...(prometheus !== undefined && { prometheus }),
     })),
     ...(ingress &&
       gateway !== undefined && {

@@ -101,6 +101,7 @@ describe("mesh and services as two stacks", () => {
       trustDomain: "cluster.local",
       clusterDomain: "cluster.local",
       env: "prod",
+      ownPrometheus: false,
       clusters: ["a", "b"].map((letter) => ({
         name: `cluster-${letter}`,
         context: `prod-${letter}`,
@@ -167,8 +168,13 @@ describe("the configuration of a stack with services in another stack's mesh", (
         trustDomain: "example.org",
         clusterDomain: "cluster.local",
         env: "prod",
+        ownPrometheus: true,
         clusters: [
-          { ...cluster("a"), kubeconfig: "/of/the/mesh/stack" },
+          {
+            ...cluster("a"),
+            kubeconfig: "/of/the/mesh/stack",
+            prometheus: "https://a.example.com",
+          },
           { ...cluster("b"), kubeconfig: "/of/the/mesh/stack" },
         ],
         ingress: {
@@ -280,12 +286,39 @@ describe("the configuration of a stack with services in another stack's mesh", (
     ]);
   });
 
+  it("leads to the same metrics as the mesh's stack", () => {
+    const { settings } = parse();
+    expect(settings?.ownPrometheus).toBe(true);
+    expect(settings?.clusters.map(({ prometheus }) => prometheus)).toEqual([
+      "https://a.example.com",
+      undefined,
+    ]);
+  });
+
   it("may name contexts on this machine alone: no other cluster asks there", () => {
     mesh = {
       ...mesh,
       mesh: { ...mesh.mesh, clusters: [{ name: "cluster-a", context: "local" }] },
     };
     expect(lines({})).toEqual([]);
+  });
+});
+
+describe("what a stack says of its mesh", () => {
+  it("names each cluster's Prometheus: its own, or the one it is configured with", () => {
+    const raw = rawConfig();
+    const [first, ...others] = raw.clusters;
+    const prometheus = "https://prometheus.example.com";
+    const { settings } = parseConfig({
+      ...raw,
+      clusters: [{ ...first, prometheus }, ...others],
+      monitoring: { mode: "prometheus" },
+    });
+    if (!settings || "meshStack" in settings) throw new Error("it is no mesh");
+    expect(describeMesh(settings, undefined)).toMatchObject({
+      ownPrometheus: true,
+      clusters: [{ prometheus }, expect.not.objectContaining({ prometheus })],
+    });
   });
 });
 
