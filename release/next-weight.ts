@@ -1,7 +1,7 @@
 import type { MeshCluster } from "../fleet/cluster.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
 import { deployedIn } from "./fleet.ts";
-import { weightsOf } from "./observer.ts";
+import { phaseWeights } from "./observer.ts";
 
 /**
  * The weight that all clusters serve, and that of the phase after it.
@@ -21,7 +21,7 @@ export async function nextWeight(
   }
   const found = deployed.map((cluster) => ({
     name: cluster.name,
-    weights: weightsOf(settings, cluster),
+    weights: phaseWeights(settings, cluster),
   }));
   const weights = [...new Set(found.flatMap((each) => each.weights))];
   const [now = 0] = weights;

@@ -34,6 +34,16 @@ export function weightsOf(settings: ReleaseSettings, { name, routes }: DeployedC
   });
 }
 
+/**
+ * The weights by which a cluster's phase is known: none of a cluster in quarantine, which has 0 in every
+ * phase; one that has another weight all the same is not left out.
+ */
+export function phaseWeights(settings: ReleaseSettings, cluster: DeployedCluster): number[] {
+  const weights = weightsOf(settings, cluster);
+  const apart = settings.quarantine.includes(cluster.name) && weights.every((each) => each === 0);
+  return apart ? [] : weights;
+}
+
 /** Sees what a rollout is decided from. */
 export class Observer {
   readonly #settings: ReleaseSettings;
@@ -59,7 +69,7 @@ export class Observer {
     const deployed = await this.#deployed();
     const clusters = deployed.map((cluster) =>
       cluster.unreachable === undefined
-        ? { name: cluster.name, weights: weightsOf(this.#settings, cluster) }
+        ? { name: cluster.name, weights: phaseWeights(this.#settings, cluster) }
         : { name: cluster.name, weights: [], unreachable: cluster.unreachable },
     );
     const weight = Math.max(0, ...clusters.flatMap(({ weights }) => weights));
@@ -82,9 +92,12 @@ export class Observer {
 
   /** What all gates say in all clusters. */
   async verdicts(weight: number, since: number, now: number): Promise<readonly GateVerdict[]> {
-    const { phases, rollout, clusters } = this.#settings;
+    const { phases, rollout, clusters, quarantine } = this.#settings;
     if (weight === 0 && rollout.trial === undefined) return [];
-    const gates = gatesOf(rollout.gates);
+    // Clients in quarantine send the canary nothing, so no cluster's share is the weight.
+    const gates = gatesOf(rollout.gates).filter(
+      ({ kind }) => kind !== "share" || quarantine.length === 0,
+    );
     const services = judgedServices(this.#settings);
     const confidence = confidenceOf(rollout.gates, {
       phases: phases.length + (rollout.trial === undefined ? 0 : 1),
