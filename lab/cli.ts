@@ -79,7 +79,15 @@ async function demo(settings: LabSettings): Promise<void> {
       new MeshCluster({ name, context: name, kubeconfig: labPaths(settings).kubeconfig }),
   );
   const pulumi = new PulumiCli(settings.root, labEnvironment(settings), labStack);
-  const problems = await runDemo(clusters, pulumi, path.join(settings.dir, "demo.json"));
+  const problems = await runDemo(
+    clusters,
+    pulumi,
+    { env: labEnvironment(settings), stack: labStack },
+    {
+      facts: path.join(settings.dir, "demo.json"),
+      events: path.join(settings.dir, "rollout.jsonl"),
+    },
+  );
   for (const problem of problems) console.error(`problem: ${problem}`);
   if (problems.length > 0) process.exitCode = 1;
 }

@@ -96,6 +96,12 @@ export function phase(release: string, weight: number, now: number, begun = weig
 
 const lines = (verdicts: readonly Verdict[]) => verdicts.map(({ text }) => text).join("; ");
 
+/** What is waited for, short: all of it is in the look. */
+function firstOf([first, ...others]: readonly Verdict[]): string {
+  const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
+  return `${first?.text ?? ""}${more}`;
+}
+
 /**
  * The next step of a rollout, from what is remembered and what is seen. It raises only if all clusters
  * answer, serve the same, and pass all gates; what speaks for a rollback counts before all else, a pause too.
@@ -185,7 +191,7 @@ function blind(
     step:
       now - blindSince >= noDataLimitMs
         ? { do: "roll-back", reason: `no data for ${minutes} minutes: ${lines(silent)}` }
-        : { do: "wait", for: waiting, reason: lines(silent) },
+        : { do: "wait", for: waiting, reason: firstOf(silent) },
   };
 }
 
@@ -228,7 +234,7 @@ function judged(progress: Progress, weight: number, look: Look, plan: Plan, now:
   if (unsure.length > 0) {
     return -left >= noDataLimitMs
       ? decide({ do: "roll-back", reason: `too few requests: ${lines(unsure)}` })
-      : wait("samples", lines(unsure));
+      : wait("samples", firstOf(unsure));
   }
   if (look.paused !== undefined) return wait("paused", look.paused);
 

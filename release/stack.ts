@@ -137,7 +137,7 @@ export class ReleaseStack {
     message: string,
     onOutput: (text: string) => void = (text) => process.stdout.write(text),
   ): Promise<void> {
-    const options = { message, color: "never" as const, onOutput };
+    const options = { message, color: "never" as const, onOutput, suppressOutputs: true };
     try {
       await this.#stack.up(options);
     } catch (error) {

@@ -9,12 +9,10 @@ import { userService } from "../mesh/user-service.ts";
 import type { PulumiCli } from "../pulumi.ts";
 import { headerChecks, serviceEntryChecks, type Check } from "./checks.ts";
 import { loadFromOutside, loadInMesh, type LoadClient } from "./load.ts";
-import { runPhase, type PhaseReport } from "./phase.ts";
-import { heading, printChecks, printPhase, printProblems } from "./print.ts";
+import type { PhaseReport } from "./phase.ts";
+import { runRollback, runRollout, type ReleaseCommand } from "./rollout.ts";
+import { heading, printChecks, printProblems } from "./print.ts";
 import { differences, recorded, recordRouting } from "./routing-record.ts";
-
-/** The weights of the release, in order; the last one takes everything back. */
-const PHASES = [10, 30, 100] as const;
 
 /** The part of the stack's outputs that the demo uses. */
 const stackOutputs = z.looseObject({
@@ -62,22 +60,16 @@ async function install(pulumi: PulumiCli): Promise<number> {
 }
 
 async function release(
-  pulumi: PulumiCli,
+  command: ReleaseCommand,
   clusters: readonly MeshCluster[],
   clients: readonly LoadClient[],
-): Promise<Pick<DemoReport, "phases" | "rollbackDifferences">> {
+  eventsFile: string,
+): Promise<Pick<DemoReport, "phases" | "rollbackDifferences" | "problems">> {
   const before = await recordRouting(clusters);
-  const phases: PhaseReport[] = [];
-  for (const weight of [...PHASES, 0]) {
-    heading(
-      weight === 0
-        ? "rollback to 0 %: pulumi config set weight 0 && pulumi up"
-        : `phase ${weight} %: pulumi config set weight ${weight} && pulumi up`,
-    );
-    const report = await runPhase(weight, pulumi, clusters, clients);
-    printPhase(report);
-    phases.push(report);
-  }
+  heading(`release: npm run release -- rollout --stack ${command.stack}`);
+  const { phases, problems } = await runRollout(command, clusters, clients, eventsFile);
+  heading(`rollback: npm run release -- rollback --stack ${command.stack} --to zero`);
+  const back = await runRollback(command, clusters, clients);
   const rollbackDifferences = differences(before, await recordRouting(clusters));
   console.log(
     rollbackDifferences.length === 0
@@ -85,19 +77,28 @@ async function release(
       : `routing is not what it was before the release:`,
   );
   printProblems(rollbackDifferences);
-  return { phases, rollbackDifferences };
+  return { phases: [...phases, back], rollbackDifferences, problems };
+}
+
+/** The files that a demo writes. */
+export interface DemoFiles {
+  /** What it has seen, as JSON. */
+  readonly facts: string;
+  /** The events of the rollout. */
+  readonly events: string;
 }
 
 /**
  * Releases user-service 0 → 10 → 30 → 100 → 0 % on running clusters, under load, and measures every
- * step. Prints what it sees and writes it to `reportPath`.
+ * step. Prints what it sees and writes it to `files`.
  *
  * @returns everything that is wrong; empty if all is well
  */
 export async function runDemo(
   clusters: readonly MeshCluster[],
   pulumi: PulumiCli,
-  reportPath: string,
+  command: ReleaseCommand,
+  files: DemoFiles,
 ): Promise<readonly string[]> {
   const started = Date.now();
   heading("install: pulumi up at weight 0");
@@ -112,7 +113,7 @@ export async function runDemo(
   const clients = await startClients(clusters, pulumi);
   let outcome;
   try {
-    outcome = await release(pulumi, clusters, clients);
+    outcome = await release(command, clusters, clients, files.events);
   } finally {
     await Promise.all([
       ...clients.map((client) => client.stop()),
@@ -122,6 +123,7 @@ export async function runDemo(
   const answers = clients.flatMap((client) => client.answers);
   const problems = [
     ...checks.filter(({ ok }) => !ok).map(({ what, seen }) => `${what}: ${seen}`),
+    ...outcome.problems,
     ...outcome.phases.flatMap((phase) => phase.problems),
     ...outcome.rollbackDifferences,
   ];
@@ -135,7 +137,7 @@ export async function runDemo(
     failedRequests: answers.filter(({ failure }) => failure !== undefined).length,
     problems,
   };
-  await writeFile(reportPath, `${JSON.stringify(report, undefined, 2)}\n`);
+  await writeFile(files.facts, `${JSON.stringify(report, undefined, 2)}\n`);
   heading(
     `${problems.length === 0 ? "all is well" : `${problems.length} problems`}: ` +
       `${report.requests} requests, ${report.failedRequests} failed, ${report.seconds.toFixed(0)} s`,

@@ -6,7 +6,7 @@ import type { Answer } from "./answers.ts";
 import { contradicts, SHOWN_Z, wilson, type Interval } from "./interval.ts";
 import type { LoadClient } from "./load.ts";
 
-/** Answers that a share is computed from, for each client. */
+/** Answers that a share is computed from at least, for each client. */
 const SAMPLES = 400;
 /** A request that was on its way when the last Envoy switched is answered within this time, in ms. */
 const IN_FLIGHT_MS = 500;
@@ -22,16 +22,16 @@ export interface Share {
   readonly interval: Interval;
   /** Answers by the cluster that they came from. */
   readonly from: Readonly<Record<string, number>>;
-  /** Whether the share can come from the configured weight. */
+  /** Whether the share can come from the configured weight, and there are enough answers to tell. */
   readonly ok: boolean;
 }
 
-/** The weight at each place between the config and the wire, in one cluster. */
+/** The weight at each place on its way to the wire, in one cluster. */
 export interface ClusterWeights {
   readonly cluster: string;
-  readonly config: number;
+  readonly weight: number;
   readonly apiServer: number;
-  /** Envoys that have a route for the service, and how many of them serve the configured weight. */
+  /** Envoys that have a route for the service, and how many of them serve the weight. */
   readonly envoys: number;
   readonly serving: number;
   /** When the cluster's last Envoy switched. */
@@ -49,8 +49,6 @@ export async function serviceRoutes(clusters: readonly MeshCluster[]): Promise<E
 
 /**
  * Waits until every Envoy serves the weight, and says what each place of each cluster has.
- *
- * @param weight as the stack's config has it
  */
 export async function confirmWeights(
   clusters: readonly MeshCluster[],
@@ -77,7 +75,7 @@ export async function confirmWeights(
       const own = routes.filter((each) => each.cluster === cluster.name);
       return {
         cluster: cluster.name,
-        config: weight,
+        weight,
         apiServer: await weightInApiServer(cluster),
         envoys: own.length,
         serving: own.filter((each) => canaryWeight(each) === weight).length,
@@ -98,8 +96,14 @@ function share(client: string, answers: readonly Answer[], weight: number): Shar
     canary: (100 * canary) / Math.max(1, served.length),
     interval: wilson(canary, served.length, SHOWN_Z),
     from,
-    ok: !contradicts(canary, served.length, weight),
+    ok: served.length >= SAMPLES && !contradicts(canary, served.length, weight),
   };
+}
+
+/** The answers to requests that were routed after a moment. */
+function routedAfter(client: LoadClient, since: Date): readonly Answer[] {
+  const from = since.getTime() + IN_FLIGHT_MS;
+  return client.answers.filter(({ at }) => at > from);
 }
 
 /** Waits for enough answers that were routed after `since`, and gives each client's share of the canary. */
@@ -108,8 +112,7 @@ export async function measureShares(
   since: Date,
   weight: number,
 ): Promise<Share[]> {
-  const from = since.getTime() + IN_FLIGHT_MS;
-  const after = (client: LoadClient): Answer[] => client.answers.filter(({ at }) => at > from);
+  const after = (client: LoadClient) => routedAfter(client, since);
   await until(
     `${SAMPLES} answers for each client`,
     () => {
@@ -120,4 +123,28 @@ export async function measureShares(
     { timeoutMs: 120_000, everyMs: 250 },
   );
   return clients.map((client) => share(client.name, after(client), weight));
+}
+
+/** Each client's share of the canary in all answers between two moments, when the last of them is known. */
+export async function sharesBetween(
+  clients: readonly LoadClient[],
+  since: Date,
+  end: Date,
+  weight: number,
+): Promise<Share[]> {
+  await until(
+    `every answer up to ${end.toISOString()}`,
+    () => {
+      const late = clients.filter(({ answers }) => (answers.at(-1)?.at ?? 0) < end.getTime());
+      if (late.length > 0) throw new Error(late.map(({ name }) => name).join(", "));
+    },
+    { timeoutMs: SWITCH_TIMEOUT_MS, everyMs: 100 },
+  );
+  return clients.map((client) =>
+    share(
+      client.name,
+      routedAfter(client, since).filter(({ at }) => at <= end.getTime()),
+      weight,
+    ),
+  );
 }

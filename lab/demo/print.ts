@@ -1,7 +1,7 @@
 import { textTable } from "../../lib/table.ts";
 import type { Check } from "./checks.ts";
 import type { ClusterWeights, Share } from "./measure.ts";
-import type { PhaseReport } from "./phase.ts";
+import type { InForce, PhaseReport } from "./phase.ts";
 
 /** Prints a line that begins a part of the demo. */
 export function heading(text: string): void {
@@ -13,14 +13,9 @@ function mark(ok: boolean): string {
 }
 
 function weightsTable(clusters: readonly ClusterWeights[]): string {
-  const table = textTable(["cluster", "config", "API server", "Envoys"]);
-  for (const { cluster, config, apiServer, serving, envoys } of clusters) {
-    table.push([
-      cluster,
-      `${config} %`,
-      `${apiServer} %`,
-      `${config} % in ${serving} of ${envoys}`,
-    ]);
+  const table = textTable(["cluster", "API server", "Envoys"]);
+  for (const { cluster, weight, apiServer, serving, envoys } of clusters) {
+    table.push([cluster, `${apiServer} %`, `${weight} % in ${serving} of ${envoys}`]);
   }
   return table.toString();
 }
@@ -50,14 +45,14 @@ function sharesTable(shares: readonly Share[], weight: number): string {
   return table.toString();
 }
 
+/** Prints where a weight is in force. */
+export function printInForce({ clusters, spreadMilliseconds }: InForce): void {
+  console.log(`the last cluster's Envoys switched ${spreadMilliseconds} ms after the first's`);
+  console.log(weightsTable(clusters));
+}
+
 /** Prints what one weight led to. */
 export function printPhase(report: PhaseReport): void {
-  console.log(
-    `preview ${report.previewSeconds.toFixed(1)} s, up ${report.upSeconds.toFixed(1)} s; ` +
-      `the last cluster's Envoys switched ${report.spreadMilliseconds} ms after the first's`,
-  );
-  for (const step of report.announced) console.log(`  ${step}`);
-  console.log(weightsTable(report.clusters));
   console.log(sharesTable(report.shares, report.weight));
   console.log(`failed requests: ${report.failures.length}`);
   printProblems(report.problems);
