@@ -38,6 +38,30 @@ function risen(selector: string, seconds: number): string {
   return `((${now} - last_over_time(${selector}[${LOOKBACK}] offset ${seconds}s)) >= 0) or ${now}`;
 }
 
+/**
+ * The part of a stretch of time of which a Prometheus has samples. One that was restarted without what it
+ * had knows no value before, from which a counter has risen.
+ *
+ * @param settleMs time in which it reads every target
+ */
+export async function withSamples(
+  metrics: Metrics,
+  counted: Counted,
+  settleMs: number,
+): Promise<Counted> {
+  const up = `up{cluster="${counted.cluster}"}`;
+  const [before] = await metrics.query(
+    `count(last_over_time(${up}[${LOOKBACK}] offset ${counted.seconds}s))`,
+    counted.until,
+  );
+  if (before) return counted;
+  const [age] = await metrics.query(
+    `time() - min(min_over_time(timestamp(${up})[${counted.seconds}s:5s]))`,
+    counted.until,
+  );
+  return { ...counted, seconds: Math.floor((age?.value ?? 0) - settleMs / 1000) };
+}
+
 function selector(metric: string, { cluster, host }: Counted, more = ""): string {
   return `${metric}{reporter="destination",destination_cluster="${cluster}",destination_service="${host}"${more}}`;
 }
@@ -79,6 +103,7 @@ export async function countRequests(
   within: string,
 ): Promise<Readonly<Record<string, VersionCounts>>> {
   const withinMs = durationMs(within);
+  if (counted.seconds < 1) return {};
   const [requests, buckets] = await Promise.all([
     metrics.query(requestsQuery(counted), counted.until),
     metrics.query(latencyQuery(counted, withinMs), counted.until),
@@ -118,6 +143,7 @@ export async function countQuery(
   counted: Counted,
   version: string,
 ): Promise<Count> {
+  if (counted.seconds < 1) return { hits: 0, trials: 0 };
   const [hits, trials] = await Promise.all(
     [bad, all].map(async (template) => {
       const samples = await metrics.query(filledIn(template, counted, version), counted.until);

@@ -1,6 +1,13 @@
 import { explain } from "../../fleet/explain.ts";
 import type { Gates } from "../../stacks/schema.ts";
-import { countQuery, countRequests, shareCounts, type Counted, type Metrics } from "./queries.ts";
+import {
+  countQuery,
+  countRequests,
+  shareCounts,
+  withSamples,
+  type Counted,
+  type Metrics,
+} from "./queries.ts";
 import type { Gate, Reading } from "./verdict.ts";
 
 /** A service whose canary is judged. */
@@ -64,9 +71,17 @@ export async function readings(
       ? { ...during, until: new Date(phase.since), seconds: Math.ceil(phase.beforeMs / 1000) }
       : during;
   const { within } = config.latency;
-  const standard = once(() => countRequests(metrics, during, [canary, stable], within));
-  const compared = once(() =>
-    ofStable === during ? standard() : countRequests(metrics, ofStable, [stable], within),
+  const known = once(() => withSamples(metrics, during, phase.settleMs));
+  const knownOfStable = once(() =>
+    ofStable === during ? known() : withSamples(metrics, ofStable, phase.settleMs),
+  );
+  const standard = once(async () =>
+    countRequests(metrics, await known(), [canary, stable], within),
+  );
+  const compared = once(async () =>
+    ofStable === during
+      ? standard()
+      : countRequests(metrics, await knownOfStable(), [stable], within),
   );
   return Promise.all(
     wanted.map(async (gate) => {
@@ -74,8 +89,8 @@ export async function readings(
         const query = config.queries.find(({ name }) => name === gate.name);
         if (query) {
           const [own, other] = await Promise.all([
-            countQuery(metrics, query, during, canary),
-            countQuery(metrics, query, ofStable, stable),
+            countQuery(metrics, query, await known(), canary),
+            countQuery(metrics, query, await knownOfStable(), stable),
           ]);
           return reading(gate, { counts: { canary: own, stable: other } });
         }

@@ -44,6 +44,11 @@ class Fake implements Metrics {
   }
 }
 
+/** A Prometheus that has samples of all the time, and one that has them of the last minutes only. */
+const hasAll = [["count(last_over_time(up", [{ labels: {}, value: 20 }]]] as const;
+const hasSome = (seconds: number) =>
+  [["time() - min(min_over_time(timestamp(up", [{ labels: {}, value: seconds }]]] as const;
+
 const requests = (version: string, code: string, value: number): Sample => ({
   labels: { destination_version: version, response_code: code },
   value,
@@ -52,8 +57,9 @@ const bucket = (version: string, le: string, value: number): Sample => ({
   labels: { destination_version: version, le },
   value,
 });
-const full = () =>
+const full = (known: readonly (readonly [string, readonly Sample[]])[] = hasAll) =>
   new Fake([
+    ...known,
     [
       "istio_requests_total",
       [
@@ -92,7 +98,9 @@ describe("readings", () => {
   it("asks for the cluster's own requests since the weight has settled", async () => {
     const fake = full();
     await readings("cluster-b", fake, judged, settings, phase);
-    const [asked] = fake.asked;
+    const asked = fake.asked.find(({ promql }) =>
+      promql.startsWith("sum by (destination_version, response"),
+    );
     const series =
       'istio_requests_total{reporter="destination",destination_cluster="cluster-b",destination_service="user-service.user.svc.cluster.local"}';
     expect(asked?.promql).toBe(
@@ -109,7 +117,24 @@ describe("readings", () => {
     await readings("cluster-b", fake, judged, settings, { ...phase, weight: 100 });
     const earlier = fake.asked.filter(({ at }) => at?.getTime() === T0);
     expect(earlier.length).toBeGreaterThan(0);
-    expect(earlier.every(({ promql }) => promql.includes("[600s]"))).toBe(true);
+    expect(earlier.every(({ promql }) => /\[600s\]|offset 600s/.test(promql))).toBe(true);
+  });
+
+  it("counts from when a Prometheus knows every counter again that has lost what it had", async () => {
+    const fake = full(hasSome(100.4));
+    const found = await readings("cluster-b", fake, judged, settings, phase);
+    expect(found.map(({ counts }) => counts?.canary.trials)).toEqual([100, 100, 1000, 50]);
+    const counted = fake.asked.filter(({ promql }) => promql.includes("istio_requests_total"));
+    expect(counted).toHaveLength(1);
+    expect(counted[0]?.promql).toContain("offset 70s)");
+    expect(counted[0]?.promql).not.toContain("300s");
+  });
+
+  it("counts nothing until it does", async () => {
+    const fake = full(hasSome(20));
+    const found = await readings("cluster-b", fake, judged, settings, phase);
+    expect(found.map(({ counts }) => counts?.canary.trials)).toEqual([0, 0, 0, 0]);
+    expect(fake.asked.every(({ promql }) => promql.includes("up{"))).toBe(true);
   });
 
   it("counts nothing yet until the weight has settled, and no share at weight 0", async () => {
