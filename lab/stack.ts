@@ -51,13 +51,9 @@ function labConfig(settings: LabSettings, charts: string): Record<string, unknow
         namespace: userService.namespace,
         port: 8080,
         timeout: "10s",
-        // Istio's echo server closes idle connections, now and then just as a request comes in: its
-        // sidecar then answers 503. It costs the tests the sight of any 503 that a second try mends.
-        retries: { on: "connect-failure,refused-stream,unavailable,cancelled,503" },
         stable: version(userService.stable),
         canary: version(userService.canary),
         args: ["--port=8080", "--version=$(SERVICE_VERSION)", "--cluster=$(CLUSTER_NAME)"],
-        healthPath: "/",
         resources: small,
         matches: [{ header: { "x-canary": "true" } }, { cookie: { canary: "always" } }],
       },

@@ -12,7 +12,7 @@ export interface Answer {
 /** The last line that curl writes for each request: HTTP status, exit code and error text. */
 export const CURL_WRITE_OUT = "\\n#%{http_code} %{exitcode} %{errormsg}\\n";
 
-/** Puts the lines of Istio's echo server, and of {@link CURL_WRITE_OUT}, together to answers. */
+/** Puts the lines of the service, and of {@link CURL_WRITE_OUT}, together to answers. */
 export class AnswerParser {
   #version: string | undefined;
   #cluster: string | undefined;

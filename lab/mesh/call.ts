@@ -5,7 +5,7 @@ import { podKey, type MeshCluster } from "../../fleet/cluster.ts";
 /** What the service answered to one call. */
 export interface CallResult {
   readonly status: number;
-  /** Version and cluster of the pod that answered, if Istio's echo server did. */
+  /** Version and cluster of the pod that answered, if the service did. */
   readonly version: string | undefined;
   readonly cluster: string | undefined;
   readonly body: string;

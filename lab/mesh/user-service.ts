@@ -4,7 +4,7 @@ import { splitOf } from "../../lib/deployed.ts";
 
 import type { MeshCluster } from "../../fleet/cluster.ts";
 
-/** The service that the lab releases: Istio's echo server as two versions. */
+/** The service that the lab releases: an echo server as two versions. */
 export const userService = {
   name: "user-service",
   namespace: "user",

@@ -12,6 +12,7 @@ export interface Ingredients {
   readonly envoy: Artifact;
   readonly istio: GoBuild;
   readonly monitoring: GoBuild;
+  readonly echo: GoBuild;
 }
 
 /** User that Istio's images run as, and whose traffic the sidecar does not catch. */
@@ -27,8 +28,17 @@ export const MONITORING_IMAGES = {
   kubeStateMetrics: "docker.io/lab/kube-state-metrics:2",
 };
 
+/** Faulty versions of the user-service, by tag: only in one cluster, where a mean over all would hide it. */
+const FAULTY_VERSIONS: Readonly<Record<string, readonly string[]>> = {
+  "v2-failing": ["--faults-in=cluster-b", "--fail-percent=5"],
+  "v2-slow": ["--faults-in=cluster-b", "--slow-percent=20", "--slow-by=700ms"],
+};
+
 /** Every image of the lab, given the root folder of the artifacts and Istio's source. */
-function labImages({ base, envoy, istio, monitoring }: Ingredients, istioSource: string): Image[] {
+function labImages(
+  { base, envoy, istio, monitoring, echo }: Ingredients,
+  istioSource: string,
+): Image[] {
   const root: Layer = { tar: join(base.directory, "root.tar") };
   const program = (name: string, { built } = istio) => ({
     source: join(built.directory, name),
@@ -39,6 +49,13 @@ function labImages({ base, envoy, istio, monitoring }: Ingredients, istioSource:
     refs: [ref],
     layers: [single(name, monitoring)],
     entrypoint: [`/usr/local/bin/${name}`],
+    user: LAB_USER,
+  });
+  const echoServer = single("echo", echo);
+  const userService = (tags: readonly string[], faults: readonly string[] = []): Image => ({
+    refs: tags.map((tag) => `docker.io/lab/user-service:${tag}`),
+    layers: [echoServer],
+    entrypoint: ["/usr/local/bin/echo", ...faults],
     user: LAB_USER,
   });
   return [
@@ -53,12 +70,8 @@ function labImages({ base, envoy, istio, monitoring }: Ingredients, istioSource:
       layers: [single("coredns")],
       entrypoint: ["/usr/local/bin/coredns"],
     },
-    {
-      refs: ["docker.io/lab/user-service:v1", "docker.io/lab/user-service:v2"],
-      layers: [single("server")],
-      entrypoint: ["/usr/local/bin/server"],
-      user: LAB_USER,
-    },
+    userService(["v1", "v2"]),
+    ...Object.entries(FAULTY_VERSIONS).map(([tag, faults]) => userService([tag], faults)),
     {
       refs: ["docker.io/lab/client:1"],
       layers: [root],
@@ -97,8 +110,8 @@ function labImages({ base, envoy, istio, monitoring }: Ingredients, istioSource:
 
 /** The images in one docker-archive, so that what they share is in it once. */
 export function imageArchive(cacheDir: string, ingredients: Ingredients): Artifact {
-  const { base, envoy, istio, monitoring } = ingredients;
-  const keys = [base.key, envoy.key, istio.built.key, monitoring.built.key];
+  const { base, envoy, istio, monitoring, echo } = ingredients;
+  const keys = [base.key, envoy.key, ...[istio, monitoring, echo].map(({ built }) => built.key)];
   return artifact(cacheDir, "images", [keys, labImages(ingredients, "")]);
 }
 

@@ -23,7 +23,7 @@ export interface Toolchain {
 
 /** Tasks that install or build what is missing; to be run concurrently. */
 export function toolchainSteps(cacheDir: string): ListrTask[] {
-  const { pulumi, kubernetes, istio, monitoring, bin, base, envoyBinary, istioCharts, images } =
+  const { pulumi, kubernetes, istio, monitoring, bin, istioCharts, images, ingredients } =
     parts(cacheDir);
   // Compiling keeps all cores busy, so builds follow one another; the network works alongside.
   const fetchPulumi = downloadStep(cacheDir, pulumi, []);
@@ -34,9 +34,10 @@ export function toolchainSteps(cacheDir: string): ListrTask[] {
   const buildKubernetes = buildStep(cacheDir, kubernetes, [fetchKubernetes, buildPulumi]);
   const buildIstio = buildStep(cacheDir, istio, [fetchIstio, buildKubernetes]);
   const buildMonitoring = buildStep(cacheDir, monitoring, [fetchMonitoring, buildIstio]);
-  const makeBase = baseImageStep(base);
-  const fetchEnvoy = envoyStep(envoyBinary);
-  const ingredients = { base, envoy: envoyBinary, istio, monitoring };
+  // It is made of Go's own library, so there is nothing to download.
+  const buildEcho = buildStep(cacheDir, ingredients.echo, [buildMonitoring]);
+  const makeBase = baseImageStep(ingredients.base);
+  const fetchEnvoy = envoyStep(ingredients.envoy);
   const steps: Step[] = [
     debianPackages,
     makeBase,
@@ -49,8 +50,12 @@ export function toolchainSteps(cacheDir: string): ListrTask[] {
     buildKubernetes,
     buildIstio,
     buildMonitoring,
+    buildEcho,
     chartsStep(istioCharts, cacheDir, istio, [buildIstio]),
-    imagesStep(images, cacheDir, ingredients, [makeBase, fetchEnvoy, buildMonitoring]),
+    imagesStep(images, cacheDir, ingredients, [
+      ...[makeBase, fetchEnvoy],
+      ...[buildIstio, buildMonitoring, buildEcho],
+    ]),
     linkStep(
       bin,
       [pulumi, kubernetes, istio, monitoring],
@@ -62,7 +67,7 @@ export function toolchainSteps(cacheDir: string): ListrTask[] {
 
 /** What toolchainSteps() has made. Throws, with the names of what is missing, when it has not. */
 export function toolchain(cacheDir: string): Toolchain {
-  const { istio, monitoring, bin, base, envoyBinary, istioCharts, images } = parts(cacheDir);
+  const { bin, istioCharts, images, ingredients } = parts(cacheDir);
   const unbuilt = [bin, istioCharts, images].filter((made) => !isBuilt(made));
   const missing = [...missingPackages(), ...unbuilt.map(({ name }) => name)];
   if (missing.length > 0) {
@@ -71,12 +76,7 @@ export function toolchain(cacheDir: string): Toolchain {
   return {
     bin: bin.directory,
     charts: istioCharts.directory,
-    images: [
-      {
-        refs: imageRefs({ base, envoy: envoyBinary, istio, monitoring }),
-        archive: archiveFile(images),
-      },
-    ],
+    images: [{ refs: imageRefs(ingredients), archive: archiveFile(images) }],
   };
 }
 
@@ -118,7 +118,6 @@ function parts(cacheDir: string) {
       pause: "pause",
       "pilot-agent": "pilot-agent",
       "pilot-discovery": "pilot-discovery",
-      server: "server",
     },
     variables: {
       "istio.io/istio/pkg/version.buildVersion": ISTIO_VERSION,
@@ -137,22 +136,28 @@ function parts(cacheDir: string) {
     // Without the APIs of all clouds.
     tags: ["remove_all_sd", "enable_kubernetes_sd"],
   });
-  const base = baseImage(cacheDir);
-  const envoyBinary = envoy(cacheDir);
+  const echo = goBuild(cacheDir, { name: "echo", packages: ["."], programs: { echo: "echo" } });
+  const ingredients = {
+    base: baseImage(cacheDir),
+    envoy: envoy(cacheDir),
+    istio,
+    monitoring,
+    echo,
+  };
   return {
     pulumi,
     kubernetes,
     istio,
     monitoring,
-    base,
-    envoyBinary,
+    ingredients,
+    // Without echo, which would hide the program that every machine has under this name.
     bin: artifact(
       cacheDir,
       "bin",
       [pulumi, kubernetes, istio, monitoring].map(({ built }) => built.key),
     ),
     istioCharts: charts(cacheDir, istio),
-    images: imageArchive(cacheDir, { base, envoy: envoyBinary, istio, monitoring }),
+    images: imageArchive(cacheDir, ingredients),
   };
 }
 

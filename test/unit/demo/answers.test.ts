@@ -7,7 +7,13 @@ function parse(lines: readonly string[]): Answer[] {
   return lines.map((line, at) => parser.line(line, at)).filter((answer) => answer !== undefined);
 }
 
-const served = ["ServiceVersion=v2", "ServicePort=8080", "Cluster=cluster-b", "StatusCode=200", ""];
+const served = [
+  "ServiceVersion=v2",
+  "Cluster=cluster-b",
+  "Hostname=user-service-v2-1",
+  "Method=GET",
+  "",
+];
 
 describe("AnswerParser", () => {
   it("takes version and cluster from the echo server's lines", () => {

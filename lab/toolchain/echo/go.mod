@@ -1,0 +1,3 @@
+module istio-canary/lab/toolchain/echo
+
+go 1.26.0
