@@ -10,8 +10,8 @@ import { AnswerParser, CURL_WRITE_OUT, type Answer } from "./answers.ts";
 
 /** Requests a second of one load client. Four clients share two cores with two clusters. */
 const RATE = 30;
-/** A load client ends by itself after so many requests, whatever happens to the demo: 15 minutes. */
-const MAX_REQUESTS = RATE * 900;
+/** A load client ends by itself after so many seconds, whatever happens to the demo. */
+const MAX_DURATION_SECONDS = 900;
 /** A request that takes longer counts as failed, in seconds; the route's timeout is 10 s. */
 const MAX_SECONDS = 15;
 /** Name of the pod of a load client inside the mesh. */
@@ -28,12 +28,12 @@ export interface LoadClient {
   stop(): Promise<void>;
 }
 
-function curlArgs(url: string, extra: readonly string[] = []): string[] {
+function curlArgs(url: string, rate: number, extra: readonly string[] = []): string[] {
   return [
     ...["--silent", "--no-buffer", "--max-time", String(MAX_SECONDS)],
-    ...["--rate", `${RATE}/s`, "--write-out", CURL_WRITE_OUT],
+    ...["--rate", `${rate}/s`, "--write-out", CURL_WRITE_OUT],
     ...extra,
-    `${url}?request=[1-${MAX_REQUESTS}]`,
+    `${url}?request=[1-${rate * MAX_DURATION_SECONDS}]`,
   ];
 }
 
@@ -57,10 +57,18 @@ function collect(
   return { answers, ended: new Promise((resolve) => lines.once("close", resolve)) };
 }
 
-/** A client with a sidecar, in a cluster of the mesh. */
-export async function loadInMesh(cluster: MeshCluster, url: string): Promise<LoadClient> {
+/**
+ * A client with a sidecar, in a cluster of the mesh.
+ *
+ * @param rate requests a second
+ */
+export async function loadInMesh(
+  cluster: MeshCluster,
+  url: string,
+  rate = RATE,
+): Promise<LoadClient> {
   await deleteClientPod(cluster, POD);
-  const pod = await ensureClientPod(cluster, POD, ["curl", ...curlArgs(url)]);
+  const pod = await ensureClientPod(cluster, POD, ["curl", ...curlArgs(url, rate)]);
   const { namespace, name } = podKey(pod);
   const output = new PassThrough();
   // The client pipes the log and leaves an error of it, such as the abort below, to nobody.
@@ -87,7 +95,7 @@ export async function loadInMesh(cluster: MeshCluster, url: string): Promise<Loa
 /** A client outside the mesh, which comes in through a cluster's ingress gateway. */
 export function loadFromOutside(cluster: string, host: string, address: string): LoadClient {
   const url = `http://${host}/`;
-  const curl = execa("curl", curlArgs(url, ["--resolve", `${host}:80:${address}`]), {
+  const curl = execa("curl", curlArgs(url, RATE, ["--resolve", `${host}:80:${address}`]), {
     stdin: "ignore",
     buffer: false,
     reject: false,
