@@ -5,21 +5,17 @@ import type { MeshCluster } from "./mesh.ts";
 import { durationMs } from "./schema.ts";
 
 /**
- * Sets monitoring up in every cluster, if it is configured. Nothing of it knows a weight, so that a
- * change of weights changes nothing here.
+ * Sets monitoring up in every cluster, if it is configured. Nothing of it knows a service, a
+ * version or a weight: a release changes nothing here, and services of other stacks are seen too.
  */
-export function installMonitoring(settings: Settings, clusters: readonly MeshCluster[]): void {
-  const { monitoring, services } = settings;
+export function installMonitoring(
+  { monitoring }: Settings,
+  clusters: readonly MeshCluster[],
+): void {
   if (!monitoring) return;
   const { window, alerts, thresholds, runbooks, ...args } = monitoring;
   const { latency, ...others } = thresholds;
   const rules = ruleGroups({
-    services: services.map(({ name, namespace, stable, canary }) => ({
-      service: name,
-      namespace,
-      stable: stable.version,
-      canary: canary?.version,
-    })),
     otherClusters: clusters.length - 1,
     thresholds: { ...others, latencyMs: durationMs(latency) },
     window,

@@ -151,7 +151,8 @@ export const schema = {
     examples: [{ confirmWithin: "30s" }],
   }),
   monitoring: key(monitoring.optional(), {
-    description: "Metrics, rules, alerts and dashboards in every cluster.",
+    description:
+      "Metrics, rules, alerts and dashboards in every cluster, for the services of this stack and of all that use its mesh.",
     fallback: "none",
     effect: "Adds them to every cluster, or removes them together with the samples they have.",
     examples: [

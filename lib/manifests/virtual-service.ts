@@ -1,6 +1,7 @@
 import { serviceHost, type ServiceName } from "../names.ts";
 import { shares, type Split } from "../weights.ts";
 import { OWNED, REPLACES } from "./routing-annotations.ts";
+import { versionLabels } from "./version-labels.ts";
 
 /** A request that goes to the canary at any weight, even 0. What is named here must all hold. */
 export interface RequestMatch {
@@ -113,6 +114,7 @@ export function virtualService(args: VirtualServiceArgs) {
     metadata: {
       name: args.service,
       namespace: args.namespace,
+      labels: versionLabels(args),
       annotations: {
         ...OWNED,
         ...(args.replaces !== undefined && { [REPLACES]: args.replaces }),

@@ -2,7 +2,6 @@ import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { load } from "js-yaml";
 import * as z from "zod";
-import type { ServiceName } from "../names.ts";
 
 /** Folder of the rule files, in Prometheus' own format. */
 const RULES = path.join(import.meta.dirname, "..", "..", "monitoring", "rules");
@@ -38,14 +37,7 @@ interface Thresholds {
   readonly certificateDays: number;
 }
 
-/** The versions of a service between which a release moves requests. */
-interface ReleasedService extends ServiceName {
-  readonly stable: string;
-  readonly canary?: string | undefined;
-}
-
 export interface RulesArgs {
-  readonly services: readonly ReleasedService[];
   /** Clusters of the mesh beside the one that the rules are for. */
   readonly otherClusters: number;
   readonly thresholds: Thresholds;
@@ -104,7 +96,7 @@ function configured(written: Rule, { window, alerts, runbooks = "" }: RulesArgs)
 }
 
 /** What the rules in the files take from the configuration, as series. */
-function configurationGroup({ services, thresholds, otherClusters }: RulesArgs): RuleGroup {
+function configurationGroup({ thresholds, otherClusters }: RulesArgs): RuleGroup {
   const values = {
     error_ratio: thresholds.errorPercent / 100,
     errors_times_stable: thresholds.errorsTimesStable,
@@ -115,29 +107,12 @@ function configurationGroup({ services, thresholds, otherClusters }: RulesArgs):
     certificate_seconds: thresholds.certificateDays * 86_400,
     remote_clusters: otherClusters,
   };
-  const versions = services.flatMap(({ service, namespace, stable, canary }) =>
-    [
-      { role: "stable", destination_version: stable },
-      ...(canary === undefined ? [] : [{ role: "canary", destination_version: canary }]),
-    ].map((version) => ({
-      destination_service_name: service,
-      destination_service_namespace: namespace,
-      ...version,
-    })),
-  );
   return {
     name: "istio-canary-configuration",
-    rules: [
-      ...versions.map((labels) => ({
-        record: "istio_canary:version:info",
-        expr: "vector(1)",
-        labels,
-      })),
-      ...Object.entries(values).map(([name, value]) => ({
-        record: "istio_canary:threshold",
-        expr: `vector(${value})`,
-        labels: { name },
-      })),
-    ],
+    rules: Object.entries(values).map(([name, value]) => ({
+      record: "istio_canary:threshold",
+      expr: `vector(${value})`,
+      labels: { name },
+    })),
   };
 }

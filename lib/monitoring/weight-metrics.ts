@@ -1,7 +1,10 @@
+import { VERSION_LABELS } from "../manifests/version-labels.ts";
+
 /**
  * Configuration by which kube-state-metrics serves the weights of VirtualServices as
  * `istio_canary_weight`, one series for each version. Only the last rule counts: it is the one for
- * the service's own host.
+ * the service's own host. The labels `stable_version` and `canary_version` are on those alone that this
+ * program has written.
  */
 export const WEIGHT_METRICS = {
   kind: "CustomResourceStateMetrics",
@@ -17,6 +20,8 @@ export const WEIGHT_METRICS = {
         labelsFromPath: {
           destination_service_name: ["metadata", "name"],
           destination_service_namespace: ["metadata", "namespace"],
+          stable_version: ["metadata", "labels", VERSION_LABELS.stable],
+          canary_version: ["metadata", "labels", VERSION_LABELS.canary],
         },
         metrics: [
           {

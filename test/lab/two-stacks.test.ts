@@ -6,11 +6,13 @@ import { dump, load } from "js-yaml";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { confirmWeight } from "../../fleet/confirm.ts";
+import { Prometheus } from "../../fleet/prometheus.ts";
 import { readRoute } from "../../fleet/read-deployed.ts";
 import { differences, recordRouting } from "../../lab/demo/routing-record.ts";
 import { labEnvironment, labStack } from "../../lab/environment.ts";
 import { userService } from "../../lab/mesh/user-service.ts";
 import { labSettings } from "../../lab/settings.ts";
+import { until } from "../../lib/until.ts";
 import { creationTimes, rolloutTimes } from "./creation-times.ts";
 import { labClusters, labPulumi } from "./lab.ts";
 
@@ -110,6 +112,27 @@ describe("services in the mesh of another stack", () => {
   it("are installed in every cluster", async () => {
     await release.up("two stacks: installation");
     await expectEverywhere(0);
+  });
+
+  it("are known to the mesh's monitoring in every cluster, with their versions", async () => {
+    for (const cluster of clusters) {
+      await until(
+        `the versions of ${order.service} in ${cluster.name}`,
+        async () => {
+          const found = await new Prometheus(cluster).query(
+            `istio_canary:version:info{destination_service_namespace="${order.namespace}"}`,
+          );
+          const versions = found.map(({ labels: { cluster: at, role, ...labels } }) =>
+            [at, labels["destination_service_name"], labels["destination_version"], role].join(" "),
+          );
+          expect(versions.sort()).toEqual([
+            `${cluster.name} ${order.service} v1 stable`,
+            `${cluster.name} ${order.service} v2 canary`,
+          ]);
+        },
+        { timeoutMs: 45_000, everyMs: 1_000 },
+      );
+    }
   });
 
   it("had both versions available in all clusters before any DestinationRule", async () => {

@@ -43,15 +43,33 @@ describe("CanaryRoute", () => {
       "kubernetes:networking.istio.io/v1:VirtualService route-weights",
     ]);
     expect(program.named("route").type).toBe("istio-canary:mesh:CanaryRoute");
-    for (const child of [program.named("route-rule"), program.named("route-weights")]) {
+    const versions = { "istio-canary/stable": "v1", "istio-canary/canary": "v2" };
+    for (const [child, more] of [
+      [program.named("route-rule"), {}],
+      [program.named("route-weights"), { labels: versions }],
+    ] as const) {
       expect(child.provider).toBe("here");
       expect(child.inputs["metadata"]).toEqual({
         name: "user-service",
         namespace: "user",
+        ...more,
         annotations: { "pulumi.com/patchForce": "true" },
       });
       expect(program.waitsFor(child, program.named("before"))).toBe(true);
     }
+  });
+
+  it("names its versions in labels of the VirtualService, by which alerts know them at any weight", async () => {
+    const labels = async (more: Partial<CanaryRouteArgs>) =>
+      ((await specs(more)).program.named("route-weights").inputs["metadata"] as { labels: object })
+        .labels;
+    const both = { "istio-canary/stable": "v1", "istio-canary/canary": "v2" };
+    expect(await labels({})).toEqual(both);
+    expect(await labels({ weight: 0 })).toEqual(both);
+    expect(await labels({ canary: undefined, weight: 0 })).toEqual({
+      "istio-canary/stable": "v1",
+      "istio-canary/canary": "",
+    });
   });
 
   it("is never without its weights because a replacement ends the object that it has just made", async () => {

@@ -9,10 +9,6 @@ import {
 } from "../../../lib/monitoring/rules.ts";
 
 const args: RulesArgs = {
-  services: [
-    { service: "shop", namespace: "user", stable: "v1", canary: "v2" },
-    { service: "search", namespace: "user", stable: "v7" },
-  ],
   otherClusters: 2,
   thresholds: {
     errorPercent: 5,
@@ -31,28 +27,16 @@ const rulesOf = (changes: Partial<RulesArgs> = {}) =>
   ruleGroups({ ...args, ...changes }).flatMap(({ rules }) => rules);
 
 describe("the rules of a cluster", () => {
-  it("know the versions of each service, and no weight", () => {
-    const info = rulesOf().filter(({ record }) => record === "istio_canary:version:info");
-    expect(info.map(({ labels }) => labels)).toEqual([
-      {
-        destination_service_name: "shop",
-        destination_service_namespace: "user",
-        destination_version: "v1",
-        role: "stable",
-      },
-      {
-        destination_service_name: "shop",
-        destination_service_namespace: "user",
-        destination_version: "v2",
-        role: "canary",
-      },
-      {
-        destination_service_name: "search",
-        destination_service_namespace: "user",
-        destination_version: "v7",
-        role: "stable",
-      },
-    ]);
+  it("ask of each cluster which versions its alerts are about", () => {
+    const about = rulesOf({ alerts: {} }).filter(({ expr }) => expr.includes("version:info{"));
+    expect(about.map(({ alert }) => alert)).toEqual(
+      alertNames().filter((name) => name.startsWith("Canary") || name === "ReleaseStuck"),
+    );
+    for (const { alert, expr } of about) {
+      const inCluster =
+        /and on \(cluster, destination_service_namespace, destination_service_name, destination_version\)\s+istio_canary:version:info\{/g;
+      expect(expr.replaceAll(inCluster, ""), alert).not.toContain("version:info");
+    }
   });
 
   it("have every threshold that the files use, and use every one they have", () => {

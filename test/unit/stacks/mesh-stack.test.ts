@@ -52,7 +52,7 @@ describe("mesh and services as two stacks", () => {
   let release: Awaited<ReturnType<typeof run>>;
 
   beforeAll(async () => {
-    const whole = rawConfig();
+    const whole = { ...rawConfig(), monitoring: { mode: "prometheus" } };
     const { services, weight, ...rest } = whole;
     one = await run(whole);
     mesh = await run(rest);
@@ -80,6 +80,27 @@ describe("mesh and services as two stacks", () => {
     expect([...names(mesh), ...names(release)].sort()).toEqual(names(one).sort());
   });
 
+  it("are watched over by the mesh's stack alone, which knows no service: each route names its versions", () => {
+    const monitoring = ({ program }: { program: Recording }) =>
+      program.ofType("istio-canary:mesh:CanaryMonitoring").map(({ name }) => name);
+    expect(monitoring(mesh)).toEqual(["monitoring-cluster-a", "monitoring-cluster-b"]);
+    expect(monitoring(release)).toEqual([]);
+    const configurations = ({ program }: { program: Recording }) =>
+      program
+        .ofType("kubernetes:core/v1:ConfigMap")
+        .filter(({ name }) => name.startsWith("monitoring-"))
+        .map(({ name, inputs }) => [name, inputs]);
+    expect(configurations(mesh).length).toBeGreaterThan(4);
+    expect(configurations(mesh)).toEqual(configurations(one));
+    const routes = release.program.ofType("kubernetes:networking.istio.io/v1:VirtualService");
+    expect(routes.map(({ provider }) => provider).sort()).toEqual(["cluster-a", "cluster-b"]);
+    for (const { inputs } of routes) {
+      expect(inputs["metadata"]).toMatchObject({
+        labels: { "istio-canary/stable": "v1", "istio-canary/canary": "v2" },
+      });
+    }
+  });
+
   it("reach the clusters the same way, by providers that have the clusters' names", () => {
     const providers = ({ program }: { program: Recording }) =>
       program.ofType("pulumi:providers:kubernetes").map(({ name, inputs }) => ({ name, inputs }));
@@ -101,7 +122,7 @@ describe("mesh and services as two stacks", () => {
       trustDomain: "cluster.local",
       clusterDomain: "cluster.local",
       env: "prod",
-      ownPrometheus: false,
+      ownPrometheus: true,
       clusters: ["a", "b"].map((letter) => ({
         name: `cluster-${letter}`,
         context: `prod-${letter}`,

@@ -7,13 +7,13 @@ import { installMonitoring } from "../../../stacks/monitoring.ts";
 import { rawConfig } from "../../helpers/fixtures.ts";
 import { recordProgram } from "../../helpers/mocks.ts";
 
-function parse(monitoring: object | undefined, weight = 10) {
-  return parseConfig({ ...rawConfig({ weight }), ...(monitoring && { monitoring }) });
+function parse(monitoring: object | undefined, config: object = {}) {
+  return parseConfig({ ...rawConfig(), ...config, ...(monitoring && { monitoring }) });
 }
 const problems = (monitoring: object) => parse(monitoring).problems.map(problemLine);
 
-function settings(monitoring: object | undefined, weight?: number): Settings {
-  const { settings: parsed, problems: wrong } = parse(monitoring, weight);
+function settings(monitoring: object | undefined, config?: object): Settings {
+  const { settings: parsed, problems: wrong } = parse(monitoring, config);
   if (!parsed || "meshStack" in parsed) throw new Error(wrong.map(problemLine).join("\n"));
   return parsed;
 }
@@ -87,11 +87,17 @@ describe("monitoring in every cluster", () => {
     expect(await made(settings(undefined))).toEqual([]);
   });
 
-  it("is the same at every weight, so that a preview of a weight shows routes alone", async () => {
-    const at10 = await made(settings({ mode: "prometheus" }, 10));
-    expect(at10.filter((line) => line.includes("Deployment"))).toHaveLength(6);
-    expect(await made(settings({ mode: "prometheus" }, 30))).toEqual(at10);
-    const operator = await made(settings({ mode: "operator" }, 10));
-    expect(await made(settings({ mode: "operator" }, 30))).toEqual(operator);
-  });
+  it.each(["prometheus", "operator"])(
+    "is the same in each state of a release, in mode %s, so that a preview of a step shows services alone",
+    async (mode) => {
+      const [service] = rawConfig().services;
+      const promoted = { ...service, stable: service?.canary, canary: undefined };
+      const at10 = await made(settings({ mode }));
+      expect(at10.filter((line) => line.includes("Deployment"))).toHaveLength(
+        mode === "prometheus" ? 6 : 2,
+      );
+      expect(await made(settings({ mode }, { weight: 30 }))).toEqual(at10);
+      expect(await made(settings({ mode }, { weight: 0, services: [promoted] }))).toEqual(at10);
+    },
+  );
 });

@@ -1,0 +1,48 @@
+import { expect, it } from "vitest";
+import { canaryRouteManifest } from "../../../components/canary-route.ts";
+import { WEIGHT_METRICS } from "../../../lib/monitoring/weight-metrics.ts";
+
+/** The value at a path, as kube-state-metrics finds it: negative indices count from a list's end. */
+function at(value: unknown, path: readonly string[]): unknown {
+  return path.reduce(
+    (found, part) =>
+      Array.isArray(found)
+        ? (found.at(Number(part)) as unknown)
+        : (found as Readonly<Record<string, unknown>> | undefined)?.[part],
+    value,
+  );
+}
+
+it("kube-state-metrics finds in a VirtualService the versions and their weights", () => {
+  const route = canaryRouteManifest({
+    service: "shop",
+    namespace: "user",
+    stable: "v1",
+    canary: "v2",
+    weight: 10,
+    matches: [{ header: { "x-canary": "true" } }],
+  });
+  const [resource] = WEIGHT_METRICS.spec.resources;
+  const [metric] = resource?.metrics ?? [];
+  if (!resource || !metric) throw new Error("it serves nothing");
+  const { group, version, kind } = resource.groupVersionKind;
+  expect(route).toMatchObject({ apiVersion: `${group}/${version}`, kind });
+  const labels = (paths: Readonly<Record<string, readonly string[]>>, from: unknown) =>
+    Object.fromEntries(Object.entries(paths).map(([label, path]) => [label, at(from, path)]));
+  const { path, labelsFromPath, valueFrom } = metric.each.gauge;
+  const series = (at(route, path) as unknown[]).map((element) => ({
+    ...labels(resource.labelsFromPath, route),
+    ...labels(labelsFromPath, element),
+    value: at(element, valueFrom),
+  }));
+  const both = {
+    destination_service_namespace: "user",
+    destination_service_name: "shop",
+    stable_version: "v1",
+    canary_version: "v2",
+  };
+  expect(series).toEqual([
+    { ...both, destination_version: "v1", value: 90 },
+    { ...both, destination_version: "v2", value: 10 },
+  ]);
+});
