@@ -1,9 +1,39 @@
-import { appendFileSync } from "node:fs";
-import type { RolloutEvent } from "./rollout.ts";
+import { appendFileSync, readFileSync } from "node:fs";
+import * as z from "zod";
+import { fromJson } from "./from-json.ts";
+import { timedEvent, type RolloutEvent, type TimedEvent } from "./rollout-event.ts";
 
 /** An event as one line of JSON. */
-export function eventLine(event: RolloutEvent, now: number): string {
-  return JSON.stringify({ time: new Date(now).toISOString(), ...event });
+export function eventLine(event: TimedEvent): string {
+  return JSON.stringify(event);
+}
+
+/**
+ * The events of a file that `rollout --events` has written.
+ *
+ * @throws naming every line that is no event
+ */
+export function readEvents(path: string): readonly TimedEvent[] {
+  const problems: string[] = [];
+  const events = readFileSync(path, "utf8")
+    .split("\n")
+    .flatMap((line, i) => {
+      if (line.trim() === "") return [];
+      const parsed = timedEvent.safeParse(fromJson(line));
+      if (parsed.success) return [parsed.data];
+      problems.push(` - line ${i + 1}: ${z.prettifyError(parsed.error).replaceAll("\n", " ")}`);
+      return [];
+    });
+  if (problems.length > 0) {
+    throw new Error(
+      [
+        `${path} holds something else than events of a rollout:`,
+        ...problems,
+        "Give a file that was written by: release rollout --events FILE",
+      ].join("\n"),
+    );
+  }
+  return events;
 }
 
 /** Appends events to a file that only its owner reads, a line each. */

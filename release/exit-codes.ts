@@ -1,4 +1,4 @@
-import type { Result } from "./rollout.ts";
+import type { Result } from "./rollout-event.ts";
 
 /** Exit codes of `release rollout`; 1 is an error before or beside the rollout. */
 export const EXIT_CODES: Readonly<Record<Result, number>> = {

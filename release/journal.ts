@@ -2,7 +2,9 @@ import { PatchStrategy, type KubernetesObject } from "@kubernetes/client-node";
 import * as z from "zod";
 import type { MeshCluster } from "../fleet/cluster.ts";
 import { explain, isNotFound } from "../fleet/explain.ts";
+import { fromJson } from "./from-json.ts";
 import type { Progress } from "./planner.ts";
+import { timedEvent, type TimedEvent } from "./rollout-event.ts";
 
 /** Name of the ConfigMap in each namespace of a service. */
 const NAME = "istio-canary-rollout";
@@ -30,6 +32,8 @@ const pauseSchema = z.object({
   reason: z.string().optional(),
 });
 
+const eventsSchema = z.object({ at: z.number(), events: z.array(timedEvent) });
+
 /** Who has paused the rollout, or let it go on; when, in milliseconds since 1970. */
 export type Pause = z.output<typeof pauseSchema>;
 
@@ -37,6 +41,8 @@ export type Pause = z.output<typeof pauseSchema>;
 export interface Remembered {
   readonly progress: Progress | undefined;
   readonly pause: Pause | undefined;
+  /** Of the last rollout, as withEvent keeps them. */
+  readonly events: readonly TimedEvent[];
   /** Clusters that could not be read, and why. */
   readonly silent: ReadonlyMap<string, string>;
 }
@@ -44,7 +50,7 @@ export interface Remembered {
 /**
  * What a rollout remembers, in a ConfigMap in the services' namespaces of every cluster: there any
  * terminal finds it, and a cluster that is away takes nothing with it. What counts is the newest that any
- * cluster has. The command that rolls out and the one that pauses own a key of it each, as field managers, so
+ * cluster has. The command that rolls out and the one that pauses own keys of their own, as field managers, so
  * that neither overwrites the other.
  */
 export class Journal {
@@ -79,18 +85,31 @@ export class Journal {
     return {
       progress: newest(found, "progress", progressSchema)?.progress,
       pause: newest(found, "pause", pauseSchema),
+      events: newest(found, "events", eventsSchema)?.events ?? [],
       silent,
     };
   }
 
-  /** @returns why it could not be written, by cluster */
-  async writeProgress(progress: Progress, now: number): Promise<ReadonlyMap<string, string>> {
-    return this.#write("progress", { at: now, progress });
+  /**
+   * Writes how far the rollout is, and what has happened in it.
+   *
+   * @param progress undefined if nothing is to be remembered yet
+   * @returns why it could not be written, by cluster
+   */
+  async writeProgress(
+    progress: Progress | undefined,
+    events: readonly TimedEvent[],
+    now: number,
+  ): Promise<ReadonlyMap<string, string>> {
+    return this.#write("progress", {
+      ...(progress && { progress: { at: now, progress } }),
+      events: { at: now, events },
+    });
   }
 
   /** @returns why it could not be written, by cluster */
   async writePause(pause: Pause): Promise<ReadonlyMap<string, string>> {
-    return this.#write("pause", pause);
+    return this.#write("pause", { pause });
   }
 
   #places() {
@@ -99,7 +118,10 @@ export class Journal {
     );
   }
 
-  async #write(key: string, value: unknown): Promise<ReadonlyMap<string, string>> {
+  async #write(
+    owner: "progress" | "pause",
+    values: Readonly<Record<string, unknown>>,
+  ): Promise<ReadonlyMap<string, string>> {
     const failed = new Map<string, string>();
     await Promise.all(
       this.#places().map(async ({ cluster, namespace }) => {
@@ -111,14 +133,16 @@ export class Journal {
             namespace,
             labels: { "app.kubernetes.io/part-of": "istio-canary" },
           },
-          data: { [key]: JSON.stringify(value) },
+          data: Object.fromEntries(
+            Object.entries(values).map(([key, value]) => [key, JSON.stringify(value)]),
+          ),
         };
         try {
           await cluster.objects.patch(
             object,
             undefined,
             undefined,
-            `${NAME}-${key}`,
+            `${NAME}-${owner}`,
             true,
             PatchStrategy.ServerSideApply,
           );
@@ -145,12 +169,4 @@ function newest<T extends { readonly at: number }>(
       return parsed.success ? [parsed.data] : [];
     })
     .toSorted((one, other) => other.at - one.at)[0];
-}
-
-function fromJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,6 +1,6 @@
 import { explain } from "../fleet/explain.ts";
 import type { Rollout } from "../stacks/schema.ts";
-import type { RolloutEvent } from "./rollout.ts";
+import type { RolloutEvent } from "./rollout-event.ts";
 import { post } from "./webhooks.ts";
 
 /** Longest wait for one who is told, in milliseconds; nothing else waits for it. */

@@ -35,7 +35,7 @@ export interface Progress {
 }
 
 /** done: 100 % has passed. rolled-back: the weight was taken back to 0. stopped: nothing was changed. */
-export interface End {
+interface End {
   readonly result: "done" | "rolled-back" | "stopped";
   readonly reason: string;
 }
@@ -158,6 +158,20 @@ export function nextStep(
   return judged(begun, weight, look, plan, now);
 }
 
+/**
+ * Whether what is remembered is of this release, and of this rollout of it: the end of an earlier one
+ * counts no more once the weights are others.
+ */
+export function continues(
+  before: Progress | undefined,
+  release: string,
+  weights: readonly number[],
+): before is Progress {
+  if (before?.release !== release) return false;
+  const ended = before.end && (before.end.result === "done" ? 100 : 0);
+  return ended === undefined || weights.every((each) => each === ended);
+}
+
 /** What is remembered of what is deployed; a weight that somebody else has raised begins anew. */
 function current(
   before: Progress | undefined,
@@ -166,12 +180,7 @@ function current(
   now: number,
 ): Progress {
   const [weight = 0] = weights;
-  if (before?.release !== release) return phase(release, weight, now);
-  const { end } = before;
-  const ended = end && (end.result === "done" ? 100 : 0);
-  if (ended !== undefined && weights.some((each) => each !== ended)) {
-    return phase(release, weight, now);
-  }
+  if (!continues(before, release, weights)) return phase(release, weight, now);
   const raised = weights.length === 1 && weight > before.weight;
   return raised && before.rollingBack === undefined ? phase(release, weight, now) : before;
 }

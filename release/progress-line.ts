@@ -1,5 +1,5 @@
 import type { Plan } from "./planner.ts";
-import type { RolloutEvent } from "./rollout.ts";
+import type { RolloutEvent } from "./rollout-event.ts";
 
 /** Characters of the bar. */
 const WIDTH = 20;

@@ -1,40 +1,15 @@
 import type { GateVerdict } from "./gates/verdict.ts";
 import {
+  continues,
   nextStep,
   phase,
-  type End,
   type Look,
   type Plan,
   type Progress,
   type Step,
   type Verdict,
 } from "./planner.ts";
-
-/** One thing that has happened, as a line for machines. */
-export type RolloutEvent =
-  | { readonly event: "begin"; readonly release: string; readonly weight: number }
-  | {
-      readonly event: "look";
-      readonly weight: number;
-      readonly step: Step["do"];
-      /** What is waited for, or why the step is taken. */
-      readonly reason: string;
-      /** Since when the phase is in force. */
-      readonly since: string;
-      readonly verdicts: readonly Verdict[];
-    }
-  | { readonly event: "raise"; readonly weight: number }
-  | { readonly event: "raised"; readonly weight: number }
-  | { readonly event: "raise-failed"; readonly weight: number; readonly reason: string }
-  | { readonly event: "roll-back"; readonly reason: string }
-  | { readonly event: "rolled-back" }
-  | { readonly event: "rollback-incomplete"; readonly reason: string }
-  | { readonly event: "not-remembered"; readonly cluster: string; readonly reason: string }
-  | { readonly event: "interrupted"; readonly weight: number }
-  | { readonly event: "end"; readonly result: Result; readonly reason: string };
-
-/** How the command ended: as the rollout did, with clusters that keep a weight, or by a signal. */
-export type Result = End["result"] | "rollback-incomplete" | "interrupted";
+import type { Result, RolloutEvent } from "./rollout-event.ts";
 
 export interface Outcome {
   readonly result: Result;
@@ -109,10 +84,12 @@ export async function rollout(
     if (first) {
       first = false;
       progress = startingPoint(progress, seen, again);
+      const weights = seen.clusters.flatMap((cluster) => cluster.weights);
       around.tell({
         event: "begin",
         release: seen.release,
-        weight: Math.max(0, ...seen.clusters.flatMap(({ weights }) => weights)),
+        weight: Math.max(0, ...weights),
+        resumed: continues(progress, seen.release, weights),
       });
     }
     const look: Look = {

@@ -1,5 +1,6 @@
 import type { UpdateSummary } from "@pulumi/pulumi/automation/index.js";
 import * as z from "zod";
+import { fromJson } from "./from-json.ts";
 
 /** A service's versions in a state. */
 interface StateService {
@@ -39,14 +40,6 @@ const services = z.array(
     canary: version.optional(),
   }),
 );
-
-function fromJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
-}
 
 /** The release's keys in the configuration of a project. */
 export function releaseOf(

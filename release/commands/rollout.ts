@@ -4,10 +4,13 @@ import { eventFile, eventLine, eventText } from "../events.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
 import { notify } from "../notifications.ts";
 import { openRelease, requireMetrics } from "../open.ts";
+import type { Progress } from "../planner.ts";
 import { ProgressLine } from "../progress-line.ts";
 import { lowerToZero, raiseTo } from "../raise.ts";
 import { planOf } from "../release-settings.ts";
-import { rollout as goThrough, type RolloutEvent } from "../rollout.ts";
+import { withEvent } from "../remembered-events.ts";
+import { rollout as goThrough } from "../rollout.ts";
+import { timed, type RolloutEvent, type TimedEvent } from "../rollout-event.ts";
 import { askWebhooks } from "../webhooks.ts";
 
 export interface RolloutOptions {
@@ -24,17 +27,27 @@ export interface RolloutOptions {
  * Takes the release through all phases, judged by each cluster's own metrics. Sets the exit code; see
  * EXIT_CODES.
  */
-export async function rollout({ stack: name, again, json, events }: RolloutOptions): Promise<void> {
+export async function rollout({
+  stack: name,
+  again,
+  json,
+  events: file,
+}: RolloutOptions): Promise<void> {
   const release = await openRelease(name);
   requireMetrics(release);
   const { stack, settings, journal, observer } = release;
   const { rollout: config } = settings;
   const intervalMs = durationMs(config.interval);
   const line = new ProgressLine(json === true);
-  const append = events === undefined ? undefined : eventFile(events);
+  const append = file === undefined ? undefined : eventFile(file);
   const told: Promise<unknown>[] = [];
+  let progress: Progress | undefined;
+  let events: readonly TimedEvent[] = [];
+  const remember = () => journal.writeProgress(progress, events, Date.now());
   const tell = (event: RolloutEvent): void => {
-    const text = eventLine(event, Date.now());
+    const happened = timed(event, Date.now());
+    events = withEvent(events, happened);
+    const text = eventLine(happened);
     append?.(text);
     if (json) console.log(text);
     else if (event.event === "look") line.show(event, planOf(settings), Date.now());
@@ -62,8 +75,14 @@ export async function rollout({ stack: name, again, json, events }: RolloutOptio
         ask: (when, { weight }) => askWebhooks(config.webhooks, when, observer.webhookBody(weight)),
         raise: (weight) => raiseTo(stack, weight, silent),
         rollBack: (reason) => lowerToZero(stack, reason, silent),
-        recall: async () => (await journal.read()).progress,
-        remember: (progress) => journal.writeProgress(progress, Date.now()),
+        recall: async () => {
+          ({ progress, events } = await journal.read());
+          return progress;
+        },
+        remember: (next) => {
+          progress = next;
+          return remember();
+        },
         tell,
         now: () => Date.now(),
         pause: (signal) => wait(intervalMs, undefined, { signal }).catch(() => undefined),
@@ -76,5 +95,9 @@ export async function rollout({ stack: name, again, json, events }: RolloutOptio
     line.end();
     process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
     await Promise.all(told);
+    // What has happened since the last step, how it ended above all.
+    for (const [cluster, why] of events.length > 0 ? await remember() : []) {
+      console.error(`${cluster} does not remember how the rollout ended: ${why}`);
+    }
   }
 }

@@ -1,9 +1,10 @@
-import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { appendFile, mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
-import { eventFile, eventLine, eventText } from "../../../release/events.ts";
+import { eventFile, eventLine, eventText, readEvents } from "../../../release/events.ts";
 import { progressText } from "../../../release/progress-line.ts";
+import { timed } from "../../../release/rollout-event.ts";
 
 const T0 = Date.UTC(2026, 0, 1);
 const plan = {
@@ -32,13 +33,18 @@ describe("events", () => {
     try {
       const file = path.join(folder, "events.jsonl");
       const append = eventFile(file);
-      append(eventLine({ event: "raise", weight: 30 }, T0));
-      append(eventLine({ event: "raised", weight: 30 }, T0 + 1000));
+      append(eventLine(timed({ event: "raise", weight: 30 }, T0)));
+      append(eventLine(timed({ event: "raised", weight: 30 }, T0 + 1000)));
       expect(await readFile(file, "utf8")).toBe(
         '{"time":"2026-01-01T00:00:00.000Z","event":"raise","weight":30}\n' +
           '{"time":"2026-01-01T00:00:01.000Z","event":"raised","weight":30}\n',
       );
       expect((await stat(file)).mode & 0o777).toBe(0o600);
+      expect(readEvents(file).map(({ event }) => event)).toEqual(["raise", "raised"]);
+      await appendFile(file, 'no JSON\n\n{"event":"raise"}\n');
+      expect(() => readEvents(file)).toThrow(
+        /holds something else than events of a rollout:\n - line 3: .*\n - line 5: .*time/,
+      );
     } finally {
       await rm(folder, { recursive: true });
     }

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { MeshCluster } from "../../../fleet/cluster.ts";
 import { Journal } from "../../../release/journal.ts";
 import { phase } from "../../../release/planner.ts";
+import { timed } from "../../../release/rollout-event.ts";
 
 const T0 = Date.UTC(2026, 0, 1);
 const pause = { at: T0, paused: true, by: "ann@laptop" };
@@ -45,16 +46,28 @@ describe("the journal", () => {
     const { fakes, of } = journal();
     expect(await of.read()).toMatchObject({ progress: undefined, pause: undefined });
     const progress = { ...phase("v2", 10, T0), rollingBack: "cluster-b: 95 %" };
-    expect(await of.writeProgress(progress, T0)).toEqual(new Map());
-    for (const { data } of fakes) expect(Object.keys(data)).toEqual(["progress"]);
+    expect(await of.writeProgress(progress, [], T0)).toEqual(new Map());
+    for (const { data } of fakes) expect(Object.keys(data)).toEqual(["progress", "events"]);
     expect((await of.read()).progress).toEqual(progress);
+  });
+
+  it("remembers what has happened together with how far it is, or alone", async () => {
+    const { fakes, of } = journal();
+    const begin = timed({ event: "begin", release: "v2", weight: 0, resumed: false }, T0);
+    const end = timed({ event: "end", result: "stopped", reason: "no" }, T0 + 1);
+    expect((await of.read()).events).toEqual([]);
+    await of.writeProgress(undefined, [begin, end], T0);
+    expect(Object.keys(fakes[1].data)).toEqual(["events"]);
+    expect((await of.read()).events).toEqual([begin, end]);
+    await of.writeProgress(phase("v2", 10, T0), [begin], T0 + 1);
+    expect(await of.read()).toMatchObject({ progress: { weight: 10 }, events: [begin] });
   });
 
   it("lets a pause and a rollout write without each other", async () => {
     const { fakes, of } = journal();
-    await of.writeProgress(phase("v2", 10, T0), T0);
+    await of.writeProgress(phase("v2", 10, T0), [], T0);
     await of.writePause(pause);
-    await of.writeProgress(phase("v2", 30, T0), T0 + 1);
+    await of.writeProgress(phase("v2", 30, T0), [], T0 + 1);
     expect(await of.read()).toMatchObject({ progress: { weight: 30 }, pause });
     expect(new Set(fakes[0].managers)).toEqual(
       new Set(["istio-canary-rollout-progress", "istio-canary-rollout-pause"]),
@@ -63,9 +76,9 @@ describe("the journal", () => {
 
   it("goes by the newest when a cluster was away", async () => {
     const { fakes, of } = journal();
-    await of.writeProgress(phase("v2", 10, T0), T0);
+    await of.writeProgress(phase("v2", 10, T0), [], T0);
     fakes[0].away = true;
-    const failed = await of.writeProgress(phase("v2", 30, T0 + 1), T0 + 1);
+    const failed = await of.writeProgress(phase("v2", 30, T0 + 1), [], T0 + 1);
     expect([...failed.keys()]).toEqual(["cluster-a"]);
     fakes[0].away = false;
     expect((await of.read()).progress?.weight).toBe(30);
@@ -84,6 +97,7 @@ describe("the journal", () => {
     const { fakes, of } = journal();
     fakes[0].data["progress"] = "{";
     fakes[1].data["pause"] = '{"paused": "yes"}';
-    expect(await of.read()).toMatchObject({ progress: undefined, pause: undefined });
+    fakes[1].data["events"] = '{"at": 1, "events": [{"event": "exploded"}]}';
+    expect(await of.read()).toMatchObject({ progress: undefined, pause: undefined, events: [] });
   });
 });

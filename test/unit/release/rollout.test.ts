@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Look, Plan, Progress, Verdict } from "../../../release/planner.ts";
-import { rollout, type RolloutEvent, type Surroundings } from "../../../release/rollout.ts";
+import { rollout, type Surroundings } from "../../../release/rollout.ts";
+import type { RolloutEvent } from "../../../release/rollout-event.ts";
 
 const MINUTE = 60_000;
 const plan: Plan = {
@@ -78,6 +79,9 @@ class World implements Surroundings {
   }
 }
 
+/** Whether each begin went on with what was there before. */
+const resumed = ({ events }: World) =>
+  events.flatMap((each) => (each.event === "begin" ? [each.resumed] : []));
 const run = (world: World, of: Plan = plan, again = false) =>
   rollout(of, world, new AbortController().signal, again);
 
@@ -112,6 +116,15 @@ describe("a rollout", () => {
     expect(world.raised).toEqual([10]);
     world.gates = () => [pass];
     expect((await run(world, plan, true)).result).toBe("done");
+    expect(resumed(world)).toEqual([false, true, false]);
+  });
+
+  it("is another one when the weight is 0 again after the last one was done", async () => {
+    const world = new World();
+    await run(world);
+    for (const cluster of world.clusters) cluster.weight = 0;
+    expect((await run(world)).result).toBe("done");
+    expect(resumed(world)).toEqual([false, false]);
   });
 
   it("takes all others back when a cluster is cut off, and names it", async () => {
@@ -196,6 +209,7 @@ describe("a rollout that is interrupted", () => {
     };
     expect((await run(world)).result).toBe("done");
     expect(world.raised).toEqual([10, 30, 100]);
+    expect(resumed(world)).toEqual([false, true]);
   });
 
   it("bakes anew when it has died between raising and remembering", async () => {

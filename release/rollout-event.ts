@@ -1,0 +1,71 @@
+import * as z from "zod";
+
+const outcome = z.enum(["pass", "fail", "hold"]);
+
+const judgement = z.object({
+  outcome,
+  value: z.number().optional(),
+  low: z.number(),
+  high: z.number(),
+  limit: z.number(),
+  samples: z.number(),
+  missing: z.string().optional(),
+});
+
+/** What a gate or a webhook has said; the fields after `text` are a gate's alone. */
+const eventVerdict = z.object({
+  outcome,
+  blind: z.boolean(),
+  text: z.string(),
+  cluster: z.string().optional(),
+  service: z.string().optional(),
+  gate: z.string().optional(),
+  judgement: judgement.optional(),
+});
+
+const result = z.enum(["done", "rolled-back", "stopped", "rollback-incomplete", "interrupted"]);
+/** How the command ended: as the rollout did, with clusters that keep a weight, or by a signal. */
+export type Result = z.output<typeof result>;
+
+const reason = z.string();
+const weight = z.number();
+
+const rolloutEvent = z.discriminatedUnion("event", [
+  z.object({
+    event: z.literal("begin"),
+    release: z.string(),
+    weight,
+    /** Whether it goes on with a rollout of this release that was begun before. */
+    resumed: z.boolean(),
+  }),
+  z.object({
+    event: z.literal("look"),
+    weight,
+    step: z.enum(["ask", "wait", "raise", "roll-back", "end"]),
+    /** What is waited for, or why the step is taken. */
+    reason,
+    /** Since when the phase is in force. */
+    since: z.iso.datetime(),
+    verdicts: z.array(eventVerdict).readonly(),
+  }),
+  z.object({ event: z.literal("raise"), weight }),
+  z.object({ event: z.literal("raised"), weight }),
+  z.object({ event: z.literal("raise-failed"), weight, reason }),
+  z.object({ event: z.literal("roll-back"), reason }),
+  z.object({ event: z.literal("rolled-back") }),
+  z.object({ event: z.literal("rollback-incomplete"), reason }),
+  z.object({ event: z.literal("not-remembered"), cluster: z.string(), reason }),
+  z.object({ event: z.literal("interrupted"), weight }),
+  z.object({ event: z.literal("end"), result, reason }),
+]);
+/** One thing that has happened in a rollout, as a line for machines. */
+export type RolloutEvent = Readonly<z.output<typeof rolloutEvent>>;
+
+/** An event with the time when it happened. */
+export const timedEvent = z.intersection(z.object({ time: z.iso.datetime() }), rolloutEvent);
+export type TimedEvent = Readonly<z.output<typeof timedEvent>>;
+
+/** An event that happens now. */
+export function timed(event: RolloutEvent, now: number): TimedEvent {
+  return { time: new Date(now).toISOString(), ...event };
+}
