@@ -2,12 +2,17 @@ import { changes } from "../preview/changes.ts";
 import type { Digest } from "../preview/digest.ts";
 import type { ReleaseStack } from "./stack.ts";
 
-/** Where an update has failed, the part of Pulumi's output that says why. */
+/**
+ * Where an update has failed, the part of Pulumi's output that says why. Pulumi prints the first line of an
+ * error as soon as it happens, and all of it at the end.
+ */
 export function updateProblem(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  const told = /(The weight (?:has risen in no cluster|was taken back)[\s\S]*?)(?:\n\s*\n|$)/.exec(
-    text,
-  );
+  const told = [
+    ...text.matchAll(
+      /(The weight (?:has risen in no cluster|was taken back)[\s\S]*?)(?:\n\s*\n|$)/g,
+    ),
+  ].at(-1);
   const lines = (told?.[1] ?? text).split("\n").map((line) => line.trimEnd());
   const kept = told ? lines : lines.filter((line) => line.trim() !== "").slice(-12);
   return kept.map((line) => line.replace(/^\s{4}/, "")).join("\n");

@@ -115,6 +115,26 @@ describe("lowerToZero", () => {
 });
 
 describe("updateProblem", () => {
+  it("takes the whole error from Pulumi's diagnostics, not its first line from the progress before", () => {
+    const output = [
+      "stdout: @ updating....",
+      " ~  VirtualService user-route-cluster-b **updating failed** error: The weight has risen in no cluster:",
+      " ~  VirtualService user-route-cluster-a **updating failed** error: not done",
+      "Diagnostics:",
+      "  VirtualService (user-route-cluster-a):",
+      "    error: not done, for the reason that is given once for all clusters.",
+      "",
+      "  VirtualService (user-route-cluster-b):",
+      "    error: The weight has risen in no cluster:",
+      "     - cluster-b: istiod serves: no, 0 pods",
+      "",
+      "Resources: 100 unchanged",
+    ].join("\n");
+    expect(updateProblem(new Error(output))).toBe(
+      "The weight has risen in no cluster:\n - cluster-b: istiod serves: no, 0 pods",
+    );
+  });
+
   it("gives the end of other output", () => {
     const lines = Array.from({ length: 40 }, (_, i) => `line ${i}`);
     expect(updateProblem(new Error(lines.join("\n")))).toBe(lines.slice(-12).join("\n"));
