@@ -1,7 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { TRACING_PROVIDER } from "../lib/helm-values.ts";
-import { SYSTEM_NAMESPACE } from "../lib/names.ts";
+import { telemetry } from "../lib/manifests/telemetry.ts";
 import { childOptions } from "./child-options.ts";
 
 export interface MeshTracingArgs {
@@ -20,31 +19,9 @@ export class MeshTracing extends pulumi.ComponentResource {
     super(MeshTracing.type, name, {}, opts);
     new k8s.apiextensions.CustomResource(
       `${name}-telemetry`,
-      {
-        apiVersion: "telemetry.istio.io/v1",
-        kind: "Telemetry",
-        metadata: { name: "tracing", namespace: SYSTEM_NAMESPACE },
-        spec: {
-          tracing: [
-            {
-              providers: [{ name: TRACING_PROVIDER }],
-              randomSamplingPercentage: args.samplingPercent,
-              customTags: {
-                "service.version": { formatter: { value: VERSION } },
-                "k8s.cluster.name": {
-                  environment: { name: "ISTIO_META_CLUSTER_ID", defaultValue: "unknown" },
-                },
-              },
-            },
-          ],
-        },
-      },
+      telemetry(args.samplingPercent),
       childOptions(this, opts),
     );
     this.registerOutputs({});
   }
 }
-
-/** The proxy's own label `version`, in the words of Envoy's access log format. */
-const VERSION =
-  "%CEL('version' in xds.node.metadata['LABELS'] ? xds.node.metadata['LABELS']['version'] : 'unknown')%";

@@ -8,6 +8,7 @@ import { call } from "../../lab/mesh/call.ts";
 import { deleteClientPod, ensureClientPod } from "../../lab/mesh/client-pod.ts";
 import { podKey, type MeshCluster } from "../../fleet/cluster.ts";
 import { hostInCluster, userService } from "../../lab/mesh/user-service.ts";
+import { telemetry } from "../../lib/manifests/telemetry.ts";
 import { ingressAddress, labClusters } from "./lab.ts";
 
 const clusters = labClusters();
@@ -202,6 +203,28 @@ describe.each(clusters.map((cluster) => ({ cluster, name: cluster.name })))(
         { host: "other.example.com" },
       );
       expect([403, 404]).toContain(answer.status);
+    });
+  },
+);
+
+describe.each(clusters.map((cluster) => ({ name: cluster.name, cluster })))(
+  "tracing in $name",
+  ({ cluster }) => {
+    /** What API server and istiod would say; nothing is made. */
+    const tried = (samplingPercent: number) =>
+      cluster.custom.createNamespacedCustomObject({
+        group: "telemetry.istio.io",
+        version: "v1",
+        namespace: "istio-system",
+        plural: "telemetries",
+        body: telemetry(samplingPercent),
+        dryRun: "All",
+        fieldValidation: "Strict",
+      });
+
+    it("is configured in words that they know", async () => {
+      await expect(tried(1)).resolves.toMatchObject({ kind: "Telemetry" });
+      await expect(tried(101)).rejects.toThrow(/randomSamplingPercentage/);
     });
   },
 );
