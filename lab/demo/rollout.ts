@@ -4,7 +4,7 @@ import { execa } from "execa";
 
 import type { MeshCluster } from "../../fleet/cluster.ts";
 import { eventText } from "../../release/events.ts";
-import type { RolloutEvent } from "../../release/rollout.ts";
+import type { RolloutEvent, TimedEvent } from "../../release/rollout-event.ts";
 import { measureShares, sharesBetween } from "./measure.ts";
 import type { LoadClient } from "./load.ts";
 import { inForce, phaseReport, type InForce, type PhaseReport } from "./phase.ts";
@@ -12,8 +12,6 @@ import { printInForce, printPhase } from "./print.ts";
 
 const RELEASE = path.join(import.meta.dirname, "..", "..", "release", "cli.ts");
 
-/** An event as `--json` prints it. */
-type TimedEvent = RolloutEvent & { readonly time: string };
 
 /** How the release command is run: in which environment, on which stack. */
 export interface ReleaseCommand {

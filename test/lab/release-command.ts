@@ -1,0 +1,77 @@
+import { execa } from "execa";
+import { onTestFinished } from "vitest";
+
+import { labEnvironment, labStack } from "../../lab/environment.ts";
+import { labSettings } from "../../lab/settings.ts";
+import { until } from "../../lib/until.ts";
+import type { RolloutEvent } from "../../release/rollout-event.ts";
+
+const settings = labSettings();
+const run = execa({ cwd: settings.root, env: labEnvironment(settings), reject: false });
+
+/** Runs a verb of the release command on the lab's stack. */
+export async function release(verb: string, ...options: readonly string[]) {
+  const { stdout, stderr, exitCode } = await run("node", [
+    "release/cli.ts",
+    verb,
+    "--stack",
+    labStack,
+    ...options,
+  ]);
+  return { stdout, stderr, exitCode };
+}
+
+/** A `release rollout` that is running; it does not outlive the test that has started it. */
+export class RunningRollout {
+  /** What it has told so far. */
+  readonly events: RolloutEvent[] = [];
+  readonly #process;
+  #reading: Promise<void>;
+
+  constructor(...options: readonly string[]) {
+    const args = ["release/cli.ts", "rollout", "--stack", labStack, "--json", ...options];
+    this.#process = run("node", args);
+    this.#reading = this.#read();
+    onTestFinished(async () => {
+      this.kill("SIGKILL");
+      await this.ended();
+    });
+  }
+
+  async #read(): Promise<void> {
+    for await (const line of this.#process) this.events.push(JSON.parse(line) as RolloutEvent);
+  }
+
+  /** All events of a kind. */
+  of<Kind extends RolloutEvent["event"]>(kind: Kind) {
+    return this.events.filter(
+      (event): event is Extract<RolloutEvent, { event: Kind }> => event.event === kind,
+    );
+  }
+
+  /** Waits until an event of a kind is told for which `holds`. */
+  async seen<Kind extends RolloutEvent["event"]>(
+    kind: Kind,
+    holds: (event: Extract<RolloutEvent, { event: Kind }>) => boolean = () => true,
+  ): Promise<Extract<RolloutEvent, { event: Kind }>> {
+    return until(
+      `the event ${kind}`,
+      () => {
+        const found = this.of(kind).find(holds);
+        if (!found) throw new Error(`the last one is ${JSON.stringify(this.events.at(-1))}`);
+        return found;
+      },
+      { timeoutMs: 120_000, everyMs: 200 },
+    );
+  }
+
+  kill(signal: "SIGINT" | "SIGKILL"): void {
+    this.#process.kill(signal);
+  }
+
+  /** Waits for its end. */
+  async ended(): Promise<{ readonly exitCode: number | undefined; readonly stderr: string }> {
+    const [{ exitCode, stderr }] = await Promise.all([this.#process, this.#reading]);
+    return { exitCode, stderr };
+  }
+}
