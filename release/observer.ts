@@ -25,7 +25,7 @@ export function pausedBy(pause: Pause | undefined): string | undefined {
 }
 
 /** What a cluster's canaries get, in percent, by service. */
-export function weightsOf(settings: ReleaseSettings, { name, routes }: DeployedCluster): number[] {
+function weightsOf(settings: ReleaseSettings, { name, routes }: DeployedCluster): number[] {
   return judgedServices(settings).map(({ service, namespace, canary }) => {
     const key = serviceKey({ service, namespace });
     const route = routes.get(key);

@@ -51,19 +51,36 @@ export interface Verdict {
   readonly lines: readonly string[];
 }
 
-/** The routing as it is, after waiting for it to be as recorded for a bounded time. */
-async function settled(
+/** What one cluster has beside what is recorded. */
+interface Inspection {
+  readonly live: LiveRouting;
+  /** Where it differs from the record, a line each. */
+  readonly differences: readonly string[];
+  /** Objects of others that route the service too, a line each. */
+  readonly strays: readonly string[];
+}
+
+/**
+ * Reads what one cluster has, after waiting for it to be as recorded for a bounded time: a weight that
+ * has just changed reaches the Envoys a moment later.
+ */
+export async function inspect(
   { cluster, scope, record }: Expectation,
   timeoutMs: number,
-): Promise<{ live: LiveRouting; differences: readonly string[] }> {
-  let last: { live: LiveRouting; differences: readonly string[] } | undefined;
+): Promise<Inspection> {
+  let last: Inspection | undefined;
   try {
     return await until(
       `the routing of ${cluster.name} to be as recorded`,
       async () => {
         const live = await readRouting(cluster, scope);
-        last = { live, differences: record ? routingDifferences(record, live) : [] };
-        if (last.differences.length > 0) throw new Error(last.differences.join("\n"));
+        const differences = record ? routingDifferences(record, live) : [];
+        const strays = live.strays.map(
+          (stray) =>
+            `${stray} names a host of the service and is none of the release's objects: remove it`,
+        );
+        last = { live, differences, strays };
+        if (differences.length > 0) throw new Error(differences.join("\n"));
         return last;
       },
       { timeoutMs, everyMs: 500 },
@@ -77,13 +94,9 @@ async function settled(
 /** Compares what one cluster has with what is recorded, and looks for what nobody has recorded. */
 export async function compare(expectation: Expectation, timeoutMs: number): Promise<Verdict> {
   const { cluster, scope, record, missing } = expectation;
-  const { live, differences } = await settled(expectation, timeoutMs);
+  const { live, differences, strays } = await inspect(expectation, timeoutMs);
   const what = `${scope.namespace}/${scope.service} in ${cluster.name}`;
   const count = `${Object.keys(live.objects).length} objects, ${live.envoyCount} Envoys`;
-  const strays = live.strays.map(
-    (stray) =>
-      ` - ${stray} names a host of the service and is none of the release's objects: remove it`,
-  );
   const head = !record
     ? `${what}: no record of this state to compare with (${missing})`
     : differences.length === 0
@@ -91,6 +104,6 @@ export async function compare(expectation: Expectation, timeoutMs: number): Prom
       : `${what}: not as recorded at ${record.at} by ${record.by}:`;
   return {
     same: differences.length + strays.length === 0,
-    lines: [head, ...differences.map((line) => ` - ${line}`), ...strays],
+    lines: [head, ...[...differences, ...strays].map((line) => ` - ${line}`)],
   };
 }

@@ -77,6 +77,12 @@ function latencyQuery(counted: Counted, withinMs: number): string {
   return `sum by (destination_version, le) (${risen(selector("istio_request_duration_milliseconds_bucket", counted, le), counted.seconds)})`;
 }
 
+/** A quantile of the latency by version, in milliseconds; NaN for one without requests. */
+function quantileQuery(counted: Counted, quantile: number): string {
+  const buckets = selector("istio_request_duration_milliseconds_bucket", counted);
+  return `histogram_quantile(${quantile}, sum by (destination_version, le) (${risen(buckets, counted.seconds)}))`;
+}
+
 /** A query of one's own for one version. */
 function filledIn(template: string, counted: Counted, version: string): string {
   const values: Readonly<Record<string, string>> = {
@@ -133,6 +139,25 @@ export async function countRequests(
         },
       ];
     }),
+  );
+}
+
+/**
+ * The latency below which a share of each version's requests were answered, in milliseconds, between
+ * the bounds of Istio's buckets; versions without requests are left out.
+ *
+ * @param quantile the share, 0 to 1
+ */
+export async function latencyQuantile(
+  metrics: Metrics,
+  counted: Counted,
+  quantile: number,
+): Promise<Readonly<Record<string, number>>> {
+  const samples = await metrics.query(quantileQuery(counted, quantile), counted.until);
+  return Object.fromEntries(
+    samples.flatMap(({ labels, value }) =>
+      Number.isFinite(value) ? [[labels["destination_version"] ?? "", value] as const] : [],
+    ),
   );
 }
 

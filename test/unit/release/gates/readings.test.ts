@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Metrics } from "../../../../release/gates/queries.ts";
 import { readings, type Phase } from "../../../../release/gates/readings.ts";
 import { gatesOf, verdict } from "../../../../release/gates/verdict.ts";
+import { bucket, FakeMetrics, requests } from "../../../helpers/metrics.ts";
 import { schema } from "../../../../stacks/schema.ts";
 
 const judged = {
@@ -28,37 +29,13 @@ const query = {
 const config = schema.rollout.parse({ gates: { queries: [query] } }).gates;
 const settings = { config, gates: gatesOf(config) };
 
-type Sample = Awaited<ReturnType<Metrics["query"]>>[number];
-
-/** A Prometheus that answers by what the query contains, and remembers what it was asked. */
-class Fake implements Metrics {
-  readonly asked: { promql: string; at: Date | undefined }[] = [];
-  readonly #answers: readonly (readonly [string, readonly Sample[]])[];
-  constructor(answers: readonly (readonly [string, readonly Sample[]])[]) {
-    this.#answers = answers;
-  }
-  query(promql: string, at?: Date) {
-    this.asked.push({ promql, at });
-    const answer = this.#answers.find(([part]) => promql.includes(part));
-    return Promise.resolve(answer?.[1] ?? []);
-  }
-}
-
 /** A Prometheus that has samples of all the time, and one that has them of the last minutes only. */
 const hasAll = [["count(last_over_time(up", [{ labels: {}, value: 20 }]]] as const;
 const hasSome = (seconds: number) =>
   [["time() - min(min_over_time(timestamp(up", [{ labels: {}, value: seconds }]]] as const;
 
-const requests = (version: string, code: string, value: number): Sample => ({
-  labels: { destination_version: version, response_code: code },
-  value,
-});
-const bucket = (version: string, le: string, value: number): Sample => ({
-  labels: { destination_version: version, le },
-  value,
-});
-const full = (known: readonly (readonly [string, readonly Sample[]])[] = hasAll) =>
-  new Fake([
+const full = (known: ConstructorParameters<typeof FakeMetrics>[0] = hasAll) =>
+  new FakeMetrics([
     ...known,
     [
       "istio_requests_total",

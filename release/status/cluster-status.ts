@@ -1,0 +1,106 @@
+import type { MeshCluster } from "../../fleet/cluster.ts";
+import { routesEverywhere } from "../../fleet/envoy.ts";
+import { explain } from "../../fleet/explain.ts";
+import { serviceKey } from "../../fleet/read-deployed.ts";
+import { shareOf, type DeployedCluster } from "../../lib/deployed.ts";
+import { weightIn } from "../../lib/release-rules.ts";
+import type { ReleaseSettings } from "../../stacks/config.ts";
+import type { Metrics } from "../gates/queries.ts";
+import { judgedServices } from "../release-settings.ts";
+import { driftIn } from "./drift.ts";
+import { trafficIn, type Period, type VersionTraffic } from "./traffic.ts";
+
+/** How one cluster stands. */
+export interface ClusterStatus {
+  readonly cluster: string;
+  /** Percent that the configuration gives the canaries there. */
+  readonly config: number;
+  readonly quarantined: boolean;
+  /** Why it could not be read, its API server or an Envoy. @default it was read */
+  readonly unreachable?: string;
+  /** Percent that the API server gives each canary, by `namespace/service`. */
+  readonly weights: Readonly<Record<string, number>>;
+  /** Envoys that route to the services, and how many of them serve those weights. */
+  readonly envoys: number;
+  readonly serving: number;
+  /** Where it differs from the configuration, a line each. */
+  readonly drift: readonly string[];
+  /** Alerts that fire. @default there is no Prometheus, or it is silent */
+  readonly alerts?: readonly string[];
+  /** What the versions have answered. @default as for alerts */
+  readonly versions?: readonly VersionTraffic[];
+  /** Why its Prometheus does not answer. @default it does, or there is none */
+  readonly silent?: string;
+}
+
+/** Reads one cluster. What does not answer is part of the result, not an error. */
+export async function clusterStatus(
+  settings: ReleaseSettings,
+  cluster: MeshCluster,
+  deployed: DeployedCluster,
+  metrics: Metrics | undefined,
+  period: Period,
+): Promise<ClusterStatus> {
+  const services = judgedServices(settings);
+  const weights = Object.fromEntries(
+    services.flatMap((judged) => {
+      const key = serviceKey(judged);
+      const route = deployed.routes.get(key);
+      return route ? [[key, shareOf(route, judged.canary)] as const] : [];
+    }),
+  );
+  const about = {
+    cluster: cluster.name,
+    config: weightIn(settings, cluster.name),
+    quarantined: settings.quarantine.includes(cluster.name),
+    weights,
+  };
+  const nothing = { envoys: 0, serving: 0, drift: [] };
+  const measuring = measured(cluster.name, settings, metrics, period);
+  if (deployed.unreachable !== undefined) {
+    return { ...about, ...nothing, unreachable: deployed.unreachable, ...(await measuring) };
+  }
+  try {
+    const [routes, drift] = await Promise.all([
+      Promise.all(
+        services.map(async (judged) => {
+          const found = await routesEverywhere([cluster], [judged.host]);
+          const weight = weights[serviceKey(judged)] ?? 0;
+          return found.map((each) => (each.weights[judged.canary] ?? 0) === weight);
+        }),
+      ),
+      driftIn(settings, cluster, deployed),
+    ]);
+    const serves = routes.flat();
+    return {
+      ...about,
+      envoys: serves.length,
+      serving: serves.filter(Boolean).length,
+      drift,
+      ...(await measuring),
+    };
+  } catch (error) {
+    return { ...about, ...nothing, unreachable: explain(error), ...(await measuring) };
+  }
+}
+
+/** What the cluster's Prometheus says. */
+async function measured(
+  cluster: string,
+  settings: ReleaseSettings,
+  metrics: Metrics | undefined,
+  period: Period,
+): Promise<Pick<ClusterStatus, "alerts" | "versions" | "silent">> {
+  if (!metrics) return {};
+  try {
+    const [firing, versions] = await Promise.all([
+      // One Prometheus may hold the metrics of many clusters.
+      metrics.query(`ALERTS{alertstate="firing",cluster=~"${cluster}|"}`),
+      trafficIn(cluster, metrics, judgedServices(settings), period, settings.rollout.gates),
+    ]);
+    const alerts = new Set(firing.map(({ labels }) => labels["alertname"] ?? ""));
+    return { alerts: [...alerts].sort(), versions };
+  } catch (error) {
+    return { silent: explain(error) };
+  }
+}

@@ -1,0 +1,97 @@
+import { explain } from "../../fleet/explain.ts";
+import { durationMs } from "../../lib/duration.ts";
+import { deployedIn } from "../fleet.ts";
+import type { Metrics } from "../gates/queries.ts";
+import type { GateVerdict } from "../gates/verdict.ts";
+import type { Remembered } from "../journal.ts";
+import { pausedBy } from "../observer.ts";
+import type { OpenRelease } from "../open.ts";
+import type { Progress } from "../planner.ts";
+import { releaseName } from "../release-settings.ts";
+import { clusterStatus, type ClusterStatus } from "./cluster-status.ts";
+import type { Period } from "./traffic.ts";
+
+/** What is counted while no phase runs: so many milliseconds before now. */
+const LAST_MS = 5 * 60_000;
+
+/** How a stack's release stands, in every cluster. */
+export interface ReleaseStatus {
+  readonly stack: string;
+  readonly release: string;
+  /** Percent of the requests for the canaries, by the configuration. */
+  readonly config: number;
+  readonly clusters: readonly ClusterStatus[];
+  /** Over which time requests are counted. */
+  readonly period: Period;
+  /** What is remembered of a rollout of this release. @default none has begun */
+  readonly progress?: Progress;
+  /** Why nobody knows whether one has begun. @default it is known */
+  readonly forgotten?: string;
+  /** Who holds the rollout, when and why. @default nobody */
+  readonly paused?: string;
+  /** What the gates of the running phase say. */
+  readonly verdicts: readonly GateVerdict[];
+}
+
+/** Since a running phase's weight has settled, as its gates count; else the last minutes. */
+function periodOf(phase: Progress | undefined, settleMs: number, now: number): Period {
+  const begin = phase ? phase.since + settleMs : now - LAST_MS;
+  return {
+    since: new Date(begin).toISOString(),
+    until: now,
+    seconds: Math.max(0, Math.floor((now - begin) / 1000)),
+  };
+}
+
+/** Where a status is read. */
+export interface StatusSources extends Pick<OpenRelease, "settings" | "clusters"> {
+  readonly stack: Pick<OpenRelease["stack"], "name">;
+  readonly metrics: ReadonlyMap<string, Metrics>;
+  readonly journal: Pick<OpenRelease["journal"], "read">;
+  readonly observer: Pick<OpenRelease["observer"], "verdicts">;
+}
+
+/**
+ * Reads how a release stands. Clusters and Prometheuses that do not answer are part of the result.
+ *
+ * @param now in milliseconds since 1970
+ */
+export async function releaseStatus(
+  { stack, settings, clusters, journal, observer, metrics }: StatusSources,
+  now: number,
+): Promise<ReleaseStatus> {
+  const release = releaseName(settings);
+  const [deployed, remembered] = await Promise.all([
+    deployedIn(settings, clusters),
+    journal.read().catch((error: unknown): Partial<Remembered> & { forgotten: string } => ({
+      forgotten: explain(error),
+    })),
+  ]);
+  const { progress, pause } = remembered;
+  const own = progress?.release === release ? progress : undefined;
+  const runs = own && !own.end && own.rollingBack === undefined;
+  const period = periodOf(runs ? own : undefined, durationMs(settings.rollout.settle), now);
+  const [found, verdicts] = await Promise.all([
+    Promise.all(
+      deployed.flatMap((each) => {
+        const cluster = clusters.find(({ name }) => name === each.name);
+        return cluster
+          ? [clusterStatus(settings, cluster, each, metrics.get(each.name), period)]
+          : [];
+      }),
+    ),
+    runs ? observer.verdicts(own.weight, own.since, now) : [],
+  ]);
+  const paused = pausedBy(pause);
+  return {
+    stack: stack.name,
+    release,
+    config: settings.weight,
+    clusters: found,
+    period,
+    ...(own && { progress: own }),
+    ...("forgotten" in remembered && { forgotten: remembered.forgotten }),
+    ...(paused !== undefined && { paused }),
+    verdicts,
+  };
+}

@@ -1,0 +1,105 @@
+import { textTable } from "../../lib/table.ts";
+import type { ClusterStatus } from "./cluster-status.ts";
+import type { ReleaseStatus } from "./release-status.ts";
+
+/** Lines of a cluster's drift that are shown; all of them are in the JSON. */
+const DRIFT_LINES = 5;
+
+const UNITS = [
+  [86_400, "d"],
+  [3_600, "h"],
+  [60, "min"],
+  [1, "s"],
+] as const;
+
+/** How long ago, in the largest unit that there is a whole one of. */
+function age(seconds: number): string {
+  const [length, unit] = UNITS.find(([each]) => seconds >= each) ?? [1, "s"];
+  return `${Math.floor(seconds / length)} ${unit}`;
+}
+
+const percent = (value: number | undefined, digits: number) =>
+  value === undefined ? "-" : `${value.toFixed(digits)} %`;
+const milliseconds = (value: number | undefined) =>
+  value === undefined ? "-" : `${value < 10 ? value.toFixed(1) : value.toFixed(0)} ms`;
+
+/** The phase and since when, or how the rollout ended. */
+function rolloutLine({ progress, forgotten, period }: ReleaseStatus): string {
+  if (forgotten !== undefined) return `whether a rollout runs is not known: ${forgotten}`;
+  if (!progress) return "no rollout of it has begun";
+  const { weight, since, failures, end, rollingBack } = progress;
+  if (end) return `rollout ${end.result}: ${end.reason}`;
+  if (rollingBack !== undefined) return `rollout is being rolled back: ${rollingBack}`;
+  const lasts = age((period.until - since) / 1000);
+  return `rollout in the phase of ${weight} % since ${new Date(since).toISOString()} (${lasts}), failed looks: ${failures.total}`;
+}
+
+function alertsCell({ alerts, silent }: ClusterStatus): string {
+  if (!alerts) return silent === undefined ? "no Prometheus" : "not known";
+  return alerts.length === 0 ? "none" : alerts.join(", ");
+}
+
+function clusterRow(status: ClusterStatus): string[] {
+  const { cluster, config, quarantined, unreachable, weights, envoys, serving, drift } = status;
+  const known = unreachable === undefined;
+  const has = [...new Set(Object.values(weights))].map((weight) => `${weight} %`);
+  return [
+    cluster,
+    `${config} %${quarantined ? " (quarantine)" : ""}`,
+    has.join(" and ") || (known ? "nothing" : "not known"),
+    known ? `${serving} of ${envoys} serve it` : "not known",
+    alertsCell(status),
+    known ? (drift.length === 0 ? "none" : `${drift.length}, see below`) : "not known",
+  ];
+}
+
+/** What speaks against a cluster, a line each. */
+function remarks({ cluster, unreachable, silent, drift }: ClusterStatus): string[] {
+  return [
+    ...(unreachable === undefined ? [] : [`${cluster} cannot be read: ${unreachable}`]),
+    ...(silent === undefined ? [] : [`Prometheus of ${cluster} does not answer: ${silent}`]),
+    ...drift.slice(0, DRIFT_LINES).map((line) => `drift in ${cluster}: ${line}`),
+    ...(drift.length > DRIFT_LINES
+      ? [`drift in ${cluster}: ${drift.length - DRIFT_LINES} more, see --json`]
+      : []),
+  ];
+}
+
+/** The requests by cluster and version, if there are any to show. */
+function traffic({ clusters, period }: ReleaseStatus): string[] {
+  if (clusters.every(({ versions }) => versions === undefined)) return [];
+  if (period.seconds === 0) return [`requests are counted from ${period.since} on`];
+  const table = textTable([
+    ...["cluster", "service", "version", "requests", "share", "5xx", "p50", "p99"],
+  ]);
+  for (const { cluster, versions = [] } of clusters) {
+    for (const { service, version, requests, share, errors, p50, p99 } of versions) {
+      table.push([
+        cluster,
+        service,
+        version,
+        requests,
+        percent(share, 1),
+        percent(errors, 2),
+        milliseconds(p50),
+        milliseconds(p99),
+      ]);
+    }
+  }
+  return [`answered since ${period.since} (${age(period.seconds)}):`, table.toString()];
+}
+
+/** A status for people. */
+export function statusText(status: ReleaseStatus): string {
+  const table = textTable(["cluster", "config", "API server", "Envoys", "alerts", "drift"]);
+  table.push(...status.clusters.map(clusterRow));
+  return [
+    status.release,
+    rolloutLine(status),
+    ...(status.paused === undefined ? [] : [status.paused]),
+    table.toString(),
+    ...status.clusters.flatMap(remarks),
+    ...traffic(status),
+    ...status.verdicts.map(({ outcome, text }) => `${outcome} ${text}`),
+  ].join("\n");
+}

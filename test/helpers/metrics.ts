@@ -1,0 +1,38 @@
+import type { Metrics } from "../../release/gates/queries.ts";
+
+type Sample = Awaited<ReturnType<Metrics["query"]>>[number];
+
+/** A Prometheus that answers by what the query contains, and remembers what it was asked. */
+export class FakeMetrics implements Metrics {
+  readonly asked: { promql: string; at: Date | undefined }[] = [];
+  readonly #answers: readonly (readonly [string, readonly Sample[]])[];
+
+  /** @param answers the first whose text is in the query counts; no samples if there is none */
+  constructor(answers: readonly (readonly [string, readonly Sample[]])[]) {
+    this.#answers = answers;
+  }
+
+  query(promql: string, at?: Date) {
+    this.asked.push({ promql, at });
+    const answer = this.#answers.find(([part]) => promql.includes(part));
+    return Promise.resolve(answer?.[1] ?? []);
+  }
+}
+
+/** A sample of the requests of a version with a status. */
+export const requests = (version: string, code: string, value: number): Sample => ({
+  labels: { destination_version: version, response_code: code },
+  value,
+});
+
+/** A sample of a bucket of a version's latency. */
+export const bucket = (version: string, le: string, value: number): Sample => ({
+  labels: { destination_version: version, le },
+  value,
+});
+
+/** A sample of a quantile of a version's latency. */
+export const quantile = (version: string, value: number): Sample => ({
+  labels: { destination_version: version },
+  value,
+});

@@ -1,0 +1,254 @@
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import type { MeshCluster } from "../../../../fleet/cluster.ts";
+import { routesEverywhere, type EnvoyRoutes } from "../../../../fleet/envoy.ts";
+import { readDeployed } from "../../../../fleet/read-deployed.ts";
+import type { LiveRouting } from "../../../../fleet/records/read-routing.ts";
+import { readRouting } from "../../../../fleet/records/read-routing.ts";
+import { readRecord, type RoutingRecord } from "../../../../fleet/records/routing-records.ts";
+import type { DeployedCluster } from "../../../../lib/deployed.ts";
+import type { Split } from "../../../../lib/weights.ts";
+import type { Remembered } from "../../../../release/journal.ts";
+import { phase } from "../../../../release/planner.ts";
+import { releaseName } from "../../../../release/release-settings.ts";
+import { releaseStatus, type StatusSources } from "../../../../release/status/release-status.ts";
+import { deployedCluster, KEY, split as v } from "../../../helpers/deployed.ts";
+import { settings as fixture, type ConfigOptions } from "../../../helpers/fixtures.ts";
+import { bucket, FakeMetrics, quantile, requests } from "../../../helpers/metrics.ts";
+
+vi.mock(import("../../../../fleet/read-deployed.ts"), async (original) => ({
+  ...(await original()),
+  readDeployed: vi.fn<typeof readDeployed>(),
+}));
+vi.mock(import("../../../../fleet/envoy.ts"), async (original) => ({
+  ...(await original()),
+  routesEverywhere: vi.fn<typeof routesEverywhere>(),
+}));
+vi.mock(import("../../../../fleet/records/read-routing.ts"), async (original) => ({
+  ...(await original()),
+  readRouting: vi.fn<typeof readRouting>(),
+}));
+vi.mock(import("../../../../fleet/records/routing-records.ts"), async (original) => ({
+  ...(await original()),
+  readRecord: vi.fn<typeof readRecord>(),
+}));
+
+const T0 = Date.UTC(2026, 0, 1);
+const NOW = T0 + 330_000;
+const live = (weight: number): LiveRouting => ({
+  objects: { "VirtualService/user-service": { weight } },
+  envoys: [],
+  envoyCount: 2,
+  strays: [],
+});
+
+/** What the clusters have; tests change what they are about. */
+let has: Record<string, DeployedCluster>;
+let memory: Partial<Remembered> | Error;
+/** Weights that the Envoys of every cluster serve. */
+let envoys: number[];
+let routing: LiveRouting;
+
+const image = (version: string) => `registry.example.com/user-service:${version}`;
+
+function there(name: string, live: Split): DeployedCluster {
+  const found = deployedCluster(name, live);
+  const route = found.routes.get(KEY);
+  if (!route) throw new Error("the fixture is wrong");
+  const images = { v1: image("v1"), v2: image("v2") };
+  return { ...found, routes: new Map([[KEY, { ...route, images }]]) };
+}
+
+const prometheus = () =>
+  new FakeMetrics([
+    ["ALERTS", [1, 2].map(() => ({ labels: { alertname: "CanaryLatency" }, value: 1 }))],
+    ["histogram_quantile(0.5,", [quantile("v1", 3), quantile("v2", Number.NaN)]],
+    ["histogram_quantile(0.99,", [quantile("v1", 20), quantile("v2", 400)]],
+    ["istio_requests_total", [requests("v1", "200", 90), requests("v2", "503", 10)]],
+    ["_bucket", [bucket("v1", "+Inf", 90)]],
+  ]);
+
+beforeEach(() => {
+  has = {
+    "cluster-a": there("cluster-a", v("v1", "v2", 10)),
+    "cluster-b": there("cluster-b", v("v1", "v2", 10)),
+  };
+  memory = { progress: phase(releaseName(fixture()), 10, T0) };
+  envoys = [10, 10];
+  routing = live(10);
+  vi.mocked(readDeployed).mockImplementation(() => Promise.resolve(Object.values(has)));
+  vi.mocked(routesEverywhere).mockImplementation(() =>
+    Promise.resolve(
+      envoys.map((weight) => ({ weights: { v2: weight } }) as unknown as EnvoyRoutes),
+    ),
+  );
+  vi.mocked(readRouting).mockImplementation(() => Promise.resolve(routing));
+  vi.mocked(readRecord).mockResolvedValue({
+    ...live(10),
+    by: "ann@laptop",
+    at: "",
+    digest: "",
+  } as unknown as RoutingRecord);
+});
+
+function status(options: ConfigOptions = {}, more: Partial<StatusSources> = {}) {
+  const settings = fixture(options);
+  const verdicts = vi.fn<StatusSources["observer"]["verdicts"]>().mockResolvedValue([]);
+  const found = releaseStatus(
+    {
+      stack: { name: "prod" },
+      settings,
+      clusters: settings.clusters as unknown as readonly MeshCluster[],
+      metrics: new Map(settings.clusters.map(({ name }) => [name, prometheus()])),
+      journal: {
+        read: () =>
+          memory instanceof Error
+            ? Promise.reject(memory)
+            : Promise.resolve({
+                progress: undefined,
+                pause: undefined,
+                silent: new Map<string, string>(),
+                ...memory,
+              }),
+      },
+      observer: { verdicts },
+      ...more,
+    },
+    NOW,
+  );
+  return { found, verdicts };
+}
+
+const drift = async (options?: ConfigOptions) =>
+  (await status(options).found).clusters.map((cluster) => cluster.drift);
+
+describe("a status", () => {
+  it("has weights, Envoys, alerts and traffic of each cluster since the phase's weight has settled", async () => {
+    const { found, verdicts } = status();
+    const { clusters, period, progress, config } = await found;
+    expect({ period, config }).toEqual({
+      config: 10,
+      period: { since: "2026-01-01T00:00:30.000Z", until: NOW, seconds: 300 },
+    });
+    expect(progress).toMatchObject({ weight: 10, since: T0 });
+    expect(verdicts).toHaveBeenCalledWith(10, T0, NOW);
+    expect(clusters).toHaveLength(2);
+    expect(clusters[1]).toEqual({
+      cluster: "cluster-b",
+      config: 10,
+      quarantined: false,
+      weights: { [KEY]: 10 },
+      envoys: 2,
+      serving: 2,
+      drift: [],
+      alerts: ["CanaryLatency"],
+      versions: [
+        { service: KEY, version: "v1", requests: 90, share: 90, errors: 0, p50: 3, p99: 20 },
+        { service: KEY, version: "v2", requests: 10, share: 10, errors: 100, p99: 400 },
+      ],
+    });
+  });
+
+  it("counts the last minutes, and asks no gate, where no phase runs", async () => {
+    const ended = phase(releaseName(fixture()), 0, T0);
+    for (const progress of [
+      undefined,
+      { ...ended, release: "user/user-service v3" },
+      { ...ended, end: { result: "rolled-back" as const, reason: "bad" } },
+      { ...ended, weight: 10, rollingBack: "bad" },
+    ]) {
+      memory = { progress };
+      const { found, verdicts } = status();
+      expect((await found).period).toMatchObject({ seconds: 300, until: NOW });
+      expect(verdicts).not.toHaveBeenCalled();
+    }
+  });
+
+  it("counts Envoys that do not follow", async () => {
+    envoys = [10, 0, 10];
+    const [first] = (await status().found).clusters;
+    expect(first).toMatchObject({ envoys: 3, serving: 2 });
+  });
+
+  it("goes on when a cluster, an Envoy, a Prometheus or the memory is away", async () => {
+    const away = { name: "cluster-a", unreachable: "no answer in time", routes: new Map() };
+    has = { ...has, "cluster-a": away };
+    memory = new Error("No cluster can be read");
+    vi.mocked(routesEverywhere).mockRejectedValue(new Error("connection refused"));
+    const silent = { query: () => Promise.reject(new Error("no Prometheus runs")) };
+    const found = await status({}, { metrics: new Map([["cluster-b", silent]]) }).found;
+    expect(found.forgotten).toBe("No cluster can be read");
+    expect(found.clusters).toMatchObject([
+      { cluster: "cluster-a", unreachable: "no answer in time", weights: {} },
+      { unreachable: "connection refused", weights: { [KEY]: 10 }, silent: "no Prometheus runs" },
+    ]);
+    expect(found.clusters.map(({ alerts }) => alerts)).toEqual([undefined, undefined]);
+  });
+
+  it("wants 0 % in quarantine", async () => {
+    has = { ...has, "cluster-b": there("cluster-b", v("v1", "v2", 0)) };
+    const { clusters } = await status({ quarantine: ["cluster-b"] }).found;
+    expect(clusters).toMatchObject([
+      { config: 10, quarantined: false, drift: [] },
+      { config: 0, quarantined: true, drift: [], weights: { [KEY]: 0 } },
+    ]);
+  });
+
+  it("says who has paused", async () => {
+    memory = { pause: { at: T0, paused: true, by: "ann@laptop", reason: "lunch" } };
+    expect((await status().found).paused).toBe(
+      "paused by ann@laptop at 2026-01-01T00:00:00.000Z: lunch",
+    );
+  });
+});
+
+describe("drift", () => {
+  it("is another weight than the configuration's", async () => {
+    has = { ...has, "cluster-b": there("cluster-b", v("v1", "v2", 30)) };
+    expect(await drift()).toEqual([
+      [],
+      [`${KEY}: the API server has v1 70 %, v2 30 %, the config wants v1 90 %, v2 10 %`],
+    ]);
+  });
+
+  it("is a canary that gets requests in quarantine", async () => {
+    expect(await drift({ quarantine: ["cluster-b"] })).toEqual([
+      [],
+      [`${KEY}: the API server has v1 90 %, v2 10 %, the config wants v1 100 %, v2 0 %`],
+    ]);
+  });
+
+  it("is a service that is not there, and a version with another image or none", async () => {
+    has = {
+      "cluster-a": { ...deployedCluster("cluster-a", undefined) },
+      "cluster-b": deployedCluster("cluster-b", v("v1", "v2", 10)),
+    };
+    expect(await drift()).toEqual([
+      [`${KEY}: not there, it needs pulumi up`],
+      [
+        `${KEY}: v1 runs image:v1, the config wants ${image("v1")}`,
+        `${KEY}: v2 runs image:v2, the config wants ${image("v2")}`,
+      ],
+    ]);
+  });
+
+  it("is whatever somebody has changed since, in objects or Envoys, and what routes the service besides", async () => {
+    routing = {
+      ...live(10),
+      objects: { "VirtualService/user-service": { weight: 10, timeout: "1s" } },
+    };
+    routing = { ...routing, strays: ["VirtualService user/mine"] };
+    const [first] = await drift();
+    expect(first).toEqual([
+      `${KEY}: VirtualService/user-service: timeout: was nothing, is "1s"`,
+      `${KEY}: VirtualService user/mine names a host of the service and is none of the release's objects: remove it`,
+    ]);
+  });
+
+  it("cannot be told without a record of this configuration", async () => {
+    vi.mocked(readRecord).mockResolvedValue(undefined);
+    const [first] = await drift();
+    expect(first).toEqual([
+      `${KEY}: routes are not compared, there is no record of this config (it was not recorded)`,
+    ]);
+  });
+});

@@ -1,0 +1,123 @@
+import { describe, expect, it } from "vitest";
+import { phase } from "../../../../release/planner.ts";
+import type { ClusterStatus } from "../../../../release/status/cluster-status.ts";
+import type { ReleaseStatus } from "../../../../release/status/release-status.ts";
+import { statusText } from "../../../../release/status/status-text.ts";
+
+const T0 = Date.UTC(2026, 0, 1);
+const users = "user/user-service";
+const cluster: ClusterStatus = {
+  cluster: "cluster-a",
+  config: 10,
+  quarantined: false,
+  weights: { [users]: 10 },
+  envoys: 11,
+  serving: 11,
+  drift: [],
+  alerts: [],
+  versions: [
+    { service: users, version: "v1", requests: 1320, share: 89.92, errors: 0, p50: 2.6, p99: 24.4 },
+    { service: users, version: "v2", requests: 0, share: 0 },
+  ],
+};
+const status: ReleaseStatus = {
+  stack: "prod",
+  release: `${users} v2 (image:v2)`,
+  config: 10,
+  clusters: [cluster],
+  period: { since: "2026-01-01T00:00:30.000Z", until: T0 + 150_000, seconds: 120 },
+  progress: phase(`${users} v2 (image:v2)`, 10, T0),
+  verdicts: [],
+};
+const away: ClusterStatus = {
+  cluster: "cluster-b",
+  config: 0,
+  quarantined: true,
+  weights: {},
+  envoys: 0,
+  serving: 0,
+  drift: [],
+  unreachable: "no answer in time",
+};
+const second = (more: Partial<ClusterStatus>) =>
+  statusText({ ...status, clusters: [cluster, { ...cluster, cluster: "cluster-b", ...more }] });
+
+describe("a status for people", () => {
+  it("has the phase, a row for each cluster, and one for each version in it", () => {
+    expect(statusText(status)).toBe(
+      [
+        "user/user-service v2 (image:v2)",
+        "rollout in the phase of 10 % since 2026-01-01T00:00:00.000Z (2 min), failed looks: 0",
+        "┌───────────┬────────┬────────────┬───────────────────┬────────┬───────┐",
+        "│ cluster   │ config │ API server │ Envoys            │ alerts │ drift │",
+        "│ cluster-a │ 10 %   │ 10 %       │ 11 of 11 serve it │ none   │ none  │",
+        "└───────────┴────────┴────────────┴───────────────────┴────────┴───────┘",
+        "answered since 2026-01-01T00:00:30.000Z (2 min):",
+        "┌───────────┬───────────────────┬─────────┬──────────┬────────┬────────┬────────┬───────┐",
+        "│ cluster   │ service           │ version │ requests │ share  │ 5xx    │ p50    │ p99   │",
+        "│ cluster-a │ user/user-service │ v1      │ 1320     │ 89.9 % │ 0.00 % │ 2.6 ms │ 24 ms │",
+        "│ cluster-a │ user/user-service │ v2      │ 0        │ 0.0 %  │ -      │ -      │ -     │",
+        "└───────────┴───────────────────┴─────────┴──────────┴────────┴────────┴────────┴───────┘",
+      ].join("\n"),
+    );
+  });
+
+  it("says of each cluster what is wrong with it, in a line of its own", () => {
+    const text = statusText({ ...status, clusters: [cluster, away] });
+    expect(text).toContain(
+      "│ cluster-b │ 0 % (quarantine) │ not known  │ not known         │ no Prometheus │ not known │",
+    );
+    expect(text).toContain("\ncluster-b cannot be read: no answer in time\n");
+    const silent = statusText({ ...status, clusters: [{ ...away, silent: "no Prometheus runs" }] });
+    expect(silent).toContain("\nPrometheus of cluster-b does not answer: no Prometheus runs");
+    expect(silent).not.toContain("answered since");
+  });
+
+  it("shows the first lines of a drift, and counts the others", () => {
+    const drift = Array.from({ length: 7 }, (_, i) => `line ${i}`);
+    const lines = second({ drift }).split("\n");
+    expect(lines.filter((line) => line.startsWith("drift in"))).toEqual([
+      ...[0, 1, 2, 3, 4].map((i) => `drift in cluster-b: line ${i}`),
+      "drift in cluster-b: 2 more, see --json",
+    ]);
+    expect(second({ drift })).toContain("│ 7, see below │");
+  });
+
+  it("shows services that have different weights", () => {
+    expect(second({ weights: { [users]: 10, "user/order-service": 30 } })).toContain(
+      "│ 10 % and 30 % │",
+    );
+    expect(second({ weights: {} })).toContain("│ nothing    │");
+  });
+
+  it("says how the rollout stands", () => {
+    const { progress = phase("", 0, 0), ...rest } = status;
+    const line = (more: Partial<ReleaseStatus>) => statusText({ ...rest, ...more }).split("\n")[1];
+    expect(line({})).toBe("no rollout of it has begun");
+    expect(line({ forgotten: "forbidden" })).toBe("whether a rollout runs is not known: forbidden");
+    expect(line({ progress: { ...progress, rollingBack: "cluster-b: 95 %" } })).toBe(
+      "rollout is being rolled back: cluster-b: 95 %",
+    );
+    const end = { result: "done", reason: "all phases have passed" } as const;
+    expect(line({ progress: { ...progress, end } })).toBe("rollout done: all phases have passed");
+  });
+
+  it("says from when on requests are counted, who has paused, and what the gates say", () => {
+    const text = statusText({
+      ...status,
+      period: { ...status.period, seconds: 0 },
+      paused: "paused by ann@laptop",
+      verdicts: [
+        {
+          ...{ cluster: "cluster-a", service: users, gate: "share", judgement: undefined },
+          ...{ outcome: "hold", blind: false, text: "cluster-a: no requests yet" },
+        },
+      ],
+    });
+    expect(text.split("\n").slice(-2)).toEqual([
+      "requests are counted from 2026-01-01T00:00:30.000Z on",
+      "hold cluster-a: no requests yet",
+    ]);
+    expect(text.split("\n")[2]).toBe("paused by ann@laptop");
+  });
+});
