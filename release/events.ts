@@ -36,10 +36,18 @@ export function readEvents(path: string): readonly TimedEvent[] {
   return events;
 }
 
-/** Appends events to a file that only its owner reads, a line each. */
+/**
+ * Appends events to a file that only its owner reads, a line each.
+ *
+ * @throws if the file cannot be written, before there is any event
+ */
 export function eventFile(path: string): (line: string) => void {
+  const append = (text: string) => {
+    appendFileSync(path, text, { mode: 0o600 });
+  };
+  append("");
   return (line) => {
-    appendFileSync(path, `${line}\n`, { mode: 0o600 });
+    append(`${line}\n`);
   };
 }
 

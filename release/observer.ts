@@ -10,7 +10,7 @@ import type { Metrics } from "./gates/queries.ts";
 import { readings } from "./gates/readings.ts";
 import { confidenceOf, gatesOf, verdict, type GateVerdict } from "./gates/verdict.ts";
 import type { Journal, Pause } from "./journal.ts";
-import type { Look, Progress, Verdict } from "./planner.ts";
+import { decides, type Look, type Progress, type Verdict } from "./planner.ts";
 import { judgedServices, releaseName } from "./release-settings.ts";
 import { askWebhooks } from "./webhooks.ts";
 
@@ -26,11 +26,11 @@ export function pausedBy(pause: Pause | undefined): string | undefined {
 
 /** What a cluster's canaries get, in percent, by service. */
 function weightsOf(settings: ReleaseSettings, { name, routes }: DeployedCluster): number[] {
-  return judgedServices(settings).map(({ service, namespace, canary }) => {
-    const key = serviceKey({ service, namespace });
+  return judgedServices(settings).map((judged) => {
+    const key = serviceKey(judged);
     const route = routes.get(key);
     if (!route) throw new Error(`${name} does not have ${key} yet: run pulumi up first`);
-    return shareOf(route, canary);
+    return shareOf(route, judged.canary);
   });
 }
 
@@ -42,6 +42,18 @@ export function phaseWeights(settings: ReleaseSettings, cluster: DeployedCluster
   const weights = weightsOf(settings, cluster);
   const apart = settings.quarantine.includes(cluster.name) && weights.every((each) => each === 0);
   return apart ? [] : weights;
+}
+
+/** What a rollout is decided from in one cluster. */
+function seen(settings: ReleaseSettings, cluster: DeployedCluster): Look["clusters"][number] {
+  const { name, unreachable, routes } = cluster;
+  if (unreachable !== undefined) return { name, weights: [], unreachable };
+  const missing = judgedServices(settings)
+    .map(serviceKey)
+    .filter((key) => !routes.has(key));
+  return missing.length > 0
+    ? { name, weights: [], lacks: missing.join(", ") }
+    : { name, weights: phaseWeights(settings, cluster) };
 }
 
 /** Sees what a rollout is decided from. */
@@ -67,27 +79,47 @@ export class Observer {
   /** Looks at all clusters; requests are counted since the phase of `progress` began. */
   async look(progress: Progress | undefined, now: number): Promise<Look> {
     const deployed = await this.#deployed();
-    const clusters = deployed.map((cluster) =>
-      cluster.unreachable === undefined
-        ? { name: cluster.name, weights: phaseWeights(this.#settings, cluster) }
-        : { name: cluster.name, weights: [], unreachable: cluster.unreachable },
-    );
+    const clusters = deployed.map((cluster) => seen(this.#settings, cluster));
     const weight = Math.max(0, ...clusters.flatMap(({ weights }) => weights));
     const release = releaseName(this.#settings);
     // A rollback waits for nothing that only tells how good the canary is.
-    if (clusters.some(({ unreachable }) => unreachable !== undefined)) {
+    if (clusters.some(({ unreachable, lacks }) => (unreachable ?? lacks) !== undefined)) {
       return { release, clusters, verdicts: [] };
     }
     const same = progress?.release === release && progress.weight === weight;
     const since = same ? progress.since : now;
-    const [verdicts, during, { pause }] = await Promise.all([
-      this.verdicts(weight, since, now),
-      askWebhooks(this.#settings.rollout.webhooks, "during", this.webhookBody(weight)),
-      this.#journal.read(),
-    ]);
-    const paused = pausedBy(pause);
-    const all: readonly Verdict[] = [...verdicts, ...during];
+    const people = this.#people(weight);
+    const verdicts = await this.verdicts(weight, since, now);
+    // Nor for anybody's answer.
+    if (verdicts.some((verdict) => decides(verdict) && verdict.outcome === "fail")) {
+      return { release, clusters, verdicts };
+    }
+    const { said, paused } = await people;
+    const all: readonly Verdict[] = [...verdicts, ...said];
     return { release, clusters, verdicts: all, ...(paused !== undefined && { paused }) };
+  }
+
+  /** What webhooks say, and who has paused. Never fails. */
+  async #people(
+    weight: number,
+  ): Promise<{ readonly said: readonly Verdict[]; readonly paused?: string | undefined }> {
+    const [said, pause] = await Promise.all([
+      askWebhooks(this.#settings.rollout.webhooks, "during", this.webhookBody(weight)),
+      this.#journal.read().then(
+        (remembered) => ({ paused: pausedBy(remembered.pause), unknown: [] }),
+        (error: unknown) => ({
+          paused: undefined,
+          unknown: [
+            {
+              outcome: "hold" as const,
+              blind: true,
+              text: `whether it is paused is not known: ${explain(error)}`,
+            },
+          ],
+        }),
+      ),
+    ]);
+    return { said: [...said, ...pause.unknown], paused: pause.paused };
   }
 
   /** What all gates say in all clusters. */
@@ -103,7 +135,7 @@ export class Observer {
       phases: phases.length + (rollout.trial === undefined ? 0 : 1),
       clusters: clusters.length,
       services: services.length,
-      gates: gates.length,
+      gates,
     });
     const phase = {
       weight,

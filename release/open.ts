@@ -1,4 +1,3 @@
-import { userInfo, hostname } from "node:os";
 import type { MeshCluster } from "../fleet/cluster.ts";
 import { Prometheus } from "../fleet/prometheus.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
@@ -6,6 +5,7 @@ import { clustersOf } from "./fleet.ts";
 import { gatesOf } from "./gates/verdict.ts";
 import { Journal } from "./journal.ts";
 import { Observer } from "./observer.ts";
+import { decides } from "./planner.ts";
 import { judgedServices, settingsOf } from "./release-settings.ts";
 import { ReleaseStack } from "./stack.ts";
 
@@ -53,18 +53,13 @@ export async function openRelease(stackName: string): Promise<OpenRelease> {
   };
 }
 
-/** @throws naming the clusters whose metrics no gate could read, if any gate is on */
+/** @throws naming the clusters whose metrics no gate could read, if any gate has a say */
 export function requireMetrics({ settings, clusters, metrics }: OpenRelease): void {
-  if (gatesOf(settings.rollout.gates).length === 0) return;
+  if (!gatesOf(settings.rollout.gates).some(decides)) return;
   const without = clusters.filter(({ name }) => !metrics.has(name)).map(({ name }) => name);
   if (without.length === 0) return;
   throw new Error(
     `No gate can judge the canary in ${without.join(", ")}: there is no Prometheus. Set monitoring.mode to prometheus, ` +
       "or clusters[].prometheus to the URL of one, or switch the gates off: rollout.gates.without: [successRate, latency, share]",
   );
-}
-
-/** Who runs the command: the CI's actor, else user and host. */
-export function whoRuns(env: NodeJS.ProcessEnv = process.env): string {
-  return env["GITHUB_ACTOR"] ?? env["GITLAB_USER_LOGIN"] ?? `${userInfo().username}@${hostname()}`;
 }

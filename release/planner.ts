@@ -46,6 +46,8 @@ export interface Verdict {
   readonly outcome: Outcome;
   /** Whether it holds because nobody answers, and not because too little was seen. */
   readonly blind: boolean;
+  /** Whether it is only shown, and neither holds nor fails a phase. @default false */
+  readonly dryRun?: boolean | undefined;
   /** Cluster, what was measured, value, limit, samples. */
   readonly text: string;
 }
@@ -59,6 +61,8 @@ export interface Look {
     readonly weights: readonly number[];
     /** @default it answers */
     readonly unreachable?: string | undefined;
+    /** Services on trial that it does not have, or not any more. @default it has all */
+    readonly lacks?: string | undefined;
   }[];
   /** Who holds the rollout, when and why. @default nobody */
   readonly paused?: string | undefined;
@@ -94,6 +98,11 @@ export function phase(release: string, weight: number, now: number, begun = weig
   return { release, weight, since: now, failures: { consecutive: 0, total: 0 }, begun };
 }
 
+/** Whether a verdict has a say, and is not a dry run. */
+export function decides({ dryRun = false }: Pick<Verdict, "dryRun">): boolean {
+  return !dryRun;
+}
+
 const lines = (verdicts: readonly Verdict[]) => verdicts.map(({ text }) => text).join("; ");
 
 /** What is waited for, short: all of it is in the look. */
@@ -110,10 +119,11 @@ function firstOf([first, ...others]: readonly Verdict[]): string {
  */
 export function nextStep(
   before: Progress | undefined,
-  look: Look,
+  seen: Look,
   plan: Plan,
   now: number,
 ): Decision {
+  const look = { ...seen, verdicts: seen.verdicts.filter(decides) };
   const weights = [...new Set(look.clusters.flatMap((cluster) => cluster.weights))];
   const [weight = 0] = weights;
   const progress = current(before, look.release, weights, now);
@@ -128,11 +138,12 @@ export function nextStep(
   if (progress.end) return decide({ do: "end", end: progress.end });
   if (progress.rollingBack !== undefined) return rollBack(progress.rollingBack);
 
-  const away = look.clusters.filter(({ unreachable }) => unreachable !== undefined);
+  const away = look.clusters.flatMap(({ name, unreachable, lacks }) => [
+    ...(unreachable === undefined ? [] : [`${name} cannot be reached: ${unreachable}`]),
+    ...(lacks === undefined ? [] : [`${name} does not have ${lacks}: it needs pulumi up`]),
+  ]);
   if (away.length > 0) {
-    const reason = away
-      .map(({ name, unreachable = "" }) => `${name} cannot be reached: ${unreachable}`)
-      .join("; ");
+    const reason = away.join("; ");
     return weights.every((each) => each === 0) && progress.weight === 0
       ? end("stopped", reason)
       : rollBack(reason);

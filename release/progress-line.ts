@@ -1,9 +1,11 @@
-import type { Plan } from "./planner.ts";
+import { createLogUpdate } from "log-update";
+import { decides, type Plan } from "./planner.ts";
 import type { RolloutEvent } from "./rollout-event.ts";
 
 /** Characters of the bar. */
 const WIDTH = 20;
 
+type LogUpdate = ReturnType<typeof createLogUpdate>;
 type LookEvent = Extract<RolloutEvent, { readonly event: "look" }>;
 
 /** One look in one line: the phase's bar, and what is being waited for. */
@@ -15,42 +17,41 @@ export function progressText(
   const whole = weight === 0 ? (trialMs ?? 0) : bakeMs;
   const part = whole === 0 ? 1 : Math.min(1, (now - Date.parse(since)) / whole);
   const full = Math.round(part * WIDTH);
-  const passed = verdicts.filter(({ outcome }) => outcome === "pass").length;
-  return `${weight} % [${"#".repeat(full)}${"-".repeat(WIDTH - full)}] ${passed}/${verdicts.length} gates, ${reason}`;
+  const gates = verdicts.filter(decides);
+  const passed = gates.filter(({ outcome }) => outcome === "pass").length;
+  return `${weight} % [${"#".repeat(full)}${"-".repeat(WIDTH - full)}] ${passed}/${gates.length} gates, ${reason}`;
 }
 
-/** Shows looks on one line of a terminal that is written over; elsewhere each as a line of its own. */
+/** Shows looks at the end of a terminal, each in place of the one before; elsewhere each as a line of its own. */
 export class ProgressLine {
   readonly #quiet: boolean;
-  readonly #over: boolean;
-  #open = false;
+  readonly #stream: NodeJS.WriteStream;
+  readonly #over: LogUpdate | undefined;
 
   /** @param quiet whether nothing is to be shown */
-  constructor(quiet: boolean) {
+  constructor(quiet: boolean, stream: NodeJS.WriteStream = process.stdout) {
     this.#quiet = quiet;
-    this.#over = process.stdout.isTTY;
+    this.#stream = stream;
+    // Hiding the cursor would need a listener to signals, which are the rollout's own matter.
+    this.#over = stream.isTTY ? createLogUpdate(stream, { showCursor: true }) : undefined;
   }
 
   show(event: LookEvent, plan: Plan, now: number): void {
     if (this.#quiet) return;
     const text = progressText(event, plan, now);
-    if (!this.#over) {
-      console.log(text);
-      return;
-    }
-    process.stdout.write(`\r\u001b[2K${text.slice(0, process.stdout.columns - 1)}`);
-    this.#open = true;
+    if (this.#over) this.#over(text);
+    else this.#stream.write(`${text}\n`);
   }
 
+  /** Prints what stays. */
   print(text: string | undefined): void {
     if (this.#quiet || text === undefined) return;
-    this.end();
-    console.log(text);
+    if (this.#over) this.#over.persist(text);
+    else this.#stream.write(`${text}\n`);
   }
 
-  /** Leaves the line. */
+  /** Leaves the last look where it is. */
   end(): void {
-    if (this.#open) process.stdout.write("\n");
-    this.#open = false;
+    this.#over?.done();
   }
 }

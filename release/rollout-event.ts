@@ -16,6 +16,7 @@ const judgement = z.object({
 const eventVerdict = z.object({
   outcome,
   blind: z.boolean(),
+  dryRun: z.boolean().optional(),
   text: z.string(),
   cluster: z.string().optional(),
   service: z.string().optional(),

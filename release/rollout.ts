@@ -66,6 +66,17 @@ export async function rollout(
       around.tell({ event: "not-remembered", cluster, reason });
     }
   };
+  const isInterrupted = () => signal.aborted;
+  const rollBack = async (reason: string) => {
+    const before = isInterrupted();
+    try {
+      await around.rollBack(reason);
+    } catch (error) {
+      // A terminal sends Ctrl-C to Pulumi too: what it has left undone is finished before the end.
+      if (before || !isInterrupted()) throw error;
+      await around.rollBack(reason);
+    }
+  };
   const finish = (result: Result, reason: string): Outcome => {
     around.tell({ event: "end", result, reason });
     return { result, reason };
@@ -77,7 +88,9 @@ export async function rollout(
       around.tell({ event: "interrupted", weight });
       return finish(
         "interrupted",
-        `the weight stays ${weight} %; the same command goes on from there`,
+        raiseFailed === undefined
+          ? `the weight stays ${weight} %; the same command goes on from there`
+          : `raising the weight from ${weight} % was interrupted or has failed: release status says what the clusters serve, the same command goes on from there`,
       );
     }
     const seen = await around.look(progress);
@@ -135,7 +148,7 @@ export async function rollout(
         around.tell({ event: "roll-back", reason });
         // The way down waits for nothing, not even for a cluster that does not remember.
         const [undone] = await Promise.allSettled([
-          around.rollBack(reason),
+          rollBack(reason),
           remember({ ...next, rollingBack: reason }),
         ]);
         if (undone.status === "rejected") {

@@ -1,6 +1,7 @@
 import type { Problem } from "../lib/problems.ts";
 import { duplicates } from "./checks.ts";
 import type { Rollout } from "./schema.ts";
+import { BUILT_IN_GATES } from "./schema/gates.ts";
 
 /** Rules that join several keys of `rollout`, or these and the phases. */
 export function rolloutProblems(
@@ -9,6 +10,10 @@ export function rolloutProblems(
 ): Problem[] {
   if (!rollout) return [];
   const { approval, gates, webhooks } = rollout;
+  const on = [
+    ...BUILT_IN_GATES.filter((name) => !gates.without.includes(name)),
+    ...gates.queries.map(({ name }) => name),
+  ];
   return [
     ...approval.flatMap((weight, i) =>
       phases && !phases.includes(weight)
@@ -21,6 +26,18 @@ export function rolloutProblems(
             },
           ]
         : [],
+    ),
+    ...gates.dryRun.flatMap((name, i) =>
+      on.includes(name)
+        ? []
+        : [
+            {
+              path: `rollout.gates.dryRun[${i}]`,
+              value: name,
+              rule: `must be one of the gates that are on: ${on.join(", ")}`,
+              fix: "Name the gates that only show what they say.",
+            },
+          ],
     ),
     ...duplicates(
       gates.queries,

@@ -1,4 +1,5 @@
-import { openRelease, whoRuns } from "../open.ts";
+import { whoRuns } from "../../stacks/routing-records.ts";
+import { openRelease } from "../open.ts";
 
 export interface PauseOptions {
   readonly stack: string;
@@ -18,7 +19,7 @@ export async function resume({ stack }: Pick<PauseOptions, "stack">): Promise<vo
 }
 
 async function write(stack: string, paused: boolean, reason?: string): Promise<void> {
-  const { journal } = await openRelease(stack);
+  const { journal, clusters } = await openRelease(stack);
   const failed = await journal.writePause({
     at: Date.now(),
     paused,
@@ -26,7 +27,8 @@ async function write(stack: string, paused: boolean, reason?: string): Promise<v
     ...(reason !== undefined && { reason }),
   });
   if (failed.size === 0) return;
-  // One cluster is enough for every rollout to see it.
   const lines = [...failed].map(([name, why]) => ` - ${name}: ${why}`).join("\n");
+  if (failed.size === clusters.length) throw new Error(`Not remembered in any cluster:\n${lines}`);
+  // One cluster is enough for every rollout to see it.
   console.error(`Not remembered in every cluster:\n${lines}`);
 }

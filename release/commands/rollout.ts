@@ -1,16 +1,18 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { durationMs } from "../../lib/duration.ts";
-import { eventFile, eventLine, eventText } from "../events.ts";
+import { eventFile, eventText } from "../events.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
 import { notify } from "../notifications.ts";
 import { openRelease, requireMetrics } from "../open.ts";
+import { onInterrupt } from "../on-interrupt.ts";
 import type { Progress } from "../planner.ts";
 import { ProgressLine } from "../progress-line.ts";
 import { lowerToZero, raiseTo } from "../raise.ts";
 import { planOf } from "../release-settings.ts";
 import { withEvent } from "../remembered-events.ts";
 import { rollout as goThrough } from "../rollout.ts";
-import { timed, type RolloutEvent, type TimedEvent } from "../rollout-event.ts";
+import { timed, type TimedEvent } from "../rollout-event.ts";
+import { Teller } from "../teller.ts";
 import { askWebhooks } from "../webhooks.ts";
 
 export interface RolloutOptions {
@@ -39,34 +41,31 @@ export async function rollout({
   const { rollout: config } = settings;
   const intervalMs = durationMs(config.interval);
   const line = new ProgressLine(json === true);
-  const append = file === undefined ? undefined : eventFile(file);
-  const told: Promise<unknown>[] = [];
+  const teller = new Teller({
+    ...(file !== undefined && { append: eventFile(file) }),
+    notify: (event) => notify(config.notifications, event, name),
+    print: (event, text) => {
+      if (json) console.log(text);
+      else if (event.event === "look") line.show(event, planOf(settings), Date.parse(event.time));
+      else line.print(eventText(event));
+    },
+    complain: (text) => {
+      // Or the next look would be written over it.
+      line.end();
+      console.error(text);
+    },
+  });
   let progress: Progress | undefined;
   let events: readonly TimedEvent[] = [];
   const remember = () => journal.writeProgress(progress, events, Date.now());
-  const tell = (event: RolloutEvent): void => {
-    const happened = timed(event, Date.now());
-    events = withEvent(events, happened);
-    const text = eventLine(happened);
-    append?.(text);
-    if (json) console.log(text);
-    else if (event.event === "look") line.show(event, planOf(settings), Date.now());
-    else line.print(eventText(event));
-    told.push(
-      notify(config.notifications, event, name).then((failures) => {
-        for (const failure of failures) console.error(failure);
-      }),
-    );
-  };
   // What Pulumi prints would only hide what happens; an error says what matters of it.
   const silent = () => undefined;
 
   const stop = new AbortController();
-  const interrupt = () => {
-    line.print("interrupted: what is being done is finished first");
+  const leave = onInterrupt(() => {
+    line.print("interrupted: what is being done is finished first; once more ends it at once");
     stop.abort();
-  };
-  process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
+  });
   try {
     const { result } = await goThrough(
       planOf(settings),
@@ -83,7 +82,11 @@ export async function rollout({
           progress = next;
           return remember();
         },
-        tell,
+        tell: (event) => {
+          const happened = timed(event, Date.now());
+          events = withEvent(events, happened);
+          teller.tell(happened);
+        },
         now: () => Date.now(),
         pause: (signal) => wait(intervalMs, undefined, { signal }).catch(() => undefined),
       },
@@ -93,8 +96,8 @@ export async function rollout({
     process.exitCode = EXIT_CODES[result];
   } finally {
     line.end();
-    process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
-    await Promise.all(told);
+    leave();
+    await teller.settled();
     // What has happened since the last step, how it ended above all.
     for (const [cluster, why] of events.length > 0 ? await remember() : []) {
       console.error(`${cluster} does not remember how the rollout ended: ${why}`);

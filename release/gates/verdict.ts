@@ -1,5 +1,5 @@
 import type { Gates } from "../../stacks/schema.ts";
-import type { Verdict } from "../planner.ts";
+import { decides, type Verdict } from "../planner.ts";
 import {
   judgeBadShare,
   judgeShare,
@@ -10,7 +10,11 @@ import {
 } from "./gate.ts";
 
 /** A gate of the configuration: one on the share of bad requests, or the one on the canary's share of all. */
-export type Gate =
+export type Gate = Rule & {
+  /** Whether it only shows what it says. */
+  readonly dryRun: boolean;
+};
+type Rule =
   | { readonly kind: "bad"; readonly name: string; readonly limits: BadShareLimits }
   | { readonly kind: "share"; readonly name: string; readonly tolerance: number };
 
@@ -44,16 +48,18 @@ function limitsOf({ atLeast, margin, against, precision }: Gates["successRate"])
 }
 
 /** The gates that are on, in the order in which they are shown. */
-export function gatesOf({ successRate, latency, share, queries, without }: Gates): readonly Gate[] {
-  const all: readonly Gate[] = [
+export function gatesOf(config: Gates): readonly Gate[] {
+  const { successRate, latency, share, queries, without, dryRun } = config;
+  const builtIn: readonly Rule[] = [
     { kind: "bad", name: "successRate", limits: limitsOf(successRate) },
     { kind: "bad", name: "latency", limits: limitsOf(latency) },
     { kind: "share", name: "share", tolerance: share.tolerance },
   ];
-  return [
-    ...all.filter(({ name }) => without.every((each) => each !== name)),
-    ...queries.map((query): Gate => ({ kind: "bad", name: query.name, limits: limitsOf(query) })),
+  const on = [
+    ...builtIn.filter(({ name }) => without.every((each) => each !== name)),
+    ...queries.map((query): Rule => ({ kind: "bad", name: query.name, limits: limitsOf(query) })),
   ];
+  return on.map((gate) => ({ ...gate, dryRun: dryRun.includes(gate.name) }));
 }
 
 /**
@@ -66,11 +72,12 @@ export function confidenceOf(
     readonly phases: number;
     readonly clusters: number;
     readonly services: number;
-    readonly gates: number;
+    readonly gates: readonly Gate[];
   },
 ): Confidence {
   const { phases, clusters, services, gates } = decisions;
-  return { minSamples, risk: risk / 100 / Math.max(1, phases * clusters * services * gates) };
+  const made = phases * clusters * services * gates.filter(decides).length;
+  return { minSamples, risk: risk / 100 / Math.max(1, made) };
 }
 
 /** A number of percent with as many digits as say something. */
@@ -104,7 +111,7 @@ export function verdict(
 ): GateVerdict {
   const { cluster, service, version, counts, silent } = reading;
   const about = `${cluster}: ${WORDS[gate.name] ?? gate.name} of ${version} of ${service}`;
-  const of = { cluster, service, gate: gate.name };
+  const of = { cluster, service, gate: gate.name, ...(gate.dryRun && { dryRun: true }) };
   if (!counts) {
     return {
       ...of,

@@ -100,6 +100,8 @@ export function statusText(status: ReleaseStatus): string {
     table.toString(),
     ...status.clusters.flatMap(remarks),
     ...traffic(status),
-    ...status.verdicts.map(({ outcome, text }) => `${outcome} ${text}`),
+    ...status.verdicts.map(
+      ({ outcome, text, dryRun }) => `${outcome}${dryRun === true ? " (dry run)" : ""} ${text}`,
+    ),
   ].join("\n");
 }

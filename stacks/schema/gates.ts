@@ -3,7 +3,7 @@ import { durationMs } from "../../lib/duration.ts";
 import { duration, filled, key, label, rule, whole } from "./values.ts";
 
 /** Gates that need no query of one's own. */
-const BUILT_IN_GATES = ["successRate", "latency", "share"] as const;
+export const BUILT_IN_GATES = ["successRate", "latency", "share"] as const;
 
 /** Upper bounds of Istio's buckets of `istio_request_duration_milliseconds`, as far as they make sense here. */
 const BUCKETS_MS = [1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000];
@@ -131,6 +131,12 @@ export const gates = z.strictObject({
       examples: [["share"]],
     },
   ),
+  dryRun: key(z.array(filled("latency")).default([]), {
+    description:
+      "Gates, built-in ones and queries, that are measured and shown, but neither hold nor fail a phase: for trying out a new one.",
+    rules: ["each must be the name of a gate that is on"],
+    examples: [["latency"]],
+  }),
   minSamples: key(whole(1, 1_000_000_000, "Write for instance 100.").default(100), {
     description: "Requests of the canary in each cluster and phase below which no gate decides.",
     examples: [100],

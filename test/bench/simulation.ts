@@ -99,7 +99,7 @@ function simulate(scenario: Scenario, seed: number): Ending {
     phases: phases.length,
     clusters: clusters.length,
     services: 1,
-    gates: gates.length,
+    gates,
   });
   let weight = 0;
   let progress: Progress | undefined;

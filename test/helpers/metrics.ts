@@ -36,3 +36,6 @@ export const quantile = (version: string, value: number): Sample => ({
   labels: { destination_version: version },
   value,
 });
+
+/** What a Prometheus answers that has samples of the time before a stretch of time. */
+export const hasSamples = ["count(last_over_time(up", [{ labels: {}, value: 20 }]] as const;

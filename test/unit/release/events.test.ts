@@ -3,28 +3,17 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { eventFile, eventLine, eventText, readEvents } from "../../../release/events.ts";
-import { progressText } from "../../../release/progress-line.ts";
 import { timed } from "../../../release/rollout-event.ts";
 
 const T0 = Date.UTC(2026, 0, 1);
-const plan = {
-  phases: [10, 30, 100],
-  trialMs: undefined,
-  bakeMs: 600_000,
-  maxFailures: { consecutive: 0, total: 0 },
-  noDataLimitMs: 1_800_000,
-  approval: [],
-  asks: { before: false, confirm: false },
-};
 const pass = { outcome: "pass", blind: false, text: "cluster-a: all well" } as const;
-const hold = { outcome: "hold", blind: false, text: "cluster-b: 3 of 100 requests" } as const;
 const look = {
   event: "look",
   weight: 10,
   step: "wait",
   reason: "bake: 300 s of the bake time are left",
   since: new Date(T0).toISOString(),
-  verdicts: [pass, hold],
+  verdicts: [pass],
 } as const;
 
 describe("events", () => {
@@ -50,19 +39,14 @@ describe("events", () => {
     }
   });
 
+  it("need a file that can be written, before anything happens", () => {
+    expect(() => eventFile("/nowhere/events.jsonl")).toThrow("ENOENT");
+  });
+
   it("say to people what has happened, and nothing of what has not changed", () => {
     expect(eventText({ event: "roll-back", reason: "cluster-b: 95 %" })).toBe(
       "rolling back in every cluster: cluster-b: 95 %",
     );
     expect(eventText(look)).toBeUndefined();
-  });
-});
-
-describe("progressText", () => {
-  it("shows how much of the bake time is over, and what is waited for", () => {
-    expect(progressText(look, plan, T0 + 300_000)).toBe(
-      "10 % [##########----------] 1/2 gates, bake: 300 s of the bake time are left",
-    );
-    expect(progressText(look, plan, T0 + 9_000_000)).toContain("[####################]");
   });
 });

@@ -47,6 +47,39 @@ function stepAt(weight: number, minutes: number, more: Partial<Look> = {}, of: P
   return nextStep(progress, look(weight, more), of, T0 + minutes * MINUTE);
 }
 
+describe("a dry run", () => {
+  const dry = (verdict: Verdict): Verdict => ({ ...verdict, dryRun: true });
+
+  it.each([fail, few, dark])("neither fails nor holds a phase: $text", (verdict) => {
+    const verdicts = [pass, dry(verdict)];
+    expect(stepAt(10, 10, { verdicts }).step).toEqual({ do: "raise", weight: 30 });
+    expect(stepAt(10, 90, { verdicts }).progress.blindSince).toBeUndefined();
+  });
+
+  it("does not pass one either", () => {
+    expect(stepAt(10, 10, { verdicts: [few, dry(pass)] }).step).toMatchObject({ for: "samples" });
+  });
+});
+
+describe("a service that somebody has removed from a cluster", () => {
+  const clusters = [
+    { name: "cluster-a", weights: [10] },
+    { name: "cluster-b", weights: [], lacks: "user/user-service" },
+  ];
+
+  it("takes the others back, and is named", () => {
+    expect(stepAt(10, 1, { clusters }).step).toEqual({
+      do: "roll-back",
+      reason: "cluster-b does not have user/user-service: it needs pulumi up",
+    });
+  });
+
+  it("ends a rollout that has raised nothing yet", () => {
+    const none = clusters.map((each) => ({ ...each, weights: [] }));
+    expect(stepAt(0, 1, { clusters: none }).step).toMatchObject({ end: { result: "stopped" } });
+  });
+});
+
 describe("a good release", () => {
   it("goes through all phases, each for its bake time", () => {
     const seen: string[] = [];

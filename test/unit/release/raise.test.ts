@@ -1,31 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Digest } from "../../../preview/digest.ts";
+import { previewStep } from "../../helpers/preview-step.ts";
 import { lowerToZero, raiseTo, updateProblem } from "../../../release/raise.ts";
-
-const provider = "urn:pulumi:prod::istio-canary::pulumi:providers:kubernetes::cluster-b::id";
-
-/** A preview with one step of a Kubernetes object in cluster-b. */
-function digest(op: string, kind = "VirtualService"): Digest {
-  const state = {
-    custom: true,
-    type: `kubernetes:networking.istio.io/v1:${kind}`,
-    inputs: { metadata: { name: "user-service", namespace: "user" } },
-    outputs: {},
-  };
-  return {
-    config: {},
-    diagnostics: [],
-    steps: [
-      {
-        op,
-        urn: `urn:pulumi:prod::istio-canary::kubernetes:networking.istio.io/v1:${kind}::route`,
-        provider,
-        newState: state,
-        oldState: state,
-      },
-    ],
-  };
-}
 
 /** A stack that notes what is done to it. */
 function stack(preview: () => Promise<Digest>, up: () => Promise<void> = () => Promise.resolve()) {
@@ -49,7 +25,7 @@ const print = () => undefined;
 
 describe("raiseTo", () => {
   it("sets the config, previews, and updates", async () => {
-    const fake = stack(() => Promise.resolve(digest("update")));
+    const fake = stack(() => Promise.resolve(previewStep("update")));
     await raiseTo(fake, 30, print);
     expect(fake.done).toEqual(["config 30", "up release: 30 %"]);
   });
@@ -57,7 +33,7 @@ describe("raiseTo", () => {
   it.each(["delete", "replace", "create-replacement"])(
     "refuses a preview with %s, and leaves the config as it was",
     async (op) => {
-      const fake = stack(() => Promise.resolve(digest(op, "Service")));
+      const fake = stack(() => Promise.resolve(previewStep(op, "Service")));
       const action = op === "delete" ? "delete" : "replace";
       await expect(raiseTo(fake, 30, print)).rejects.toThrow(
         `The preview of weight 30 would lose something, so nothing was done:\n - ${action} Service user/user-service in cluster-b`,
@@ -78,7 +54,7 @@ describe("raiseTo", () => {
       "Resources: 100 unchanged",
     ].join("\n");
     const fake = stack(
-      () => Promise.resolve(digest("update")),
+      () => Promise.resolve(previewStep("update")),
       () => Promise.reject(new Error(output)),
     );
     await expect(raiseTo(fake, 30, print)).rejects.toThrow(
@@ -105,7 +81,7 @@ describe("lowerToZero", () => {
 
   it("keeps the config at 0 when a cluster is left, so that the next update lowers it", async () => {
     const fake = stack(
-      () => Promise.resolve(digest("update")),
+      () => Promise.resolve(previewStep("update")),
       () => Promise.reject(new Error("cluster-b does not answer")),
     );
     await expect(lowerToZero(fake, "bad", print)).rejects.toThrow("cluster-b does not answer");

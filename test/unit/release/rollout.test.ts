@@ -212,6 +212,48 @@ describe("a rollout that is interrupted", () => {
     expect(resumed(world)).toEqual([false, true]);
   });
 
+  it("says that nobody knows what an interrupted rise has left", async () => {
+    const world = new World();
+    const stop = new AbortController();
+    world.raise = () => {
+      stop.abort();
+      return Promise.reject(new Error("interrupted"));
+    };
+    expect(await rollout(plan, world, stop.signal)).toEqual({
+      result: "interrupted",
+      reason:
+        "raising the weight from 0 % was interrupted or has failed: release status says what the clusters serve, the same command goes on from there",
+    });
+  });
+
+  it("finishes a rollback that Ctrl-C has stopped in Pulumi", async () => {
+    const world = new World();
+    const stop = new AbortController();
+    world.gates = () => [bad];
+    let tries = 0;
+    world.rollBack = () => {
+      tries += 1;
+      if (tries > 1) return World.prototype.rollBack.call(world);
+      stop.abort();
+      return Promise.reject(new Error("update canceled"));
+    };
+    const { result } = await rollout(plan, world, stop.signal);
+    expect(result).toBe("rolled-back");
+    expect(world.weights).toEqual([0, 0]);
+  });
+
+  it("tries a rollback once that fails by itself", async () => {
+    const world = new World();
+    world.gates = () => [bad];
+    let tries = 0;
+    world.rollBack = () => {
+      tries += 1;
+      return Promise.reject(new Error("cluster-b keeps its weight"));
+    };
+    expect((await run(world)).result).toBe("rollback-incomplete");
+    expect(tries).toBe(1);
+  });
+
   it("bakes anew when it has died between raising and remembering", async () => {
     const world = new World();
     const stop = new AbortController();

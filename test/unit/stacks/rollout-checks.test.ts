@@ -41,6 +41,19 @@ describe("the key rollout", () => {
     ]);
   });
 
+  it("knows the gates that may be tried out", () => {
+    const queries = [{ name: "mine", bad: "bad", all: "all" }];
+    expect(problems({ gates: { queries, dryRun: ["mine", "latency"] } })).toEqual([]);
+    expect(
+      problems({ gates: { queries, without: ["latency"], dryRun: ["latency", "mnie"] } }),
+    ).toEqual(
+      [0, 1].map(
+        (i) =>
+          `rollout.gates.dryRun[${i}] must be one of the gates that are on: successRate, share, mine`,
+      ),
+    );
+  });
+
   it("never shows a URL that may be secret", () => {
     const { problems: found } = parseConfig({
       ...rawConfig(),

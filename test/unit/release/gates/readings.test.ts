@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Metrics } from "../../../../release/gates/queries.ts";
 import { readings, type Phase } from "../../../../release/gates/readings.ts";
 import { gatesOf, verdict } from "../../../../release/gates/verdict.ts";
-import { bucket, FakeMetrics, requests } from "../../../helpers/metrics.ts";
+import { bucket, FakeMetrics, hasSamples, requests } from "../../../helpers/metrics.ts";
 import { schema } from "../../../../stacks/schema.ts";
 
 const judged = {
@@ -29,12 +29,11 @@ const query = {
 const config = schema.rollout.parse({ gates: { queries: [query] } }).gates;
 const settings = { config, gates: gatesOf(config) };
 
-/** A Prometheus that has samples of all the time, and one that has them of the last minutes only. */
-const hasAll = [["count(last_over_time(up", [{ labels: {}, value: 20 }]]] as const;
+/** A Prometheus that has samples of the last seconds only. */
 const hasSome = (seconds: number) =>
   [["time() - min(min_over_time(timestamp(up", [{ labels: {}, value: seconds }]]] as const;
 
-const full = (known: ConstructorParameters<typeof FakeMetrics>[0] = hasAll) =>
+const full = (known: ConstructorParameters<typeof FakeMetrics>[0] = [hasSamples]) =>
   new FakeMetrics([
     ...known,
     [

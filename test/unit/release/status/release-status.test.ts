@@ -106,6 +106,7 @@ function status(options: ConfigOptions = {}, more: Partial<StatusSources> = {}) 
             : Promise.resolve({
                 progress: undefined,
                 pause: undefined,
+                events: [],
                 silent: new Map<string, string>(),
                 ...memory,
               }),

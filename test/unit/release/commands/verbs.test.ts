@@ -1,0 +1,182 @@
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import type { Digest } from "../../../../preview/digest.ts";
+import { pause, resume } from "../../../../release/commands/pause.ts";
+import { plan } from "../../../../release/commands/plan.ts";
+import { promote } from "../../../../release/commands/promote.ts";
+import { status } from "../../../../release/commands/status.ts";
+import type { Pause } from "../../../../release/journal.ts";
+import { nextWeight } from "../../../../release/next-weight.ts";
+import { openRelease, type OpenRelease } from "../../../../release/open.ts";
+import { releaseStatus, type ReleaseStatus } from "../../../../release/status/release-status.ts";
+import { previewStep } from "../../../helpers/preview-step.ts";
+
+vi.mock(import("../../../../release/open.ts"), async (original) => ({
+  ...(await original()),
+  openRelease: vi.fn<typeof openRelease>(),
+}));
+vi.mock(import("../../../../release/next-weight.ts"), () => ({
+  nextWeight: vi.fn<typeof nextWeight>(),
+}));
+vi.mock(import("../../../../release/status/release-status.ts"), () => ({
+  releaseStatus: vi.fn<typeof releaseStatus>(),
+}));
+
+/** What was done to the stack, and what was printed. */
+let done: string[];
+let printed: string[];
+let complained: string[];
+let preview: () => Promise<Digest>;
+let pauses: Pause[];
+let forgetful: ReadonlyMap<string, string>;
+
+beforeEach(() => {
+  [done, printed, complained, pauses] = [[], [], [], []];
+  preview = () => Promise.resolve(previewStep("update"));
+  forgetful = new Map();
+  vi.spyOn(console, "log").mockImplementation((text: string) => printed.push(text));
+  vi.spyOn(console, "error").mockImplementation((text: string) => complained.push(text));
+  vi.spyOn(process.stdout, "write").mockImplementation((text) => {
+    printed.push(String(text));
+    return true;
+  });
+  vi.mocked(nextWeight).mockResolvedValue({ now: 10, next: 30 });
+  vi.mocked(openRelease).mockResolvedValue({
+    clusters: [{ name: "cluster-a" }, { name: "cluster-b" }],
+    journal: {
+      writePause: (of: Pause) => {
+        pauses.push(of);
+        return Promise.resolve(forgetful);
+      },
+    },
+    stack: {
+      name: "prod",
+      release: { weight: "10" },
+      setWeight: (weight: number) => Promise.resolve(done.push(`config ${weight}`)),
+      preview: () => preview(),
+      up: (message: string) => Promise.resolve(done.push(`up ${message}`)),
+    },
+  } as unknown as OpenRelease);
+});
+
+describe("plan", () => {
+  it("shows the next phase and what it changes, and leaves the config as it was", async () => {
+    await plan({ stack: "prod", format: "text" });
+    expect(printed).toEqual([
+      "next: from 10 % to 30 % in cluster-a, cluster-b\n - change VirtualService user/user-service in cluster-b",
+    ]);
+    expect(done).toEqual(["config 30", "config 10"]);
+  });
+
+  it("says that promote would refuse what loses something", async () => {
+    preview = () => Promise.resolve(previewStep("delete", "Service"));
+    await plan({ stack: "prod", format: "text" });
+    expect(printed[0]).toMatch(
+      / - delete Service user\/user-service in cluster-b\npromote and rollout refuse it, since something is deleted or replaced\.$/,
+    );
+  });
+
+  it("speaks JSON and Markdown", async () => {
+    await plan({ stack: "prod", format: "json" });
+    expect(JSON.parse(printed[0] ?? "")).toMatchObject({
+      weight: 10,
+      next: 30,
+      changes: [{ action: "change", cluster: "cluster-b", kind: "VirtualService" }],
+    });
+    await plan({ stack: "prod", format: "markdown" });
+    expect(printed[1]).toContain("VirtualService");
+  });
+
+  it("leaves the config as it was when the preview fails", async () => {
+    preview = () => Promise.reject(new Error("cluster-b is down"));
+    await expect(plan({ stack: "prod", format: "text" })).rejects.toThrow("cluster-b is down");
+    expect(done).toEqual(["config 30", "config 10"]);
+  });
+
+  it("does nothing after the last phase", async () => {
+    vi.mocked(nextWeight).mockResolvedValue({ now: 100, next: undefined });
+    await plan({ stack: "prod", format: "text" });
+    await plan({ stack: "prod", format: "json" });
+    expect(printed).toEqual([
+      "The canary has 100 % in every cluster: there is no phase after it.",
+      '{"weight":100,"next":null}',
+    ]);
+    expect(done).toEqual([]);
+  });
+});
+
+describe("promote", () => {
+  it("raises the weight by one phase", async () => {
+    await promote({ stack: "prod" });
+    expect(printed).toEqual(["from 10 % to 30 % in cluster-a, cluster-b"]);
+    expect(done).toEqual(["config 30", "up release: 30 %"]);
+  });
+
+  it("refuses what loses something", async () => {
+    preview = () => Promise.resolve(previewStep("replace"));
+    await expect(promote({ stack: "prod" })).rejects.toThrow("would lose something");
+    expect(done).toEqual(["config 30", "config 10"]);
+  });
+
+  it("does nothing after the last phase, or where it may not", async () => {
+    vi.mocked(nextWeight).mockResolvedValue({ now: 100, next: undefined });
+    await promote({ stack: "prod" });
+    vi.mocked(nextWeight).mockRejectedValue(new Error("the clusters differ"));
+    await expect(promote({ stack: "prod" })).rejects.toThrow("the clusters differ");
+    expect(done).toEqual([]);
+  });
+});
+
+describe("pause and resume", () => {
+  it("are remembered with who and why", async () => {
+    vi.stubEnv("GITHUB_ACTOR", "ann");
+    await pause({ stack: "prod", reason: "lunch" });
+    await resume({ stack: "prod" });
+    expect(pauses).toMatchObject([
+      { paused: true, by: "ann", reason: "lunch" },
+      { paused: false, by: "ann" },
+    ]);
+    expect(printed).toEqual([
+      "paused: no weight is raised until: npm run release -- resume",
+      "resumed",
+    ]);
+    vi.unstubAllEnvs();
+  });
+
+  it("name the clusters that do not remember", async () => {
+    forgetful = new Map([["cluster-b", "no answer in time"]]);
+    await pause({ stack: "prod" });
+    expect(complained).toEqual([
+      "Not remembered in every cluster:\n - cluster-b: no answer in time",
+    ]);
+    expect(printed).toHaveLength(1);
+  });
+
+  it("fail where no cluster remembers, since no rollout would see it", async () => {
+    forgetful = new Map([
+      ["cluster-a", "forbidden"],
+      ["cluster-b", "forbidden"],
+    ]);
+    await expect(pause({ stack: "prod" })).rejects.toThrow(
+      "Not remembered in any cluster:\n - cluster-a: forbidden\n - cluster-b: forbidden",
+    );
+    expect(printed).toEqual([]);
+  });
+});
+
+describe("status", () => {
+  it("prints text, or everything as JSON", async () => {
+    const found: ReleaseStatus = {
+      stack: "prod",
+      release: "user/user-service v2",
+      config: 10,
+      clusters: [],
+      period: { since: "2026-01-01T00:00:00.000Z", until: 0, seconds: 300 },
+      verdicts: [],
+    };
+    vi.mocked(releaseStatus).mockResolvedValue(found);
+    await status({ stack: "prod", json: true });
+    expect(JSON.parse(printed[0] ?? "")).toEqual(found);
+    await status({ stack: "prod" });
+    expect(printed[1]).toMatch(/^user\/user-service v2\nno rollout of it has begun\n/);
+  });
+});

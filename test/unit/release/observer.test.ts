@@ -1,0 +1,264 @@
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import type { MeshCluster } from "../../../fleet/cluster.ts";
+import { readDeployed } from "../../../fleet/read-deployed.ts";
+import type { DeployedCluster } from "../../../lib/deployed.ts";
+import type { Metrics } from "../../../release/gates/queries.ts";
+import { Journal, type Pause } from "../../../release/journal.ts";
+import { Observer, pausedBy, phaseWeights } from "../../../release/observer.ts";
+import { phase } from "../../../release/planner.ts";
+import { releaseName } from "../../../release/release-settings.ts";
+import { askWebhooks } from "../../../release/webhooks.ts";
+import { schema } from "../../../stacks/schema.ts";
+import { deployedCluster, KEY, split as v } from "../../helpers/deployed.ts";
+import { settings as fixture, type ConfigOptions } from "../../helpers/fixtures.ts";
+import { bucket, FakeMetrics, hasSamples, requests } from "../../helpers/metrics.ts";
+
+vi.mock(import("../../../fleet/read-deployed.ts"), async (original) => ({
+  ...(await original()),
+  readDeployed: vi.fn<typeof readDeployed>(),
+}));
+vi.mock(import("../../../release/webhooks.ts"), async (original) => ({
+  ...(await original()),
+  askWebhooks: vi.fn<typeof askWebhooks>(),
+}));
+
+const T0 = Date.UTC(2026, 0, 1);
+const NOW = T0 + 600_000;
+const RELEASE = releaseName(fixture());
+const running = phase(RELEASE, 10, T0);
+const names = ["cluster-a", "cluster-b"];
+const both = (weight: number, other = weight) =>
+  [weight, other].map((each, i) => deployedCluster(names[i] ?? "", v("v1", "v2", each)));
+const away = (name: string): DeployedCluster => ({
+  name,
+  unreachable: "no answer in time",
+  routes: new Map(),
+});
+
+/** A Prometheus that has seen so many of the canary's 1000 requests fail, at 10 %. */
+function prometheus(failed: number): FakeMetrics {
+  return new FakeMetrics([
+    hasSamples,
+    [
+      "istio_requests_total",
+      [
+        requests("v1", "200", 9000),
+        requests("v2", "200", 1000 - failed),
+        requests("v2", "500", failed),
+      ],
+    ],
+    [
+      "_bucket",
+      ["v1", "v2"].flatMap((version) =>
+        ["500", "+Inf"].map((le) => bucket(version, le, version === "v1" ? 9000 : 1000)),
+      ),
+    ],
+  ]);
+}
+
+interface Options extends ConfigOptions {
+  readonly rollout?: object;
+  readonly metrics?: readonly Metrics[];
+  readonly pause?: Pause | Error;
+}
+
+function observer(options: Options = {}) {
+  const { rollout = {}, metrics = [prometheus(0), prometheus(0)], pause } = options;
+  const settings = {
+    ...fixture(options),
+    rollout: schema.rollout.parse({ unreachableLimit: "10ms", ...rollout }),
+  };
+  const journal = new Journal([], []);
+  vi.spyOn(journal, "read").mockImplementation(() =>
+    pause instanceof Error
+      ? Promise.reject(pause)
+      : Promise.resolve({ progress: undefined, pause, events: [], silent: new Map() }),
+  );
+  return new Observer(
+    settings,
+    settings.clusters as unknown as readonly MeshCluster[],
+    new Map(metrics.map((each, i) => [names[i] ?? "", each])),
+    journal,
+  );
+}
+
+beforeEach(() => {
+  vi.mocked(readDeployed).mockReset().mockResolvedValue(both(10));
+  vi.mocked(askWebhooks).mockReset().mockResolvedValue([]);
+});
+
+describe("phaseWeights", () => {
+  const [, second = away("")] = both(10, 0);
+
+  it("are those of every canary on trial", () => {
+    expect(phaseWeights(fixture(), deployedCluster("cluster-a", v("v1", "v2", 30)))).toEqual([30]);
+    // Another version than the one on trial is none of it.
+    expect(phaseWeights(fixture(), deployedCluster("cluster-a", v("v1", "v3", 30)))).toEqual([0]);
+  });
+
+  it("are none in quarantine, unless the canary gets requests there all the same", () => {
+    const settings = fixture({ quarantine: ["cluster-b"] });
+    expect(phaseWeights(settings, second)).toEqual([]);
+    expect(phaseWeights(fixture(), second)).toEqual([0]);
+    expect(phaseWeights(settings, deployedCluster("cluster-b", v("v1", "v2", 10)))).toEqual([10]);
+  });
+
+  it("name a service that is not there", () => {
+    expect(() => phaseWeights(fixture(), deployedCluster("cluster-a", undefined))).toThrow(
+      `cluster-a does not have ${KEY} yet: run pulumi up first`,
+    );
+  });
+});
+
+describe("a look", () => {
+  it("has every cluster's weights, and what every gate says in every cluster", async () => {
+    const { release, clusters, verdicts, paused } = await observer().look(running, NOW);
+    expect(release).toBe(RELEASE);
+    expect(clusters).toEqual(names.map((name) => ({ name, weights: [10] })));
+    expect(verdicts.map(({ outcome }) => outcome)).toEqual(Array(6).fill("pass"));
+    expect(verdicts.map(({ text }) => text.split(" of v2")[0])).toEqual(
+      names.flatMap((name) =>
+        ["success rate", "answers in time", "share of the requests"].map(
+          (gate) => `${name}: ${gate}`,
+        ),
+      ),
+    );
+    expect(paused).toBeUndefined();
+  });
+
+  it("names the cluster in which alone the canary is bad", async () => {
+    const bad = observer({ metrics: [prometheus(0), prometheus(100)] });
+    const { verdicts } = await bad.look(running, NOW);
+    const failed = verdicts.filter(({ outcome }) => outcome === "fail");
+    expect(failed.map(({ text }) => text)).toEqual([
+      expect.stringMatching(/^cluster-b: success rate of v2 of user\/user-service: 90\.0 %/),
+    ]);
+  });
+
+  it("counts since the phase began, and anew where another weight or release is deployed", async () => {
+    const windows = async (progress: typeof running, weight = 10) => {
+      vi.mocked(readDeployed).mockResolvedValue(both(weight));
+      const metrics = prometheus(0);
+      await observer({ metrics: [metrics] }).look(progress, NOW);
+      return metrics.asked.length > 0;
+    };
+    expect(await windows(running)).toBe(true);
+    expect(await windows(running, 30)).toBe(false);
+    expect(await windows({ ...running, release: "user/user-service v3" })).toBe(false);
+  });
+
+  it("does not judge at weight 0, unless there is a trial", async () => {
+    vi.mocked(readDeployed).mockResolvedValue(both(0));
+    const at0 = phase(RELEASE, 0, T0);
+    expect((await observer().look(at0, NOW)).verdicts).toEqual([]);
+    const trial = observer({ rollout: { trial: "10m" } });
+    expect((await trial.look(at0, NOW)).verdicts).toHaveLength(4);
+  });
+
+  it("leaves out a cluster in quarantine, and the share everywhere meanwhile", async () => {
+    vi.mocked(readDeployed).mockResolvedValue(both(10, 0));
+    const { clusters, verdicts } = await observer({ quarantine: ["cluster-b"] }).look(running, NOW);
+    expect(clusters.map(({ weights }) => weights)).toEqual([[10], []]);
+    expect(verdicts).toHaveLength(4);
+    expect(JSON.stringify(verdicts)).not.toContain("share of the requests");
+  });
+
+  it("names a cluster that stays away, and asks for nothing else", async () => {
+    vi.mocked(readDeployed).mockResolvedValue([...both(10).slice(0, 1), away("cluster-b")]);
+    const metrics = prometheus(0);
+    const seen = await observer({ metrics: [metrics] }).look(running, NOW);
+    expect(seen.clusters).toEqual([
+      { name: "cluster-a", weights: [10] },
+      { name: "cluster-b", weights: [], unreachable: "no answer in time" },
+    ]);
+    expect(seen.verdicts).toEqual([]);
+    expect(metrics.asked).toEqual([]);
+    expect(askWebhooks).not.toHaveBeenCalled();
+  });
+
+  it("waits for a cluster that is away for a moment", async () => {
+    vi.mocked(readDeployed).mockResolvedValueOnce([away("cluster-a"), away("cluster-b")]);
+    const patient = observer({ rollout: { unreachableLimit: "10s" } });
+    const { clusters } = await patient.look(running, NOW);
+    expect(clusters).toEqual(names.map((name) => ({ name, weights: [10] })));
+  });
+
+  it("names a service that somebody has removed", async () => {
+    vi.mocked(readDeployed).mockResolvedValue([
+      ...both(10).slice(0, 1),
+      deployedCluster("cluster-b", undefined),
+    ]);
+    const { clusters } = await observer().look(running, NOW);
+    expect(clusters[1]).toEqual({ name: "cluster-b", weights: [], lacks: KEY });
+  });
+
+  it("has what webhooks say", async () => {
+    const no = { outcome: "fail", blind: false, text: "webhook smoke says no" } as const;
+    vi.mocked(askWebhooks).mockResolvedValue([no]);
+    const { verdicts } = await observer().look(running, NOW);
+    expect(verdicts).toHaveLength(7);
+    expect(verdicts.at(-1)).toEqual(no);
+    const [, when, body] = vi.mocked(askWebhooks).mock.calls[0] ?? [];
+    expect([when, body]).toEqual(["during", { release: RELEASE, clusters: names, weight: 10 }]);
+  });
+
+  it("with a bad canary waits for no webhook, and not for the memory", async () => {
+    vi.mocked(askWebhooks).mockReturnValue(new Promise(() => undefined));
+    const bad = observer({ metrics: [prometheus(100), prometheus(0)], pause: new Error("away") });
+    const { verdicts } = await bad.look(running, NOW);
+    expect(verdicts.some(({ outcome }) => outcome === "fail")).toBe(true);
+  });
+
+  it("says who has paused, and holds while nobody knows", async () => {
+    const pause = { at: T0, paused: true, by: "ann@laptop" };
+    expect((await observer({ pause }).look(running, NOW)).paused).toBe(pausedBy(pause));
+    const { verdicts, paused } = await observer({ pause: new Error("forbidden") }).look(
+      running,
+      NOW,
+    );
+    expect(paused).toBeUndefined();
+    expect(verdicts.at(-1)).toEqual({
+      outcome: "hold",
+      blind: true,
+      text: "whether it is paused is not known: forbidden",
+    });
+  });
+});
+
+describe("gates in a dry run", () => {
+  it("are measured and marked, and take no part of the risk of the others", async () => {
+    const bad = () => [prometheus(0), prometheus(100)];
+    const only = { without: ["latency", "share"] };
+    const query = { name: "mine", bad: "bad", all: "all" };
+    const textsOf = async (gates: object) => {
+      const seen = await observer({ metrics: bad(), rollout: { gates } }).look(running, NOW);
+      return seen.verdicts;
+    };
+    const dry = await textsOf({ dryRun: ["successRate"] });
+    expect(dry.filter(({ dryRun }) => dryRun === true).map(({ outcome }) => outcome)).toEqual([
+      "pass",
+      "fail",
+    ]);
+    const [alone] = await textsOf(only);
+    const [beside] = await textsOf({ ...only, queries: [query], dryRun: ["mine"] });
+    const [shared] = await textsOf({ ...only, queries: [query] });
+    expect(beside?.text).toBe(alone?.text);
+    expect(shared?.text).not.toBe(alone?.text);
+  });
+
+  it("do not keep a look from waiting for everybody's answer", async () => {
+    const rollout = { gates: { dryRun: ["successRate"] } };
+    const pause = { at: T0, paused: true, by: "ann@laptop" };
+    const dry = observer({ metrics: [prometheus(100), prometheus(0)], rollout, pause });
+    expect((await dry.look(running, NOW)).paused).toBeDefined();
+  });
+});
+
+describe("pausedBy", () => {
+  it("says who, when and why, and nothing after a resume", () => {
+    const pause = { at: T0, paused: true, by: "ann@laptop", reason: "lunch" };
+    expect(pausedBy(pause)).toBe("paused by ann@laptop at 2026-01-01T00:00:00.000Z: lunch");
+    expect(pausedBy({ ...pause, paused: false })).toBeUndefined();
+    expect(pausedBy(undefined)).toBeUndefined();
+  });
+});

@@ -1,0 +1,67 @@
+import { describe, expect, it, vi } from "vitest";
+import { openRelease, requireMetrics, type OpenRelease } from "../../../release/open.ts";
+import { ReleaseStack } from "../../../release/stack.ts";
+import { parseConfig } from "../../../stacks/config.ts";
+import { rawConfig } from "../../helpers/fixtures.ts";
+
+/** A stack with a configuration. */
+async function open(more: object = {}): Promise<OpenRelease> {
+  const { settings, problems } = parseConfig({ ...rawConfig(), ...more });
+  const found = settings ? { settings } : { problems: problems.map(({ path }) => ` - ${path}`) };
+  vi.spyOn(ReleaseStack, "open").mockResolvedValue({
+    name: "prod",
+    release: {},
+    settings: () => found,
+  } as unknown as ReleaseStack);
+  return openRelease("prod");
+}
+const gates = (of: object) => ({ rollout: { gates: of } });
+const builtIn = ["successRate", "latency", "share"];
+
+describe("openRelease", () => {
+  it("has all clusters, and the Prometheus of those that have one", async () => {
+    const raw = rawConfig();
+    const [first, second] = raw.clusters;
+    const clusters = [first, { ...second, prometheus: "https://prometheus.example.com" }];
+    const release = await open({ clusters });
+    expect(release.clusters.map(({ name }) => name)).toEqual(["cluster-a", "cluster-b"]);
+    expect([...release.metrics.keys()]).toEqual(["cluster-b"]);
+    const own = await open({ monitoring: { mode: "prometheus" } });
+    expect([...own.metrics.keys()]).toEqual(["cluster-a", "cluster-b"]);
+  });
+
+  it("says what is wrong with the configuration", async () => {
+    await expect(open({ phases: [30, 10] })).rejects.toThrow(
+      "The configuration of stack prod is not right:\n - phases",
+    );
+  });
+
+  it("needs a service on trial", async () => {
+    const services = rawConfig().services.map(({ name, namespace, port, stable }) => ({
+      ...{ name, namespace, port, stable },
+    }));
+    await expect(open({ services, weight: 0 })).rejects.toThrow(
+      "No service of stack prod has a canary: add services[].canary, and run pulumi up with weight 0.",
+    );
+  });
+});
+
+describe("requireMetrics", () => {
+  it("names the clusters that no gate could judge", async () => {
+    const release = await open();
+    expect(() => {
+      requireMetrics(release);
+    }).toThrow("No gate can judge the canary in cluster-a, cluster-b: there is no Prometheus.");
+  });
+
+  it.each([
+    ["each cluster has a Prometheus", { monitoring: { mode: "prometheus" } }],
+    ["no gate is on", gates({ without: builtIn })],
+    ["no gate has a say", gates({ dryRun: builtIn })],
+  ])("is content where %s", async (_, more) => {
+    const release = await open(more);
+    expect(() => {
+      requireMetrics(release);
+    }).not.toThrow();
+  });
+});
