@@ -20,7 +20,7 @@ packages:
 demo: setup ## Two clusters, the mesh, and a release from 0 to 10, 30, 100 % and back
 	@node lab/cli.ts demo
 
-test: setup ## Formatter, linter, types, dead code, generated files, unit tests, lab tests
+test: setup ## Formatter, linter, types, dead code, generated files, unit tests, lab tests, browser tests
 	@npm run --silent check
 	@$(ACTIONLINT)
 	@vitest run $(VITEST_ARGS)

@@ -10,16 +10,34 @@ export interface Sample {
   readonly value: number;
 }
 
+/** One series of the answer to a query over a stretch of time. */
+export interface Series {
+  readonly labels: Readonly<Record<string, string>>;
+  /** Time in milliseconds since 1970, and value. */
+  readonly points: readonly (readonly [number, number])[];
+}
+
+/** A stretch of time in milliseconds since 1970, and the distance of two points in it. */
+export interface Range {
+  readonly from: number;
+  readonly to: number;
+  readonly stepMs: number;
+}
+
+const sample = z.tuple([z.number(), z.string()]);
+const metric = z.record(z.string(), z.string());
 const answer = z.looseObject({
   status: z.literal("success"),
   data: z.looseObject({
     resultType: z.literal("vector"),
-    result: z.array(
-      z.looseObject({
-        metric: z.record(z.string(), z.string()),
-        value: z.tuple([z.number(), z.string()]),
-      }),
-    ),
+    result: z.array(z.looseObject({ metric, value: sample })),
+  }),
+});
+const rangeAnswer = z.looseObject({
+  status: z.literal("success"),
+  data: z.looseObject({
+    resultType: z.literal("matrix"),
+    result: z.array(z.looseObject({ metric, values: z.array(sample) })),
   }),
 });
 
@@ -52,6 +70,26 @@ export class Prometheus {
     return data.result.map(({ metric, value: [, text] }) => ({
       labels: metric,
       value: Number(text),
+    }));
+  }
+
+  /**
+   * Runs a query at many points of time.
+   *
+   * @returns one series for each set of labels; none if there is no data
+   * @throws if Prometheus cannot be reached, or does not understand the query
+   */
+  async queryRange(promql: string, { from, to, stepMs }: Range): Promise<readonly Series[]> {
+    const range = {
+      query: promql,
+      start: String(from / 1000),
+      end: String(to / 1000),
+      step: String(stepMs / 1000),
+    };
+    const { data } = rangeAnswer.parse(await this.get(`/api/v1/query_range?${params(range)}`));
+    return data.result.map(({ metric: labels, values }) => ({
+      labels,
+      points: values.map(([seconds, text]) => [seconds * 1000, Number(text)]),
     }));
   }
 

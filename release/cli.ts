@@ -3,6 +3,7 @@ import { history, type HistoryOptions } from "./commands/history.ts";
 import { pause, resume, type PauseOptions } from "./commands/pause.ts";
 import { plan, type PlanOptions } from "./commands/plan.ts";
 import { promote, type PromoteOptions } from "./commands/promote.ts";
+import { writeReport, type ReportOptions } from "./commands/report.ts";
 import { rollback, type RollbackOptions } from "./commands/rollback.ts";
 import { rollout, type RolloutOptions } from "./commands/rollout.ts";
 import { status, type StatusOptions } from "./commands/status.ts";
@@ -66,6 +67,18 @@ program
   .description("let a rollout go on")
   .requiredOption("--stack <name>", "the stack")
   .action((options: PauseOptions) => resume(options));
+program
+  .command("report")
+  .description("write what the last rollout has done, and what was measured, as one HTML page")
+  .requiredOption("--stack <name>", "the stack")
+  .option(
+    "--events <file>",
+    "a file that rollout --events has written, instead of what the clusters remember",
+  )
+  .option("--out <file>", "the page", "release-report.html")
+  .action(async (options: ReportOptions) => {
+    console.log(await writeReport(options));
+  });
 
 try {
   await program.parseAsync();

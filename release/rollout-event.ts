@@ -8,12 +8,13 @@ const judgement = z.object({
   low: z.number(),
   high: z.number(),
   limit: z.number(),
+  tolerance: z.number().optional(),
   samples: z.number(),
   missing: z.string().optional(),
 });
 
 /** What a gate or a webhook has said; the fields after `text` are a gate's alone. */
-const eventVerdict = z.object({
+export const eventVerdict = z.object({
   outcome,
   blind: z.boolean(),
   dryRun: z.boolean().optional(),
@@ -23,6 +24,8 @@ const eventVerdict = z.object({
   gate: z.string().optional(),
   judgement: judgement.optional(),
 });
+/** What a gate or a webhook has said, as an event holds it. */
+export type EventVerdict = z.output<typeof eventVerdict>;
 
 const result = z.enum(["done", "rolled-back", "stopped", "rollback-incomplete", "interrupted"]);
 /** How the command ended: as the rollout did, with clusters that keep a weight, or by a signal. */

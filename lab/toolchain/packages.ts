@@ -1,6 +1,6 @@
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
-import type { Step } from "./steps.ts";
+import type { Step, Work } from "./steps.ts";
 
 /** A Debian package, and a program or file of it that the lab needs, wherever that comes from. */
 interface Package {
@@ -23,6 +23,9 @@ export const PACKAGES: readonly Package[] = [
   { name: "tini", provides: "tini" },
   { name: "util-linux", provides: "nsenter" },
 ];
+
+/** What the tests of pages need. */
+export const BROWSER: readonly Package[] = [{ name: "chromium", provides: "chromium" }];
 
 /** Names of the packages of which something is missing. */
 export function missingPackages(
@@ -50,31 +53,36 @@ function isReadable(file: string): boolean {
   }
 }
 
-/** Installs the missing packages with apt, as the machine is set up for it. */
+/** Installs those of the packages that are missing with apt, as the machine is set up for it. */
+export async function installPackages(
+  packages: readonly Package[],
+  { progress, run }: Work,
+): Promise<void> {
+  const missing = missingPackages(packages);
+  if (missing.length === 0) return;
+  progress(`apt-get update, for ${missing.join(" ")}`);
+  await run("apt-get", ["update"], { env: APT_ENV });
+  progress(`apt-get install ${missing.join(" ")}`);
+  await run(
+    "apt-get",
+    ["install", "--yes", "--no-install-recommends", ...APT_OPTIONS, ...missing],
+    { env: APT_ENV },
+  );
+  const still = missingPackages(packages);
+  if (still.length > 0) {
+    const files = packages.filter(({ name }) => still.includes(name));
+    throw new Error(
+      `installed, but not found: ${files.map(({ name, provides }) => `${provides} of ${name}`).join(", ")}`,
+    );
+  }
+}
+
+/** Installs what the lab needs from the machine's own distribution. */
 export const debianPackages: Step = {
   name: "debian packages",
   after: [],
   isDone: () => missingPackages().length === 0,
-  work: async ({ progress, run }) => {
-    const missing = missingPackages();
-    progress(`apt-get update, for ${missing.join(" ")}`);
-    await run("apt-get", ["update"], { env: APT_ENV });
-    progress(`apt-get install ${missing.join(" ")}`);
-    await run(
-      "apt-get",
-      ["install", "--yes", "--no-install-recommends", ...APT_OPTIONS, ...missing],
-      {
-        env: APT_ENV,
-      },
-    );
-    const still = missingPackages();
-    if (still.length > 0) {
-      const files = PACKAGES.filter(({ name }) => still.includes(name));
-      throw new Error(
-        `installed, but not found: ${files.map(({ name, provides }) => `${provides} of ${name}`).join(", ")}`,
-      );
-    }
-  },
+  work: (work) => installPackages(PACKAGES, work),
 };
 
 export const APT_ENV = { DEBIAN_FRONTEND: "noninteractive" };

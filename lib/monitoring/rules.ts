@@ -61,6 +61,23 @@ export function writtenRules(): readonly RuleGroup[] {
   return files;
 }
 
+/**
+ * The expression that a recording rule has in the files.
+ *
+ * @param window duration that replaces the files' 5m
+ */
+export function recordedExpr(record: string, window: string): string {
+  const found = writtenRules()
+    .flatMap(({ rules }) => rules)
+    .find((each) => each.record === record);
+  if (!found) throw new Error(`monitoring/rules records no ${record}`);
+  return inWindow(found.expr, window);
+}
+
+function inWindow(expr: string, window: string): string {
+  return expr.replaceAll(WINDOW, `[${window}]`);
+}
+
 /** Names of all alerts. */
 export function alertNames(): readonly string[] {
   return writtenRules().flatMap(({ rules }) => rules.flatMap(({ alert }) => alert ?? []));
@@ -80,7 +97,7 @@ export function ruleGroups(args: RulesArgs): RuleGroup[] {
 }
 
 function configured(written: Rule, { window, alerts, runbooks = "" }: RulesArgs): Rule {
-  const expr = written.expr.replaceAll(WINDOW, `[${window}]`);
+  const expr = inWindow(written.expr, window);
   if (written.alert === undefined) return { ...written, expr };
   const holds = alerts[written.alert]?.for ?? written.for;
   const { runbook_url, ...annotations } = written.annotations ?? {};

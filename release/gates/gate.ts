@@ -13,6 +13,8 @@ export interface Judgement {
   readonly high: number;
   /** The percent that the value is held against. */
   readonly limit: number;
+  /** How far the true value may be off the limit, in points. @default the limit has one side */
+  readonly tolerance?: number | undefined;
   /** Requests that the value is a share of. */
   readonly samples: number;
   /** Why it holds. @default it does not */
@@ -107,8 +109,10 @@ export function judgeShare(
   { risk, minSamples }: Confidence,
 ): Judgement {
   const bounds = confidence(count, risk);
-  const judge = (outcome: Outcome, missing?: string) =>
-    judgement(count, bounds, weight, outcome, missing);
+  const judge = (outcome: Outcome, missing?: string) => ({
+    ...judgement(count, bounds, weight, outcome, missing),
+    tolerance,
+  });
   if (count.trials < minSamples) return judge("hold", `${count.trials} of ${minSamples} requests`);
   const off = percent(bounds.low) > weight + tolerance || percent(bounds.high) < weight - tolerance;
   return judge(off ? "fail" : "pass");

@@ -81,25 +81,52 @@ export function confidenceOf(
 }
 
 /** A number of percent with as many digits as say something. */
-function shown(percent: number): string {
+export function shown(percent: number): string {
   return percent > 0 && percent < 0.1 ? percent.toPrecision(1) : percent.toFixed(1);
 }
 
-/** Names of the built-in gates in sentences. */
 const WORDS: Readonly<Record<string, string>> = {
   successRate: "success rate",
   latency: "answers in time",
   share: "share of the requests",
 };
 
-function sentence(gate: Gate, { value, low, high, limit, samples, missing }: Judgement): string {
+/** A gate's name in sentences. */
+export function gateWords(name: string): string {
+  return WORDS[name] ?? name;
+}
+
+/** A judgement's numbers as people read them: those of bad requests as the share of good ones. */
+export function figures({
+  value,
+  low,
+  high,
+  limit,
+  tolerance,
+}: Pick<Judgement, "low" | "high" | "limit" | "tolerance"> & {
+  readonly value?: number | undefined;
+}): { readonly value: string | undefined; readonly interval: string; readonly limit: string } {
+  const percent = (of: number) => `${shown(of)} %`;
+  return tolerance === undefined
+    ? {
+        value: value === undefined ? undefined : percent(100 - value),
+        interval: `${shown(100 - high)} … ${percent(100 - low)}`,
+        limit: `at least ${percent(100 - limit)}`,
+      }
+    : {
+        value: value === undefined ? undefined : percent(value),
+        interval: `${shown(low)} … ${percent(high)}`,
+        limit: `wanted ${percent(limit)} ± ${tolerance}`,
+      };
+}
+
+function sentence(judgement: Judgement): string {
+  const { samples, missing } = judgement;
+  const { value, interval, limit } = figures(judgement);
   const held = missing === undefined ? "" : `; too few: ${missing}`;
-  if (value === undefined) return `no requests yet${held}`;
-  const measured = (of: number, from: number, to: number) =>
-    `${shown(of)} % (surely ${shown(from)} … ${shown(to)} %) of ${samples} requests`;
-  return gate.kind === "share"
-    ? `${measured(value, low, high)}, wanted ${shown(limit)} % ± ${gate.tolerance}${held}`
-    : `${measured(100 - value, 100 - high, 100 - low)}, at least ${shown(100 - limit)} %${held}`;
+  return value === undefined
+    ? `no requests yet${held}`
+    : `${value} (surely ${interval}) of ${samples} requests, ${limit}${held}`;
 }
 
 /** What a gate says of a reading, at the weight that the canary has. */
@@ -110,7 +137,7 @@ export function verdict(
   confidence: Confidence,
 ): GateVerdict {
   const { cluster, service, version, counts, silent } = reading;
-  const about = `${cluster}: ${WORDS[gate.name] ?? gate.name} of ${version} of ${service}`;
+  const about = `${cluster}: ${gateWords(gate.name)} of ${version} of ${service}`;
   const of = { cluster, service, gate: gate.name, ...(gate.dryRun && { dryRun: true }) };
   if (!counts) {
     return {
@@ -130,6 +157,6 @@ export function verdict(
     outcome: judgement.outcome,
     blind: false,
     judgement,
-    text: `${about}: ${sentence(gate, judgement)}`,
+    text: `${about}: ${sentence(judgement)}`,
   };
 }

@@ -1,0 +1,58 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { MeshCluster } from "../../../fleet/cluster.ts";
+import { Prometheus } from "../../../fleet/prometheus.ts";
+
+let server: Server;
+let prometheus: Prometheus;
+let asked: URL;
+let answer: unknown;
+
+beforeAll(async () => {
+  server = createServer((request, response) => {
+    asked = new URL(request.url ?? "", "http://localhost");
+    response.end(JSON.stringify(answer));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const cluster = { name: "cluster-a" } as MeshCluster;
+  prometheus = new Prometheus(cluster, `http://127.0.0.1:${port}/`);
+});
+afterAll(() => server.close());
+
+describe("queryRange", () => {
+  const range = { from: 1_000_500, to: 1_060_500, stepMs: 15_000 };
+
+  it("asks for a stretch of time in seconds, and gives points in milliseconds", async () => {
+    const values = [
+      [1000.5, "0.25"],
+      [1015.5, "NaN"],
+    ];
+    answer = {
+      status: "success",
+      data: { resultType: "matrix", result: [{ metric: { cluster: "cluster-a" }, values }] },
+    };
+    expect(await prometheus.queryRange('up{a="b"}', range)).toEqual([
+      {
+        labels: { cluster: "cluster-a" },
+        points: [
+          [1_000_500, 0.25],
+          [1_015_500, Number.NaN],
+        ],
+      },
+    ]);
+    expect(asked.pathname).toBe("/api/v1/query_range");
+    expect(Object.fromEntries(asked.searchParams)).toEqual({
+      query: 'up{a="b"}',
+      start: "1000.5",
+      end: "1060.5",
+      step: "15",
+    });
+  });
+
+  it("does not take another answer for one", async () => {
+    answer = { status: "success", data: { resultType: "vector", result: [] } };
+    await expect(prometheus.queryRange("up", range)).rejects.toThrow(/matrix/);
+  });
+});
