@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { RangeMetrics } from "../../../../release/report/collect.ts";
 import { reportData } from "../../../../release/report/report-data.ts";
+import { fleetSkew } from "../../../../release/report/skew.ts";
 import {
   CLUSTERS,
   eventsOf,
@@ -136,6 +137,22 @@ describe("fleet skew", () => {
         expect(updateMs).toBeGreaterThan(0);
       }
     }
+  });
+
+  it("tells two phases of the same weight apart", () => {
+    const weights = [0, 10, 0, 10];
+    const phases = weights.map((weight, i) => ({ weight, from: i * 60_000 }));
+    const points = weights.map((weight, i): [number, number] => [i * 60_000 - 5_000, weight / 100]);
+    const measurement = {
+      cluster: "cluster-a",
+      service: "user/user-service",
+      weight: [{ version: "v2", points }],
+      weightFrom: "api-server" as const,
+      ...{ share: [], errors: [], p50: [], p99: [] },
+    };
+    const canaries = new Map([["user/user-service", "v2"]]);
+    const skew = fleetSkew(phases, [measurement], canaries, []);
+    expect(skew.map(({ seen }) => seen[0]?.time)).toEqual([55_000, 115_000, 175_000]);
   });
 
   it("names a cluster that never came to a weight", async () => {
