@@ -12,7 +12,6 @@ import { printInForce, printPhase } from "./print.ts";
 
 const RELEASE = path.join(import.meta.dirname, "..", "..", "release", "cli.ts");
 
-
 /** How the release command is run: in which environment, on which stack. */
 export interface ReleaseCommand {
   readonly env: Readonly<Record<string, string>>;

@@ -102,6 +102,9 @@ export async function readings(
           now[stable] ?? none,
         ];
         if (gate.kind === "share") {
+          // Each pod is read at its own time: in a short while, not the same stretch of all is counted.
+          if ((await known()).seconds * 1000 < phase.settleMs)
+            return reading(gate, { counts: nothing });
           return reading(gate, { counts: shareCounts(own.failed, same.failed) });
         }
         const of = gate.name === "latency" ? "slow" : "failed";

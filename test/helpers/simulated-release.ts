@@ -40,9 +40,9 @@ function changesOf(story: Story): readonly Change[] {
 }
 
 const GATES: readonly Gate[] = [
-  { kind: "bad", name: "successRate", limits: { most: 1, margin: 1, precision: 4 } },
-  { kind: "bad", name: "latency", limits: { most: 1, margin: 1, precision: 4 } },
-  { kind: "share", name: "share", tolerance: 5 },
+  { kind: "bad", dryRun: false, name: "successRate", limits: { most: 1, margin: 1, precision: 4 } },
+  { kind: "bad", dryRun: false, name: "latency", limits: { most: 1, margin: 1, precision: 4 } },
+  { kind: "share", dryRun: false, name: "share", tolerance: 5 },
 ];
 
 const errorsOf = (story: Story, cluster: string, version: string) =>

@@ -125,6 +125,16 @@ describe("readings", () => {
     expect(trial.map(({ gate }) => gate)).toEqual(["successRate", "latency", "checkout"]);
   });
 
+  it("counts no share before the pods have been read for as long as the weight had to settle", async () => {
+    const trials = async (now: number) => {
+      const found = await readings("cluster-b", full(), judged, settings, { ...phase, now });
+      return found.map(({ gate, counts }) => [gate, counts?.canary.trials]);
+    };
+    expect(await trials(T0 + 59_000)).toContainEqual(["share", 0]);
+    expect(await trials(T0 + 59_000)).toContainEqual(["successRate", 100]);
+    expect(await trials(T0 + 60_000)).toContainEqual(["share", 1000]);
+  });
+
   it("says why a Prometheus gives no counts", async () => {
     const away: Metrics = { query: () => Promise.reject(new Error("connection refused")) };
     const found = await readings("cluster-b", away, judged, settings, phase);
