@@ -86,6 +86,7 @@ async function demo(settings: LabSettings): Promise<void> {
     {
       facts: path.join(settings.dir, "demo.json"),
       events: path.join(settings.dir, "rollout.jsonl"),
+      report: path.join(settings.dir, "release-report.html"),
     },
   );
   for (const problem of problems) console.error(`problem: ${problem}`);

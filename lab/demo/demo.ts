@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 
 import { z } from "zod";
 
@@ -10,7 +10,7 @@ import type { PulumiCli } from "../pulumi.ts";
 import { headerChecks, serviceEntryChecks, type Check } from "./checks.ts";
 import { loadFromOutside, loadInMesh, type LoadClient } from "./load.ts";
 import type { PhaseReport } from "./phase.ts";
-import { runRollback, runRollout, type ReleaseCommand } from "./rollout.ts";
+import { runRollback, runRollout, writeReport, type ReleaseCommand } from "./rollout.ts";
 import { heading, printChecks, printProblems } from "./print.ts";
 import { differences, recorded, recordRouting } from "./routing-record.ts";
 
@@ -86,6 +86,8 @@ export interface DemoFiles {
   readonly facts: string;
   /** The events of the rollout. */
   readonly events: string;
+  /** The page about it. */
+  readonly report: string;
 }
 
 /**
@@ -101,6 +103,8 @@ export async function runDemo(
   files: DemoFiles,
 ): Promise<readonly string[]> {
   const started = Date.now();
+  // The command appends to it.
+  await rm(files.events, { force: true });
   heading("install: pulumi up at weight 0");
   const installSeconds = await install(pulumi);
   await installStandardMetrics(clusters);
@@ -137,6 +141,7 @@ export async function runDemo(
     failedRequests: answers.filter(({ failure }) => failure !== undefined).length,
     problems,
   };
+  await writeReport(command, files.events, files.report);
   await writeFile(files.facts, `${JSON.stringify(report, undefined, 2)}\n`);
   heading(
     `${problems.length === 0 ? "all is well" : `${problems.length} problems`}: ` +

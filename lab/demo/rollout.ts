@@ -101,3 +101,15 @@ export async function runRollback(
   printPhase(report);
   return report;
 }
+
+/** Writes what the rollout has done, and what was measured meanwhile, as one HTML page. */
+export async function writeReport(
+  { env, stack }: ReleaseCommand,
+  eventsFile: string,
+  out: string,
+): Promise<void> {
+  await execa("node", [RELEASE, "report", "--stack", stack, "--events", eventsFile, "--out", out], {
+    env,
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+}

@@ -1,7 +1,7 @@
 import { readdir } from "node:fs/promises";
 import path from "node:path";
 
-import type { V1Pod } from "@kubernetes/client-node";
+import type { KubernetesObject, V1Pod } from "@kubernetes/client-node";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
@@ -210,14 +210,32 @@ describe("under load", () => {
     }
   };
 
+  /** A change of the mesh's configuration, which proxies follow: how fast is one of the panels. */
+  const pushed: KubernetesObject & { spec: unknown } = {
+    apiVersion: "networking.istio.io/v1",
+    kind: "ServiceEntry",
+    metadata: { name: CLIENT, namespace: "client" },
+    spec: {
+      hosts: [`${CLIENT}.example.com`],
+      location: "MESH_EXTERNAL",
+      resolution: "NONE",
+      ports: [{ number: 80, name: "http", protocol: "HTTP" }],
+    },
+  };
+
+  afterAll(async () => {
+    await Promise.all(clusters.map((cluster) => cluster.objects.delete(pushed)));
+  });
+
   it("has data for every query of every dashboard", async () => {
+    await Promise.all(clusters.map((cluster) => cluster.objects.create(pushed)));
     steady([`${URL_PATH}?request=[1-5000]`]);
     steady(["--header", "x-canary: true", `${URL_PATH}?request=[1-5000]`]);
     const queries = dashboards().flatMap(({ file, text }) =>
       panelQueries(JSON.parse(text) as DashboardJson).map(({ title, expr }) => ({
         panel: `${file}: ${title}`,
         promql: expr
-          .replaceAll("$__rate_interval", "20s")
+          .replaceAll("$__rate_interval", "1m")
           .replaceAll(/\$(?:cluster|namespace|service)/g, ".*"),
       })),
     );
