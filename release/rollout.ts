@@ -122,7 +122,7 @@ export async function rollout(
       event: "look",
       weight: next.weight,
       step: step.do,
-      reason: describe(step),
+      reason: describe(step, seen.verdicts.length),
       since: new Date(next.since).toISOString(),
       verdicts: seen.verdicts,
     });
@@ -189,12 +189,12 @@ function startingPoint(
   return lowered ? undefined : progress;
 }
 
-function describe(step: Exclude<Step, { do: "ask" }>): string {
+function describe(step: Exclude<Step, { do: "ask" }>, gates: number): string {
   switch (step.do) {
     case "wait":
       return `${step.for}: ${step.reason}`;
     case "raise":
-      return `all gates have passed in all clusters: on to ${step.weight} %`;
+      return `${gates === 0 ? "" : "all gates have passed in all clusters: "}on to ${step.weight} %`;
     case "roll-back":
       return step.reason;
     case "end":

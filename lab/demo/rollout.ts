@@ -28,7 +28,8 @@ interface Open {
 /** What a look says, for people. */
 function lookText({ weight, verdicts, reason }: Extract<RolloutEvent, { event: "look" }>): string {
   const passed = verdicts.filter(({ outcome }) => outcome === "pass").length;
-  return `  ${weight} %: ${passed} of ${verdicts.length} gates pass; ${reason}`;
+  const gates = verdicts.length === 0 ? "" : `${passed} of ${verdicts.length} gates pass; `;
+  return `  ${weight} %: ${gates}${reason}`;
 }
 
 /**
