@@ -13,6 +13,11 @@ export interface Mutant {
 const fleet = ["test/unit/fleet", "test/unit/lib/protocol.test.ts"];
 const change = ["test/unit/stacks/weight-change.test.ts"];
 const rules = ["test/unit/lib/release-rules.test.ts"];
+const rollout = [
+  "test/unit/release/planner.test.ts",
+  "test/unit/release/raise.test.ts",
+  "test/unit/release/gates",
+];
 const program = ["test/unit/stacks/program.test.ts", "test/unit/stacks/index.test.ts"];
 
 export const mutants: readonly Mutant[] = [
@@ -190,5 +195,61 @@ export const mutants: readonly Mutant[] = [
         providers: { kubernetes: cluster.provider },
         dependsOn: deployments.slice(0, 0),`,
     tests: program,
+  },
+  {
+    removes: "a gate that fails in one cluster rolls all back",
+    file: "release/planner.ts",
+    text: "if (reasons.length > 0) {",
+    replacement: "if (reasons.length > 99) {",
+    tests: rollout,
+  },
+  {
+    removes: "a rollout rolls back when a cluster cannot be reached",
+    file: "release/planner.ts",
+    text: "if (away.length > 0) {",
+    replacement: "if (away.length > 99) {",
+    tests: rollout,
+  },
+  {
+    removes: "a rollout rolls back when clusters differ",
+    file: "release/planner.ts",
+    text: "if (weights.length > 1) {",
+    replacement: "if (weights.length > 99) {",
+    tests: rollout,
+  },
+  {
+    removes: "too few requests hold a phase",
+    file: "release/planner.ts",
+    text: "if (unsure.length > 0) {",
+    replacement: "if (unsure.length > 99) {",
+    tests: rollout,
+  },
+  {
+    removes: "nobody raises what somebody has paused",
+    file: "release/planner.ts",
+    text: 'if (look.paused !== undefined) return wait("paused", look.paused);',
+    replacement: "",
+    tests: rollout,
+  },
+  {
+    removes: "a confidence bound decides, not the bare ratio",
+    file: "release/gates/gate.ts",
+    text: 'if (percent(ofCanary.low) > limit(ofStable.high)) return judge("fail");',
+    replacement: 'if ((measured(canary) ?? 0) > shown) return judge("fail");',
+    tests: rollout,
+  },
+  {
+    removes: "counters of a Prometheus without its samples count from when they are known",
+    file: "release/gates/queries.ts",
+    text: "if (before) return counted;",
+    replacement: "if (before ?? counted) return counted;",
+    tests: rollout,
+  },
+  {
+    removes: "a raise that would delete something is refused",
+    file: "release/raise.ts",
+    text: "if (lost.length > 0) {",
+    replacement: "if (lost.length > 99) {",
+    tests: rollout,
   },
 ];
