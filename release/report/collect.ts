@@ -1,6 +1,7 @@
 import { explain } from "../../fleet/explain.ts";
 import type { Range, Series } from "../../fleet/prometheus.ts";
 import type { TimedEvent } from "../rollout-event.ts";
+import { firedAlerts } from "./alerts.ts";
 import { matchers, recorded, spelledOut } from "./queries.ts";
 import type { Measurement, ReportData, ReportPhase, ReportSeries } from "./report-data.ts";
 import { lastRun } from "./run.ts";
@@ -49,6 +50,13 @@ export async function collectReport(subject: ReportSubject, now: number): Promis
       ),
     ),
   );
+  const alerts = await Promise.allSettled(
+    clusters.map(async (cluster) => {
+      const of = metrics.get(cluster);
+      if (!of) throw new Error(NO_PROMETHEUS);
+      return firedAlerts(cluster, of, weights);
+    }),
+  );
   return {
     stack,
     release: run.release ?? subject.release,
@@ -69,6 +77,9 @@ export async function collectReport(subject: ReportSubject, now: number): Promis
       run.events,
     ),
     measurements,
+    alerts: alerts.flatMap((found) => (found.status === "fulfilled" ? found.value : [])),
+    // Why is told with the measurements.
+    alertsUnknown: clusters.filter((_, i) => alerts[i]?.status === "rejected"),
     ...(run.end && { end: run.end }),
   };
 }

@@ -4,6 +4,7 @@ import { toHtml } from "hast-util-to-html";
 import { h } from "hastscript";
 import type { ReportData } from "./report-data.ts";
 import {
+  alertsSection,
   chartsSection,
   gatesSection,
   resultSection,
@@ -24,6 +25,7 @@ export function reportPage(data: ReportData): string {
     ["result", "Result"],
     ["gates", "Gates"],
     ["timeline", "Phases and events"],
+    ["alerts", "Alerts"],
     ["skew", "Fleet skew"],
     ...services.map(({ name, id }) => [id, `Traffic of ${name}`]),
   ];
@@ -54,6 +56,7 @@ export function reportPage(data: ReportData): string {
           resultSection(data),
           gatesSection(data),
           timelineSection(data),
+          alertsSection(data),
           skewSection(data),
           ...services.map(({ name, id }) => chartsSection(data, name, id)),
         ]),

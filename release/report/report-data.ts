@@ -52,6 +52,19 @@ const skew = z.object({
 });
 export type Skew = z.output<typeof skew>;
 
+/** A stretch of time in which an alert has fired. */
+const alert = z.object({
+  cluster: name,
+  alert: name,
+  /** What it is about. @default the mesh */
+  service: name.optional(),
+  version: name.optional(),
+  from: time,
+  /** @default it fires at the end of the charts */
+  to: time.optional(),
+});
+export type ReportAlert = z.output<typeof alert>;
+
 /** Everything that a report shows. */
 export const reportData = z.object({
   stack: name,
@@ -76,5 +89,8 @@ export const reportData = z.object({
     .readonly(),
   skew: z.array(skew).readonly(),
   measurements: z.array(measurement).readonly(),
+  alerts: z.array(alert).readonly(),
+  /** Clusters whose alerts are not known, for their Prometheus does not answer. */
+  alertsUnknown: z.array(name).readonly(),
 });
 export type ReportData = z.output<typeof reportData>;

@@ -73,6 +73,28 @@ export function timelineSection({ phases, events, to, end }: ReportData): Elemen
   ]);
 }
 
+/** Which alerts have fired, where and when. */
+export function alertsSection({ alerts, alertsUnknown }: ReportData): Element {
+  return section("alerts", "Alerts", [
+    alertsUnknown.length > 0
+      ? h("p", `It is not known which alerts have fired in ${alertsUnknown.join(", ")}.`)
+      : undefined,
+    alerts.length === 0
+      ? h("p", "No alert that is known has fired.")
+      : table({
+          caption: "Alerts that have fired",
+          head: ["Alert", "Cluster", "About", "From", "to"],
+          rows: alerts.map(({ alert, cluster, service, version, from, to }) => [
+            alert,
+            cluster,
+            [version, service].filter((each) => each !== undefined).join(" of "),
+            time(from),
+            to === undefined ? "still firing" : time(to),
+          ]),
+        }),
+  ]);
+}
+
 /** What each gate has said in each cluster at the end of each phase. */
 export function gatesSection({ verdicts }: ReportData): Element {
   return section("gates", "Gates", [

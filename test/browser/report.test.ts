@@ -93,6 +93,7 @@ describe("a report in a browser", () => {
       '- region "Gates":',
       '- table "Gates at 10 %, 2026-11-24 15:24:53 UTC":',
       '- rowheader "cluster-b"',
+      '- table "Alerts that have fired":',
       ...CLUSTERS.map((cluster) => `- img "Error rate of ${SERVICE.name} in ${cluster}"`),
     ]) {
       expect(tree).toContain(line);
@@ -111,9 +112,9 @@ describe("a report in a browser", () => {
       if (order.length > 0 && at === order[0]) break;
       order.push(at);
     }
-    expect(order.slice(0, 7)).toEqual([
+    expect(order.slice(0, 8)).toEqual([
       "A #main",
-      ...["result", "gates", "timeline", "skew", "traffic-0"].map((id) => `A #${id}`),
+      ...["result", "gates", "timeline", "alerts", "skew", "traffic-0"].map((id) => `A #${id}`),
       "DIV Gates at 10 %, 2026-11-24 15:24:53 UTC",
     ]);
     expect(order.filter((each) => each.startsWith("SUMMARY"))).toHaveLength(6);

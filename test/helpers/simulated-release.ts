@@ -18,6 +18,9 @@ const RATE = 40;
 /** Over this time Prometheus counts what it gives as a share. */
 const WINDOW_MS = MINUTE;
 
+/** When the alert about the bad canary fires. */
+export const ALERT_STRETCH = [T0 + 3 * MINUTE, T0 + 4 * MINUTE] as const;
+
 /** A rollout whose canary is good, or answers 5 % of the requests in the second cluster with 500. */
 export type Story = "good" | "bad";
 
@@ -137,6 +140,7 @@ export class SimulatedPrometheus implements RangeMetrics {
   queryRange(promql: string, range: Range): Promise<readonly Series[]> {
     this.asked.push(promql);
     if (!this.#hasRules && promql.startsWith("istio_canary:")) return Promise.resolve([]);
+    if (promql.startsWith("ALERTS")) return Promise.resolve(this.#alerts(range));
     const late = this.#cluster === CLUSTERS[1] ? SKEW_MS : 0;
     const changes = changesOf(this.#story).map(([at, weight]): Change => [at + late, weight]);
     const noise = randomNormal.source(randomLcg(promql.length / 1000))(0, 1);
@@ -193,6 +197,23 @@ export class SimulatedPrometheus implements RangeMetrics {
         (version) => (high ? 62 : 12) + (version === canary ? 4 : 0) + noise() * (high ? 4 : 0.6),
       ),
     );
+  }
+
+  /** The bad canary makes its alert fire for a while, and once more at the end. */
+  #alerts({ from, to, stepMs }: Range): readonly Series[] {
+    if (this.#story === "good" || this.#cluster !== CLUSTERS[1]) return [];
+    const points: [number, number][] = [];
+    for (let time = from; time <= to; time += stepMs) {
+      const [begin, end] = ALERT_STRETCH;
+      if ((time >= begin && time < end) || time > to - 20 * SECOND) points.push([time, 1]);
+    }
+    const labels = {
+      alertname: "CanaryErrorRate",
+      destination_service_namespace: "user",
+      destination_service_name: "user-service",
+      destination_version: SERVICE.canary,
+    };
+    return [{ labels, points }];
   }
 }
 

@@ -3,10 +3,12 @@ import type { RangeMetrics } from "../../../../release/report/collect.ts";
 import { reportData } from "../../../../release/report/report-data.ts";
 import { fleetSkew } from "../../../../release/report/skew.ts";
 import {
+  ALERT_STRETCH,
   CLUSTERS,
   eventsOf,
   RELEASE,
   reportOf,
+  SERVICE,
   SimulatedPrometheus,
   SKEW_MS,
 } from "../../../helpers/simulated-release.ts";
@@ -49,6 +51,24 @@ describe("a report's data", () => {
       expect(weight[0]?.points.map(([, value]) => value)).toEqual([0, 0.1, 0.3, 1, 1]);
       expect(Math.max(...(share[0]?.points.map(([, value]) => value) ?? []))).toBe(1);
     }
+  });
+
+  it("has when which alert fired in which cluster, and whether it still does", async () => {
+    const { alerts, alertsUnknown, weightStepMs } = await reportOf("bad");
+    expect(alertsUnknown).toEqual([]);
+    const about = { alert: "CanaryErrorRate", cluster: "cluster-b", service: SERVICE.name };
+    expect(alerts).toMatchObject([about, { ...about, version: SERVICE.canary }]);
+    const [first, last] = alerts;
+    const [begin, end] = ALERT_STRETCH;
+    expect((first?.from ?? 0) - begin).toBeLessThanOrEqual(weightStepMs);
+    expect(end - (first?.to ?? 0)).toBeLessThanOrEqual(weightStepMs);
+    expect(last).not.toHaveProperty("to");
+    expect((await reportOf("good")).alerts).toEqual([]);
+  });
+
+  it("says whose alerts are not known", async () => {
+    const metrics = new Map([["cluster-b", away]]);
+    expect((await reportOf("bad", { metrics })).alertsUnknown).toEqual(CLUSTERS);
   });
 
   it("asks for what the rules have recorded of the one service in the one cluster, and leaves out what is no number", async () => {
