@@ -1,11 +1,8 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { destinationRule } from "../lib/manifests/destination-rule.ts";
-import {
-  virtualService,
-  type RequestMatch,
-  type Retries,
-} from "../lib/manifests/virtual-service.ts";
+import { type ChainPlace, type RequestMatch } from "../lib/manifests/routing-rules.ts";
+import { virtualService, type Retries } from "../lib/manifests/virtual-service.ts";
 import { serviceHost } from "../lib/names.ts";
 import { throwProblems } from "../lib/problems.ts";
 import { isWeight, sharesByVersion } from "../lib/weights.ts";
@@ -22,6 +19,11 @@ export interface CanaryRouteArgs {
   readonly weight: number;
   /** Requests that reach the canary at any weight, even 0. @default none */
   readonly matches?: readonly RequestMatch[] | undefined;
+  /**
+   * The service's place in a chain. An entry's weight decides for the whole chain, and what it sends to
+   * the canary is marked; a follower has no weight, it follows the mark. @default it is in no chain
+   */
+  readonly chain?: (ChainPlace & { readonly members: readonly string[] }) | undefined;
   /** Time limit of a request with all its retries. @default "10s" */
   readonly timeout?: string | undefined;
   /** @default 2 more attempts when the request has not reached the service */
@@ -60,6 +62,7 @@ export function canaryRouteManifest(args: CanaryRouteArgs) {
     crossClusterHosts: args.crossClusterHosts ?? [],
     ingressHosts: args.ingress?.hosts ?? [],
     ingressGateway: args.ingress?.gateway ?? "",
+    members: args.chain?.members,
   });
 }
 

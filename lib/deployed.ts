@@ -1,5 +1,7 @@
 import * as z from "zod";
-import { REPLACES } from "./manifests/routing-annotations.ts";
+import { CHAIN, MARK, REPLACES } from "./manifests/routing-annotations.ts";
+import { ROLE_LABEL } from "./manifests/version-labels.ts";
+import type { ChainRole } from "./mark.ts";
 import type { Split } from "./weights.ts";
 
 /** How one cluster routes a service now, read from its VirtualService. */
@@ -10,6 +12,12 @@ export interface DeployedRoute extends Split {
   readonly resourceVersion?: string | undefined;
   /** What the annotation REPLACES says. @default it has none */
   readonly replaces: string | undefined;
+  /** What the service is in a chain. @default it is in none */
+  readonly role?: ChainRole | undefined;
+  /** Of an entry: all services of its chain, as `namespace/name`. @default it is no entry */
+  readonly members?: readonly string[] | undefined;
+  /** Of an entry: how it marks, in words. @default it is no entry */
+  readonly mark?: string | undefined;
   /** All routing rules, as they have to be written to get back to this state. */
   readonly http: readonly unknown[];
   /** Image of the service's container by version, from the Deployments. */
@@ -38,6 +46,9 @@ const virtualServiceSchema = z.looseObject({
     generation: z.number(),
     resourceVersion: z.string().optional(),
     annotations: z.record(z.string(), z.string()).optional(),
+    labels: z
+      .looseObject({ [ROLE_LABEL]: z.enum(["entry", "follower"]).optional().catch(undefined) })
+      .optional(),
   }),
   spec: specSchema,
 });
@@ -73,6 +84,9 @@ export function deployedRoute(
     generation: metadata.generation,
     resourceVersion: metadata.resourceVersion,
     replaces: metadata.annotations?.[REPLACES],
+    role: metadata.labels?.[ROLE_LABEL],
+    members: metadata.annotations?.[CHAIN]?.split(" "),
+    mark: metadata.annotations?.[MARK],
     http: spec.http,
     images,
   };

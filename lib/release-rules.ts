@@ -1,9 +1,11 @@
+import { chainProblems, markedShare, serving, wantedShare } from "./chain-rules.ts";
 import { shareOf, type DeployedCluster, type DeployedRoute } from "./deployed.ts";
+import type { ChainRole } from "./mark.ts";
 import type { Problem } from "./problems.ts";
 import type { Split } from "./weights.ts";
 
 /** Rules that a stack may switch off, one by one, under the key `allow`. */
-export const EXCEPTIONS = ["skip-phase", "change-canary", "change-stable"] as const;
+export const EXCEPTIONS = ["skip-phase", "change-canary", "change-stable", "change-chain"] as const;
 export type Exception = (typeof EXCEPTIONS)[number];
 
 /** One weight for all clusters, and those in which it is not in force. */
@@ -20,12 +22,14 @@ export function weightIn({ weight, quarantine }: FleetWeight, cluster: string): 
 }
 
 /** How a service is to be routed, in every cluster that is not in quarantine. */
-interface WantedRoute extends Split {
+export interface WantedRoute extends Split {
   /** The service, as `namespace/service`. */
   readonly key: string;
   /** Where it is in the configuration: `services[0]`. */
   readonly path: string;
   readonly canaryImage: string | undefined;
+  /** What it is in a chain; a follower's weight is 0. @default it is in none */
+  readonly role?: ChainRole | undefined;
 }
 
 /** What the configuration wants of a release. */
@@ -36,6 +40,8 @@ export interface Wanted {
   readonly allow: readonly Exception[];
   /** Names of the clusters in quarantine. */
   readonly quarantine: readonly string[];
+  /** How the chain's entries mark, in words. @default there is no chain */
+  readonly mark?: string | undefined;
 }
 
 /** How a service is to be routed in one cluster. */
@@ -108,19 +114,24 @@ export function releaseProblems(
   deployed: readonly DeployedCluster[],
   wanted: Wanted,
 ): readonly Problem[] {
-  return wanted.routes.flatMap((route) => {
+  const marked = markedShare(deployed);
+  const problems = wanted.routes.flatMap((route) => {
     const known = deployed.flatMap((cluster): Known[] => {
       const found = cluster.routes.get(route.key);
-      return found
-        ? [{ ...cluster, route: found, wanted: wantedIn(wanted, route, cluster.name) }]
-        : [];
+      // Quarantine is about clients of entries; what others have marked reaches every follower.
+      const here =
+        route.role === "follower"
+          ? serving(route, wantedShare(wanted))
+          : wantedIn(wanted, route, cluster.name);
+      return found ? [{ ...cluster, route: serving(found, marked), wanted: here }] : [];
     });
     return [
       ...unreachableProblems(deployed, known, route),
       ...versionProblems(known, route, wanted),
-      ...weightProblems(deployed, known, route, wanted),
+      ...(route.role === "follower" ? [] : weightProblems(deployed, known, route, wanted)),
     ];
   });
+  return [...chainProblems(deployed, wanted), ...problems];
 }
 
 /** Nothing is known about a cluster that does not answer, so nothing may rise, and no version change. */

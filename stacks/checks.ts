@@ -2,10 +2,12 @@ import { existsSync } from "node:fs";
 import { authorityProblems, pairProblems } from "../lib/certificates.ts";
 import { isServiceName } from "../lib/names.ts";
 import type { Problem } from "../lib/problems.ts";
+import { chainProblems } from "./chain-checks.ts";
 import { monitoringProblems } from "./monitoring-checks.ts";
 import {
   durationMs,
   type Certificates,
+  type Chain,
   type Cluster,
   type Ingress,
   type Mesh,
@@ -22,6 +24,7 @@ export interface Parts {
   readonly certificates?: Certificates | undefined;
   readonly ingress?: Ingress | undefined;
   readonly services?: readonly Service[] | undefined;
+  readonly chain?: Chain | undefined;
   readonly phases?: readonly number[] | undefined;
   readonly weight?: number | undefined;
   readonly quarantine?: readonly string[] | undefined;
@@ -318,6 +321,7 @@ export function crossChecks(raw: Loose, parts: Parts, now: Date): Problem[] {
     ...(joins ? [] : ingressProblems(ingress, services, now)),
     ...serviceListProblems(entries(raw["services"]) ?? []),
     ...(services ?? []).flatMap(serviceProblems),
+    ...chainProblems(parts.chain, services),
     ...(weight === undefined ? [] : weightProblems(weight, phases, services)),
     ...quarantineProblems(parts.quarantine ?? [], parts.clusterNames),
     ...(parts.monitoring ? monitoringProblems(parts.monitoring) : []),

@@ -12,6 +12,7 @@ import { rolloutProblems } from "./rollout-checks.ts";
 import {
   schema,
   type Certificates,
+  type Chain,
   type Cluster,
   type Ingress,
   type Mesh,
@@ -42,6 +43,8 @@ export interface ReleaseSettings {
   readonly mesh: Pick<Mesh, "trustDomain" | "clusterDomain" | "env">;
   readonly clusters: readonly ClusterAccess[];
   readonly services: readonly ServiceSettings[];
+  /** How the services make one release. @default each is split on its own */
+  readonly chain: Chain | undefined;
   readonly phases: readonly number[];
   readonly weight: number;
   /** Rules that are switched off. */
@@ -109,6 +112,7 @@ export function parseConfig(
     certificates: joins ? undefined : read("certificates", schema.certificates),
     ingress: joins ? undefined : read("ingress", schema.ingress),
     services: read("services", schema.services),
+    chain: read("chain", schema.chain),
     phases: read("phases", schema.phases),
     weight: read("weight", schema.weight),
     quarantine: read("quarantine", schema.quarantine),
@@ -120,14 +124,14 @@ export function parseConfig(
   problems.push(...crossChecks(raw, parts, now));
   problems.push(...rolloutProblems(rollout, parts.phases));
 
-  const { mesh, certificates, ingress, services, phases, weight, quarantine } = parts;
+  const { mesh, certificates, ingress, services, chain, phases, weight, quarantine } = parts;
   const release = services &&
     phases &&
     allow &&
     safety &&
     rollout &&
     quarantine &&
-    weight !== undefined && { services, phases, weight, quarantine, allow, safety, rollout };
+    weight !== undefined && { services, chain, phases, weight, quarantine, allow, safety, rollout };
   if (joins) {
     problems.push(...meshKeyProblems(raw));
     if (meshStack && reached && services) {

@@ -10,6 +10,7 @@ import {
 import { serviceKey } from "../fleet/read-deployed.ts";
 import { crossClusterHost, virtualAddresses } from "../lib/names.ts";
 import { weightIn } from "../lib/release-rules.ts";
+import { placeIn, roleIn } from "./chain.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
 import type { MeshCluster } from "./mesh.ts";
 import { joinHooks, type RoutingRecords } from "./routing-records.ts";
@@ -43,15 +44,24 @@ export function releaseServices(
     ),
   );
   const traffic: Record<string, Record<string, Readonly<Record<string, number>>>> = {};
-  // Every weight waits for the rules of all services, which are only there once the last one is made.
+  // Every weight waits for the rules of all services, which are only there once the last one is made;
+  // the weights of a chain's entries also wait for the routes of all its followers.
   const rules = Promise.withResolvers<readonly pulumi.Resource[]>();
-  const made: pulumi.Resource[] = [];
+  const followers = Promise.withResolvers<readonly pulumi.Resource[]>();
+  const madeRules: pulumi.Resource[] = [];
+  const madeFollowers: pulumi.Resource[] = [];
+  const common = { settings, clusters, namespaces, addresses, change, records };
   for (const service of settings.services) {
-    const { routes, entries } = releaseService(
-      { settings, clusters, namespaces, addresses, change, records, weightsAfter: rules.promise },
-      service,
-    );
-    made.push(...[...routes.values(), ...entries].map(({ destinationRule }) => destinationRule));
+    const role = roleIn(settings.chain, service);
+    const weightsAfter =
+      role === "entry"
+        ? Promise.all([rules.promise, followers.promise]).then((all) => all.flat())
+        : rules.promise;
+    const { routes, entries } = releaseService({ ...common, weightsAfter }, service);
+    madeRules.push(...[...routes.values(), ...entries].map((each) => each.destinationRule));
+    if (role === "follower") {
+      madeFollowers.push(...[...routes.values()].map(({ virtualService }) => virtualService));
+    }
     for (const [cluster, { shares }] of routes) {
       traffic[cluster] = {
         ...traffic[cluster],
@@ -59,7 +69,8 @@ export function releaseServices(
       };
     }
   }
-  rules.resolve(made);
+  rules.resolve(madeRules);
+  followers.resolve(madeFollowers);
   return traffic;
 }
 
@@ -154,6 +165,7 @@ function releaseService(
         canary: canary?.version,
         weight: weightIn(settings, cluster.name),
         matches: service.matches,
+        chain: placeIn(settings, service),
         timeout: service.timeout,
         retries: service.retries,
         mirrorPercent: service.mirrorPercent,

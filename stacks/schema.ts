@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { EXCEPTIONS } from "../lib/release-rules.ts";
 import { arePhases, isWeight } from "../lib/weights.ts";
+import { chain } from "./schema/chain.ts";
 import { certificates } from "./schema/certificates.ts";
 import { cluster } from "./schema/cluster.ts";
 import { ingress } from "./schema/ingress.ts";
@@ -13,6 +14,7 @@ import { filled, key, pattern, rule } from "./schema/values.ts";
 
 export { durationMs } from "../lib/duration.ts";
 export type { Certificates } from "./schema/certificates.ts";
+export type { Chain } from "./schema/chain.ts";
 export type { Cluster } from "./schema/cluster.ts";
 export type { Ingress } from "./schema/ingress.ts";
 export type { Mesh } from "./schema/mesh.ts";
@@ -98,6 +100,14 @@ export const schema = {
       ],
     ],
   }),
+  chain: key(chain.optional(), {
+    description:
+      "Makes the services of this stack one release: a request is served by the canaries of all of them, or by none. docs/full-chain.md says what services must do for it.",
+    fallback: "none, each service is split by `weight` on its own",
+    effect:
+      "Updates the routes of all services in every cluster; refused while a canary serves requests.",
+    examples: [{ entries: ["web/front"] }],
+  }),
   phases: key(
     rule(
       z.array(z.number().meta({ type: "integer", minimum: 1, maximum: 100 })).meta({ minItems: 1 }),
@@ -120,7 +130,7 @@ export const schema = {
     ).default(0),
     {
       description:
-        "Percent of each service's requests that its canary gets, in every cluster at the same time, but for those in `quarantine`.",
+        "Percent of each service's requests that its canary gets, in every cluster at the same time, but for those in `quarantine`. With `chain`: percent of the requests that the chain's entries send to canaries.",
       rules: ["must be 0 or one of `phases`", "must be 0 while no service has a canary"],
       effect:
         "Updates one VirtualService for each service and cluster, in force within a second; nothing restarts.",
@@ -140,7 +150,7 @@ export const schema = {
   }),
   allow: key(allow, {
     description:
-      "Rules of a release that are switched off, for a change that is really meant. skip-phase: the weight may rise by more than one phase. change-canary: the canary's version or image may change while it serves requests. change-stable: another version may become the stable one before it serves 100 % as the canary.",
+      "Rules of a release that are switched off, for a change that is really meant. skip-phase: the weight may rise by more than one phase. change-canary: the canary's version or image may change while it serves requests. change-stable: another version may become the stable one before it serves 100 % as the canary. change-chain: services may join or leave the chain, or change their part in it, while its canaries serve requests.",
     rules: [`each must be one of ${EXCEPTIONS.join(", ")}`],
     effect: "None in a cluster: it says which changes are refused. Remove it after the update.",
     examples: [["skip-phase"]],

@@ -2,12 +2,14 @@ import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { Rise } from "../fleet/checks/check.ts";
 import { MeshCluster } from "../fleet/cluster.ts";
+import { confirmRules } from "../fleet/confirm-rules.ts";
 import { confirmWeight } from "../fleet/confirm.ts";
 import { lower } from "../fleet/lower.ts";
 import { raiseWeights } from "../fleet/raise-weights.ts";
 import { readDeployed, serviceKey } from "../fleet/read-deployed.ts";
 import { switched } from "../fleet/switched.ts";
 import { replacesAnnotation, type DeployedCluster } from "../lib/deployed.ts";
+import { markText } from "../lib/mark.ts";
 import { serviceHost } from "../lib/names.ts";
 import { throwProblems } from "../lib/problems.ts";
 import {
@@ -18,6 +20,7 @@ import {
   type Move,
   type Wanted,
 } from "../lib/release-rules.ts";
+import { roleIn } from "./chain.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
 import { completion, type Registration } from "./left-out.ts";
 import { durationMs } from "./schema.ts";
@@ -26,19 +29,25 @@ import { durationMs } from "./schema.ts";
 const ANSWER_WITHIN_MS = 10_000;
 
 /** What the configuration wants of the services. */
-export function wantedBy({ services, weight, phases, allow, quarantine }: ReleaseSettings): Wanted {
+export function wantedBy(settings: ReleaseSettings): Wanted {
+  const { services, chain, weight, phases, allow, quarantine } = settings;
   return {
     phases,
     allow,
     quarantine,
-    routes: services.map(({ name, namespace, stable, canary }, i) => ({
-      key: serviceKey({ service: name, namespace }),
-      path: `services[${i}]`,
-      stable: stable.version,
-      canary: canary?.version,
-      canaryImage: canary?.image,
-      weight: canary ? weight : 0,
-    })),
+    mark: chain && markText(chain.mark),
+    routes: services.map(({ name, namespace, stable, canary }, i) => {
+      const role = roleIn(chain, { name, namespace });
+      return {
+        key: serviceKey({ service: name, namespace }),
+        path: `services[${i}]`,
+        stable: stable.version,
+        canary: canary?.version,
+        canaryImage: canary?.image,
+        weight: canary && role !== "follower" ? weight : 0,
+        role,
+      };
+    }),
   };
 }
 
@@ -61,6 +70,9 @@ function weightsAfter(moves: readonly Move[]): string {
     .join(" and ");
 }
 
+/** What is done once for all clusters, by the first hook that asks for it. */
+type Action = "raised" | "lowered" | "followed";
+
 function messageOf(reason: unknown): string {
   return reason instanceof Error ? reason.message : String(reason);
 }
@@ -80,8 +92,7 @@ export class WeightChange {
   /** The rules to be written, by cluster and service. */
   readonly #http = new Map<string, readonly unknown[]>();
   readonly #registrations: Registration[] = [];
-  #raised: Promise<void> | undefined;
-  #lowered: Promise<void> | undefined;
+  readonly #running = new Map<Action, Promise<void>>();
 
   private constructor(
     settings: ReleaseSettings,
@@ -168,14 +179,18 @@ export class WeightChange {
       const hook = () => this.#once("raised", () => this.#raise());
       return { beforeCreate: [hook], beforeUpdate: [hook] };
     }
-    return concerns(this.#falls)
-      ? { afterUpdate: [() => this.#once("lowered", () => this.#confirmLower())] }
-      : undefined;
+    if (concerns(this.#falls)) {
+      return { afterUpdate: [() => this.#once("lowered", () => this.#confirmLower())] };
+    }
+    const isEntry = this.#wanted.routes.some((each) => each.key === key && each.role === "entry");
+    if (!isEntry) return undefined;
+    const hook = () => this.#once("followed", () => this.#confirmFollowers());
+    return { beforeCreate: [hook], beforeUpdate: [hook] };
   }
 
   /** Runs `action` for the first who asks; all others wait for it and fail with it. */
-  async #once(which: "raised" | "lowered", action: () => Promise<void>): Promise<void> {
-    const running = which === "raised" ? this.#raised : this.#lowered;
+  async #once(which: Action, action: () => Promise<void>): Promise<void> {
+    const running = this.#running.get(which);
     if (running) {
       await running.catch(() => {
         throw new Error("not done, for the reason that is given once for all clusters.");
@@ -183,13 +198,44 @@ export class WeightChange {
       return;
     }
     const started = action();
-    if (which === "raised") this.#raised = started;
-    else this.#lowered = started;
+    this.#running.set(which, started);
     await started;
+  }
+
+  /** Waits until every Envoy follows the mark as configured: entries change how they mark after that. */
+  async #confirmFollowers(): Promise<void> {
+    const { services, chain, safety, mesh } = this.#settings;
+    const results = await Promise.allSettled(
+      this.#clusters.map(async (cluster) => {
+        const rules = services.flatMap((service) => {
+          const key = serviceKey({ service: service.name, namespace: service.namespace });
+          const http = this.#http.get(`${cluster.name} ${key}`);
+          return roleIn(chain, service) === "follower" && http
+            ? [{ key, hosts: hostsOf(service, mesh.clusterDomain), http }]
+            : [];
+        });
+        if (rules.length > 0) {
+          await confirmRules(cluster, rules, durationMs(safety.confirmWithin));
+        }
+      }),
+    );
+    const late = results.flatMap((result) =>
+      result.status === "rejected" ? [` - ${messageOf(result.reason)}`] : [],
+    );
+    if (late.length > 0) {
+      throw new Error(
+        [
+          "The weight has risen in no cluster, and no entry of the chain has changed, since not every Envoy follows the mark:",
+          ...late,
+          "See istioctl proxy-status; a pod that stays behind has to be restarted, or its EnvoyFilter removed. Then run pulumi up again.",
+        ].join("\n"),
+      );
+    }
   }
 
   async #raise(): Promise<void> {
     const { safety, mesh, services, weight, quarantine } = this.#settings;
+    await this.#once("followed", () => this.#confirmFollowers());
     const rising = services.flatMap((service): Rise[] => {
       const name = { service: service.name, namespace: service.namespace };
       const own = this.#rises.filter(({ wanted }) => wanted.key === serviceKey(name));

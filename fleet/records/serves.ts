@@ -6,6 +6,10 @@ import { subsetOf, weightsOf, type VirtualHost } from "../envoy.ts";
 
 const textMatch = z.looseObject({ exact: z.string().optional(), regex: z.string().optional() });
 const destination = z.looseObject({ subset: z.string().default("") });
+const headerChange = z.looseObject({
+  set: z.record(z.string(), z.string()).default({}),
+  remove: z.array(z.string()).default([]),
+});
 const virtualService = z.looseObject({
   http: z.array(
     z.looseObject({
@@ -13,7 +17,13 @@ const virtualService = z.looseObject({
       match: z
         .array(z.looseObject({ headers: z.record(z.string(), textMatch).default({}) }))
         .default([{ headers: {} }]),
-      route: z.array(z.looseObject({ destination, weight: z.number().optional() })),
+      route: z.array(
+        z.looseObject({
+          destination,
+          weight: z.number().optional(),
+          headers: z.looseObject({ request: headerChange.optional() }).optional(),
+        }),
+      ),
       timeout: z.string().optional(),
       retries: z.looseObject({ attempts: z.number() }).optional(),
       mirror: destination.optional(),
@@ -34,6 +44,12 @@ const policy = z.looseObject({
   timeout: z.string().optional(),
   retry_policy: z.looseObject({ num_retries: z.number().default(1) }).optional(),
 });
+const heldChange = z.looseObject({
+  request_headers_to_add: z
+    .array(z.looseObject({ header: z.looseObject({ key: z.string(), value: z.string() }) }))
+    .default([]),
+  request_headers_to_remove: z.array(z.string()).default([]),
+});
 const mirrorPolicy = z.looseObject({
   cluster: z.string(),
   runtime_fraction: z.looseObject({ default_value: z.looseObject({ numerator: z.number() }) }),
@@ -44,6 +60,8 @@ interface Rule {
   readonly name: string | undefined;
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly weights: Readonly<Record<string, number>>;
+  /** What happens to the headers of requests for each subset, one line each. */
+  readonly changes: Readonly<Record<string, readonly string[]>>;
   readonly timeoutMs: number;
   readonly retries: number;
   readonly mirror: { readonly subset: string; readonly percent: number } | undefined;
@@ -52,6 +70,14 @@ interface Rule {
 /** Envoy is not told of versions that get nothing. */
 function shared(weights: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
   return Object.fromEntries(Object.entries(weights).filter(([, weight]) => weight > 0));
+}
+
+/** Changes of headers as lines, in an order of their own. */
+function lines(set: readonly (readonly [string, string])[], remove: readonly string[]): string[] {
+  return [
+    ...set.map(([name, value]) => `${name}: ${value}`),
+    ...remove.map((name) => `no ${name}`),
+  ].sort();
 }
 
 function wantedRules(spec: unknown): Rule[] {
@@ -66,6 +92,13 @@ function wantedRules(spec: unknown): Rule[] {
           rule.route.map((entry) => [entry.destination.subset, entry.weight ?? 100]),
         ),
       ),
+      changes: Object.fromEntries(
+        rule.route.flatMap(({ destination: { subset }, weight = 100, headers }) => {
+          const { set = {}, remove = [] } = headers?.request ?? {};
+          const own = lines(Object.entries(set), remove);
+          return weight > 0 && own.length > 0 ? [[subset, own] as const] : [];
+        }),
+      ),
       timeoutMs: durationMs(rule.timeout ?? "0s"),
       retries: rule.retries?.attempts ?? 0,
       mirror: rule.mirror && {
@@ -76,8 +109,28 @@ function wantedRules(spec: unknown): Rule[] {
   );
 }
 
+/** Envoy has the changes on the route where there is one destination, and else on each of them. */
+function heldChanges(rule: VirtualHost["routes"][number]): Rule["changes"] {
+  const { route } = rule;
+  const destinations =
+    route?.weighted_clusters?.clusters ??
+    (route?.cluster === undefined ? [] : [{ ...rule, name: route.cluster }]);
+  return Object.fromEntries(
+    destinations.flatMap((destination) => {
+      const { request_headers_to_add: add, request_headers_to_remove: remove } =
+        heldChange.parse(destination);
+      const own = lines(
+        add.map(({ header }) => [header.key, header.value] as const),
+        remove,
+      );
+      return own.length > 0 ? [[subsetOf(destination.name), own] as const] : [];
+    }),
+  );
+}
+
 function heldRules({ routes }: VirtualHost): Rule[] {
-  return routes.map(({ name, match, route }) => {
+  return routes.map((rule) => {
+    const { name, match, route } = rule;
     const headers = z.array(headerMatch).parse(match.headers ?? []);
     const { timeout, retry_policy: retries } = policy.parse(route ?? {});
     const [mirror] = z.array(mirrorPolicy).parse(route?.request_mirror_policies ?? []);
@@ -92,6 +145,7 @@ function heldRules({ routes }: VirtualHost): Rule[] {
           ]),
       ),
       weights: shared(weightsOf(route)),
+      changes: heldChanges(rule),
       timeoutMs: durationMs(timeout ?? "0s"),
       retries: retries?.num_retries ?? 0,
       mirror: mirror && {

@@ -1,3 +1,5 @@
+import { markText, type Mark } from "../mark.ts";
+
 /**
  * For objects that this program alone owns: an update takes back a field that somebody else has
  * changed in the cluster, instead of failing on the conflict of server-side apply.
@@ -6,3 +8,14 @@ export const OWNED = { "pulumi.com/patchForce": "true" } as const;
 
 /** On a VirtualService: which state of it the last change of weights was made from. */
 export const REPLACES = "istio-canary/replaces";
+
+/** On the VirtualService of a chain's entry: all services of the chain, as `namespace/name`. */
+export const CHAIN = "istio-canary/chain";
+
+/** On the VirtualService of a chain's entry: how it marks. */
+export const MARK = "istio-canary/mark";
+
+/** Tells the chain's services and its mark, by which a later update sees what it would change of them. */
+export function chainAnnotations(mark: Mark, members: readonly string[]) {
+  return { [CHAIN]: [...members].sort().join(" "), [MARK]: markText(mark) };
+}

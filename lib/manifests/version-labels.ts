@@ -1,3 +1,4 @@
+import type { ChainRole } from "../mark.ts";
 import type { Split } from "../weights.ts";
 
 /**
@@ -9,7 +10,17 @@ export const VERSION_LABELS = {
   canary: "istio-canary/canary",
 } as const;
 
+/** On a VirtualService of a chain: what the service is there. A follower's weights say nothing of its share. */
+export const ROLE_LABEL = "istio-canary/role";
+
 /** The labels for a service; that of the canary is empty while there is none. */
-export function versionLabels({ stable, canary = "" }: Pick<Split, "stable" | "canary">) {
-  return { [VERSION_LABELS.stable]: stable, [VERSION_LABELS.canary]: canary };
+export function versionLabels(
+  { stable, canary = "" }: Pick<Split, "stable" | "canary">,
+  role?: ChainRole,
+) {
+  return {
+    [VERSION_LABELS.stable]: stable,
+    [VERSION_LABELS.canary]: canary,
+    ...(role !== undefined && { [ROLE_LABEL]: role }),
+  };
 }

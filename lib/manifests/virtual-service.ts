@@ -1,15 +1,7 @@
 import { serviceHost, type ServiceName } from "../names.ts";
-import { shares, type Split } from "../weights.ts";
-import { OWNED, REPLACES } from "./routing-annotations.ts";
+import { chainAnnotations, OWNED, REPLACES } from "./routing-annotations.ts";
+import { routingRules, type RuleArgs } from "./routing-rules.ts";
 import { versionLabels } from "./version-labels.ts";
-
-/** A request that goes to the canary at any weight, even 0. What is named here must all hold. */
-export interface RequestMatch {
-  /** Header names in lower case and the exact value of each. */
-  readonly header?: Readonly<Record<string, string>> | undefined;
-  /** One cookie and its exact value. */
-  readonly cookie?: Readonly<Record<string, string>> | undefined;
-}
 
 export interface Retries {
   /** Tries after the first one. */
@@ -20,10 +12,8 @@ export interface Retries {
   readonly on?: string | undefined;
 }
 
-export interface VirtualServiceArgs extends ServiceName, Split {
+export interface VirtualServiceArgs extends ServiceName, RuleArgs {
   readonly clusterDomain: string;
-  /** Requests that reach the canary at any weight. Without a canary they have no effect. */
-  readonly matches: readonly RequestMatch[];
   /** Time limit of a request with all its retries, as a duration like `10s`. */
   readonly timeout: string;
   readonly retries: Retries;
@@ -35,36 +25,15 @@ export interface VirtualServiceArgs extends ServiceName, Split {
   readonly ingressHosts: readonly string[];
   /** The Gateway that serves them, as `namespace/name`. */
   readonly ingressGateway: string;
+  /** All services of the chain, as `namespace/name`. @default none */
+  readonly members?: readonly string[] | undefined;
   /** Value of the annotation REPLACES. @default none */
   readonly replaces?: string | undefined;
 }
 
-/** A regular expression (RE2) that matches a Cookie header which holds the cookie, at any place. */
-export function cookiePattern(name: string, value: string): string {
-  const escape = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  return `(?:.*;\\s*)?${escape(name)}=${escape(value)}(?:\\s*;.*)?`;
-}
-
-type StringMatch = { readonly exact: string } | { readonly regex: string };
-
-function headers({ header = {}, cookie = {} }: RequestMatch): Record<string, StringMatch> {
-  const exact = Object.entries(header).map(([name, value]): [string, StringMatch] => [
-    name,
-    { exact: value },
-  ]);
-  const cookies = Object.entries(cookie).map(([name, value]): [string, StringMatch] => [
-    "cookie",
-    { regex: cookiePattern(name, value) },
-  ]);
-  return Object.fromEntries([...exact, ...cookies]);
-}
-
-/**
- * A service's one VirtualService. Every host has the same two rules, on its own destination: first
- * the requests that ask for the canary, then the weights.
- */
+/** A service's one VirtualService. Every host has the same rules, on its own destination. */
 export function virtualService(args: VirtualServiceArgs) {
-  const { canary, matches, timeout, retries, mirrorPercent, ingressHosts } = args;
+  const { canary, timeout, retries, mirrorPercent, ingressHosts } = args;
   const ownHost = serviceHost(args, args.clusterDomain);
   const policy = {
     timeout,
@@ -78,34 +47,24 @@ export function virtualService(args: VirtualServiceArgs) {
   /** The rules for requests to `host`; `authority` tells them from those to other hosts. */
   const rules = (host: string, label: string, authority?: { prefix: string }) => {
     const condition = authority && { authority };
-    const forCanary =
-      canary === undefined || matches.length === 0
-        ? []
-        : [
-            {
-              name: `${label}-canary`,
-              match: matches.map((match) => ({ ...condition, headers: headers(match) })),
-              route: [{ destination: { host, subset: canary } }],
-              ...policy,
-            },
-          ];
-    return [
-      ...forCanary,
-      {
-        name: `${label}-weights`,
-        ...(condition && { match: [condition] }),
-        route: shares(args).map(({ version, weight }) => ({
-          destination: { host, subset: version },
-          weight,
-        })),
-        ...policy,
-        ...(canary !== undefined &&
-          mirrorPercent > 0 && {
-            mirror: { host, subset: canary },
-            mirrorPercentage: { value: mirrorPercent },
-          }),
-      },
-    ];
+    return routingRules(args).map(({ purpose, headers, destinations }) => ({
+      name: `${label}-${purpose}`,
+      ...(headers
+        ? { match: headers.map((each) => ({ ...condition, headers: each })) }
+        : condition && { match: [condition] }),
+      route: destinations.map(({ version, weight, change }) => ({
+        destination: { host, subset: version },
+        ...(weight !== undefined && { weight }),
+        ...(change && { headers: { request: change } }),
+      })),
+      ...policy,
+      ...(canary !== undefined &&
+        mirrorPercent > 0 &&
+        destinations.length > 1 && {
+          mirror: { host, subset: canary },
+          mirrorPercentage: { value: mirrorPercent },
+        }),
+    }));
   };
 
   return {
@@ -114,10 +73,11 @@ export function virtualService(args: VirtualServiceArgs) {
     metadata: {
       name: args.service,
       namespace: args.namespace,
-      labels: versionLabels(args),
+      labels: versionLabels(args, args.chain?.role),
       annotations: {
         ...OWNED,
         ...(args.replaces !== undefined && { [REPLACES]: args.replaces }),
+        ...(args.chain?.role === "entry" && chainAnnotations(args.chain.mark, args.members ?? [])),
       },
     },
     spec: {

@@ -1,0 +1,126 @@
+import type { DeployedCluster, DeployedRoute } from "./deployed.ts";
+import type { Problem } from "./problems.ts";
+import type { Wanted, WantedRoute } from "./release-rules.ts";
+
+/**
+ * Percent of the requests that entries of a chain mark. A marked request may reach a follower in any
+ * cluster, so the highest weight of any cluster counts.
+ */
+export function markedShare(deployed: readonly DeployedCluster[]): number {
+  const entries = deployed.flatMap(({ routes }) =>
+    [...routes.values()].filter(({ role }) => role === "entry"),
+  );
+  return Math.max(0, ...entries.map(({ weight }) => weight));
+}
+
+/** The same for what is wanted. */
+export function wantedShare({ routes }: Pick<Wanted, "routes">): number {
+  return Math.max(0, ...routes.map(({ role, weight }) => (role === "entry" ? weight : 0)));
+}
+
+/** A route with the share that the canary really has: a follower's own weights are always 0. */
+export function serving<T extends Pick<DeployedRoute, "role" | "canary" | "weight">>(
+  route: T,
+  marked: number,
+): T {
+  return route.role === "follower" && route.canary !== undefined
+    ? { ...route, weight: marked }
+    : route;
+}
+
+/** How a service is routed in each cluster that has it. */
+function routesOf(deployed: readonly DeployedCluster[], key: string): readonly DeployedRoute[] {
+  return deployed.flatMap(({ routes }) => routes.get(key) ?? []);
+}
+
+/** What speaks against changing the chain itself while its canaries serve requests. */
+export function chainProblems(deployed: readonly DeployedCluster[], wanted: Wanted): Problem[] {
+  if (wanted.allow.includes("change-chain")) return [];
+  const marked = markedShare(deployed);
+  const problem = (path: string, value: string, rule: string, fix = BACK): Problem => ({
+    path,
+    value,
+    rule,
+    fix: `${fix} If it is really meant: pulumi config set --path 'allow[0]' change-chain`,
+  });
+  return [
+    ...roleProblems(deployed, wanted, marked, problem),
+    ...(marked > 0 ? memberProblems(deployed, wanted, marked, problem) : []),
+    ...promotionProblems(deployed, wanted, problem),
+  ];
+}
+
+type Say = (path: string, value: string, rule: string, fix?: string) => Problem;
+
+const BACK = "Take the weight back to 0 first.";
+
+function roleProblems(
+  deployed: readonly DeployedCluster[],
+  { routes }: Wanted,
+  marked: number,
+  problem: Say,
+): Problem[] {
+  return routes.flatMap(({ key, role }) => {
+    const changed = routesOf(deployed, key).find(
+      (route) => route.role !== role && serving(route, marked).weight > 0,
+    );
+    if (!changed) return [];
+    const rule = `must leave ${key} ${changed.role === undefined ? "out of the chain" : `the ${changed.role} it is`} while its canary serves ${serving(changed, marked).weight} %`;
+    return [problem("chain.entries", key, rule)];
+  });
+}
+
+function memberProblems(
+  deployed: readonly DeployedCluster[],
+  { routes, mark }: Wanted,
+  marked: number,
+  problem: Say,
+): Problem[] {
+  const deployedRoutes = deployed.flatMap((cluster) => [...cluster.routes.values()]);
+  const members = new Set(deployedRoutes.flatMap((route) => route.members ?? []));
+  const marks = [...new Set(deployedRoutes.flatMap((route) => route.mark ?? []))];
+  const chained = routes.filter(({ role }) => role !== undefined);
+  const keys = chained.map(({ key }) => key);
+  const while_ = `while entries of the chain send ${marked} % of the requests to canaries`;
+  // Where the whole chain is taken out of the configuration, its services' roles have changed.
+  const left = chained.length === 0 ? [] : [...members].filter((key) => !keys.includes(key));
+  return [
+    ...(mark !== undefined && marks.some((each) => each !== mark)
+      ? [problem("chain.mark", mark, `must stay ${marks.join(", ")} ${while_}`)]
+      : []),
+    ...left.map((key) => problem("services", key, `must keep ${key} ${while_}`)),
+    ...chained.flatMap(({ key, path, role, canary }) => {
+      if (!members.has(key)) return [problem(path, key, `must not be added ${while_}`)];
+      const without = routesOf(deployed, key).some((route) => route.canary === undefined);
+      return role === "follower" && canary !== undefined && without
+        ? [problem(`${path}.canary.version`, canary, `must not be added ${while_}`)]
+        : [];
+    }),
+  ];
+}
+
+/** A chain is promoted as a whole: versions that were never served together would meet otherwise. */
+function promotionProblems(
+  deployed: readonly DeployedCluster[],
+  { routes }: Wanted,
+  problem: Say,
+): Problem[] {
+  const onTrial = routes.flatMap((route) => {
+    const canary = routesOf(deployed, route.key).find((each) => each.canary !== undefined)?.canary;
+    return route.role !== undefined && canary !== undefined ? [{ ...route, trial: canary }] : [];
+  });
+  const isPromoted = ({ stable, trial }: WantedRoute & { trial: string }) => stable === trial;
+  const promoted = onTrial.filter(isPromoted).map(({ key }) => key);
+  return promoted.length === 0
+    ? []
+    : onTrial
+        .filter((route) => !isPromoted(route))
+        .map(({ path, stable, trial }) =>
+          problem(
+            `${path}.stable.version`,
+            stable,
+            `must become ${trial} together with ${promoted.join(", ")}: a chain is promoted as a whole`,
+            "Make the canaries of all its services stable in one update.",
+          ),
+        );
+}
