@@ -21,6 +21,10 @@ const clusterStatuses = z.looseObject({
                 })
                 .optional(),
               health_status: z.looseObject({ eds_health_status: z.string().optional() }),
+              // A number as text, as JSON has it for 64 bits; left out while it is 0.
+              stats: z
+                .array(z.looseObject({ name: z.string(), value: z.coerce.number().default(0) }))
+                .default([]),
             }),
           )
           .default([]),
@@ -36,23 +40,34 @@ export interface Endpoint {
   readonly port: number | undefined;
   /** Whether istiod says that it is ready. */
   readonly healthy: boolean;
+  /** Requests that this Envoy has sent it. */
+  readonly requests: number;
 }
 
-/** The endpoints that a proxy has for one of Envoy's clusters, or undefined if it does not know that. */
+/**
+ * The endpoints that a proxy has for some of Envoy's clusters, by their names; those that it does not
+ * know are left out.
+ */
 export async function endpointsOf(
   cluster: MeshCluster,
   pod: V1Pod,
-  envoyCluster: string,
-): Promise<readonly Endpoint[] | undefined> {
-  const filter = encodeURIComponent(`^${envoyCluster.replace(/[.|]/g, "\\$&")}$`);
+  envoyClusters: readonly string[],
+): Promise<ReadonlyMap<string, readonly Endpoint[]>> {
+  if (envoyClusters.length === 0) return new Map();
+  const names = envoyClusters.map((name) => name.replace(/[.|]/g, "\\$&"));
+  const filter = encodeURIComponent(`^(${names.join("|")})$`);
   const { cluster_statuses: found } = clusterStatuses.parse(
     await getJson(cluster, pod, ADMIN_PORT, `/clusters?format=json&filter=${filter}`),
   );
-  return found
-    .find(({ name }) => name === envoyCluster)
-    ?.host_statuses.map(({ address, health_status: health }) => ({
-      address: address?.socket_address?.address,
-      port: address?.socket_address?.port_value,
-      healthy: health.eds_health_status === "HEALTHY",
-    }));
+  return new Map(
+    found.map(({ name, host_statuses: hosts }) => [
+      name,
+      hosts.map(({ address, health_status: health, stats }) => ({
+        address: address?.socket_address?.address,
+        port: address?.socket_address?.port_value,
+        healthy: health.eds_health_status === "HEALTHY",
+        requests: stats.find((stat) => stat.name === "rq_total")?.value ?? 0,
+      })),
+    ]),
+  );
 }

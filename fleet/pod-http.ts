@@ -26,6 +26,7 @@ export async function getJson(
  * GETs a text from a port inside a pod, through the API server's port-forward: it reaches ports that
  * listen on the pod's loopback only, such as Envoy's admin port.
  *
+ * @param headers beside those of HTTP itself. @default none
  * @throws if the answer is not 200, or does not come in time
  */
 export async function get(
@@ -33,6 +34,7 @@ export async function get(
   pod: V1Pod,
   port: number,
   path: string,
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<string> {
   const { namespace, name } = podKey(pod);
   const where = `${namespace}/${name}:${port} of ${cluster.name}`;
@@ -72,6 +74,7 @@ export async function get(
           .get(
             {
               path,
+              headers,
               host: "localhost",
               createConnection: () => Duplex.from({ readable: fromPod, writable: toPod }),
             },

@@ -2,7 +2,8 @@ import { shareOf } from "../lib/deployed.ts";
 import { weightIn } from "../lib/release-rules.ts";
 import { until } from "../lib/until.ts";
 import { runChecks } from "./checks/index.ts";
-import type { Limits, Rise } from "./checks/check.ts";
+import { probeChain, type ChainProbe } from "./chain/probe-chain.ts";
+import type { Canary, ChainFinding, Limits, Rise } from "./checks/check.ts";
 import type { MeshCluster } from "./cluster.ts";
 import { confirmWeight } from "./confirm.ts";
 import type { EnvoyRoutes } from "./envoy.ts";
@@ -21,13 +22,28 @@ export interface RaiseReport {
   readonly text: string;
 }
 
-/** Raises canaries' shares in all clusters or in none. */
+/** What a rise means for the other services of a chain. */
+export interface ChainOfRise {
+  /** Canaries that get requests because of it, without a weight of their own. */
+  readonly followers: readonly Canary[];
+  readonly probe: ChainProbe;
+}
+
+/**
+ * Raises canaries' shares in all clusters or in none.
+ *
+ * @param chain that the services are part of. @default none
+ */
 export async function raiseWeights(
   clusters: readonly MeshCluster[],
   rises: readonly Rise[],
   limits: Limits,
+  chain?: ChainOfRise,
 ): Promise<RaiseReport> {
   const served: EnvoyRoutes[] = [];
+  const canaries = [...rises, ...(chain?.followers ?? [])];
+  let probed: Promise<readonly ChainFinding[]> | undefined;
+  const probe = chain && (() => (probed ??= probeChain(chain.probe, clusters)));
   const of = (name: string): MeshCluster => {
     const found = clusters.find((each) => each.name === name);
     if (!found) throw new Error(`there is no cluster ${name}`);
@@ -35,7 +51,14 @@ export async function raiseWeights(
   };
   const actions: Actions = {
     checking: async (name) => {
-      const lines = await runChecks({ cluster: of(name), clusters, rises, limits });
+      const lines = await runChecks({
+        cluster: of(name),
+        clusters,
+        rises,
+        canaries,
+        limits,
+        probe,
+      });
       if (lines.length > 0) throw new TaskFailure("refused", lines.join("\n"));
     },
     writing: (name) => writeAll(of(name), rises),

@@ -1,7 +1,7 @@
 import type { DeployedCluster } from "../lib/deployed.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
 import { routingDigest } from "../stacks/routing-digest.ts";
-import { wantedBy } from "../stacks/weight-change.ts";
+import { wantedBy } from "../stacks/wanted.ts";
 import { planRollback, type Plan, type Stop } from "./plan.ts";
 import { isTarget, type Release, type State } from "./states.ts";
 

@@ -13,6 +13,7 @@ export function chainProblems(
   if (!chain || !services) return [];
   return [
     ...entryProblems(chain, services),
+    ...withoutProblems(chain, services),
     ...chain.mark.testers.flatMap((name, i) =>
       name === MARK_VALUE
         ? [
@@ -66,6 +67,24 @@ function entryProblems({ entries }: Chain, services: readonly Service[]): Proble
         ]
       : []),
   ];
+}
+
+function withoutProblems(chain: Chain, services: readonly Service[]): Problem[] {
+  const followers = services
+    .filter((service) => roleIn(chain, service) === "follower")
+    .map(({ name, namespace }) => serviceKey({ service: name, namespace }));
+  return chain.probe.without.flatMap((key, i) =>
+    followers.includes(key)
+      ? []
+      : [
+          {
+            path: `chain.probe.without[${i}]`,
+            value: key,
+            rule: "must be a follower of the chain, as namespace/name",
+            fix: followers.length === 0 ? "Remove it." : `There are ${followers.join(", ")}.`,
+          },
+        ],
+  );
 }
 
 function serviceProblems(chain: Chain, service: Service, path: string): Problem[] {

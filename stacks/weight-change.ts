@@ -9,8 +9,6 @@ import { raiseWeights } from "../fleet/raise-weights.ts";
 import { readDeployed, serviceKey } from "../fleet/read-deployed.ts";
 import { switched } from "../fleet/switched.ts";
 import { replacesAnnotation, type DeployedCluster } from "../lib/deployed.ts";
-import { markText } from "../lib/mark.ts";
-import { serviceHost } from "../lib/names.ts";
 import { throwProblems } from "../lib/problems.ts";
 import {
   falls,
@@ -21,43 +19,14 @@ import {
   type Wanted,
 } from "../lib/release-rules.ts";
 import { roleIn } from "./chain.ts";
-import type { ReleaseSettings, ServiceSettings } from "./config.ts";
+import { canaryOf, chainOfRise, hostsOf } from "./canaries.ts";
+import type { ReleaseSettings } from "./config.ts";
 import { completion, type Registration } from "./left-out.ts";
 import { durationMs } from "./schema.ts";
+import { wantedBy } from "./wanted.ts";
 
 /** Longest wait for one answer of an API server, in milliseconds. */
 const ANSWER_WITHIN_MS = 10_000;
-
-/** What the configuration wants of the services. */
-export function wantedBy(settings: ReleaseSettings): Wanted {
-  const { services, chain, weight, phases, allow, quarantine } = settings;
-  return {
-    phases,
-    allow,
-    quarantine,
-    mark: chain && markText(chain.mark),
-    routes: services.map(({ name, namespace, stable, canary }, i) => {
-      const role = roleIn(chain, { name, namespace });
-      return {
-        key: serviceKey({ service: name, namespace }),
-        path: `services[${i}]`,
-        stable: stable.version,
-        canary: canary?.version,
-        canaryImage: canary?.image,
-        weight: canary && role !== "follower" ? weight : 0,
-        role,
-      };
-    }),
-  };
-}
-
-/** The names under which clients reach a service, and by which Envoys' routes are found. */
-function hostsOf(service: ServiceSettings, clusterDomain: string): readonly string[] {
-  return [
-    serviceHost({ service: service.name, namespace: service.namespace }, clusterDomain),
-    ...service.ingressHosts,
-  ];
-}
 
 /** What the clusters have after the moves: `10 % now in cluster-a and 0 % now in cluster-b`. */
 function weightsAfter(moves: readonly Move[]): string {
@@ -237,34 +206,25 @@ export class WeightChange {
     const { safety, mesh, services, weight, quarantine } = this.#settings;
     await this.#once("followed", () => this.#confirmFollowers());
     const rising = services.flatMap((service): Rise[] => {
-      const name = { service: service.name, namespace: service.namespace };
-      const own = this.#rises.filter(({ wanted }) => wanted.key === serviceKey(name));
-      const { canary } = service;
+      const canary = canaryOf(service, mesh.clusterDomain);
+      const own = this.#rises.filter(({ wanted }) => canary && wanted.key === serviceKey(canary));
       if (!canary || own.length === 0) return [];
       const changes = own.map(({ cluster, route }) => {
-        const http = this.#http.get(`${cluster} ${serviceKey(name)}`);
-        if (!http)
-          throw new Error(`nobody has told the rules of ${serviceKey(name)} in ${cluster}`);
+        const http = this.#http.get(`${cluster} ${serviceKey(canary)}`);
+        if (!http) {
+          throw new Error(`nobody has told the rules of ${serviceKey(canary)} in ${cluster}`);
+        }
         return [cluster, { route, http }] as const;
       });
-      return [
-        {
-          ...name,
-          canary: canary.version,
-          replicas: canary.replicas,
-          weight,
-          quarantine,
-          host: serviceHost(name, mesh.clusterDomain),
-          hosts: hostsOf(service, mesh.clusterDomain),
-          changes: new Map(changes),
-        },
-      ];
+      return [{ ...canary, weight, quarantine, changes: new Map(changes) }];
     });
-    const { raised, text } = await raiseWeights(this.#clusters, rising, {
+    const limits = {
       confirmWithinMs: durationMs(safety.confirmWithin),
       certificateDays: safety.certificateDays,
       clockSkewMs: durationMs(safety.clockSkew),
-    });
+    };
+    const chain = chainOfRise(this.#settings);
+    const { raised, text } = await raiseWeights(this.#clusters, rising, limits, chain);
     if (!raised) throw new Error(text);
     await pulumi.log.info(text);
   }

@@ -4,9 +4,9 @@ import type { Check } from "./check.ts";
 /** The canary must be able to take the requests that it is about to get. */
 export const canaryAvailable: Check = {
   name: "the canary's pods are available",
-  run: async ({ cluster, rises }) => {
+  run: async ({ cluster, canaries }) => {
     const findings = await Promise.all(
-      rises.map(async ({ service, namespace, canary, replicas }) => {
+      canaries.map(async ({ service, namespace, canary, replicas }) => {
         const name = `${service}-${canary}`;
         const available = await cluster.apps
           .readNamespacedDeployment({ name, namespace })

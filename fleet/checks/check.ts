@@ -3,8 +3,8 @@ import type { DeployedRoute } from "../../lib/deployed.ts";
 import type { ServiceName } from "../../lib/names.ts";
 import type { FleetWeight } from "../../lib/release-rules.ts";
 
-/** A service whose canary is to get a higher share. */
-export interface Rise extends ServiceName, FleetWeight {
+/** A version that is about to get requests. */
+export interface Canary extends ServiceName {
   readonly canary: string;
   /** Pods of the canary that the configuration wants in each cluster. */
   readonly replicas: number;
@@ -12,6 +12,10 @@ export interface Rise extends ServiceName, FleetWeight {
   readonly host: string;
   /** All names under which clients know the service, that one included. */
   readonly hosts: readonly string[];
+}
+
+/** A service whose canary is to get a higher share. */
+export interface Rise extends Canary, FleetWeight {
   /** For each cluster in which the share rises: how it is, and the rules to be. */
   readonly changes: ReadonlyMap<
     string,
@@ -35,7 +39,11 @@ export interface CheckContext {
   /** All clusters of the mesh, this one included. */
   readonly clusters: readonly MeshCluster[];
   readonly rises: readonly Rise[];
+  /** All canaries that get more requests by it: those of the rises, and of a chain's followers. */
+  readonly canaries: readonly Canary[];
   readonly limits: Limits;
+  /** Probes the chain, once for all clusters. @default there is no chain */
+  readonly probe?: (() => Promise<readonly ChainFinding[]>) | undefined;
 }
 
 /** Something that speaks against a higher weight. */
@@ -44,6 +52,12 @@ export interface Finding {
   readonly seen: string;
   /** What to do about it. */
   readonly fix: string;
+}
+
+/** Something about a chain of services that speaks against a higher weight. */
+export interface ChainFinding extends Finding {
+  /** The cluster that it was seen in. @default the chain as a whole */
+  readonly cluster?: string | undefined;
 }
 
 /** One condition that every cluster must meet before any weight rises. */

@@ -2,16 +2,19 @@ import type { V1Pod } from "@kubernetes/client-node";
 import { EAST_WEST_PORT, SERVICE_PORT } from "../../lib/names.ts";
 import { podKey, type MeshCluster } from "../cluster.ts";
 import { endpointsOf } from "../endpoints.ts";
-import type { Check, Rise } from "./check.ts";
+import type { Canary, Check } from "./check.ts";
 
 /** Seconds in which a gateway must take a connection. */
 const CONNECT_WITHIN_S = 2;
 
 /** A proxy that sends requests to other clusters, and the addresses of the gateways that it sends them to. */
-async function clientOf(cluster: MeshCluster, { canary, host }: Rise) {
+async function clientOf(cluster: MeshCluster, canaries: readonly Canary[]) {
+  const envoyClusters = canaries.map(
+    ({ canary, host }) => `outbound|${SERVICE_PORT}|${canary}|${host}`,
+  );
   for (const pod of await cluster.proxies()) {
-    const endpoints = await endpointsOf(cluster, pod, `outbound|${SERVICE_PORT}|${canary}|${host}`);
-    const gateways = (endpoints ?? []).flatMap(({ address, port }) =>
+    const endpoints = [...(await endpointsOf(cluster, pod, envoyClusters)).values()].flat();
+    const gateways = endpoints.flatMap(({ address, port }) =>
       address !== undefined && port === EAST_WEST_PORT ? [address] : [],
     );
     if (gateways.length > 0) return { pod, gateways: [...new Set(gateways)] };
@@ -46,26 +49,21 @@ async function cutOff(
 /** A share of every client's requests goes to the canary's pods in the other clusters. */
 export const gateways: Check = {
   name: "the other clusters' gateways are reached",
-  run: async ({ cluster, rises }) => {
+  run: async ({ cluster, canaries }) => {
+    const client = await clientOf(cluster, canaries);
+    if (!client) return [];
+    const { namespace, name } = podKey(client.pod);
     const findings = await Promise.all(
-      rises.map(async (rise) => {
-        const client = await clientOf(cluster, rise);
-        if (!client) return [];
-        const { namespace, name } = podKey(client.pod);
-        const reasons = await Promise.all(
-          client.gateways.map(async (address) => {
-            const reason = await cutOff(cluster, client.pod, address);
-            return reason === undefined
-              ? []
-              : [
-                  {
-                    seen: `${namespace}/${name} gets no connection to ${address}:${EAST_WEST_PORT} (${reason})`,
-                    fix: "Mend the network between the clusters.",
-                  },
-                ];
-          }),
-        );
-        return reasons.flat();
+      client.gateways.map(async (address) => {
+        const reason = await cutOff(cluster, client.pod, address);
+        return reason === undefined
+          ? []
+          : [
+              {
+                seen: `${namespace}/${name} gets no connection to ${address}:${EAST_WEST_PORT} (${reason})`,
+                fix: "Mend the network between the clusters.",
+              },
+            ];
       }),
     );
     return findings.flat();

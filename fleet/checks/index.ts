@@ -6,6 +6,7 @@ import { clocks } from "./clocks.ts";
 import { dryRun } from "./dry-run.ts";
 import { gateways } from "./gateways.ts";
 import { istiod } from "./istiod.ts";
+import { markHandedOn } from "./mark-handed-on.ts";
 import { remoteClusters } from "./remote-clusters.ts";
 import { subsets } from "./subsets.ts";
 import { unchanged } from "./unchanged.ts";
@@ -23,6 +24,7 @@ const CHECKS: readonly Check[] = [
   clocks,
   unchanged,
   dryRun,
+  markHandedOn,
 ];
 
 /** Longest time that a check may take, in milliseconds. */

@@ -2,46 +2,48 @@ import { gatewayLabels } from "../../lib/helm-values.ts";
 import { EAST_WEST_GATEWAY, passthroughCluster, SERVICE_PORT } from "../../lib/names.ts";
 import { podKey } from "../cluster.ts";
 import { endpointsOf } from "../endpoints.ts";
-import { routesOf } from "../envoy.ts";
-import type { Check, CheckContext, Finding, Rise } from "./check.ts";
+import { virtualHostsOf } from "../envoy.ts";
+import type { Canary, Check, CheckContext, Finding } from "./check.ts";
 
 type Pod = Awaited<ReturnType<CheckContext["cluster"]["proxies"]>>[number];
 
 const FIX = "See istioctl proxy-status; a proxy that is not SYNCED has lost its istiod.";
 
-/** Whether a proxy knows where to send the canary's requests. */
+/** Whether a proxy knows where to send the canaries' requests. */
 async function holds(
   { cluster }: CheckContext,
   pod: Pod,
-  envoyCluster: string,
+  envoyClusters: readonly string[],
 ): Promise<readonly Finding[]> {
-  const endpoints = await endpointsOf(cluster, pod, envoyCluster);
+  const known = await endpointsOf(cluster, pod, envoyClusters);
   const { namespace, name } = podKey(pod);
-  if (!endpoints) {
-    return [{ seen: `the proxy of ${namespace}/${name} has no ${envoyCluster}`, fix: FIX }];
-  }
-  return endpoints.some(({ healthy }) => healthy)
-    ? []
-    : [
-        {
-          seen: `the proxy of ${namespace}/${name} has no healthy endpoint for ${envoyCluster}`,
-          fix: "See that the canary's pods are ready in the clusters it reaches.",
-        },
-      ];
+  return envoyClusters.flatMap((envoyCluster) => {
+    const endpoints = known.get(envoyCluster);
+    if (!endpoints) {
+      return [{ seen: `the proxy of ${namespace}/${name} has no ${envoyCluster}`, fix: FIX }];
+    }
+    return endpoints.some(({ healthy }) => healthy)
+      ? []
+      : [
+          {
+            seen: `the proxy of ${namespace}/${name} has no healthy endpoint for ${envoyCluster}`,
+            fix: "See that the canary's pods are ready in the clusters it reaches.",
+          },
+        ];
+  });
 }
 
-async function heldByClient(context: CheckContext, pod: Pod, rise: Rise) {
-  for (const host of rise.hosts) {
-    if (await routesOf(context.cluster, pod, host)) {
-      return holds(context, pod, `outbound|${SERVICE_PORT}|${rise.canary}|${rise.host}`);
-    }
-  }
-  return [];
+/** The canaries whose services a proxy routes to. */
+async function routedBy({ cluster, canaries }: CheckContext, pod: Pod): Promise<readonly Canary[]> {
+  const hosts = canaries.flatMap((canary) => canary.hosts);
+  const held = Object.values(await virtualHostsOf(cluster, pod, hosts));
+  const domains = new Set(held.flatMap((virtualHost) => virtualHost.domains));
+  return canaries.filter((canary) => canary.hosts.some((host) => domains.has(host)));
 }
 
 /**
- * The proxies themselves must hold the canary's subset: those that route to the service, and the
- * east-west gateways, by the server name of the subset.
+ * The proxies themselves must hold the canaries' subsets: those that route to the services, and the
+ * east-west gateways, by the server names of the subsets.
  */
 export const subsets: Check = {
   name: "every proxy holds the canary's subset",
@@ -49,13 +51,15 @@ export const subsets: Check = {
     const gateway = gatewayLabels(EAST_WEST_GATEWAY);
     const pods = await context.cluster.proxies();
     const findings = await Promise.all(
-      context.rises.flatMap((rise) =>
-        pods.map(async (pod) =>
-          pod.metadata?.labels?.["istio"] === gateway.istio
-            ? holds(context, pod, passthroughCluster(rise.host, rise.canary))
-            : heldByClient(context, pod, rise),
-        ),
-      ),
+      pods.map(async (pod) => {
+        const isGateway = pod.metadata?.labels?.["istio"] === gateway.istio;
+        const wanted = isGateway
+          ? context.canaries.map(({ host, canary }) => passthroughCluster(host, canary))
+          : (await routedBy(context, pod)).map(
+              ({ host, canary }) => `outbound|${SERVICE_PORT}|${canary}|${host}`,
+            );
+        return holds(context, pod, wanted);
+      }),
     );
     return findings.flat();
   },

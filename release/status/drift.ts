@@ -4,7 +4,7 @@ import { sameShares, type DeployedCluster } from "../../lib/deployed.ts";
 import { wantedIn } from "../../lib/release-rules.ts";
 import { shares, type Split } from "../../lib/weights.ts";
 import type { ReleaseSettings, ServiceSettings } from "../../stacks/config.ts";
-import { wantedBy } from "../../stacks/weight-change.ts";
+import { wantedBy } from "../../stacks/wanted.ts";
 import { expectationsOf, inspect } from "../proof.ts";
 
 /** How long Envoys may need for a change that was made just now, in milliseconds. */

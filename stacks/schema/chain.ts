@@ -48,7 +48,7 @@ const mark = z.strictObject({
 const probe = z.strictObject({
   path: key(pattern(/^\/\S*$/, "must be a path", "Write for instance /.").default("/"), {
     description:
-      "Path of the preflight's requests. The entries' canaries get them as GET, and must ask all services of the chain in turn to answer them.",
+      "Path of the preflight's requests. The entries' canaries get them as GET and must answer 200; to do so, they and the services that they ask must need every follower that has a canary.",
     examples: ["/checkout/preflight"],
   }),
   requests: key(whole(1, 100, "Write for instance 5.").default(5), {
@@ -74,6 +74,12 @@ const probe = z.strictObject({
       examples: [{ "x-tenant": "preflight" }],
     },
   ),
+  without: key(z.array(filled("web/mail")).default([]), {
+    description:
+      "Followers, as `namespace/name`, that no GET request can reach, so that the preflight does not wait for one there.",
+    rules: ["each must be one of `services`, and no entry"],
+    examples: [["web/mail"]],
+  }),
 });
 
 /** How a release spans several services. */

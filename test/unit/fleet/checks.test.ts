@@ -40,7 +40,7 @@ function context(...fakes: object[]): CheckContext {
   );
   const [cluster] = clusters;
   if (!cluster) throw new Error("a context has a cluster");
-  return { cluster, clusters, rises: [rise], limits };
+  return { cluster, clusters, rises: [rise], canaries: [rise], limits };
 }
 
 describe("runChecks", () => {
@@ -172,10 +172,11 @@ describe("the check of the gateways", () => {
   });
   const notReady = (last: string) =>
     `pilot-agent failed:\nError: timeout waiting for Envoy proxy to become ready. Last error: ${last}`;
-  const remote = [
-    { address: "10.0.0.5", port: 8080, healthy: true },
-    { address: "192.0.2.7", port: 15443, healthy: true },
-  ];
+  const local = { address: "10.0.0.5", port: 8080, healthy: true, requests: 0 };
+  const subset = "outbound|80|v2|user-service.user.svc.cluster.local";
+  const remote = new Map([
+    [subset, [local, { address: "192.0.2.7", port: 15443, healthy: true, requests: 0 }]],
+  ]);
 
   it("is content with a gateway that turns plain HTTP down", async () => {
     vi.mocked(endpointsOf).mockResolvedValue(remote);
@@ -204,7 +205,7 @@ describe("the check of the gateways", () => {
   });
 
   it("has nothing to say where no proxy sends anything to another cluster", async () => {
-    for (const endpoints of [undefined, remote.slice(0, 1)]) {
+    for (const endpoints of [new Map(), new Map([[subset, [local]]])]) {
       vi.mocked(endpointsOf).mockResolvedValue(endpoints);
       expect(await gateways.run(context(reached("never asked")))).toEqual([]);
     }

@@ -1,0 +1,162 @@
+import type { V1Pod } from "@kubernetes/client-node";
+import { markHeaders, markText, type Mark } from "../../lib/mark.ts";
+import { crossClusterHost, SERVICE_PORT, serviceHost, type ServiceName } from "../../lib/names.ts";
+import type { ChainFinding } from "../checks/check.ts";
+import type { MeshCluster } from "../cluster.ts";
+import { endpointsOf } from "../endpoints.ts";
+import { explain } from "../explain.ts";
+import { get } from "../pod-http.ts";
+import { lostMarks, type Calls, type Member } from "./lost-marks.ts";
+
+/** A service of a chain, and how its pods are reached. */
+export interface ChainService extends ServiceName, Member {
+  /** Port that the container listens on. */
+  readonly port: number;
+}
+
+/** A chain, and the requests that are sent through it. */
+export interface ChainProbe {
+  readonly services: readonly ChainService[];
+  readonly mark: Mark;
+  /** Path of the requests. */
+  readonly path: string;
+  /** Requests to each entry's canary in each cluster. */
+  readonly requests: number;
+  /** Their headers, beside the mark. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Services that no probe is expected at, as `namespace/service`. */
+  readonly without: readonly string[];
+  readonly clusterDomain: string;
+}
+
+/** One of Envoy's clusters, and what it leads to. */
+interface Upstream {
+  readonly envoyCluster: string;
+  readonly to: string;
+  readonly toVersion: string;
+}
+
+function versionsOf({ stable, canary }: Member): readonly string[] {
+  return canary === undefined ? [stable] : [stable, canary];
+}
+
+/** All ways to the services of the chain that a proxy of a cluster may have. */
+function upstreams(
+  { services, clusterDomain }: ChainProbe,
+  clusters: readonly MeshCluster[],
+): readonly Upstream[] {
+  return services.flatMap((service) => {
+    const hosts = [
+      serviceHost(service, clusterDomain),
+      ...clusters.map(({ name }) => crossClusterHost(service, name)),
+    ];
+    return hosts.flatMap((host) =>
+      versionsOf(service).map((version) => ({
+        envoyCluster: `outbound|${SERVICE_PORT}|${version}|${host}`,
+        to: service.key,
+        toVersion: version,
+      })),
+    );
+  });
+}
+
+/** The pods of the version of a service that serves marked requests. */
+function servingPods(cluster: MeshCluster, { service, namespace, stable, canary }: ChainService) {
+  return cluster
+    .proxies(`app=${service},version=${canary ?? stable}`)
+    .then((pods) => pods.filter(({ metadata }) => metadata?.namespace === namespace));
+}
+
+/** The pods whose calls are counted: those that marked requests reach. */
+interface Serving {
+  readonly cluster: MeshCluster;
+  readonly service: ChainService;
+  readonly pods: readonly V1Pod[];
+}
+
+/** What the pods have sent so far, by what it went to. */
+async function count(
+  { cluster, service, pods }: Serving,
+  ways: readonly Upstream[],
+): Promise<readonly Calls[]> {
+  const counts = await Promise.all(
+    pods.map((pod) =>
+      endpointsOf(
+        cluster,
+        pod,
+        ways.map(({ envoyCluster }) => envoyCluster),
+      ),
+    ),
+  );
+  return ways.map(({ envoyCluster, to, toVersion }) => ({
+    cluster: cluster.name,
+    from: service.key,
+    fromVersion: service.canary ?? service.stable,
+    to,
+    toVersion,
+    requests: counts
+      .flatMap((known) => known.get(envoyCluster) ?? [])
+      .reduce((sum, { requests }) => sum + requests, 0),
+  }));
+}
+
+/** Sends the probes of one cluster; says which of its entries has not answered them with 200. */
+async function send(
+  { mark, path, requests, headers }: ChainProbe,
+  { cluster, service, pods }: Serving,
+): Promise<readonly ChainFinding[]> {
+  try {
+    for (let i = 0; i < requests; i++) {
+      const pod = pods[i % pods.length];
+      if (!pod) throw new Error("no pod of it is ready");
+      await get(cluster, pod, service.port, path, { ...headers, ...markHeaders(mark) });
+    }
+    return [];
+  } catch (error) {
+    return [
+      {
+        cluster: cluster.name,
+        seen: `${service.canary ?? ""} of ${service.key} does not answer a probe: ${explain(error)}`,
+        fix: "See the logs of its pods; chain.probe sets path and headers of the probes, which must be answered with 200.",
+      },
+    ];
+  }
+}
+
+/**
+ * Sends marked requests to the canaries of a chain's entries in every cluster, and tells from the
+ * proxies' own counters whether all services have handed the mark on.
+ *
+ * @throws if a proxy does not tell its counters
+ */
+export async function probeChain(
+  probe: ChainProbe,
+  clusters: readonly MeshCluster[],
+): Promise<readonly ChainFinding[]> {
+  const ways = upstreams(probe, clusters);
+  const serving = await Promise.all(
+    clusters.flatMap((cluster) =>
+      probe.services.map(async (service) => ({
+        cluster,
+        service,
+        pods: await servingPods(cluster, service),
+      })),
+    ),
+  );
+  const countAll = () => Promise.all(serving.map((each) => count(each, ways)));
+  const entries = serving.filter(({ service }) => service.isEntry && service.canary !== undefined);
+  const before = (await countAll()).flat();
+  const failed = (await Promise.all(entries.map((each) => send(probe, each)))).flat();
+  if (failed.length > 0) return failed;
+  const after = (await countAll()).flat();
+  const calls = after.map((each, i) => ({
+    ...each,
+    // An endpoint that has gone meanwhile has taken its count with it.
+    requests: Math.max(0, each.requests - (before[i]?.requests ?? 0)),
+  }));
+  return lostMarks(probe.services, calls, {
+    requests: probe.requests * entries.length,
+    without: probe.without,
+    mark: markText(probe.mark),
+  });
+}

@@ -1,0 +1,55 @@
+import type { Canary } from "../fleet/checks/check.ts";
+import type { ChainOfRise } from "../fleet/raise-weights.ts";
+import { serviceKey } from "../fleet/read-deployed.ts";
+import { serviceHost } from "../lib/names.ts";
+import { roleIn } from "./chain.ts";
+import type { ReleaseSettings, ServiceSettings } from "./config.ts";
+
+/** The names under which clients reach a service, and by which Envoys' routes are found. */
+export function hostsOf(service: ServiceSettings, clusterDomain: string): readonly string[] {
+  return [
+    serviceHost({ service: service.name, namespace: service.namespace }, clusterDomain),
+    ...service.ingressHosts,
+  ];
+}
+
+/** The version of a service that is on trial, as checks know it. */
+export function canaryOf(service: ServiceSettings, clusterDomain: string): Canary | undefined {
+  const { name, namespace, canary } = service;
+  return (
+    canary && {
+      service: name,
+      namespace,
+      canary: canary.version,
+      replicas: canary.replicas,
+      host: serviceHost({ service: name, namespace }, clusterDomain),
+      hosts: hostsOf(service, clusterDomain),
+    }
+  );
+}
+
+/** What a higher weight of the entries means for the chain. */
+export function chainOfRise({ services, chain, mesh }: ReleaseSettings): ChainOfRise | undefined {
+  return (
+    chain && {
+      followers: services.flatMap((service) => {
+        const canary = canaryOf(service, mesh.clusterDomain);
+        return canary && roleIn(chain, service) === "follower" ? [canary] : [];
+      }),
+      probe: {
+        ...chain.probe,
+        mark: chain.mark,
+        clusterDomain: mesh.clusterDomain,
+        services: services.map((service) => ({
+          service: service.name,
+          namespace: service.namespace,
+          key: serviceKey({ service: service.name, namespace: service.namespace }),
+          isEntry: roleIn(chain, service) === "entry",
+          stable: service.stable.version,
+          canary: service.canary?.version,
+          port: service.port,
+        })),
+      },
+    }
+  );
+}

@@ -1,0 +1,28 @@
+import { serviceKey } from "../fleet/read-deployed.ts";
+import { markText } from "../lib/mark.ts";
+import type { Wanted } from "../lib/release-rules.ts";
+import { roleIn } from "./chain.ts";
+import type { ReleaseSettings } from "./config.ts";
+
+/** What the configuration wants of the services. */
+export function wantedBy(settings: ReleaseSettings): Wanted {
+  const { services, chain, weight, phases, allow, quarantine } = settings;
+  return {
+    phases,
+    allow,
+    quarantine,
+    mark: chain && markText(chain.mark),
+    routes: services.map(({ name, namespace, stable, canary }, i) => {
+      const role = roleIn(chain, { name, namespace });
+      return {
+        key: serviceKey({ service: name, namespace }),
+        path: `services[${i}]`,
+        stable: stable.version,
+        canary: canary?.version,
+        canaryImage: canary?.image,
+        weight: canary && role !== "follower" ? weight : 0,
+        role,
+      };
+    }),
+  };
+}
