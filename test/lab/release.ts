@@ -1,11 +1,13 @@
 import { ExecaError } from "execa";
 import { expect } from "vitest";
 
+import { runChecks } from "../../fleet/checks/index.ts";
 import type { MeshCluster } from "../../fleet/cluster.ts";
 import { readRoute } from "../../fleet/read-deployed.ts";
 import { confirmWeights } from "../../lab/demo/measure.ts";
 import { userService } from "../../lab/mesh/user-service.ts";
 import type { Timed } from "../../lab/pulumi.ts";
+import { until } from "../../lib/until.ts";
 import { labClusters, labPulumi } from "./lab.ts";
 
 const pulumi = labPulumi();
@@ -58,8 +60,36 @@ export async function expectEverywhere(weight: number): Promise<void> {
   expect(weights.map(({ apiServer }) => apiServer)).toEqual(clusters.map(() => weight));
 }
 
+/**
+ * Waits until the clusters themselves are well: a node whose API server was away for long is not ready
+ * for a while, and its pods with it, so that no weight may rise yet.
+ */
+async function untilWell(): Promise<void> {
+  const { name, namespace, host, ingressHost, canary } = userService;
+  const target = { service: name, namespace, canary, host, hosts: [host, ingressHost] };
+  await until(
+    "the clusters to be well",
+    async () => {
+      const found = await Promise.all(
+        clusters.map((cluster) =>
+          runChecks({
+            cluster,
+            clusters,
+            rises: [],
+            canaries: [{ ...target, replicas: 5 }],
+            limits: { confirmWithinMs: 30_000, certificateDays: 1, clockSkewMs: 30_000 },
+          }),
+        ),
+      );
+      if (found.flat().length > 0) throw new Error(found.flat().join("\n"));
+    },
+    { timeoutMs: 180_000, everyMs: 1_000 },
+  );
+}
+
 /** `pulumi up` after the fault is gone: all clusters serve the weight, and nothing is left to do. */
 export async function expectMended(weight: number): Promise<void> {
+  await untilWell();
   await change(weight);
   await expectEverywhere(weight);
   expect((await pulumi.preview()).value).toEqual([]);
