@@ -42,6 +42,8 @@ export interface ConfigOptions {
   readonly services?: number;
   readonly weight?: number;
   readonly quarantine?: readonly string[];
+  /** Whether the first service is the entry of a chain that the others follow. */
+  readonly chain?: boolean;
 }
 
 /** A right configuration; tests change what they are about. */
@@ -50,9 +52,10 @@ export function rawConfig({
   services = 1,
   weight = 10,
   quarantine = [],
+  chain = false,
 }: ConfigOptions = {}) {
   const letters = ["a", "b", "c"].slice(0, clusters);
-  const names = ["user-service", "order-service"].slice(0, services);
+  const names = ["user-service", "order-service", "stock-service"].slice(0, services);
   return {
     kubeconfig: kubeconfigFile(),
     mesh: { id: "prod-mesh", istioVersion: "1.31.0" },
@@ -61,16 +64,20 @@ export function rawConfig({
       network: `network-${letter}`,
       context: `prod-${letter}`,
     })),
-    ingress: { hosts: names.map((name) => `${name}.example.com`) },
-    services: names.map((name) => ({
+    ingress: { hosts: names.slice(0, chain ? 1 : undefined).map((name) => `${name}.example.com`) },
+    services: names.map((name, i) => ({
       name,
       namespace: "user",
       port: 8080,
       stable: { version: "v1", image: `registry.example.com/${name}:v1` },
       canary: { version: "v2", image: `registry.example.com/${name}:v2` },
-      matches: [{ header: { "x-canary": "true" } }, { cookie: { canary: "always" } }],
-      ...(services > 1 && { ingressHosts: [`${name}.example.com`] }),
+      matches:
+        chain && i > 0
+          ? []
+          : [{ header: { "x-canary": "true" } }, { cookie: { canary: "always" } }],
+      ...(services > 1 && { ingressHosts: chain && i > 0 ? [] : [`${name}.example.com`] }),
     })),
+    ...(chain && { chain: { entries: ["user/user-service"], mark: { baggage: "istio-canary" } } }),
     phases: [10, 30, 100],
     weight,
     quarantine,
