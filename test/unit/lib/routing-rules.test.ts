@@ -73,7 +73,11 @@ const request = fc.record(
 ) as fc.Arbitrary<Headers>;
 
 /** What a service hands on of a request: the header, the baggage, or both. */
-const carriers = fc.constantFrom(["x-istio-canary"], ["baggage"], ["x-istio-canary", "baggage"]);
+const carriers = fc.constantFrom<readonly string[]>(
+  ["x-istio-canary"],
+  ["baggage"],
+  ["x-istio-canary", "baggage"],
+);
 
 function handedOn(headers: Headers, carried: readonly string[]): Headers {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => carried.includes(name)));

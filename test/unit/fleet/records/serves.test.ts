@@ -95,3 +95,71 @@ describe("an Envoy that serves the rules of a VirtualService", () => {
     expect(late({ weight: 0 }, [held] as unknown as ReturnType<typeof envoys>)).toEqual([]);
   });
 });
+
+describe("an Envoy that marks what it sends to the canary", () => {
+  const mark = { header: "x-mark", testers: [] };
+  const { spec } = virtualService({
+    ...args,
+    matches: [],
+    mirrorPercent: 0,
+    chain: { role: "entry", mark },
+  });
+  const set = [{ header: { key: "x-mark", value: "canary" } }];
+
+  /** What an Envoy holds whose ways to v1 and v2 do this to headers, at 10 and at 100 %. */
+  function held(stable: object, canary: object) {
+    const route = {
+      ...action,
+      weighted_clusters: {
+        clusters: [
+          { name: to("v1"), weight: 90, ...stable },
+          { name: to("v2"), weight: 10, ...canary },
+        ],
+      },
+    };
+    const routes = [{ name: "user-service-weights", match: { prefix: "/" }, route }];
+    return [{ of: ["client"], virtualHosts: { [host]: { name: host, domains: [host], routes } } }];
+  }
+  const removes = { request_headers_to_remove: ["x-mark"] };
+
+  it("does so on each way", () => {
+    expect(behind(spec, held(removes, { request_headers_to_add: set }))).toEqual([]);
+  });
+
+  it.each([
+    ["does not mark", removes, {}],
+    [
+      "marks otherwise",
+      removes,
+      { request_headers_to_add: [{ header: { key: "x-mark", value: "v2" } }] },
+    ],
+    ["leaves marks from outside", {}, { request_headers_to_add: set }],
+    ["marks what goes to stable", { request_headers_to_add: set }, { request_headers_to_add: set }],
+  ])("is behind when it %s", (_, stable, canary) => {
+    expect(behind(spec, held(stable, canary))).toEqual(["client"]);
+  });
+
+  it("has the change on the route where there is one way", () => {
+    const full = virtualService({
+      ...args,
+      canary: undefined,
+      mirrorPercent: 0,
+      chain: { role: "entry", mark },
+    }).spec;
+    const one = (more: object) => {
+      const routes = [
+        {
+          name: "user-service-weights",
+          match: { prefix: "/" },
+          route: { ...action, cluster: to("v1") },
+          ...more,
+        },
+      ];
+      return [
+        { of: ["client"], virtualHosts: { [host]: { name: host, domains: [host], routes } } },
+      ];
+    };
+    expect(behind(full, one(removes))).toEqual([]);
+    expect(behind(full, one({}))).toEqual(["client"]);
+  });
+});
