@@ -1,3 +1,5 @@
+import { chainMutants } from "./chain-mutants.ts";
+
 /** One thing taken out of the program, and the unit tests that must then fail. */
 export interface Mutant {
   /** What is removed, as a person would say it. */
@@ -21,6 +23,7 @@ const rollout = [
 const program = ["test/unit/stacks/program.test.ts", "test/unit/stacks/index.test.ts"];
 
 export const mutants: readonly Mutant[] = [
+  ...chainMutants,
   {
     removes: "the barrier: one cluster's refusal stops all",
     file: "lib/protocol.ts",
