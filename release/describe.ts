@@ -1,18 +1,19 @@
+import { brief } from "../lib/brief.ts";
 import { shareOf, type DeployedCluster } from "../lib/deployed.ts";
+import { servedIn } from "../lib/served.ts";
 import { shares } from "../lib/weights.ts";
 import { textTable } from "../lib/table.ts";
 import type { State } from "./states.ts";
 
-/** The versions of a state's services, a line each. */
+/** The versions of a state's services, a line each; those of a chain have the share of its entries. */
 function versions({ services, weight }: State): string {
-  return services
-    .map(({ service, stable, canary }) => {
-      const parts = shares({ stable, canary, weight }).map(
-        (each) => `${each.version} ${each.weight} %`,
-      );
-      return `${service}: ${parts.join(", ")}`;
-    })
-    .join("\n");
+  const lines = services.map(({ service, stable, canary }) => {
+    const parts = shares({ stable, canary, weight }).map(
+      (each) => `${each.version} ${each.weight} %`,
+    );
+    return `${service}: ${parts.join(", ")}`;
+  });
+  return brief(lines, "\n");
 }
 
 /** States as a table, newest first. */
@@ -43,17 +44,19 @@ export function statesJson(states: readonly State[]): string {
 
 /** What each cluster serves, a line each. */
 export function servedLines(deployed: readonly DeployedCluster[]): readonly string[] {
-  return deployed.flatMap(({ name, unreachable, routes }) =>
-    unreachable === undefined
-      ? [...routes].map(
-          ([key, route]) =>
-            ` - ${name}: ${key} has ${[
-              route.stable,
-              ...(route.canary === undefined ? [] : [route.canary]),
-            ]
-              .map((version) => `${version} at ${shareOf(route, version)} %`)
-              .join(", ")}`,
-        )
-      : [` - ${name}: cannot be read (${unreachable})`],
-  );
+  return deployed
+    .map(servedIn)
+    .flatMap(({ name, unreachable, routes }) =>
+      unreachable === undefined
+        ? [...routes].map(
+            ([key, route]) =>
+              ` - ${name}: ${key} has ${[
+                route.stable,
+                ...(route.canary === undefined ? [] : [route.canary]),
+              ]
+                .map((version) => `${version} at ${shareOf(route, version)} %`)
+                .join(", ")}`,
+          )
+        : [` - ${name}: cannot be read (${unreachable})`],
+    );
 }

@@ -1,6 +1,7 @@
 import { appendFileSync, readFileSync } from "node:fs";
 import * as z from "zod";
 import { fromJson } from "./from-json.ts";
+import { briefRelease } from "./release-settings.ts";
 import { timedEvent, type RolloutEvent, type TimedEvent } from "./rollout-event.ts";
 
 /** An event as one line of JSON. */
@@ -55,7 +56,7 @@ export function eventFile(path: string): (line: string) => void {
 export function eventText(event: RolloutEvent): string | undefined {
   switch (event.event) {
     case "begin":
-      return `rollout of ${event.release}, at ${event.weight} %`;
+      return `rollout of ${briefRelease(event.release)}, at ${event.weight} %`;
     case "look":
       return undefined;
     case "raise":

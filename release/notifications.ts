@@ -1,5 +1,6 @@
 import { explain } from "../fleet/explain.ts";
 import type { Rollout } from "../stacks/schema.ts";
+import { briefRelease } from "./release-settings.ts";
 import type { RolloutEvent } from "./rollout-event.ts";
 import { post } from "./webhooks.ts";
 
@@ -10,7 +11,7 @@ const TIMEOUT_MS = 10_000;
 function message(event: RolloutEvent, stack: string): string | undefined {
   switch (event.event) {
     case "begin":
-      return `${stack}: rollout of ${event.release} at ${event.weight} %`;
+      return `${stack}: rollout of ${briefRelease(event.release)} at ${event.weight} %`;
     case "raised":
       return `${stack}: ${event.weight} % in every cluster`;
     case "roll-back":

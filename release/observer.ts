@@ -3,6 +3,7 @@ import { explain } from "../fleet/explain.ts";
 import { serviceKey } from "../fleet/read-deployed.ts";
 import { shareOf, type DeployedCluster } from "../lib/deployed.ts";
 import { durationMs } from "../lib/duration.ts";
+import { follows } from "../lib/served.ts";
 import { until } from "../lib/until.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
 import { deployedIn } from "./fleet.ts";
@@ -24,13 +25,13 @@ export function pausedBy(pause: Pause | undefined): string | undefined {
   return `paused by ${pause.by} at ${new Date(pause.at).toISOString()}${why}`;
 }
 
-/** What a cluster's canaries get, in percent, by service. */
+/** What a cluster's canaries get, in percent, by service; those that follow the entries of a chain have no weight. */
 function weightsOf(settings: ReleaseSettings, { name, routes }: DeployedCluster): number[] {
-  return judgedServices(settings).map((judged) => {
+  return judgedServices(settings).flatMap((judged) => {
     const key = serviceKey(judged);
     const route = routes.get(key);
     if (!route) throw new Error(`${name} does not have ${key} yet: run pulumi up first`);
-    return shareOf(route, judged.canary);
+    return follows(route) ? [] : [shareOf(route, judged.canary)];
   });
 }
 
@@ -126,16 +127,19 @@ export class Observer {
   async verdicts(weight: number, since: number, now: number): Promise<readonly GateVerdict[]> {
     const { phases, rollout, clusters, quarantine } = this.#settings;
     if (weight === 0 && rollout.trial === undefined) return [];
-    // Clients in quarantine send the canary nothing, so no cluster's share is the weight.
-    const gates = gatesOf(rollout.gates).filter(
-      ({ kind }) => kind !== "share" || quarantine.length === 0,
-    );
-    const services = judgedServices(this.#settings);
+    const all = gatesOf(rollout.gates);
+    const services = judgedServices(this.#settings).map((judged) => ({
+      judged,
+      // Clients in quarantine send the canary nothing, so no cluster's share is the weight; nor is that of
+      // a chain's follower, which others than the chain may call.
+      gates: all.filter(
+        ({ kind }) => kind !== "share" || (quarantine.length === 0 && judged.role !== "follower"),
+      ),
+    }));
     const confidence = confidenceOf(rollout.gates, {
       phases: phases.length + (rollout.trial === undefined ? 0 : 1),
       clusters: clusters.length,
-      services: services.length,
-      gates,
+      gates: services.flatMap(({ gates }) => gates),
     });
     const phase = {
       weight,
@@ -146,13 +150,13 @@ export class Observer {
     };
     const found = await Promise.all(
       [...this.#metrics].flatMap(([cluster, metrics]) =>
-        services.map((service) =>
-          readings(cluster, metrics, service, { config: rollout.gates, gates }, phase),
+        services.map(({ judged, gates }) =>
+          readings(cluster, metrics, judged, { config: rollout.gates, gates }, phase),
         ),
       ),
     );
     return found.flat().flatMap((reading) => {
-      const gate = gates.find(({ name }) => name === reading.gate);
+      const gate = all.find(({ name }) => name === reading.gate);
       return gate ? [verdict(gate, reading, weight, confidence)] : [];
     });
   }

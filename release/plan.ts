@@ -24,13 +24,14 @@ export function afterUpdate(
   deployed: readonly DeployedCluster[],
   wanted: Wanted,
 ): readonly DeployedCluster[] {
+  const members = wanted.routes.filter(({ role }) => role !== undefined).map(({ key }) => key);
   return deployed.map((cluster) =>
     cluster.unreachable === undefined
       ? {
           ...cluster,
           routes: new Map(
             wanted.routes.map((route) => {
-              const { key, stable, canary, canaryImage, weight } = wantedIn(
+              const { key, stable, canary, canaryImage, weight, role } = wantedIn(
                 wanted,
                 route,
                 cluster.name,
@@ -40,9 +41,11 @@ export function afterUpdate(
                 ...before?.images,
                 ...(canary !== undefined && canaryImage !== undefined && { [canary]: canaryImage }),
               };
+              const chain = role === "entry" ? { role, members, mark: wanted.mark } : { role };
+              const split = { stable, canary, weight };
               return [
                 key,
-                { generation: 0, replaces: undefined, http: [], stable, canary, weight, images },
+                { generation: 0, replaces: undefined, http: [], ...split, ...chain, images },
               ];
             }),
           ),

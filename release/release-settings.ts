@@ -1,6 +1,8 @@
 import { serviceKey } from "../fleet/read-deployed.ts";
+import { brief } from "../lib/brief.ts";
 import { durationMs } from "../lib/duration.ts";
 import { serviceHost } from "../lib/names.ts";
+import { roleIn } from "../stacks/chain.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
 import type { Judged } from "./gates/readings.ts";
 import type { Plan } from "./planner.ts";
@@ -18,7 +20,7 @@ export function settingsOf(stack: ReleaseStack): ReleaseSettings {
 }
 
 /** The services that are on trial. */
-export function judgedServices({ services, mesh }: ReleaseSettings): readonly Judged[] {
+export function judgedServices({ services, chain, mesh }: ReleaseSettings): readonly Judged[] {
   return services.flatMap(({ name, namespace, stable, canary }) =>
     canary
       ? [
@@ -28,11 +30,15 @@ export function judgedServices({ services, mesh }: ReleaseSettings): readonly Ju
             host: serviceHost({ service: name, namespace }, mesh.clusterDomain),
             stable: stable.version,
             canary: canary.version,
+            role: roleIn(chain, { name, namespace }),
           },
         ]
       : [],
   );
 }
+
+/** Between the canaries in a release's name; no image holds it. */
+const SEPARATOR = ", ";
 
 /** The canaries with their images: another one is another release. */
 export function releaseName({ services }: ReleaseSettings): string {
@@ -42,7 +48,12 @@ export function releaseName({ services }: ReleaseSettings): string {
         ? [`${serviceKey({ service: name, namespace })} ${canary.version} (${canary.image})`]
         : [],
     )
-    .join(", ");
+    .join(SEPARATOR);
+}
+
+/** The name of a release for people, who are told how many services there are instead of all of them. */
+export function briefRelease(name: string): string {
+  return brief(name.split(SEPARATOR));
 }
 
 /** How the configuration wants a rollout to go. */

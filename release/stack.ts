@@ -12,7 +12,7 @@ import { parseDigest, type Digest } from "../preview/digest.ts";
 import { previewJson } from "../preview/preview-json.ts";
 import { parseConfig, rawConfig, type ReleaseSettings } from "../stacks/config.ts";
 import { meshStackOf, type MeshStack } from "../stacks/mesh-stack.ts";
-import { releaseOf, statesOf, type Release, type State } from "./states.ts";
+import { RELEASE_KEYS, releaseOf, statesOf, type Release, type State } from "./states.ts";
 
 /** Entries of the history that are asked for at once. */
 const PAGE = 100;
@@ -92,7 +92,10 @@ export class ReleaseStack {
 
   /** The configuration with another release in it, checked as the program checks it. */
   settings(release: Release): { settings: ReleaseSettings } | { problems: readonly string[] } {
-    const text = Object.entries(this.#config).map(([key, { value }]) => [key, value] as const);
+    const replaced = RELEASE_KEYS.map((key) => `${this.#project}:${key}`);
+    const text = Object.entries(this.#config).flatMap(([key, { value }]) =>
+      replaced.includes(key) ? [] : [[key, value] as const],
+    );
     const changed = Object.entries(release).map(
       ([key, value]) => [`${this.#project}:${key}`, value] as const,
     );
@@ -106,9 +109,19 @@ export class ReleaseStack {
     return settings ? { settings } : { problems: [...unread, ...problems].map(problemLine) };
   }
 
-  /** Writes a release into the stack's config file; all other keys, and comments, stay as they are. */
+  /**
+   * Writes a release into the stack's config file; its keys that are not set go, all other keys, and
+   * comments, stay as they are.
+   */
   async configure(release: Release): Promise<void> {
     const now = this.release;
+    const gone = RELEASE_KEYS.filter(
+      (key) => now[key] !== undefined && release[key] === undefined,
+    ).map((key) => `${this.#project}:${key}`);
+    if (gone.length > 0) {
+      await this.#stack.removeAllConfig(gone);
+      for (const key of gone) Reflect.deleteProperty(this.#config, key);
+    }
     const changed = Object.entries(release).filter(
       ([key, value]) => now[key as keyof Release] !== value,
     );

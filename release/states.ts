@@ -27,8 +27,8 @@ export interface State {
 }
 
 /** Keys of the configuration that make a release; a rollback restores these, and no others. */
-const RELEASE_KEYS = ["services", "phases", "weight"] as const;
-/** Values of the release's keys as Pulumi writes them; those that were not set are left out. */
+export const RELEASE_KEYS = ["services", "chain", "phases", "weight"] as const;
+/** Values of the release's keys as Pulumi writes them; those that are not set are left out. */
 export type Release = Readonly<Partial<Record<(typeof RELEASE_KEYS)[number], string>>>;
 
 const version = z.looseObject({ version: z.string() });

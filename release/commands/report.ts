@@ -34,10 +34,11 @@ export async function writeReport({
       stack: name,
       release: releaseName(settings),
       clusters: clusters.map((cluster) => cluster.name),
-      services: judgedServices(settings).map(({ service, namespace, stable, canary }) => ({
+      services: judgedServices(settings).map(({ service, namespace, stable, canary, role }) => ({
         name: `${namespace}/${service}`,
         stable,
         canary,
+        role,
       })),
       metrics,
       events: events ?? (await remembered(release, now)),

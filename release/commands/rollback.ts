@@ -1,3 +1,4 @@
+import { brief } from "../../lib/brief.ts";
 import { durationMs } from "../../lib/duration.ts";
 import { shares } from "../../lib/weights.ts";
 import { servedLines } from "../describe.ts";
@@ -16,15 +17,14 @@ export interface RollbackOptions {
   readonly dryRun?: boolean;
 }
 
-/** What a configuration gives each version. */
+/** What a configuration gives each version; in a chain the followers have the share of the entries. */
 function routed({ settings: { services, weight } }: Config): string {
-  return services
-    .map(({ name, namespace, stable, canary }) => {
-      const split = { stable: stable.version, canary: canary?.version, weight };
-      const parts = shares(split).map((share) => `${share.version} ${share.weight} %`);
-      return `${namespace}/${name}: ${parts.join(", ")}`;
-    })
-    .join("; ");
+  const lines = services.map(({ name, namespace, stable, canary }) => {
+    const split = { stable: stable.version, canary: canary?.version, weight };
+    const parts = shares(split).map((share) => `${share.version} ${share.weight} %`);
+    return `${namespace}/${name}: ${parts.join(", ")}`;
+  });
+  return brief(lines, "; ");
 }
 
 function announce({ name, config }: Destination, steps: readonly { readonly config: Config }[]) {

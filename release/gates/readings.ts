@@ -1,4 +1,5 @@
 import { explain } from "../../fleet/explain.ts";
+import type { ChainRole } from "../../lib/mark.ts";
 import type { Gates } from "../../stacks/schema.ts";
 import {
   countQuery,
@@ -17,6 +18,8 @@ export interface Judged {
   readonly host: string;
   readonly stable: string;
   readonly canary: string;
+  /** What it is in a chain. @default it is in none */
+  readonly role?: ChainRole | undefined;
 }
 
 /** The phase in which a canary is judged; times in milliseconds. */

@@ -65,18 +65,19 @@ export function gatesOf(config: Gates): readonly Gate[] {
 /**
  * How sure each gate must be so that all of them together, in all phases, clusters and services, are
  * wrong in no more rollouts than the configuration allows (Bonferroni's inequality).
+ *
+ * @param decisions.gates those of all services
  */
 export function confidenceOf(
   { risk, minSamples }: Gates,
   decisions: {
     readonly phases: number;
     readonly clusters: number;
-    readonly services: number;
     readonly gates: readonly Gate[];
   },
 ): Confidence {
-  const { phases, clusters, services, gates } = decisions;
-  const made = phases * clusters * services * gates.filter(decides).length;
+  const { phases, clusters, gates } = decisions;
+  const made = phases * clusters * gates.filter(decides).length;
   return { minSamples, risk: risk / 100 / Math.max(1, made) };
 }
 

@@ -109,7 +109,11 @@ async function measure(
   const of = matchers(cluster, service.name);
   const versions = [service.canary, service.stable];
   const window = `${Math.max(LEAST_WINDOW_S, Math.ceil((2 * charts.stepMs) / 1000))}s`;
-  const byEvents = { weight: weightsOf(phases, service), weightFrom: "events" as const };
+  const follows = service.role === "follower";
+  const byEvents = {
+    weight: weightsOf(phases, service),
+    weightFrom: follows ? ("mark" as const) : ("events" as const),
+  };
   const nothing = { share: [], errors: [], p50: [], p99: [] };
   if (!metrics) {
     return { cluster, service: service.name, silent: NO_PROMETHEUS, ...nothing, ...byEvents };
@@ -138,7 +142,7 @@ async function measure(
       cluster,
       service: service.name,
       ...{ share, errors, p50, p99 },
-      ...(configured.length > 0
+      ...(configured.length > 0 && !follows
         ? { weight: configured, weightFrom: "api-server" as const }
         : byEvents),
     };

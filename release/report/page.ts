@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { toHtml } from "hast-util-to-html";
 import { h } from "hastscript";
+import { briefRelease } from "../release-settings.ts";
 import type { ReportData } from "./report-data.ts";
 import {
   alertsSection,
@@ -19,7 +20,7 @@ const POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; 
 
 /** A report as one HTML page that needs nothing beside itself. */
 export function reportPage(data: ReportData): string {
-  const title = `Release of ${data.release}`;
+  const title = `Release of ${briefRelease(data.release)}`;
   const services = data.services.map(({ name }, i) => ({ name, id: `traffic-${i}` }));
   const links = [
     ["result", "Result"],

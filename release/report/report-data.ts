@@ -23,8 +23,11 @@ const measurement = z.object({
   share: many,
   /** The configured shares, at the times when they have changed. */
   weight: many,
-  /** Whether these are the API server's, or those of the events where no Prometheus knows them. */
-  weightFrom: z.enum(["api-server", "events"]),
+  /**
+   * Whether these are the API server's, or those of the events: where no Prometheus knows them, and of what
+   * follows the mark of a chain and so has the share of its entries.
+   */
+  weightFrom: z.enum(["api-server", "events", "mark"]),
   errors: many,
   p50: many,
   p99: many,
@@ -78,7 +81,17 @@ export const reportData = z.object({
   stepMs: z.number(),
   weightStepMs: z.number(),
   clusters: z.array(name).readonly(),
-  services: z.array(z.object({ name, stable: name, canary: name })).readonly(),
+  services: z
+    .array(
+      z.object({
+        name,
+        stable: name,
+        canary: name,
+        /** What it is in a chain. @default it is in none */
+        role: z.enum(["entry", "follower"]).optional(),
+      }),
+    )
+    .readonly(),
   /** How it ended. @default it goes on, or nothing is remembered of it */
   end: z.object({ result: name, reason: z.string() }).optional(),
   phases: z.array(phase).readonly(),

@@ -193,6 +193,12 @@ export function chartsSection(data: ReportData, service: string, id: string): El
           `The weights of ${byEvents.map(({ cluster }) => cluster).join(", ")} are those of the events, since its Prometheus has none.`,
         )
       : undefined,
+    measurements.some(({ weightFrom }) => weightFrom === "mark")
+      ? h(
+          "p",
+          "It follows the mark of the chain: its weights are those of the entries. Clients outside of the chain get the stable version.",
+        )
+      : undefined,
     ...[0, 1, 2].flatMap((kind) => [
       h("h3", HEADINGS[kind]),
       h(

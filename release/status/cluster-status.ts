@@ -1,9 +1,11 @@
 import type { MeshCluster } from "../../fleet/cluster.ts";
-import { routesEverywhere } from "../../fleet/envoy.ts";
+import { routesEverywhere, type EnvoyRoutes } from "../../fleet/envoy.ts";
+import { behind } from "../../fleet/records/serves.ts";
 import { explain } from "../../fleet/explain.ts";
 import { serviceKey } from "../../fleet/read-deployed.ts";
-import { shareOf, type DeployedCluster } from "../../lib/deployed.ts";
+import { shareOf, type DeployedCluster, type DeployedRoute } from "../../lib/deployed.ts";
 import { weightIn } from "../../lib/release-rules.ts";
+import { servedIn } from "../../lib/served.ts";
 import type { ReleaseSettings } from "../../stacks/config.ts";
 import type { Metrics } from "../gates/queries.ts";
 import { judgedServices } from "../release-settings.ts";
@@ -18,9 +20,12 @@ export interface ClusterStatus {
   readonly quarantined: boolean;
   /** Why it could not be read, its API server or an Envoy. @default it was read */
   readonly unreachable?: string;
-  /** Percent that the API server gives each canary, by `namespace/service`. */
+  /**
+   * Percent that the API server gives each canary, by `namespace/service`; a follower's is that of the
+   * cluster's entries.
+   */
   readonly weights: Readonly<Record<string, number>>;
-  /** Envoys that route to the services, and how many of them serve those weights. */
+  /** Envoys that route to the services, and how many of them serve those weights, and the mark of a chain. */
   readonly envoys: number;
   readonly serving: number;
   /** Where it differs from the configuration, a line each. */
@@ -42,10 +47,11 @@ export async function clusterStatus(
   period: Period,
 ): Promise<ClusterStatus> {
   const services = judgedServices(settings);
+  const served = servedIn(deployed).routes;
   const weights = Object.fromEntries(
     services.flatMap((judged) => {
       const key = serviceKey(judged);
-      const route = deployed.routes.get(key);
+      const route = served.get(key);
       return route ? [[key, shareOf(route, judged.canary)] as const] : [];
     }),
   );
@@ -65,23 +71,31 @@ export async function clusterStatus(
       Promise.all(
         services.map(async (judged) => {
           const found = await routesEverywhere([cluster], [judged.host]);
-          const weight = weights[serviceKey(judged)] ?? 0;
-          return found.map((each) => (each.weights[judged.canary] ?? 0) === weight);
+          const route = deployed.routes.get(serviceKey(judged));
+          return found.map((each) => serves(each, route, judged.canary));
         }),
       ),
       driftIn(settings, cluster, deployed),
     ]);
-    const serves = routes.flat();
+    const all = routes.flat();
     return {
       ...about,
-      envoys: serves.length,
-      serving: serves.filter(Boolean).length,
+      envoys: all.length,
+      serving: all.filter(Boolean).length,
       drift,
       ...(await measuring),
     };
   } catch (error) {
     return { ...about, ...nothing, unreachable: explain(error), ...(await measuring) };
   }
+}
+
+/** Whether an Envoy serves what the API server has: of a chain all rules, since weights say nothing of the mark. */
+function serves(envoy: EnvoyRoutes, route: DeployedRoute | undefined, canary: string): boolean {
+  if (!route) return (envoy.weights[canary] ?? 0) === 0;
+  if (route.role === undefined) return (envoy.weights[canary] ?? 0) === shareOf(route, canary);
+  const virtualHosts = Object.fromEntries(envoy.virtualHosts.map((host, i) => [String(i), host]));
+  return behind({ http: route.http }, [{ of: [envoy.pod], virtualHosts }]).length === 0;
 }
 
 /** What the cluster's Prometheus says. */

@@ -1,4 +1,5 @@
 import { textTable } from "../../lib/table.ts";
+import { briefRelease } from "../release-settings.ts";
 import type { ClusterStatus } from "./cluster-status.ts";
 import type { ReleaseStatus } from "./release-status.ts";
 
@@ -94,7 +95,7 @@ export function statusText(status: ReleaseStatus): string {
   const table = textTable(["cluster", "config", "API server", "Envoys", "alerts", "drift"]);
   table.push(...status.clusters.map(clusterRow));
   return [
-    status.release,
+    briefRelease(status.release),
     rolloutLine(status),
     ...(status.paused === undefined ? [] : [status.paused]),
     table.toString(),

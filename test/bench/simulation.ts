@@ -98,7 +98,6 @@ function simulate(scenario: Scenario, seed: number): Ending {
   const confidence = confidenceOf(defaults.gates, {
     phases: phases.length,
     clusters: clusters.length,
-    services: 1,
     gates,
   });
   let weight = 0;

@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 import { readDeployed } from "../../../fleet/read-deployed.ts";
 import type { DeployedCluster } from "../../../lib/deployed.ts";
 import { nextWeight } from "../../../release/next-weight.ts";
+import { CHAIN, deployedChain } from "../../helpers/chain.ts";
 import { deployedCluster, split as v } from "../../helpers/deployed.ts";
 import { settings, type ConfigOptions } from "../../helpers/fixtures.ts";
 
@@ -33,6 +34,13 @@ describe("the next weight", () => {
   it("is that of the clusters that are not in quarantine", async () => {
     const deployed = [cluster("a", 10), cluster("b", 0)];
     expect(await next(deployed, { quarantine: ["cluster-b"] })).toEqual({ now: 10, next: 30 });
+  });
+
+  it("is the one after the entries' in a chain", async () => {
+    vi.mocked(readDeployed).mockResolvedValue(
+      ["cluster-a", "cluster-b"].map((name) => deployedChain(name, v("v1", "v2", 10))),
+    );
+    expect(await nextWeight(settings(CHAIN), [])).toEqual({ now: 10, next: 30 });
   });
 
   it("is none while the clusters differ", async () => {

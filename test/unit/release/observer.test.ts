@@ -5,10 +5,11 @@ import type { DeployedCluster } from "../../../lib/deployed.ts";
 import type { Metrics } from "../../../release/gates/queries.ts";
 import { Journal, type Pause } from "../../../release/journal.ts";
 import { Observer, pausedBy, phaseWeights } from "../../../release/observer.ts";
-import { phase } from "../../../release/planner.ts";
+import { nextStep, phase, type Plan } from "../../../release/planner.ts";
 import { releaseName } from "../../../release/release-settings.ts";
 import { askWebhooks } from "../../../release/webhooks.ts";
 import { schema } from "../../../stacks/schema.ts";
+import { CHAIN, deployedChain, FOLLOWER } from "../../helpers/chain.ts";
 import { deployedCluster, KEY, split as v } from "../../helpers/deployed.ts";
 import { settings as fixture, type ConfigOptions } from "../../helpers/fixtures.ts";
 import { bucket, FakeMetrics, hasSamples, requests } from "../../helpers/metrics.ts";
@@ -221,6 +222,96 @@ describe("a look", () => {
       outcome: "hold",
       blind: true,
       text: "whether it is paused is not known: forbidden",
+    });
+  });
+});
+
+describe("a look at a chain", () => {
+  const RELEASED = releaseName(fixture(CHAIN));
+  const chained = (weight: number, follower?: ReturnType<typeof v>) =>
+    names.map((name) => deployedChain(name, v("v1", "v2", weight), follower));
+  const plan: Plan = {
+    phases: [10, 30, 100],
+    trialMs: undefined,
+    bakeMs: 60_000,
+    maxFailures: { consecutive: 0, total: 0 },
+    noDataLimitMs: 600_000,
+    approval: [],
+    asks: { before: false, confirm: false },
+  };
+  const at10 = phase(RELEASED, 10, T0);
+  /** A Prometheus in which a part of the requests to the canary of one service fail. */
+  const failing = (service: string): Metrics => ({
+    query: (promql) => prometheus(promql.includes(service) ? 100 : 0).query(promql),
+  });
+  /** What a rollout does next, and why. */
+  const step = async (metrics: readonly Metrics[]) => {
+    const seen = await observer({ ...CHAIN, metrics }).look(at10, NOW);
+    return nextStep(at10, seen, plan, NOW).step;
+  };
+
+  beforeEach(() => {
+    vi.mocked(readDeployed).mockResolvedValue(chained(10));
+  });
+
+  it("has the entry's weight alone: a follower without one makes no cluster differ", async () => {
+    const { clusters } = await observer(CHAIN).look(at10, NOW);
+    expect(clusters).toEqual(names.map((name) => ({ name, weights: [10] })));
+    expect(await step([prometheus(0), prometheus(0)])).toEqual({ do: "raise", weight: 30 });
+  });
+
+  it("does not leave out a weight that somebody has given a follower", async () => {
+    vi.mocked(readDeployed).mockResolvedValue(chained(10, v("v1", "v2", 50)));
+    const { clusters } = await observer(CHAIN).look(at10, NOW);
+    expect(clusters.map(({ weights }) => weights)).toEqual([
+      [10, 50],
+      [10, 50],
+    ]);
+  });
+
+  it("judges a follower's answers, and the share of the entry alone", async () => {
+    const { verdicts } = await observer(CHAIN).look(at10, NOW);
+    const gates = (service: string) =>
+      verdicts
+        .filter((each) => "service" in each && each.service === service)
+        .map((each) => "gate" in each && each.gate);
+    expect(gates(KEY)).toEqual(names.flatMap(() => ["successRate", "latency", "share"]));
+    expect(gates(FOLLOWER)).toEqual(names.flatMap(() => ["successRate", "latency"]));
+  });
+
+  it("counts no more decisions than are made, or each would need more requests", async () => {
+    const only = { gates: { without: ["successRate", "latency"] } };
+    const chainOnly = observer({ ...CHAIN, rollout: only });
+    const [alone] = (await observer({ rollout: only }).look(running, NOW)).verdicts;
+    const [shared] = (await chainOnly.look(at10, NOW)).verdicts;
+    expect(shared?.text).toBe(alone?.text);
+  });
+
+  it.each([KEY, FOLLOWER])(
+    "rolls the whole release back where %s is bad in one cluster",
+    async (key) => {
+      const name = key.replace("user/", "");
+      const found = await step([prometheus(0), failing(`${name}.user.svc`)]);
+      expect(found).toEqual({
+        do: "roll-back",
+        reason: expect.stringMatching(
+          new RegExp(`^cluster-b: success rate of v2 of ${key}: 90\\.0 %[^;]*$`),
+        ) as string,
+      });
+    },
+  );
+
+  it("holds the whole release while nobody knows how a follower does", async () => {
+    const silent: Metrics = {
+      query: (promql) =>
+        promql.includes("order-service")
+          ? Promise.reject(new Error("out of memory"))
+          : prometheus(0).query(promql),
+    };
+    expect(await step([prometheus(0), silent])).toMatchObject({
+      do: "wait",
+      for: "no-data",
+      reason: expect.stringContaining(`of v2 of ${FOLLOWER} is unknown: out of memory`) as string,
     });
   });
 });

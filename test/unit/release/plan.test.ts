@@ -4,6 +4,7 @@ import { shareOf, type DeployedCluster } from "../../../lib/deployed.ts";
 import { releaseProblems } from "../../../lib/release-rules.ts";
 import type { Split } from "../../../lib/weights.ts";
 import { afterUpdate, planRollback, type Stop } from "../../../release/plan.ts";
+import { deployedChain, wantedChain } from "../../helpers/chain.ts";
 import { deployedCluster, KEY, split as v, wantedRelease } from "../../helpers/deployed.ts";
 
 const both = (live: Split) => [deployedCluster("a", live), deployedCluster("b", live)];
@@ -92,6 +93,52 @@ describe("no way back", () => {
 
   it("leads to a version that no release has replaced", () => {
     expect(steps(both(v("v3")), v("v1"), stops(v("v3"), v("v1", "v2")))).toBeUndefined();
+  });
+});
+
+describe("the way back of a chain", () => {
+  const chain = (live: Split) => ["a", "b"].map((name) => deployedChain(name, live));
+  const chained = (split: Split): Stop<Split> => ({ config: split, wanted: wantedChain(split) });
+  const history = [v("v1", "v2"), v("v2"), v("v2", "v3")].flatMap((split) =>
+    [0, 100].map((weight) => chained({ ...split, weight })),
+  );
+  const stepsTo = (from: Split, target: Split) =>
+    planRollback(chain(from), chained(target), history).steps?.map(({ config }) => config);
+
+  it("goes down like that of one service, over promotions too", () => {
+    expect(stepsTo(v("v1", "v2", 30), v("v1", "v2", 0))).toEqual([v("v1", "v2", 0)]);
+    expect(stepsTo(v("v2", "v3", 30), v("v1", "v2", 0))).toEqual([
+      v("v2", "v3", 0),
+      v("v1", "v2", 100),
+      v("v1", "v2", 0),
+    ]);
+  });
+
+  it("takes the weight to 0 before services leave it", () => {
+    const { routes } = wantedChain(v("v1"));
+    const without: Stop<Split> = {
+      config: v("v1"),
+      wanted: {
+        ...wantedChain(v("v1")),
+        mark: undefined,
+        routes: routes.map((route) => ({ ...route, role: undefined })),
+      },
+    };
+    const { steps } = planRollback(chain(v("v1", "v2", 30)), without, history);
+    expect(steps?.map(({ config }) => config)).toEqual([v("v1", "v2", 0), v("v1")]);
+  });
+
+  it("keeps what the entries tell of the chain from step to step", () => {
+    const [before] = chain(v("v1", "v2", 30));
+    const [after] = afterUpdate(chain(v("v1", "v2", 30)), wantedChain(v("v1", "v2", 10)));
+    for (const [key, route] of before?.routes ?? []) {
+      const { role, members, mark } = after?.routes.get(key) ?? {};
+      expect({ role, members, mark }).toEqual({
+        role: route.role,
+        members: route.members,
+        mark: route.mark,
+      });
+    }
   });
 });
 
