@@ -50,6 +50,21 @@ export function chainProblems(deployed: readonly DeployedCluster[], wanted: Want
   ];
 }
 
+/**
+ * Whether followers' stable versions become canaries again, as when a promotion is taken back. Then all
+ * requests must bear the mark before the first follower looks for it, so entries change first.
+ */
+export function isTakenBack(
+  deployed: readonly DeployedCluster[],
+  { routes }: Pick<Wanted, "routes">,
+): boolean {
+  return routes.some(
+    ({ key, role, stable, canary }) =>
+      role === "follower" &&
+      routesOf(deployed, key).some((route) => route.stable === canary && route.stable !== stable),
+  );
+}
+
 type Say = (path: string, value: string, rule: string, fix?: string) => Problem;
 
 const BACK = "Take the weight back to 0 first.";
@@ -91,8 +106,11 @@ function memberProblems(
     ...left.map((key) => problem("services", key, `must keep ${key} ${while_}`)),
     ...chained.flatMap(({ key, path, role, canary }) => {
       if (!members.has(key)) return [problem(path, key, `must not be added ${while_}`)];
-      const without = routesOf(deployed, key).some((route) => route.canary === undefined);
-      return role === "follower" && canary !== undefined && without
+      // The mark says nothing of versions: entries that still mark for the last canary would send to this one.
+      const others = routesOf(deployed, key).some(
+        (route) => route.canary !== canary && route.stable !== canary,
+      );
+      return role === "follower" && canary !== undefined && others
         ? [problem(`${path}.canary.version`, canary, `must not be added ${while_}`)]
         : [];
     }),

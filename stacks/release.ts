@@ -44,23 +44,24 @@ export function releaseServices(
     ),
   );
   const traffic: Record<string, Record<string, Readonly<Record<string, number>>>> = {};
-  // Every weight waits for the rules of all services, which are only there once the last one is made;
-  // the weights of a chain's entries also wait for the routes of all its followers.
+  // Every weight waits for the rules of all services, which are only there once the last one is made.
   const rules = Promise.withResolvers<readonly pulumi.Resource[]>();
-  const followers = Promise.withResolvers<readonly pulumi.Resource[]>();
   const madeRules: pulumi.Resource[] = [];
-  const madeFollowers: pulumi.Resource[] = [];
+  // In a chain the routes of one role also wait for all of the other's.
+  const first = change?.firstRole ?? "follower";
+  const firstRoutes = Promise.withResolvers<readonly pulumi.Resource[]>();
+  const madeFirst: pulumi.Resource[] = [];
   const common = { settings, clusters, namespaces, addresses, change, records };
   for (const service of settings.services) {
     const role = roleIn(settings.chain, service);
     const weightsAfter =
-      role === "entry"
-        ? Promise.all([rules.promise, followers.promise]).then((all) => all.flat())
-        : rules.promise;
+      role === undefined || role === first
+        ? rules.promise
+        : Promise.all([rules.promise, firstRoutes.promise]).then((all) => all.flat());
     const { routes, entries } = releaseService({ ...common, weightsAfter }, service);
     madeRules.push(...[...routes.values(), ...entries].map((each) => each.destinationRule));
-    if (role === "follower") {
-      madeFollowers.push(...[...routes.values()].map(({ virtualService }) => virtualService));
+    if (role === first) {
+      madeFirst.push(...[...routes.values()].map(({ virtualService }) => virtualService));
     }
     for (const [cluster, { shares }] of routes) {
       traffic[cluster] = {
@@ -70,7 +71,7 @@ export function releaseServices(
     }
   }
   rules.resolve(madeRules);
-  followers.resolve(madeFollowers);
+  firstRoutes.resolve(madeFirst);
   return traffic;
 }
 

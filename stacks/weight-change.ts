@@ -8,7 +8,9 @@ import { lower } from "../fleet/lower.ts";
 import { raiseWeights } from "../fleet/raise-weights.ts";
 import { readDeployed, serviceKey } from "../fleet/read-deployed.ts";
 import { switched } from "../fleet/switched.ts";
+import { isTakenBack } from "../lib/chain-rules.ts";
 import { replacesAnnotation, type DeployedCluster } from "../lib/deployed.ts";
+import type { ChainRole } from "../lib/mark.ts";
 import { throwProblems } from "../lib/problems.ts";
 import {
   falls,
@@ -40,7 +42,7 @@ function weightsAfter(moves: readonly Move[]): string {
 }
 
 /** What is done once for all clusters, by the first hook that asks for it. */
-type Action = "raised" | "lowered" | "followed";
+type Action = "raised" | "lowered" | "first";
 
 function messageOf(reason: unknown): string {
   return reason instanceof Error ? reason.message : String(reason);
@@ -151,10 +153,15 @@ export class WeightChange {
     if (concerns(this.#falls)) {
       return { afterUpdate: [() => this.#once("lowered", () => this.#confirmLower())] };
     }
-    const isEntry = this.#wanted.routes.some((each) => each.key === key && each.role === "entry");
-    if (!isEntry) return undefined;
-    const hook = () => this.#once("followed", () => this.#confirmFollowers());
+    const role = this.#wanted.routes.find((each) => each.key === key)?.role;
+    if (role === undefined || role === this.firstRole) return undefined;
+    const hook = () => this.#once("first", () => this.#confirmFirst());
     return { beforeCreate: [hook], beforeUpdate: [hook] };
+  }
+
+  /** The services of a chain whose routes change before the others'. */
+  get firstRole(): ChainRole {
+    return isTakenBack(this.#deployed, this.#wanted) ? "entry" : "follower";
   }
 
   /** Runs `action` for the first who asks; all others wait for it and fail with it. */
@@ -171,15 +178,18 @@ export class WeightChange {
     await started;
   }
 
-  /** Waits until every Envoy follows the mark as configured: entries change how they mark after that. */
-  async #confirmFollowers(): Promise<void> {
+  /**
+   * Waits until every Envoy has the routes that change first. Followers know what to do with a mark before
+   * there is one; where it is the other way round, all is marked before anybody looks for it.
+   */
+  async #confirmFirst(): Promise<void> {
     const { services, chain, safety, mesh } = this.#settings;
     const results = await Promise.allSettled(
       this.#clusters.map(async (cluster) => {
         const rules = services.flatMap((service) => {
           const key = serviceKey({ service: service.name, namespace: service.namespace });
           const http = this.#http.get(`${cluster.name} ${key}`);
-          return roleIn(chain, service) === "follower" && http
+          return roleIn(chain, service) === this.firstRole && http
             ? [{ key, hosts: hostsOf(service, mesh.clusterDomain), http }]
             : [];
         });
@@ -194,7 +204,7 @@ export class WeightChange {
     if (late.length > 0) {
       throw new Error(
         [
-          "The weight has risen in no cluster, and no entry of the chain has changed, since not every Envoy follows the mark:",
+          `The weight has risen in no cluster, since not every Envoy has the routes of ${this.firstRole === "entry" ? "the chain's entries" : "the chain's followers"} yet, which come first:`,
           ...late,
           "See istioctl proxy-status; a pod that stays behind has to be restarted, or its EnvoyFilter removed. Then run pulumi up again.",
         ].join("\n"),
@@ -204,7 +214,7 @@ export class WeightChange {
 
   async #raise(): Promise<void> {
     const { safety, mesh, services, weight, quarantine } = this.#settings;
-    await this.#once("followed", () => this.#confirmFollowers());
+    if (this.firstRole === "follower") await this.#once("first", () => this.#confirmFirst());
     const rising = services.flatMap((service): Rise[] => {
       const canary = canaryOf(service, mesh.clusterDomain);
       const own = this.#rises.filter(({ wanted }) => canary && wanted.key === serviceKey(canary));

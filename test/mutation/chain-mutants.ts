@@ -38,22 +38,22 @@ export const chainMutants: readonly Mutant[] = [
   {
     removes: "the routes of entries come after those of all followers",
     file: "stacks/release.ts",
-    text: "Promise.all([rules.promise, followers.promise])",
+    text: "Promise.all([rules.promise, firstRoutes.promise])",
     replacement: "Promise.all([rules.promise])",
     tests: routing,
   },
   {
     removes: "the weight rises after every Envoy follows the mark",
     file: "stacks/weight-change.ts",
-    text: 'await this.#once("followed", () => this.#confirmFollowers());',
+    text: 'if (this.firstRole === "follower") await this.#once("first", () => this.#confirmFirst());',
     replacement: "",
     tests: weight,
   },
   {
     removes: "an entry that changes otherwise waits for the followers too",
     file: "stacks/weight-change.ts",
-    text: "if (!isEntry) return undefined;",
-    replacement: "if (isEntry || !isEntry) return undefined;",
+    text: "if (role === undefined || role === this.firstRole) return undefined;",
+    replacement: "if (role === undefined || role !== undefined) return undefined;",
     tests: weight,
   },
   {
@@ -97,6 +97,13 @@ export const chainMutants: readonly Mutant[] = [
     text: "    ...promotionProblems(deployed, wanted, problem),\n",
     replacement: "",
     tests: rules,
+  },
+  {
+    removes: "entries change first when a promotion is taken back",
+    file: "lib/chain-rules.ts",
+    text: "route.stable === canary && route.stable !== stable",
+    replacement: "route.stable === canary && route.stable === stable",
+    tests: [...rules, ...weight],
   },
   {
     removes: "nobody joins or leaves a chain in mid-release",

@@ -86,6 +86,12 @@ const lines = (deployed: readonly DeployedCluster[], to: Wanted) =>
 
 /** Without a canary, and v2 as the one version. */
 const promoted = { stable: "v2", canary: undefined };
+const next = { stable: "v2", canary: "v3" };
+/** All services as they are after a promotion. */
+const bothPromoted = both(0, promoted).map((each) => ({
+  ...each,
+  routes: new Map([...each.routes].map(([key, route]) => [key, { ...route, ...promoted }])),
+}));
 const stranger = (role: "follower" | undefined) => wantedRoute("web/stock", 2, { role });
 const without = { canary: undefined };
 
@@ -94,13 +100,11 @@ describe("a release over a chain", () => {
     ["the next phase", both(10), wanted(30)],
     ["going back", both(30), wanted(0)],
     ["promotion of all", both(100), wanted(0, { entry: promoted, follower: promoted })],
+    ["back from a promotion", bothPromoted, wanted(100)],
     [
-      "promotion of all, and the next canaries",
-      both(100),
-      wanted(0, {
-        entry: { stable: "v2", canary: "v3" },
-        follower: { stable: "v2", canary: "v3" },
-      }),
+      "the rest of the way back from a promotion",
+      [cluster("a", 100, promoted), cluster("b", 100, promoted)],
+      wanted(100),
     ],
     ["the end of a trial", both(0), wanted(0, { entry: without, follower: without })],
     [
@@ -148,6 +152,13 @@ describe("a release over a chain", () => {
       wanted(30, { follower: without }),
       "change-canary",
       /^ - services\[1\]\.canary\.version: must stay v2 while it serves 30 % of web\/orders in a, b/,
+    ],
+    [
+      "promotion together with the next canaries",
+      both(100),
+      wanted(0, { entry: next, follower: next }),
+      "change-chain",
+      /^ - services\[1\]\.canary\.version: must not be added while entries of the chain send 100 %/,
     ],
     [
       "another mark in mid-release",

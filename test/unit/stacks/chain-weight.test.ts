@@ -27,31 +27,28 @@ const size = { clusters: 2, services: 3, chain: true };
 describe("a weight of a chain", () => {
   const members = [ENTRY, FOLLOWER, "user/stock-service"];
 
-  /** A cluster whose entry has the weight, and whose followers follow. */
-  function at(name: string, weight: number, stable = "v1"): DeployedCluster {
+  /** A cluster whose entry has the weight, and whose followers follow; or other versions of them. */
+  function at(
+    name: string,
+    weight: number,
+    versions: Partial<DeployedRoute> = {},
+  ): DeployedCluster {
     const route = {
-      stable,
+      stable: "v1",
       canary: "v2",
       generation: 4,
       replaces: undefined,
       http: [],
       images: {},
+      ...versions,
     };
+    const mark = "x-istio-canary and baggage istio-canary";
     const follower = { ...route, weight: 0, role: "follower" as const };
     return {
       name,
       unreachable: undefined,
       routes: new Map<string, DeployedRoute>([
-        [
-          ENTRY,
-          {
-            ...route,
-            weight,
-            role: "entry",
-            members,
-            mark: "x-istio-canary and baggage istio-canary",
-          },
-        ],
+        [ENTRY, { ...route, weight, role: "entry", members, mark }],
         [FOLLOWER, follower],
         ["user/stock-service", follower],
       ]),
@@ -59,12 +56,18 @@ describe("a weight of a chain", () => {
   }
 
   /** The change of the weight, with all rules told. */
-  async function prepared(from: number, to: number): Promise<WeightChange> {
+  async function prepared(
+    from: number,
+    to: number,
+    versions?: Partial<DeployedRoute>,
+  ): Promise<WeightChange> {
     await pulumi.runtime.setMocks({
       call: () => ({}),
       newResource: ({ name }) => ({ id: name, state: {} }),
     });
-    vi.mocked(readDeployed).mockResolvedValue([at("cluster-a", from), at("cluster-b", from)]);
+    vi.mocked(readDeployed).mockResolvedValue(
+      ["cluster-a", "cluster-b"].map((name) => at(name, from, versions)),
+    );
     const change = await WeightChange.prepare(settings({ ...size, weight: to }));
     for (const cluster of ["cluster-a", "cluster-b"]) {
       for (const key of members) change.declare(cluster, key, [{ name: key }]);
@@ -136,5 +139,15 @@ describe("a weight of a chain", () => {
     expect(confirmRules).not.toHaveBeenCalled();
     await run(change, ENTRY);
     expect(confirmRules).toHaveBeenCalledTimes(2);
+  });
+
+  it("has the followers wait for the entry when a promotion is taken back", async () => {
+    const change = await prepared(0, 100, { stable: "v2", canary: undefined });
+    expect(change.firstRole).toBe("entry");
+    await run(change, ENTRY);
+    expect(confirmRules).not.toHaveBeenCalled();
+    await run(change, FOLLOWER);
+    const keys = vi.mocked(confirmRules).mock.calls.map(([, rules]) => rules.map(({ key }) => key));
+    expect(keys).toEqual([[ENTRY], [ENTRY]]);
   });
 });
