@@ -8,6 +8,7 @@ import { pausedBy } from "../observer.ts";
 import type { OpenRelease } from "../open.ts";
 import type { Progress } from "../planner.ts";
 import { releaseName } from "../release-settings.ts";
+import { chainStatus, type ChainStatus } from "./chain-status.ts";
 import { clusterStatus, type ClusterStatus } from "./cluster-status.ts";
 import type { Period } from "./traffic.ts";
 
@@ -21,6 +22,8 @@ export interface ReleaseStatus {
   /** Percent of the requests for the canaries, by the configuration. */
   readonly config: number;
   readonly clusters: readonly ClusterStatus[];
+  /** The services that make one release. @default each is split on its own */
+  readonly chain?: ChainStatus;
   /** Over which time requests are counted. */
   readonly period: Period;
   /** What is remembered of a rollout of this release. @default none has begun */
@@ -83,11 +86,13 @@ export async function releaseStatus(
     runs ? observer.verdicts(own.weight, own.since, now) : [],
   ]);
   const paused = pausedBy(pause);
+  const chain = chainStatus(deployed);
   return {
     stack: stack.name,
     release,
     config: settings.weight,
     clusters: found,
+    ...(chain && { chain }),
     period,
     ...(own && { progress: own }),
     ...("forgotten" in remembered && { forgotten: remembered.forgotten }),

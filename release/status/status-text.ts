@@ -1,10 +1,14 @@
 import { textTable } from "../../lib/table.ts";
 import { briefRelease } from "../release-settings.ts";
+import { chainLines } from "./chain-text.ts";
 import type { ClusterStatus } from "./cluster-status.ts";
 import type { ReleaseStatus } from "./release-status.ts";
 
 /** Lines of a cluster's drift that are shown; all of them are in the JSON. */
 const DRIFT_LINES = 5;
+
+/** Lines of gates above which those that pass are only counted. */
+const GATE_LINES = 24;
 
 const UNITS = [
   [86_400, "d"],
@@ -90,6 +94,19 @@ function traffic({ clusters, period }: ReleaseStatus): string[] {
   return [`answered since ${period.since} (${age(period.seconds)}):`, table.toString()];
 }
 
+/** What the gates say; where there are many, those that pass are only counted. */
+function gates({ verdicts }: ReleaseStatus): string[] {
+  const passed = verdicts.filter(({ outcome }) => outcome === "pass");
+  const shown =
+    verdicts.length > GATE_LINES ? verdicts.filter(({ outcome }) => outcome !== "pass") : verdicts;
+  return [
+    ...shown.map(
+      ({ outcome, text, dryRun }) => `${outcome}${dryRun === true ? " (dry run)" : ""} ${text}`,
+    ),
+    ...(shown === verdicts ? [] : [`pass ${passed.length} gates, see --json`]),
+  ];
+}
+
 /** A status for people. */
 export function statusText(status: ReleaseStatus): string {
   const table = textTable(["cluster", "config", "API server", "Envoys", "alerts", "drift"]);
@@ -100,9 +117,8 @@ export function statusText(status: ReleaseStatus): string {
     ...(status.paused === undefined ? [] : [status.paused]),
     table.toString(),
     ...status.clusters.flatMap(remarks),
+    ...(status.chain ? chainLines(status.chain) : []),
     ...traffic(status),
-    ...status.verdicts.map(
-      ({ outcome, text, dryRun }) => `${outcome}${dryRun === true ? " (dry run)" : ""} ${text}`,
-    ),
+    ...gates(status),
   ].join("\n");
 }

@@ -48,5 +48,9 @@ describe("events", () => {
       "rolling back in every cluster: cluster-b: 95 %",
     );
     expect(eventText(look)).toBeUndefined();
+    const release = Array.from({ length: 20 }, (_, i) => `user/s${i} v2 (image:v2)`).join(", ");
+    expect(eventText({ event: "begin", release, weight: 0, resumed: false })).toBe(
+      "rollout of user/s0 v2 (image:v2), user/s1 v2 (image:v2), user/s2 v2 (image:v2), and 17 more, at 0 %",
+    );
   });
 });

@@ -50,6 +50,13 @@ describe("the states of a stack", () => {
     ]);
   });
 
+  it("hold the chain where there is one", () => {
+    const chain = JSON.stringify({ entries: ["user/user-service"] });
+    const config = { ...entry(10).config, "istio-canary:chain": { value: chain } };
+    const [state] = statesOf([entry(10, { config })], "istio-canary");
+    expect(state?.release).toEqual({ weight: "10", services, chain });
+  });
+
   it("have numbers that stay when later ones come", () => {
     const history = [entry(10, { kind: "refresh" }), entry(10), entry(0)];
     expect(numbers(history)).toEqual([2, 1]);

@@ -53,6 +53,21 @@ describe("a report's data", () => {
     }
   });
 
+  it("has of what follows the mark of a chain the weights of the phases, since its own are 0", async () => {
+    const metrics = new SimulatedPrometheus("cluster-a", "good");
+    const { measurements, skew } = await reportOf("good", {
+      clusters: ["cluster-a"],
+      services: [SERVICE, { ...SERVICE, name: "user/order-service", role: "follower" }],
+      metrics: new Map([["cluster-a", metrics]]),
+    });
+    const [entry, follower] = measurements;
+    expect(entry?.weightFrom).toBe("api-server");
+    expect(follower?.weightFrom).toBe("mark");
+    expect(follower?.weight[0]?.points.map(([, value]) => value)).toEqual([0, 0.1, 0.3, 1]);
+    // Nor is it waited for.
+    expect(skew.every(({ seen }) => seen.length === 1)).toBe(true);
+  });
+
   it("has when which alert fired in which cluster, and whether it still does", async () => {
     const { alerts, alertsUnknown, weightStepMs } = await reportOf("bad");
     expect(alertsUnknown).toEqual([]);

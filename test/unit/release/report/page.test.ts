@@ -3,6 +3,7 @@ import { fromHtml } from "hast-util-from-html";
 import { beforeAll, describe, expect, it } from "vitest";
 import { marksOf } from "../../../../release/report/charts.ts";
 import { duration } from "../../../../release/report/format.ts";
+import type { ReportData } from "../../../../release/report/report-data.ts";
 import { reportPage } from "../../../../release/report/page.ts";
 import { timed } from "../../../../release/rollout-event.ts";
 import { CLUSTERS, eventsOf, reportOf, SERVICE } from "../../../helpers/simulated-release.ts";
@@ -34,6 +35,13 @@ describe("a report's page", () => {
     expect(result && text(result)).toMatch(
       /^Result✗ Rolled back in every cluster: cluster-b: success rate of v2/,
     );
+  });
+
+  it("says of what follows the mark of a chain whose weights these are", async () => {
+    const told = async (services: ReportData["services"]) =>
+      reportPage(await reportOf("good", { services })).includes("It follows the mark of the chain");
+    expect(await told([SERVICE])).toBe(false);
+    expect(await told([{ ...SERVICE, role: "follower" }])).toBe(true);
   });
 
   it("needs nothing beside itself, and runs nothing", () => {

@@ -11,6 +11,9 @@ import type { Remembered } from "../../../../release/journal.ts";
 import { phase } from "../../../../release/planner.ts";
 import { releaseName } from "../../../../release/release-settings.ts";
 import { releaseStatus, type StatusSources } from "../../../../release/status/release-status.ts";
+import { canaryRouteManifest } from "../../../../components/canary-route.ts";
+import type { DeployedRoute } from "../../../../lib/deployed.ts";
+import { CHAIN, deployedChain, ENTRY, FOLLOWER } from "../../../helpers/chain.ts";
 import { deployedCluster, KEY, split as v } from "../../../helpers/deployed.ts";
 import { settings as fixture, type ConfigOptions } from "../../../helpers/fixtures.ts";
 import { bucket, FakeMetrics, quantile, requests } from "../../../helpers/metrics.ts";
@@ -199,6 +202,89 @@ describe("a status", () => {
     expect((await status().found).paused).toBe(
       "paused by ann@laptop at 2026-01-01T00:00:00.000Z: lunch",
     );
+  });
+});
+
+describe("a status of a chain", () => {
+  const mark = { header: "x-istio-canary", testers: [] };
+  const chain = { role: "follower", mark, members: [] } as const;
+  const names = ["cluster-a", "cluster-b"];
+  const host = "order-service.user.svc.cluster.local";
+  /** The rules of a follower, as the API server has them. */
+  const { http } = canaryRouteManifest({
+    ...{ service: "order-service", namespace: "user", stable: "v1", canary: "v2", weight: 10 },
+    chain,
+  }).spec;
+  const chained = (name: string, weight: number) => {
+    const cluster = deployedChain(name, v("v1", "v2", weight));
+    const follower = { ...cluster.routes.get(FOLLOWER), http } as DeployedRoute;
+    return { ...cluster, routes: new Map([...cluster.routes, [FOLLOWER, follower]]) };
+  };
+  /** A route of an Envoy to one version, with the manifest's policy. */
+  const route = (name: string, version: string, headers: readonly object[] = []) => ({
+    name,
+    match: { headers },
+    route: {
+      cluster: `outbound|80|${version}|${host}`,
+      timeout: "10s",
+      retry_policy: { num_retries: 2 },
+    },
+  });
+  const marked = route("order-service-marked", "v2", [
+    { name: "x-istio-canary", string_match: { exact: "canary" } },
+  ]);
+  const others = route("order-service-weights", "v1");
+  /** What the Envoys hold of the follower. */
+  let held: (typeof marked)[][];
+
+  beforeEach(() => {
+    has = Object.fromEntries(names.map((name) => [name, chained(name, 10)]));
+    held = [
+      [marked, others],
+      [marked, others],
+    ];
+    vi.mocked(routesEverywhere).mockImplementation((_, [asked]) =>
+      Promise.resolve(
+        held.map(
+          (routes) =>
+            ({
+              pod: "user/client",
+              weights: { v2: asked === host ? 0 : 10 },
+              // The entry has no rules here.
+              virtualHosts: asked === host ? [{ name: host, domains: [host], routes }] : [],
+            }) as unknown as EnvoyRoutes,
+        ),
+      ),
+    );
+  });
+
+  it("has the entry's share of every service, and no difference in a follower's weight of 0", async () => {
+    const found = await status(CHAIN).found;
+    expect(found.clusters[0]?.weights).toEqual({ [ENTRY]: 10, [FOLLOWER]: 10 });
+    const part = (cluster: string) => [
+      { service: ENTRY, role: "entry", cluster, stable: "v1", canary: "v2", share: 10 },
+      { service: FOLLOWER, role: "follower", cluster, stable: "v1", canary: "v2", share: 10 },
+    ];
+    expect(found.chain).toEqual({
+      mark: "x-istio-canary and baggage istio-canary",
+      services: names.flatMap(part),
+    });
+    expect(JSON.stringify(await drift(CHAIN))).not.toContain("the API server has");
+  });
+
+  it("has no chain where there is none", async () => {
+    has = { "cluster-a": there("cluster-a", v("v1", "v2", 10)) };
+    expect((await status().found).chain).toBeUndefined();
+  });
+
+  it("counts an Envoy that does not follow the mark, though its weights are right", async () => {
+    const serving = async () => {
+      const found = await status(CHAIN).found;
+      return found.clusters.map((cluster) => `${cluster.serving} of ${cluster.envoys}`);
+    };
+    expect(await serving()).toEqual(["4 of 4", "4 of 4"]);
+    held = [[marked, others], [others]];
+    expect(await serving()).toEqual(["3 of 4", "3 of 4"]);
   });
 });
 

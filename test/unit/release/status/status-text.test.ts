@@ -1,5 +1,9 @@
 import { describe, expect, it } from "vitest";
+import type { ChainPart } from "../../../../lib/chain-view.ts";
+import type { Outcome } from "../../../../release/gates/gate.ts";
+import type { GateVerdict } from "../../../../release/gates/verdict.ts";
 import { phase } from "../../../../release/planner.ts";
+import type { ChainStatus } from "../../../../release/status/chain-status.ts";
 import type { ClusterStatus } from "../../../../release/status/cluster-status.ts";
 import type { ReleaseStatus } from "../../../../release/status/release-status.ts";
 import { statusText } from "../../../../release/status/status-text.ts";
@@ -100,6 +104,84 @@ describe("a status for people", () => {
     );
     const end = { result: "done", reason: "all phases have passed" } as const;
     expect(line({ progress: { ...progress, end } })).toBe("rollout done: all phases have passed");
+  });
+
+  const part = (service: string, more: Partial<ChainPart> = {}): ChainPart[] =>
+    ["cluster-a", "cluster-b"].map((name) => ({
+      ...{ service, role: "follower", cluster: name, stable: "v1", canary: "v2", share: 10 },
+      ...more,
+    }));
+
+  it("has a chain as a table, and its two ways", () => {
+    const chain: ChainStatus = {
+      mark: "x-istio-canary",
+      services: [
+        ...part("shop/users", { canary: undefined, share: 0 }),
+        ...part("shop/orders"),
+        ...part("shop/front", { role: "entry" }),
+      ],
+    };
+    expect(statusText({ ...status, chain })).toContain(
+      `
+chain, marked by x-istio-canary:
+┌─────────────┬──────────┬────────┬────────┬──────────────────────┬───────┐
+│ service     │ role     │ stable │ canary │ clusters             │ share │
+│ shop/front  │ entry    │ v1     │ v2     │ cluster-a, cluster-b │ 10 %  │
+│ shop/orders │ follower │ v1     │ v2     │ cluster-a, cluster-b │ 10 %  │
+│ shop/users  │ follower │ v1     │ none   │ cluster-a, cluster-b │ none  │
+└─────────────┴──────────┴────────┴────────┴──────────────────────┴───────┘
+requests    90 %             10 %, marked
+            │                │
+entries     shop/front v1    shop/front v2
+            ▼                ▼
+followers   shop/orders v1   shop/orders v2
+            shop/users v1    shop/users v1, no canary
+`,
+    );
+  });
+
+  it("has one way through a chain without canaries, and entries below each other", () => {
+    const none = { canary: undefined, share: 0 };
+    const services = [
+      ...part("shop/b", { ...none, role: "entry" }),
+      ...part("shop/a", { ...none, role: "entry" }),
+      ...part("shop/c", none),
+    ];
+    expect(statusText({ ...status, chain: { services } })).toContain(
+      `
+requests    100 %
+            │
+entries     shop/a v1
+            shop/b v1
+            ▼
+followers   shop/c v1
+`,
+    );
+  });
+
+  it("stays short with many services", () => {
+    const many = Array.from({ length: 20 }, (_, i) => `shop/s${String(i).padStart(2, "0")}`);
+    const services = many.flatMap((name, i) => part(name, i === 0 ? { role: "entry" } : {}));
+    const verdict = (name: string, outcome: Outcome): GateVerdict => ({
+      ...{ cluster: "cluster-a", service: name, gate: "latency", judgement: undefined },
+      ...{ outcome, blind: false, text: `${name}: ${outcome}` },
+    });
+    const text = statusText({
+      ...status,
+      release: many.map((name) => `${name} v2 (image:v2)`).join(", "),
+      chain: { services },
+      verdicts: many.flatMap((name, i) => [
+        verdict(name, "pass"),
+        verdict(name, i === 7 ? "hold" : "pass"),
+      ]),
+    });
+    const lines = text.split("\n");
+    expect(lines[0]).toBe(
+      "shop/s00 v2 (image:v2), shop/s01 v2 (image:v2), shop/s02 v2 (image:v2), and 17 more",
+    );
+    expect(lines.slice(-2)).toEqual(["hold shop/s07: hold", "pass 39 gates, see --json"]);
+    expect(lines.length).toBeLessThan(70);
+    expect(Math.max(...lines.map(({ length }) => length))).toBeLessThan(120);
   });
 
   it("says from when on requests are counted, who has paused, and what the gates say", () => {
