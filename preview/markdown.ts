@@ -1,8 +1,10 @@
 import { stripVTControlCharacters } from "node:util";
+import { chainLines } from "./chain.ts";
 import { ACTIONS, changes, isMark, type Change, type PropertyChange } from "./changes.ts";
 import type { Digest } from "./digest.ts";
 import { withoutKeys } from "./secrets.ts";
-import { traffic, type Share } from "./traffic.ts";
+import { code, section, table } from "./markup.ts";
+import { routeChanges, traffic, type Share } from "./traffic.ts";
 import { warnings } from "./warnings.ts";
 
 /** Most characters of what is rendered. GitHub takes 65,536 in a comment. */
@@ -41,6 +43,7 @@ export function renderPreview(digest: Digest, { stack, now, failed = false }: Pr
   const hasFailed = failed || errors.length > 0;
   // A preview that stopped half-way does not know what the shares would be.
   const shares = hasFailed ? [] : traffic(digest);
+  const chain = hasFailed ? [] : chainLines(routeChanges(digest));
   const said = [
     ...errors,
     ...digest.diagnostics.filter(({ severity }) => severity === "warning"),
@@ -52,7 +55,9 @@ export function renderPreview(digest: Digest, { stack, now, failed = false }: Pr
       "Warnings",
       warnings(digest, changed, shares, now).map((line) => `- ${line}`),
     ),
-    ...section("Traffic", trafficTable(shares)),
+    // What a follower gets is told with the chain, in one row.
+    ...section("Traffic", trafficTable(shares.filter(({ role }) => role !== "follower"))),
+    ...section("Chain", chain),
     ...(changed.length === 0 && hasFailed ? [] : summary(changed)),
     ...clusters(changed).flatMap((cluster) =>
       section(
@@ -76,10 +81,6 @@ function top(stack: string, failed: boolean): readonly string[] {
   return [marker(stack), `## Preview of stack ${code(stack)}${failed ? " failed" : ""}`, ""];
 }
 
-function section(title: string, lines: readonly string[]): readonly string[] {
-  return lines.length === 0 ? [] : [`### ${title}`, "", ...lines, ""];
-}
-
 /** Text as it stands, in a fence that is longer than any in the text. */
 function fenced(messages: readonly string[]): readonly string[] {
   const all = messages.join("\n\n");
@@ -87,25 +88,6 @@ function fenced(messages: readonly string[]): readonly string[] {
   const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([ticks]) => ticks.length));
   const fence = "`".repeat(longest + 1);
   return [`${fence}text`, ...text.split("\n"), fence];
-}
-
-/** A piece of code within a line, whatever is in it. */
-function code(text: string): string {
-  const line = text.replaceAll("\n", "\\n");
-  if (!line.includes("`")) return `\`${line}\``;
-  const longest = Math.max(...[...line.matchAll(/`+/g)].map(([ticks]) => ticks.length));
-  const fence = "`".repeat(longest + 1);
-  return `${fence} ${line} ${fence}`;
-}
-
-/** Text in a cell of a table. */
-function cell(text: string): string {
-  return text.replaceAll("|", "\\|");
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): readonly string[] {
-  const line = (cells: readonly string[]) => `| ${cells.map(cell).join(" | ")} |`;
-  return rows.length === 0 ? [] : [line(head), line(head.map(() => "---")), ...rows.map(line)];
 }
 
 function trafficTable(shares: readonly Share[]): readonly string[] {

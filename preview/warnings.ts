@@ -30,7 +30,11 @@ export function warnings(
   return [
     ...lost(changed, "delete", "deleted"),
     ...lost(changed, "replace", "deleted and made anew"),
-    ...skippedPhases(shares, configured(digest, "phases")),
+    // A follower of a chain has the share of the entries, of which all is told with them.
+    ...skippedPhases(
+      shares.filter(({ role }) => role !== "follower"),
+      configured(digest, "phases"),
+    ),
     ...unlike(shares.filter(({ cluster }) => !quarantine.includes(cluster))),
     ...quarantined(shares, quarantine),
     ...istioVersions(digest),
@@ -131,11 +135,16 @@ function unlike(shares: readonly Share[]): string[] {
       ([cluster, versions]) =>
         [
           cluster,
-          versions.map(({ version, after = 0 }) => `${version} ${after} %`).join(" / "),
+          versions
+            .map(({ version, role, after = 0 }) =>
+              role === "follower" ? version : `${version} ${after} %`,
+            )
+            .join(" / "),
         ] as const,
     );
+    const what = all.some(({ role }) => role === "follower") ? "versions" : "shares";
     return areDifferent(splits)
-      ? [`\`${service}\` has **different shares**: ${byValue(splits)}.`]
+      ? [`\`${service}\` has **different ${what}**: ${byValue(splits)}.`]
       : [];
   });
 }

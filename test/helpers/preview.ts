@@ -1,4 +1,5 @@
 import type { Digest } from "../../preview/digest.ts";
+import { canaryRouteManifest } from "../../components/canary-route.ts";
 import { parseDigest } from "../../preview/digest.ts";
 
 const STACK = "urn:pulumi:prod::istio-canary::pulumi:pulumi:Stack::istio-canary-prod";
@@ -82,6 +83,53 @@ export function weightStep(
       diff: { "spec.http[1].route[0].weight": true, "spec.http[1].route[1].weight": true },
     }),
   });
+}
+
+/** A service of a chain before or after an update. */
+export interface ChainService {
+  readonly name: string;
+  readonly stable: string;
+  readonly canary?: string;
+  /** Percent that entries give their canaries in a cluster. */
+  readonly weight: (cluster: string) => number;
+}
+
+/** The VirtualService of a service of a chain, whose entries are those called `front…`. */
+function chainRoute(cluster: string, { name, stable, canary, weight }: ChainService): Properties {
+  const role = name.startsWith("front") ? "entry" : "follower";
+  const mark = { header: "x-istio-canary", baggage: "istio-canary", testers: [] };
+  const chain = { role, mark, members: [] } as const;
+  const route = {
+    service: name,
+    namespace: "shop",
+    stable,
+    canary,
+    weight: weight(cluster),
+    chain,
+  };
+  const { metadata, spec } = canaryRouteManifest(route);
+  return { metadata, spec };
+}
+
+/** The steps of the VirtualServices of a chain in two clusters; undefined stands for a side without the service. */
+export function chainSteps(
+  changes: readonly (readonly [old: ChainService | undefined, next: ChainService | undefined])[],
+) {
+  return ["cluster-a", "cluster-b"].flatMap((cluster) =>
+    changes.map(([old, next]) => {
+      const [before, after] = [old, next].map((side) => side && chainRoute(cluster, side));
+      const same = JSON.stringify(before) === JSON.stringify(after);
+      return step({
+        op: same ? "same" : before && after ? "update" : before ? "delete" : "create",
+        type: "kubernetes:networking.istio.io/v1:VirtualService",
+        name: `${(next ?? old)?.name ?? ""}.shop-route-${cluster}-weights`,
+        cluster,
+        ...(before && { old: before }),
+        ...(after && { new: after }),
+        ...(!same && before && after && { diff: { "spec.http[2].route[1].weight": true } }),
+      });
+    }),
+  );
 }
 
 export function digest(
