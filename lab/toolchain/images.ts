@@ -28,10 +28,14 @@ export const MONITORING_IMAGES = {
   kubeStateMetrics: "docker.io/lab/kube-state-metrics:2",
 };
 
-/** Faulty versions of the user-service, by tag: only in one cluster, where a mean over all would hide it. */
+/**
+ * Faulty versions of the user-service, by tag. Those that a metric shows are so in one cluster only, where a mean
+ * over all would hide it.
+ */
 const FAULTY_VERSIONS: Readonly<Record<string, readonly string[]>> = {
   "v2-failing": ["--faults-in=cluster-b", "--fail-percent=5"],
   "v2-slow": ["--faults-in=cluster-b", "--slow-percent=20", "--slow-by=700ms"],
+  "v2-dropping": ["--drop-mark"],
 };
 
 /** Every image of the lab, given the root folder of the artifacts and Istio's source. */

@@ -15,6 +15,7 @@ import (
 type service struct {
 	version, cluster string
 	faults           faults
+	chain            chain
 }
 
 // faults are what is wrong with it, at random, so that requests fail independently of each other.
@@ -58,9 +59,13 @@ func (s service) answer(w http.ResponseWriter, r *http.Request) {
 		return
 	case <-time.After(delay):
 	}
+	hops := ""
+	if s.chain.name != "" {
+		hops, status = s.answerChain(r, status)
+	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
-	fmt.Fprint(w, s.describe(r))
+	fmt.Fprint(w, s.describe(r), hops)
 }
 
 func (s service) describe(r *http.Request) string {

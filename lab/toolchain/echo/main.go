@@ -1,5 +1,6 @@
 // Command echo is the service that the lab releases. It answers each request with who has answered
-// and what was asked, a line each, as `ServiceVersion=v2`.
+// and what was asked, a line each, as `ServiceVersion=v2`. As one of a chain of services it calls the
+// next one for each request, passes the mark on, and adds a line for each service, as `Hop=front v2 cluster-a canary`.
 //
 // It keeps connections until its client closes them: a server that closes an idle one just as a
 // request comes in makes that request fail, which would look like a fault of the release.
@@ -15,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -36,7 +38,14 @@ func main() {
 	flag.Float64Var(&faults.slowPercent, "slow-percent", 0, "percent of the requests to answer late")
 	flag.DurationVar(&faults.slowBy, "slow-by", 0, "how late these are")
 	faultsIn := flag.String("faults-in", "", "the only cluster with these faults (default: every one)")
+	flag.StringVar(&self.chain.name, "service", "", "name of the service in its chain (default: it is in none)")
+	flag.StringVar(&self.chain.next, "next", "", "URL of the next service, which is called for each request")
+	passOn := flag.String("pass-on", "", "headers that go on to it, joined by commas; the first one is the mark")
+	flag.BoolVar(&self.chain.dropMark, "drop-mark", false, "pass none of these headers on")
 	flag.Parse()
+	if *passOn != "" {
+		self.chain.passOn = strings.Split(*passOn, ",")
+	}
 	if *faultsIn == "" || *faultsIn == self.cluster {
 		self.faults = faults
 	}
