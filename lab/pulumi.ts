@@ -26,6 +26,8 @@ const exported = z.looseObject({
   deployment: z.looseObject({ resources: z.array(z.looseObject({ urn: z.string() })).default([]) }),
 });
 
+const stackList = z.array(z.looseObject({ name: z.string() }));
+
 /** What a command gave, and how long it took. */
 export interface Timed<T> {
   readonly value: T;
@@ -109,6 +111,12 @@ export class PulumiCli {
   async updates(): Promise<number> {
     const { value } = await this.#command(["stack", "history", "--json", "--page-size", "1000"]);
     return z.array(z.unknown()).parse(JSON.parse(value)).length;
+  }
+
+  /** Whether there is such a stack. */
+  async exists(): Promise<boolean> {
+    const { stdout } = await this.#run("pulumi", ["stack", "ls", "--json", "--non-interactive"]);
+    return stackList.parse(JSON.parse(stdout)).some(({ name }) => name === this.#stack);
   }
 
   /** Makes the stack, without selecting it. */

@@ -3,6 +3,7 @@ import path from "node:path";
 import { dump, load } from "js-yaml";
 import { labPaths, labStack } from "./environment.ts";
 import { readIfThere } from "./files.ts";
+import { chain } from "./mesh/chain.ts";
 import { userService } from "./mesh/user-service.ts";
 import type { LabSettings } from "./settings.ts";
 import { MONITORING_IMAGES } from "./toolchain/images.ts";
@@ -44,7 +45,8 @@ function labConfig(settings: LabSettings, charts: string): Record<string, unknow
       },
     },
     clusters: settings.clusters.map(({ name, network }) => ({ name, network, context: name })),
-    ingress: { hosts: [userService.ingressHost] },
+    // The second one is for the stack of the chain.
+    ingress: { hosts: [userService.ingressHost, chain.ingressHost] },
     services: [
       {
         name: userService.name,
@@ -56,6 +58,7 @@ function labConfig(settings: LabSettings, charts: string): Record<string, unknow
         args: ["--port=8080", "--version=$(SERVICE_VERSION)", "--cluster=$(CLUSTER_NAME)"],
         resources: small,
         matches: [{ header: { "x-canary": "true" } }, { cookie: { canary: "always" } }],
+        ingressHosts: [userService.ingressHost],
       },
     ],
     phases: [10, 30, 100],

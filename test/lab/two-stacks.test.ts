@@ -2,7 +2,6 @@ import { readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 
 import { execa, ExecaError } from "execa";
-import { dump, load } from "js-yaml";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { confirmWeight } from "../../fleet/confirm.ts";
@@ -12,6 +11,7 @@ import { differences, recordRouting } from "../../lab/demo/routing-record.ts";
 import { labEnvironment, labStack } from "../../lab/environment.ts";
 import { userService } from "../../lab/mesh/user-service.ts";
 import { labSettings } from "../../lab/settings.ts";
+import { setStackKeys, stackFile, stackKey } from "../../lab/stack-file.ts";
 import { until } from "../../lib/until.ts";
 import { creationTimes, rolloutTimes } from "./creation-times.ts";
 import { labClusters, labPulumi } from "./lab.ts";
@@ -22,30 +22,21 @@ const meshStack = `organization/istio-canary/${labStack}`;
 const releaseStack = "lab-release";
 const mesh = labPulumi();
 const release = labPulumi(releaseStack);
-const configFile = (stack: string) => path.join(settings.root, `Pulumi.${stack}.yaml`);
 
 type Config = Readonly<Record<string, unknown>>;
 
-async function stackFile(stack: string): Promise<{ config?: Config }> {
-  return load(await readFile(configFile(stack), "utf8")) as { config?: Config };
-}
-
 /** Sets keys of a stack's config, all else stays. */
 async function configure(stack: string, keys: Config): Promise<void> {
-  const file = await stackFile(stack);
-  const named = Object.entries(keys).map(([key, value]) => [`istio-canary:${key}`, value] as const);
-  const config = { ...file.config, ...Object.fromEntries(named) };
-  await writeFile(configFile(stack), dump({ ...file, config }, { lineWidth: -1 }));
+  await setStackKeys(stackFile(settings, stack), keys);
 }
 
 async function labServices(): Promise<readonly Config[]> {
-  const { config } = await stackFile(labStack);
-  return config?.["istio-canary:services"] as Config[];
+  return (await stackKey(stackFile(settings, labStack), "services")) as Config[];
 }
 
 beforeAll(async () => {
   // What a run that was interrupted has left may belong to a lab that is no more.
-  await rm(configFile(releaseStack), { force: true });
+  await rm(stackFile(settings, releaseStack), { force: true });
   await release.create();
   await configure(releaseStack, { meshStack });
 });
@@ -224,13 +215,13 @@ describe("a stack that is split in two", () => {
   beforeAll(async () => {
     const page = await readFile(path.join(settings.root, "docs/stacks.md"), "utf8");
     ofServices = new RegExp(/grep -E '(.+)'/.exec(page)?.[1] ?? "^$");
-    config = await readFile(configFile(labStack), "utf8");
+    config = await readFile(stackFile(settings, labStack), "utf8");
     before = await record();
   });
 
   afterAll(async () => {
     await moveServices(release, labStack);
-    await writeFile(configFile(labStack), config);
+    await writeFile(stackFile(settings, labStack), config);
     await mesh.up("two stacks: one again");
     expect((await mesh.preview()).value).toEqual([]);
     await expectUntouched();
