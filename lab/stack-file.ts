@@ -6,17 +6,13 @@ import { dump, load } from "js-yaml";
 import { readIfThere } from "./files.ts";
 import type { LabSettings } from "./settings.ts";
 
-interface StackConfig {
-  readonly config?: Readonly<Record<string, unknown>>;
-}
-
 /** The config file of a stack, as the Pulumi CLI keeps it. */
 export function stackFile({ root }: LabSettings, stack: string): string {
   return path.join(root, `Pulumi.${stack}.yaml`);
 }
 
-async function read(file: string): Promise<StackConfig> {
-  return (load((await readIfThere(file)) ?? "") ?? {}) as StackConfig;
+async function read(file: string): Promise<{ config?: Readonly<Record<string, unknown>> }> {
+  return load((await readIfThere(file)) ?? "{}") ?? {};
 }
 
 /** The value of one of the program's keys in a stack's config file; undefined if it is not there. */

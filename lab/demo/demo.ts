@@ -1,26 +1,17 @@
 import { rm, writeFile } from "node:fs/promises";
 
-import { z } from "zod";
-
 import type { MeshCluster } from "../../fleet/cluster.ts";
 import { deleteClientPod } from "../mesh/client-pod.ts";
 import { installStandardMetrics } from "../mesh/standard-metrics.ts";
 import { userService } from "../mesh/user-service.ts";
 import type { PulumiCli } from "../pulumi.ts";
 import { headerChecks, serviceEntryChecks, type Check } from "./checks.ts";
-import { loadFromOutside, loadInMesh, type LoadClient } from "./load.ts";
+import { startClients } from "./clients.ts";
+import type { LoadClient } from "./load.ts";
 import type { PhaseReport } from "./phase.ts";
 import { runRollback, runRollout, writeReport, type ReleaseCommand } from "./rollout.ts";
 import { heading, printChecks, printProblems } from "./print.ts";
 import { differences, recorded, recordRouting } from "./routing-record.ts";
-
-/** The part of the stack's outputs that the demo uses. */
-const stackOutputs = z.looseObject({
-  clusters: z.record(
-    z.string(),
-    z.looseObject({ gateways: z.looseObject({ ingress: z.array(z.string()).min(1) }) }),
-  ),
-});
 
 /** Everything the demo saw, as it is written to `.lab/demo.json`. */
 interface DemoReport {
@@ -35,22 +26,6 @@ interface DemoReport {
   readonly requests: number;
   readonly failedRequests: number;
   readonly problems: readonly string[];
-}
-
-async function startClients(
-  clusters: readonly MeshCluster[],
-  pulumi: PulumiCli,
-): Promise<LoadClient[]> {
-  const outputs = stackOutputs.parse(await pulumi.outputs());
-  const inMesh = await Promise.all(
-    clusters.map((cluster) => loadInMesh(cluster, `http://${userService.host}/`)),
-  );
-  const outside = clusters.map(({ name }) => {
-    const address = outputs.clusters[name]?.gateways.ingress[0];
-    if (!address) throw new Error(`the stack's outputs name no ingress gateway of ${name}`);
-    return loadFromOutside(name, userService.ingressHost, address);
-  });
-  return [...inMesh, ...outside];
 }
 
 /** Installs the mesh at weight 0: the state that a release starts from. */
@@ -114,7 +89,7 @@ export async function runDemo(
   const checks = [...(await serviceEntryChecks(clusters)), ...(await headerChecks(clusters))];
   printChecks(checks);
 
-  const clients = await startClients(clusters, pulumi);
+  const clients = await startClients(clusters, pulumi, userService);
   let outcome;
   try {
     outcome = await release(command, clusters, clients, files.events);

@@ -92,10 +92,19 @@ export async function loadInMesh(
   };
 }
 
-/** A client outside the mesh, which comes in through a cluster's ingress gateway. */
-export function loadFromOutside(cluster: string, host: string, address: string): LoadClient {
+/**
+ * A client outside the mesh, which comes in through a cluster's ingress gateway.
+ *
+ * @param rate requests a second
+ */
+export function loadFromOutside(
+  cluster: string,
+  host: string,
+  address: string,
+  rate = RATE,
+): LoadClient {
   const url = `http://${host}/`;
-  const curl = execa("curl", curlArgs(url, RATE, ["--resolve", `${host}:80:${address}`]), {
+  const curl = execa("curl", curlArgs(url, rate, ["--resolve", `${host}:80:${address}`]), {
     stdin: "ignore",
     buffer: false,
     reject: false,
