@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { Command } from "commander";
 import { execa } from "execa";
+import { makeChainStack } from "./chain-stack.ts";
 import { componentsOf } from "./clusters/cluster.ts";
 import { logFile, logTail } from "./clusters/component-process.ts";
 import { knownNodes } from "./clusters/lab.ts";
@@ -88,6 +89,7 @@ async function demo(settings: LabSettings): Promise<void> {
       events: path.join(settings.dir, "rollout.jsonl"),
       report: path.join(settings.dir, "release-report.html"),
     },
+    () => makeChainStack(settings),
   );
   for (const problem of problems) console.error(`problem: ${problem}`);
   if (problems.length > 0) process.exitCode = 1;

@@ -12,12 +12,6 @@ export interface ServiceShare {
   readonly from: Readonly<Record<string, number>>;
 }
 
-function text(hops: readonly Hop[]): string {
-  const one = ({ service, version, mark }: Hop) =>
-    `${service} ${version}${mark === undefined ? "" : ` marked ${mark}`}`;
-  return hops.length === 0 ? "no service" : hops.map(one).join(" → ");
-}
-
 /** Whether each service of the chain has served the request by this version, with this mark. */
 function isWay(hops: readonly Hop[], version: string, mark: string | undefined): boolean {
   return (
@@ -26,6 +20,17 @@ function isWay(hops: readonly Hop[], version: string, mark: string | undefined):
       (hop, i) => hop.service === chain.services[i] && hop.version === version && hop.mark === mark,
     )
   );
+}
+
+/** A way through the chain in words, short where it is right. */
+export function wayText(hops: readonly Hop[]): string {
+  for (const version of [chain.canary, chain.stable]) {
+    if (isWay(hops, version, chain.mark)) return `${version} of all services, marked`;
+    if (isWay(hops, version, undefined)) return `${version} of all services`;
+  }
+  const one = ({ service, version, mark }: Hop) =>
+    `${service} ${version}${mark === undefined ? "" : ` marked ${mark}`}`;
+  return hops.length === 0 ? "no service" : hops.map(one).join(" → ");
 }
 
 /**
@@ -43,7 +48,7 @@ export function mixedWays(
   return answers
     .filter(({ failure }) => failure === undefined)
     .filter(({ hops }) => !isWay(hops, canary, chain.mark) && !isWay(hops, stable, undefined))
-    .map(({ hops }) => text(hops));
+    .map(({ hops }) => wayText(hops));
 }
 
 /** What each service of the chain served of the answered requests, in the chain's order. */

@@ -11,7 +11,8 @@ export interface Check {
   readonly ok: boolean;
 }
 
-function check(what: string, expected: string, seen: string): Check {
+/** What a call was expected to give, and gave. */
+export function check(what: string, expected: string, seen: string): Check {
   return { what, expected, seen, ok: expected === seen };
 }
 

@@ -5,6 +5,7 @@ import { deleteClientPod } from "../mesh/client-pod.ts";
 import { installStandardMetrics } from "../mesh/standard-metrics.ts";
 import { userService } from "../mesh/user-service.ts";
 import type { PulumiCli } from "../pulumi.ts";
+import { runChain, type ChainReport } from "./chain.ts";
 import { headerChecks, serviceEntryChecks, type Check } from "./checks.ts";
 import { startClients } from "./clients.ts";
 import type { LoadClient } from "./load.ts";
@@ -22,6 +23,8 @@ interface DemoReport {
   readonly checks: readonly Check[];
   /** What is not as it was before the release, after the rollback. */
   readonly rollbackDifferences: readonly string[];
+  /** The second act: several services as one release. */
+  readonly chain: ChainReport;
   /** Requests that all clients sent, and those that failed. */
   readonly requests: number;
   readonly failedRequests: number;
@@ -67,8 +70,9 @@ export interface DemoFiles {
 
 /**
  * Releases user-service 0 → 10 → 30 → 100 → 0 % on running clusters, under load, and measures every
- * step. Prints what it sees and writes it to `files`.
+ * step; then a chain of services 0 → 10 → 30 → 0 %. Prints what it sees and writes it to `files`.
  *
+ * @param makeChain makes the stack of the chain, without resources
  * @returns everything that is wrong; empty if all is well
  */
 export async function runDemo(
@@ -76,6 +80,7 @@ export async function runDemo(
   pulumi: PulumiCli,
   command: ReleaseCommand,
   files: DemoFiles,
+  makeChain: () => Promise<PulumiCli>,
 ): Promise<readonly string[]> {
   const started = Date.now();
   // The command appends to it.
@@ -99,24 +104,27 @@ export async function runDemo(
       ...clusters.map((cluster) => deleteClientPod(cluster)),
     ]);
   }
+  await writeReport(command, files.events, files.report);
+  const chain = await runChain(clusters, pulumi, makeChain);
   const answers = clients.flatMap((client) => client.answers);
   const problems = [
     ...checks.filter(({ ok }) => !ok).map(({ what, seen }) => `${what}: ${seen}`),
     ...outcome.problems,
     ...outcome.phases.flatMap((phase) => phase.problems),
     ...outcome.rollbackDifferences,
+    ...chain.problems,
   ];
   const report: DemoReport = {
     startedAt: new Date(started).toISOString(),
     seconds: (Date.now() - started) / 1000,
     installSeconds,
     ...outcome,
-    checks,
-    requests: answers.length,
-    failedRequests: answers.filter(({ failure }) => failure !== undefined).length,
+    ...{ checks, chain },
+    requests: answers.length + chain.requests,
+    failedRequests:
+      answers.filter(({ failure }) => failure !== undefined).length + chain.failedRequests,
     problems,
   };
-  await writeReport(command, files.events, files.report);
   await writeFile(files.facts, `${JSON.stringify(report, undefined, 2)}\n`);
   heading(
     `${problems.length === 0 ? "all is well" : `${problems.length} problems`}: ` +

@@ -101,7 +101,7 @@ function share(client: string, answers: readonly Answer[], weight: number): Shar
 }
 
 /** The answers to requests that were routed after a moment. */
-function routedAfter(client: LoadClient, since: Date): readonly Answer[] {
+export function routedAfter(client: LoadClient, since: Date): readonly Answer[] {
   const from = since.getTime() + IN_FLIGHT_MS;
   return client.answers.filter(({ at }) => at > from);
 }

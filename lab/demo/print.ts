@@ -20,7 +20,8 @@ function weightsTable(clusters: readonly ClusterWeights[]): string {
   return table.toString();
 }
 
-function sharesTable(shares: readonly Share[], weight: number): string {
+/** The canary's share of each client's answers, and whether it fits the weight. */
+export function sharesTable(shares: readonly Share[], weight: number): string {
   const table = textTable([
     "client",
     "canary",

@@ -1,0 +1,56 @@
+import type { MeshCluster } from "../../fleet/cluster.ts";
+import { crossClusterHost } from "../../lib/names.ts";
+import { call } from "../mesh/call.ts";
+import { chain, chainService } from "../mesh/chain.ts";
+import { ensureClientPod } from "../mesh/client-pod.ts";
+import { parseHop } from "./answers.ts";
+import { wayText } from "./chain-ways.ts";
+import { check, type Check } from "./checks.ts";
+
+const STABLE = `${chain.stable} of all services`;
+const CANARY = `${chain.canary} of all services, marked`;
+
+/** Requests to the entry by their headers, and which versions of all services serve them at weight 0. */
+const REQUESTS: readonly {
+  readonly what: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly served: string;
+}[] = [
+  { what: "a call", headers: {}, served: STABLE },
+  { what: "a call with x-canary: true", headers: { "x-canary": "true" }, served: CANARY },
+  { what: "a call of tester alice", headers: { [chain.header]: chain.tester }, served: CANARY },
+  { what: "a call with a forged mark", headers: { [chain.header]: chain.mark }, served: STABLE },
+  {
+    what: "a call with a forged member of baggage",
+    headers: { baggage: `${chain.baggage}=${chain.mark}` },
+    served: STABLE,
+  },
+];
+
+function way(body: string): string {
+  return wayText(body.split("\n").flatMap((line) => parseHop(line) ?? []));
+}
+
+/** From each cluster, calls to the entry in each other cluster, which its mark decides about. */
+export async function chainChecks(clusters: readonly MeshCluster[]): Promise<Check[]> {
+  const pairs = clusters.flatMap((from) =>
+    clusters.filter((to) => to !== from).map((to) => ({ from, to })),
+  );
+  const checks = await Promise.all(
+    pairs.map(async ({ from, to }) => {
+      const pod = await ensureClientPod(from);
+      const host = crossClusterHost(chainService(chain.entry), to.name);
+      return Promise.all(
+        REQUESTS.map(async ({ what, headers, served }) => {
+          const answer = await call(from, pod, `http://${host}/`, headers);
+          return check(
+            `${what} from ${from.name} to ${host}`,
+            `200 from ${served}`,
+            `${answer.status} from ${way(answer.body)}`,
+          );
+        }),
+      );
+    }),
+  );
+  return checks.flat();
+}
