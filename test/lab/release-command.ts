@@ -9,16 +9,16 @@ import type { RolloutEvent } from "../../release/rollout-event.ts";
 const settings = labSettings();
 const run = execa({ cwd: settings.root, env: labEnvironment(settings), reject: false });
 
+/** Runs a verb of the release command on a stack. */
+export async function releaseOf(stack: string, verb: string, ...options: readonly string[]) {
+  const args = ["release/cli.ts", verb, "--stack", stack, ...options];
+  const { stdout, stderr, exitCode } = await run("node", args);
+  return { stdout, stderr, exitCode };
+}
+
 /** Runs a verb of the release command on the lab's stack. */
 export async function release(verb: string, ...options: readonly string[]) {
-  const { stdout, stderr, exitCode } = await run("node", [
-    "release/cli.ts",
-    verb,
-    "--stack",
-    labStack,
-    ...options,
-  ]);
-  return { stdout, stderr, exitCode };
+  return releaseOf(labStack, verb, ...options);
 }
 
 /** A `release rollout` that is running; it does not outlive the test that has started it. */

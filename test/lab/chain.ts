@@ -1,0 +1,81 @@
+import { afterAll, beforeAll, expect } from "vitest";
+
+import { chainStack, makeChainStack } from "../../lab/chain-stack.ts";
+import { CHAIN_RATE } from "../../lab/demo/chain.ts";
+import { mixedWays } from "../../lab/demo/chain-ways.ts";
+import { startClients } from "../../lab/demo/clients.ts";
+import type { LoadClient } from "../../lab/demo/load.ts";
+import { chain } from "../../lab/mesh/chain.ts";
+import { deleteClientPod } from "../../lab/mesh/client-pod.ts";
+import type { Timed } from "../../lab/pulumi.ts";
+import { labSettings } from "../../lab/settings.ts";
+import { labPulumi } from "./lab.ts";
+import { clusters } from "./release.ts";
+
+/** The CLI on the chain's stack. */
+export const pulumi = labPulumi(chainStack);
+
+/** Where a service's entry of the config is: `services[1]`. */
+export function at(service: (typeof chain.services)[number]): string {
+  return `services[${chain.services.indexOf(service)}]`;
+}
+
+/** `pulumi config set weight`, and `pulumi up`. */
+export async function change(weight: number): Promise<Timed<string>> {
+  await pulumi.setWeight(weight);
+  return pulumi.up(`chain test: ${weight} %`);
+}
+
+/** Clients of the chain: one inside each cluster, one outside through each ingress gateway. */
+export class ChainLoad {
+  readonly clients: LoadClient[] = [];
+
+  async start(): Promise<void> {
+    this.clients.push(...(await startClients(clusters, labPulumi(), chain, CHAIN_RATE)));
+  }
+
+  /**
+   * Fails if a request since a moment was served by versions that do not belong together.
+   *
+   * @param since milliseconds since the epoch
+   * @param stable version that stable is. @default that of the lab
+   */
+  expectNoneMixed(since = 0, stable: string = chain.stable): void {
+    for (const { name, answers } of this.clients) {
+      const own = answers.filter((answer) => answer.at >= since);
+      expect(own.length, name).toBeGreaterThan(50);
+      expect(mixedWays(own, chain.canary, stable), name).toEqual([]);
+    }
+  }
+
+  /** Fails if a client was not answered. */
+  expectNoFailure(): void {
+    for (const { name, answers } of this.clients) {
+      expect(
+        answers.flatMap(({ at, failure }) =>
+          failure === undefined ? [] : `${new Date(at).toISOString()} ${failure}`,
+        ),
+        name,
+      ).toEqual([]);
+    }
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.clients.map((client) => client.stop()));
+  }
+}
+
+/** Makes the chain's stack for the tests of one file, without resources, and destroys it after them. */
+export function withChainStack(): ChainLoad {
+  const load = new ChainLoad();
+  beforeAll(async () => {
+    await makeChainStack(labSettings());
+  });
+  afterAll(async () => {
+    await load.stop();
+    await Promise.all(clusters.map((cluster) => deleteClientPod(cluster)));
+    await pulumi.destroy();
+    await pulumi.remove();
+  });
+  return load;
+}

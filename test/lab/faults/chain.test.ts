@@ -1,0 +1,138 @@
+import { PatchStrategy, type KubernetesObject, type V1Deployment } from "@kubernetes/client-node";
+import { beforeAll, describe, expect, it } from "vitest";
+
+import { chainImage, chainStack } from "../../../lab/chain-stack.ts";
+import { parseHop } from "../../../lab/demo/answers.ts";
+import { confirmChain } from "../../../lab/demo/chain-phase.ts";
+import { wayText } from "../../../lab/demo/chain-ways.ts";
+import { call } from "../../../lab/mesh/call.ts";
+import { chain } from "../../../lab/mesh/chain.ts";
+import { ensureClientPod } from "../../../lab/mesh/client-pod.ts";
+import { labSettings } from "../../../lab/settings.ts";
+import { setStackKeys, stackFile } from "../../../lab/stack-file.ts";
+import { until } from "../../../lib/until.ts";
+import type { RolloutEvent } from "../../../release/rollout-event.ts";
+import { at, change, pulumi, withChainStack } from "../chain.ts";
+import { releaseOf } from "../release-command.ts";
+import { clusters, failure, second } from "../release.ts";
+
+const load = withChainStack();
+
+/** A follower's canary, without its own image, in the config. */
+async function setCanary(service: (typeof chain.services)[number], tag: string): Promise<void> {
+  await pulumi.setConfig(`${at(service)}.canary.version`, chain.canary);
+  await pulumi.setConfig(`${at(service)}.canary.image`, chainImage(tag));
+  await pulumi.setConfig(`${at(service)}.canary.replicas`, "1");
+}
+
+async function scaleCanary(service: string, replicas: number): Promise<void> {
+  const deployment = { name: `${service}-${chain.canary}`, namespace: chain.namespace };
+  const body: V1Deployment & KubernetesObject = {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: deployment,
+    spec: { replicas } as V1Deployment["spec"] & object,
+  };
+  const patch = PatchStrategy.MergePatch;
+  await second.objects.patch(body, undefined, undefined, undefined, undefined, patch);
+  await until(
+    `${replicas} pods of ${deployment.name} in ${second.name}`,
+    async () => {
+      const { status } = await second.apps.readNamespacedDeployment(deployment);
+      if ((status?.availableReplicas ?? 0) !== replicas) throw new Error("not yet");
+    },
+    { timeoutMs: 60_000 },
+  );
+}
+
+/** Expects a higher weight to be refused before any has risen; gives the reason. */
+async function expectRefused(weight: number): Promise<string> {
+  const text = await failure(change(weight));
+  expect(text).toContain("The weight has risen in no cluster");
+  await confirmChain(clusters, 0);
+  return text;
+}
+
+beforeAll(async () => {
+  // The weight at which a faulty canary is found soonest with few requests.
+  const phases = [30, 100];
+  await setStackKeys(stackFile(labSettings(), chainStack), { phases });
+  await pulumi.setConfig(`${at("user-service")}.canary`, undefined);
+  await pulumi.up("chain faults: installation");
+});
+
+describe("a follower without a canary", () => {
+  it("serves marked requests by its stable version, in every cluster", async () => {
+    await change(30);
+    for (const cluster of clusters) {
+      const client = await ensureClientPod(cluster);
+      const headers = { [chain.header]: chain.tester };
+      const { status, body } = await call(cluster, client, `http://${chain.host}/`, headers);
+      const hops = body.split("\n").flatMap((line) => parseHop(line) ?? []);
+      expect({ status, way: wayText(hops) }, cluster.name).toEqual({
+        status: 200,
+        way: "front v2 marked canary → order-service v2 marked canary → user-service v1 marked canary",
+      });
+    }
+  });
+
+  it("gets none in mid-release", async () => {
+    await setCanary("user-service", "v2");
+    const text = await failure(pulumi.preview());
+    expect(text).toContain(`${at("user-service")}.canary.version: must not be added`);
+    await confirmChain(clusters, 30);
+  });
+});
+
+describe("a service that loses the mark", () => {
+  it("is named before any weight rises", async () => {
+    await pulumi.setConfig(`${at("user-service")}.canary`, undefined);
+    await change(0);
+    await setCanary("order-service", "v2-dropping");
+    await setCanary("user-service", "v2");
+    await change(0);
+    const text = await expectRefused(30);
+    expect(text).toMatch(/order-service/);
+    expect(text).toMatch(/user-service/);
+  });
+});
+
+describe("a follower whose canary is not available in one cluster", () => {
+  it("keeps the weight from rising in any, and is named", async () => {
+    await setCanary("order-service", "v2");
+    await change(0);
+    await scaleCanary("user-service", 0);
+    try {
+      const text = await expectRefused(30);
+      expect(text).toContain(
+        `${second.name}: the canary's pods are available: no, 0 of 1 pods of Deployment ${chain.namespace}/user-service-${chain.canary} are available`,
+      );
+    } finally {
+      await scaleCanary("user-service", 1);
+    }
+  });
+});
+
+describe("release rollout of a chain", () => {
+  it("takes the whole chain back when a follower's canary fails 5 % in one cluster", async () => {
+    await setCanary("user-service", "v2-failing");
+    await change(0);
+    await load.start();
+    const { stdout, stderr, exitCode } = await releaseOf(chainStack, "rollout", "--json");
+    expect(stderr).toBe("");
+    const events = stdout
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => JSON.parse(line) as RolloutEvent);
+    expect(events.map(({ event }) => event).filter((event) => event !== "look")).toEqual([
+      ...["begin", "raise", "raised", "roll-back", "rolled-back", "end"],
+    ]);
+    const end = events.at(-1);
+    expect(end?.event === "end" && end.reason).toMatch(
+      /^cluster-[ab]: success rate of v2 of chain\/(front|order-service|user-service): /,
+    );
+    expect(exitCode).toBe(2);
+    await confirmChain(clusters, 0);
+    load.expectNoneMixed();
+  });
+});
