@@ -17,7 +17,7 @@ setup: ## Install Node, Go and the packages this project needs
 packages:
 	@sh lab/bootstrap.sh packages
 
-demo: setup ## Two clusters, the mesh, and a release from 0 to 10, 30, 100 % and back
+demo: setup ## Two clusters, the mesh, a release from 0 to 10, 30, 100 % and back, and one of a chain of services
 	@node lab/cli.ts demo
 
 test: setup ## Formatter, linter, types, dead code, generated files, unit tests, lab tests, browser tests

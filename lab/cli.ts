@@ -134,7 +134,9 @@ program
   .action(() => labBuild(labSettings()));
 program
   .command("demo")
-  .description("install the mesh and release user-service from 0 to 10, 30, 100 % and back")
+  .description(
+    "install the mesh, release user-service from 0 to 10, 30, 100 % and back, then a chain of services",
+  )
   .action(() => demo(labSettings()));
 
 try {
