@@ -32,7 +32,7 @@ export interface Share {
 type Split = ReadonlyMap<string, number>;
 
 /** How one service is routed in one cluster, before the update or after it. */
-export interface Routed {
+interface Routed {
   readonly shares: Split;
   /** What it is in a chain. @default it is in none */
   readonly role: ChainRole | undefined;

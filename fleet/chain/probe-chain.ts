@@ -9,7 +9,7 @@ import { get } from "../pod-http.ts";
 import { lostMarks, type Calls, type Member } from "./lost-marks.ts";
 
 /** A service of a chain, and how its pods are reached. */
-export interface ChainService extends ServiceName, Member {
+interface ChainService extends ServiceName, Member {
   /** Port that the container listens on. */
   readonly port: number;
 }
