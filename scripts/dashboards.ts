@@ -52,7 +52,7 @@ const RELEASE: readonly Row[] = [
       {
         title: "Share of each version against its weight",
         description:
-          "What the clients of a cluster have asked for, by version, and the weight in that cluster's API server. Requests that ask for the canary by header or cookie count too.",
+          "What the clients of a cluster have asked for, by version, and the weight in that cluster's API server. Requests that ask for the canary by header or cookie count too. What follows the mark of a chain has no weight: its share is that of the chain's entries.",
         unit: "percentunit",
         queries: [
           { expr: `istio_canary:share:ratio{${SERVICE}}`, legend: VERSION },
@@ -62,7 +62,7 @@ const RELEASE: readonly Row[] = [
       {
         title: "Share of each version by the cluster that asked",
         description:
-          "What arrived in a cluster, by the cluster it came from. All lines of a version lie together while the clusters' weights are the same.",
+          "What arrived in a cluster, by the cluster it came from. All lines of a version lie together while the clusters' weights are the same. What follows the mark of a chain gets what its callers mark: its lines may lie apart.",
         unit: "percentunit",
         queries: [
           {
@@ -330,7 +330,7 @@ function dashboard(
 /** Every dashboard, by the name of its file in monitoring/dashboards. */
 export function dashboardFiles(): Readonly<Record<string, Dashboard>> {
   const cluster = variable("cluster", "Cluster", "istiod_uptime_seconds", "cluster");
-  const weight = "istio_canary:weight:ratio";
+  const versions = "istio_canary:version:info";
   return {
     release: dashboard(
       "istio-canary-release",
@@ -339,8 +339,8 @@ export function dashboardFiles(): Readonly<Record<string, Dashboard>> {
       RELEASE,
       [
         cluster,
-        variable("namespace", "Namespace", weight, "destination_service_namespace"),
-        variable("service", "Service", weight, "destination_service_name"),
+        variable("namespace", "Namespace", versions, "destination_service_namespace"),
+        variable("service", "Service", versions, "destination_service_name"),
       ],
     ),
     mesh: dashboard(

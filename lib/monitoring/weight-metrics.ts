@@ -1,10 +1,10 @@
-import { VERSION_LABELS } from "../manifests/version-labels.ts";
+import { ROLE_LABEL, VERSION_LABELS } from "../manifests/version-labels.ts";
 
 /**
  * Configuration by which kube-state-metrics serves the weights of VirtualServices as
  * `istio_canary_weight`, one series for each version. Only the last rule counts: it is the one for
  * the service's own host. The labels `stable_version` and `canary_version` are on those alone that this
- * program has written.
+ * program has written, `chain_role` on those of a chain: the weights of a follower say nothing of its share.
  */
 export const WEIGHT_METRICS = {
   kind: "CustomResourceStateMetrics",
@@ -22,6 +22,7 @@ export const WEIGHT_METRICS = {
           destination_service_namespace: ["metadata", "namespace"],
           stable_version: ["metadata", "labels", VERSION_LABELS.stable],
           canary_version: ["metadata", "labels", VERSION_LABELS.canary],
+          chain_role: ["metadata", "labels", ROLE_LABEL],
         },
         metrics: [
           {

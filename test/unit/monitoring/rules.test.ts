@@ -28,7 +28,9 @@ const rulesOf = (changes: Partial<RulesArgs> = {}) =>
 
 describe("the rules of a cluster", () => {
   it("ask of each cluster which versions its alerts are about", () => {
-    const about = rulesOf({ alerts: {} }).filter(({ expr }) => expr.includes("version:info{"));
+    const about = rulesOf({ alerts: {} }).filter(
+      ({ alert, expr }) => alert !== undefined && expr.includes("version:info{"),
+    );
     expect(about.map(({ alert }) => alert)).toEqual(
       alertNames().filter((name) => name.startsWith("Canary") || name === "ReleaseStuck"),
     );

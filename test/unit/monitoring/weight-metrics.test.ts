@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { canaryRouteManifest } from "../../../components/canary-route.ts";
+import { canaryRouteManifest, type CanaryRouteArgs } from "../../../components/canary-route.ts";
 import { WEIGHT_METRICS } from "../../../lib/monitoring/weight-metrics.ts";
 
 /** The value at a path, as kube-state-metrics finds it: negative indices count from a list's end. */
@@ -13,15 +13,11 @@ function at(value: unknown, path: readonly string[]): unknown {
   );
 }
 
-it("kube-state-metrics finds in a VirtualService the versions and their weights", () => {
-  const route = canaryRouteManifest({
-    service: "shop",
-    namespace: "user",
-    stable: "v1",
-    canary: "v2",
-    weight: 10,
-    matches: [{ header: { "x-canary": "true" } }],
-  });
+const shop = { service: "shop", namespace: "user", stable: "v1", canary: "v2", weight: 10 };
+
+/** The series that kube-state-metrics makes of a service's VirtualService. */
+function seriesOf(args: CanaryRouteArgs) {
+  const route = canaryRouteManifest(args);
   const [resource] = WEIGHT_METRICS.spec.resources;
   const [metric] = resource?.metrics ?? [];
   if (!resource || !metric) throw new Error("it serves nothing");
@@ -30,19 +26,34 @@ it("kube-state-metrics finds in a VirtualService the versions and their weights"
   const labels = (paths: Readonly<Record<string, readonly string[]>>, from: unknown) =>
     Object.fromEntries(Object.entries(paths).map(([label, path]) => [label, at(from, path)]));
   const { path, labelsFromPath, valueFrom } = metric.each.gauge;
-  const series = (at(route, path) as unknown[]).map((element) => ({
+  return (at(route, path) as unknown[]).map((element) => ({
     ...labels(resource.labelsFromPath, route),
     ...labels(labelsFromPath, element),
     value: at(element, valueFrom),
   }));
+}
+
+it("kube-state-metrics finds in a VirtualService the versions and their weights", () => {
   const both = {
     destination_service_namespace: "user",
     destination_service_name: "shop",
     stable_version: "v1",
     canary_version: "v2",
   };
-  expect(series).toEqual([
+  expect(seriesOf({ ...shop, matches: [{ header: { "x-canary": "true" } }] })).toEqual([
     { ...both, destination_version: "v1", value: 90 },
     { ...both, destination_version: "v2", value: 10 },
   ]);
 });
+
+it.each(["entry", "follower"] as const)(
+  "kube-state-metrics finds that a service is the %s of a chain",
+  (role) => {
+    const mark = { header: "x-istio-canary", testers: [] };
+    const series = seriesOf({ ...shop, chain: { role, mark, members: [] } });
+    expect(series).toMatchObject([
+      { chain_role: role, destination_version: "v1", value: role === "entry" ? 90 : 100 },
+      { chain_role: role, destination_version: "v2", value: role === "entry" ? 10 : 0 },
+    ]);
+  },
+);
