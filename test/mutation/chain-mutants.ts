@@ -112,4 +112,25 @@ export const chainMutants: readonly Mutant[] = [
     replacement: "...(marked > 100 ? memberProblems(deployed, wanted, marked, problem) : []),",
     tests: rules,
   },
+  {
+    removes: "a follower of a chain has no weight by which clusters could differ",
+    file: "lib/served.ts",
+    text: 'return role === "follower" && weight === 0;',
+    replacement: 'return role === "follower" && weight > 99;',
+    tests: ["test/unit/release/observer.test.ts", "test/unit/lib/served.test.ts"],
+  },
+  {
+    removes: "a follower of a chain that is bad rolls all back",
+    file: "release/observer.ts",
+    text: `kind !== "share" || (quarantine.length === 0 && judged.role !== "follower"),`,
+    replacement: `judged.role !== "follower" && (kind !== "share" || quarantine.length === 0),`,
+    tests: ["test/unit/release/observer.test.ts"],
+  },
+  {
+    removes: "an Envoy that does not know the mark is not counted as one that serves a chain",
+    file: "release/status/cluster-status.ts",
+    text: "if (route.role === undefined) return",
+    replacement: "return",
+    tests: ["test/unit/release/status"],
+  },
 ];

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { renderPreview } from "../../../preview/markdown.ts";
@@ -43,6 +44,12 @@ describe("a preview of a chain", () => {
     ],
   ])("is as stored for %s", async (name, steps) => {
     await expect(text(steps)).toMatchFileSnapshot(golden(name));
+  });
+
+  it("is what the documentation shows", () => {
+    const docs = readFileSync(new URL("../../../docs/previews.md", import.meta.url), "utf8");
+    const [part = "nothing"] = /### Chain[^]*?(?=\n+### )/.exec(text(rise(three))) ?? [];
+    expect(docs).toContain(part);
   });
 
   it("is the same in whatever order the engine has told its steps", () => {

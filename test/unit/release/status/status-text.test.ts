@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { ChainPart } from "../../../../lib/chain-view.ts";
 import type { Outcome } from "../../../../release/gates/gate.ts";
@@ -121,8 +122,7 @@ describe("a status for people", () => {
         ...part("shop/front", { role: "entry" }),
       ],
     };
-    expect(statusText({ ...status, chain })).toContain(
-      `
+    const shown = `
 chain, marked by x-istio-canary:
 ┌─────────────┬──────────┬────────┬────────┬──────────────────────┬───────┐
 │ service     │ role     │ stable │ canary │ clusters             │ share │
@@ -136,8 +136,10 @@ entries     shop/front v1    shop/front v2
             ▼                ▼
 followers   shop/orders v1   shop/orders v2
             shop/users v1    shop/users v1, no canary
-`,
-    );
+`;
+    expect(statusText({ ...status, chain })).toContain(shown);
+    const docs = readFileSync(new URL("../../../../docs/release.md", import.meta.url), "utf8");
+    expect(docs).toContain(shown);
   });
 
   it("has one way through a chain without canaries, and entries below each other", () => {
