@@ -16,6 +16,9 @@ import { at, change, pulumi, withChainStack } from "../chain.ts";
 import { releaseOf } from "../release-command.ts";
 import { clusters, failure, second } from "../release.ts";
 
+/** The only phase before 100 %: with this weight few requests show both versions. */
+const WEIGHT = 50;
+
 const load = withChainStack();
 const file = stackFile(labSettings(), chainStack);
 
@@ -55,16 +58,14 @@ async function expectRefused(weight: number): Promise<string> {
 }
 
 beforeAll(async () => {
-  // The weight at which a faulty canary is found soonest with few requests.
-  const phases = [30, 100];
-  await setStackKeys(file, { phases });
+  await setStackKeys(file, { phases: [WEIGHT, 100] });
   await pulumi.setConfig(`${at("user-service")}.canary`, undefined);
   await pulumi.up("chain faults: installation");
 });
 
 describe("a follower without a canary", () => {
   it("serves marked requests by its stable version, in every cluster", async () => {
-    await change(30);
+    await change(WEIGHT);
     for (const cluster of clusters) {
       const client = await ensureClientPod(cluster);
       const headers = { [chain.header]: chain.tester };
@@ -81,7 +82,7 @@ describe("a follower without a canary", () => {
     await setCanary("user-service", "v2");
     const text = await failure(pulumi.preview());
     expect(text).toContain(`${at("user-service")}.canary.version: must not be added`);
-    await confirmChain(clusters, 30);
+    await confirmChain(clusters, WEIGHT);
   });
 });
 
@@ -92,7 +93,7 @@ describe("a service that loses the mark", () => {
     await setCanary("order-service", "v2-dropping");
     await setCanary("user-service", "v2");
     await change(0);
-    const text = await expectRefused(30);
+    const text = await expectRefused(WEIGHT);
     expect(text).toMatch(
       /cluster-[ab]: every service hands the chain's mark on: no, v2 of chain\/order-service loses it: of its requests to chain\/user-service while /,
     );
@@ -106,7 +107,7 @@ describe("a follower whose canary is not available in one cluster", () => {
     await change(0);
     await scaleCanary("user-service", 0);
     try {
-      const text = await expectRefused(30);
+      const text = await expectRefused(WEIGHT);
       expect(text).toContain(
         `${second.name}: the canary's pods are available: no, 0 of 1 pods of Deployment ${chain.namespace}/user-service-${chain.canary} are available`,
       );
