@@ -240,4 +240,13 @@ describe("a chain under load", () => {
   it("has failed no request at any step", () => {
     load.expectNoFailure();
   });
+
+  it("is removed with its stack, and leaves nothing", async () => {
+    await load.stop();
+    await pulumi.destroy();
+    for (const { core, name } of clusters) {
+      const namespace = core.readNamespace({ name: chain.namespace });
+      await expect(namespace, name).rejects.toThrow(/404/);
+    }
+  });
 });

@@ -61,7 +61,7 @@ export class ChainLoad {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.clients.map((client) => client.stop()));
+    await Promise.all(this.clients.splice(0).map((client) => client.stop()));
   }
 }
 
