@@ -6,8 +6,8 @@ import { parseHop } from "../../../lab/demo/answers.ts";
 import { confirmChain } from "../../../lab/demo/chain-phase.ts";
 import { wayText } from "../../../lab/demo/chain-ways.ts";
 import { call } from "../../../lab/mesh/call.ts";
-import { chain, followers } from "../../../lab/mesh/chain.ts";
-import { ensureClientPod } from "../../../lab/mesh/client-pod.ts";
+import { chain, chainHost, followers } from "../../../lab/mesh/chain.ts";
+import { deleteClientPod, ensureClientPod } from "../../../lab/mesh/client-pod.ts";
 import { labSettings } from "../../../lab/settings.ts";
 import { setStackKeys, stackFile, stackKey } from "../../../lab/stack-file.ts";
 import { until } from "../../../lib/until.ts";
@@ -113,6 +113,45 @@ describe("a follower whose canary is not available in one cluster", () => {
       );
     } finally {
       await scaleCanary("user-service", 1);
+    }
+  });
+});
+
+describe("an Envoy that does not follow the mark", () => {
+  const name = "laggard";
+
+  /** Another time limit of all routes to a follower than its VirtualService has, whatever istiod says. */
+  const filter = {
+    apiVersion: "networking.istio.io/v1alpha3",
+    kind: "EnvoyFilter",
+    metadata: { name, namespace: "client" },
+    spec: {
+      workloadSelector: { labels: { app: name } },
+      configPatches: [
+        {
+          applyTo: "HTTP_ROUTE",
+          match: {
+            context: "SIDECAR_OUTBOUND",
+            routeConfiguration: { vhost: { name: `${chainHost("order-service")}:80` } },
+          },
+          patch: { operation: "MERGE", value: { route: { timeout: "3s" } } },
+        },
+      ],
+    },
+  };
+
+  it("keeps the weight from rising in any cluster, by its name", async () => {
+    await pulumi.setConfig("safety.confirmWithin", "10s");
+    await ensureClientPod(second, name);
+    await second.objects.create(filter);
+    try {
+      expect(await expectRefused(30)).toMatch(
+        /waiting for every Envoy of cluster-b to have the rules of .*: client\/laggard has others of chain\/order-service/,
+      );
+    } finally {
+      await second.objects.delete(filter);
+      await deleteClientPod(second, name);
+      await pulumi.setConfig("safety.confirmWithin", "30s");
     }
   });
 });
