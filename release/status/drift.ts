@@ -1,6 +1,7 @@
 import type { MeshCluster } from "../../fleet/cluster.ts";
 import { serviceKey } from "../../fleet/read-deployed.ts";
 import { sameShares, type DeployedCluster } from "../../lib/deployed.ts";
+import type { ChainRole } from "../../lib/mark.ts";
 import { wantedIn } from "../../lib/release-rules.ts";
 import { shares, type Split } from "../../lib/weights.ts";
 import type { ReleaseSettings, ServiceSettings } from "../../stacks/config.ts";
@@ -14,6 +15,9 @@ const routed = (split: Split) =>
   shares(split)
     .map(({ version, weight }) => `${version} ${weight} %`)
     .join(", ");
+
+const inChain = ({ role }: { readonly role?: ChainRole | undefined }) =>
+  role === undefined ? "in no chain" : `as the ${role} of a chain`;
 
 /** Versions that run another image than the configuration says. */
 function images(
@@ -32,9 +36,9 @@ function images(
 }
 
 /**
- * In what one cluster serves something else than the configuration says, a line each: shares and images, and
- * where those are right, everything that routes the service there, objects and Envoys, against the record
- * that was made when this configuration came into force.
+ * In what one cluster serves something else than the configuration says, a line each: part in the chain,
+ * shares and images, and where those are right, everything that routes the service there, objects and Envoys,
+ * against the record that was made when this configuration came into force.
  *
  * @throws if the cluster does not answer
  */
@@ -54,7 +58,9 @@ export async function driftIn(
       if (!route) return [`${key}: not there, it needs pulumi up`];
       const here = wantedIn(wanted, to, cluster.name);
       const lines = images(service, route.images);
-      if (!sameShares(route, here)) {
+      if (route.role !== here.role) {
+        lines.unshift(`it is ${inChain(route)}, the config wants it ${inChain(here)}`);
+      } else if (!sameShares(route, here)) {
         lines.unshift(`the API server has ${routed(route)}, the config wants ${routed(here)}`);
       } else {
         const { differences, strays } = await inspect(expectation, FOLLOW_MS);

@@ -269,7 +269,17 @@ describe("a status of a chain", () => {
       mark: "x-istio-canary and baggage istio-canary",
       services: names.flatMap(part),
     });
-    expect(JSON.stringify(await drift(CHAIN))).not.toContain("the API server has");
+    expect(found.clusters[0]?.unreachable).toBeUndefined();
+    expect(found.clusters[0]?.drift.join()).not.toMatch(/the API server has|in no chain/);
+  });
+
+  it("has as drift another part in the chain than the configuration's", async () => {
+    const chained = deployedChain("cluster-a", v("v1", "v2", 10));
+    const entry = { ...chained.routes.get(ENTRY), role: undefined } as DeployedRoute;
+    has = { "cluster-a": { ...chained, routes: new Map([...chained.routes, [ENTRY, entry]]) } };
+    expect((await drift(CHAIN)).flat()).toContain(
+      `${ENTRY}: it is in no chain, the config wants it as the entry of a chain`,
+    );
   });
 
   it("has no chain where there is none", async () => {
