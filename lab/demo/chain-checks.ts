@@ -7,8 +7,8 @@ import { parseHop } from "./answers.ts";
 import { wayText } from "./chain-ways.ts";
 import { check, type Check } from "./checks.ts";
 
-const STABLE = `${chain.stable} of all services`;
-const CANARY = `${chain.canary} of all services, marked`;
+const STABLE = `${chain.stable} alone`;
+const CANARY = `${chain.canary} alone, marked`;
 
 /** Requests to the entry by their headers, and which versions of all services serve them at weight 0. */
 const REQUESTS: readonly {
@@ -16,12 +16,12 @@ const REQUESTS: readonly {
   readonly headers: Readonly<Record<string, string>>;
   readonly served: string;
 }[] = [
-  { what: "a call", headers: {}, served: STABLE },
-  { what: "a call with x-canary: true", headers: { "x-canary": "true" }, served: CANARY },
-  { what: "a call of tester alice", headers: { [chain.header]: chain.tester }, served: CANARY },
-  { what: "a call with a forged mark", headers: { [chain.header]: chain.mark }, served: STABLE },
+  { what: "a plain call", headers: {}, served: STABLE },
+  { what: "x-canary: true", headers: { "x-canary": "true" }, served: CANARY },
+  { what: "tester alice", headers: { [chain.header]: chain.tester }, served: CANARY },
+  { what: "a forged mark", headers: { [chain.header]: chain.mark }, served: STABLE },
   {
-    what: "a call with a forged member of baggage",
+    what: "forged baggage",
     headers: { baggage: `${chain.baggage}=${chain.mark}` },
     served: STABLE,
   },

@@ -25,8 +25,8 @@ function isWay(hops: readonly Hop[], version: string, mark: string | undefined):
 /** A way through the chain in words, short where it is right. */
 export function wayText(hops: readonly Hop[]): string {
   for (const version of [chain.canary, chain.stable]) {
-    if (isWay(hops, version, chain.mark)) return `${version} of all services, marked`;
-    if (isWay(hops, version, undefined)) return `${version} of all services`;
+    if (isWay(hops, version, chain.mark)) return `${version} alone, marked`;
+    if (isWay(hops, version, undefined)) return `${version} alone`;
   }
   const one = ({ service, version, mark }: Hop) =>
     `${service} ${version}${mark === undefined ? "" : ` marked ${mark}`}`;

@@ -70,8 +70,8 @@ function received(body: string, header: string): string | undefined {
   return new RegExp(`^RequestHeader=${header}:(.*)$`, "im").exec(body)?.[1];
 }
 
-const STABLE = `${chain.stable} of all services`;
-const CANARY = `${chain.canary} of all services, marked`;
+const STABLE = `${chain.stable} alone`;
+const CANARY = `${chain.canary} alone, marked`;
 const MEMBER = `${chain.baggage}=${chain.mark}`;
 
 describe.each(clusters.map((cluster) => ({ name: cluster.name, cluster })))(
