@@ -26,6 +26,7 @@ const virtualServices = z.looseObject({
       metadata: z.looseObject({
         name: z.string(),
         creationTimestamp: z.iso.datetime(),
+        resourceVersion: z.string(),
         labels: z.record(z.string(), z.string()),
       }),
     }),
@@ -39,27 +40,31 @@ async function routes(cluster: MeshCluster) {
     namespace: chain.namespace,
     plural: "virtualservices",
   });
-  return virtualServices
-    .parse(list)
-    .items.map(({ metadata: { name, creationTimestamp, labels } }) => ({
-      name,
-      role: labels["istio-canary/role"],
-      made: Date.parse(creationTimestamp),
-    }));
+  return virtualServices.parse(list).items.map(({ metadata }) => ({
+    name: metadata.name,
+    role: metadata.labels["istio-canary/role"],
+    /** In seconds only, but of one time in all clusters. */
+    made: Date.parse(metadata.creationTimestamp),
+    /** Counts the writes of one cluster. */
+    write: Number(metadata.resourceVersion),
+  }));
 }
 
 describe("a chain of services", () => {
   it("is installed with its followers' routes in all clusters before those of its entry", async () => {
     await pulumi.up("chain test: installation");
     const all = await Promise.all(clusters.map(routes));
+    const ofRole = (routes: (typeof all)[number], role: string) =>
+      routes.filter((each) => each.role === role);
     for (const own of all) {
       expect(Object.fromEntries(own.map(({ name, role }) => [name, role]))).toEqual({
         [chain.entry]: "entry",
         ...Object.fromEntries(followers.map((name) => [name, "follower"])),
       });
+      const writes = (role: string) => ofRole(own, role).map(({ write }) => write);
+      expect(Math.max(...writes("follower"))).toBeLessThan(Math.min(...writes("entry")));
     }
-    const made = (role: string) =>
-      all.flat().flatMap((each) => (each.role === role ? [each.made] : []));
+    const made = (role: string) => ofRole(all.flat(), role).map((each) => each.made);
     expect(Math.max(...made("follower"))).toBeLessThanOrEqual(Math.min(...made("entry")));
     await confirmChain(clusters, 0);
   });
