@@ -48,16 +48,6 @@ export class ChainLoad {
     }
   }
 
-  /** Fails if another version has served a request since a moment, in milliseconds since the epoch. */
-  expectOnly(version: string, since: number): void {
-    for (const { name, answers } of this.clients) {
-      const own = answers.filter((answer) => answer.at >= since);
-      expect(own.length, name).toBeGreaterThan(50);
-      const versions = own.flatMap(({ hops }) => hops.map((hop) => hop.version));
-      expect([...new Set(versions)], name).toEqual([version]);
-    }
-  }
-
   /** Fails if a client was not answered. */
   expectNoFailure(): void {
     for (const { name, answers } of this.clients) {

@@ -145,7 +145,7 @@ describe("an Envoy that does not follow the mark", () => {
     await ensureClientPod(second, name);
     await second.objects.create(filter);
     try {
-      expect(await expectRefused(30)).toMatch(
+      expect(await expectRefused(WEIGHT)).toMatch(
         /waiting for every Envoy of cluster-b to have the rules of .*: client\/laggard has others of chain\/order-service/,
       );
     } finally {
