@@ -120,9 +120,8 @@ export const mutants: readonly Mutant[] = [
   {
     removes: "down is free: it waits for the checks",
     file: "stacks/weight-change.ts",
-    text: "return concerns(this.#falls)",
-    replacement:
-      "if (concerns(this.#falls)) return { beforeUpdate: [() => this.#raise()] };\n    return concerns(this.#falls)",
+    text: 'return { afterUpdate: [() => this.#once("lowered", () => this.#confirmLower())] };',
+    replacement: "return { beforeUpdate: [() => this.#raise()] };",
     tests: change,
   },
   {
@@ -156,15 +155,16 @@ export const mutants: readonly Mutant[] = [
   {
     removes: "Envoys that do not follow a fall fail the command",
     file: "stacks/weight-change.ts",
-    text: "if (late.length > 0) {",
-    replacement: "if (late.length > 99) {",
+    text: "if (late.length > 0) {\n      throw new Error(\n        [\n          `The weight is",
+    replacement:
+      "if (late.length > 99) {\n      throw new Error(\n        [\n          `The weight is",
     tests: change,
   },
   {
     removes: "all clusters rise by one hook",
     file: "stacks/weight-change.ts",
-    text: 'const running = which === "raised" ? this.#raised : this.#lowered;',
-    replacement: 'const running = which === "lowered" ? this.#lowered : undefined;',
+    text: "const running = this.#running.get(which);",
+    replacement: 'const running = which === "raised" ? undefined : this.#running.get(which);',
     tests: change,
   },
   {
@@ -184,8 +184,8 @@ export const mutants: readonly Mutant[] = [
   {
     removes: "order: DestinationRules of all clusters before the weights",
     file: "stacks/release.ts",
-    text: "rules.resolve(made);",
-    replacement: "rules.resolve(made.slice(0, 0));",
+    text: "rules.resolve(madeRules);",
+    replacement: "rules.resolve(madeRules.slice(0, 0));",
     tests: program,
   },
   {
