@@ -2,6 +2,7 @@ import type { V1Pod } from "@kubernetes/client-node";
 import * as z from "zod";
 
 import type { MeshCluster } from "./cluster.ts";
+import { literal } from "../lib/re2.ts";
 import { ADMIN_PORT } from "./envoy.ts";
 import { getJson } from "./pod-http.ts";
 
@@ -54,8 +55,7 @@ export async function endpointsOf(
   envoyClusters: readonly string[],
 ): Promise<ReadonlyMap<string, readonly Endpoint[]>> {
   if (envoyClusters.length === 0) return new Map();
-  const names = envoyClusters.map((name) => name.replace(/[.|]/g, "\\$&"));
-  const filter = encodeURIComponent(`^(${names.join("|")})$`);
+  const filter = encodeURIComponent(`^(${envoyClusters.map(literal).join("|")})$`);
   const { cluster_statuses: found } = clusterStatuses.parse(
     await getJson(cluster, pod, ADMIN_PORT, `/clusters?format=json&filter=${filter}`),
   );

@@ -1,3 +1,5 @@
+import { literal } from "./re2.ts";
+
 /** What the mark of a request that is on the canary's way says, in its header and in `baggage`. */
 export const MARK_VALUE = "canary";
 
@@ -20,18 +22,14 @@ export type ChainRole = "entry" | "follower";
 /** The header by which W3C baggage travels. */
 export const BAGGAGE = "baggage";
 
-function escaped(text: string): string {
-  return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-}
-
 /** A regular expression (RE2) for a header `baggage` that has the member, whatever it says. */
 export function anyMember(name: string): string {
-  return `(?:.*[,\\s])?${escaped(name)}\\s*=.*`;
+  return `(?:.*[,\\s])?${literal(name)}\\s*=.*`;
 }
 
 /** A regular expression (RE2) for a header `baggage` whose member says that the request is marked. */
 export function markedMember(name: string): string {
-  return `(?:.*[,\\s])?${escaped(name)}\\s*=\\s*${MARK_VALUE}\\s*(?:[;,].*)?`;
+  return `(?:.*[,\\s])?${literal(name)}\\s*=\\s*${MARK_VALUE}\\s*(?:[;,].*)?`;
 }
 
 /** A mark in words: who hands it on has to know these two names. */

@@ -7,6 +7,7 @@ import {
   type ChainRole,
   type Mark,
 } from "../mark.ts";
+import { literal } from "../re2.ts";
 import { shares, type Split } from "../weights.ts";
 
 /** A request that goes to the canary at any weight, even 0. What is named here must all hold. */
@@ -32,8 +33,7 @@ export interface RuleArgs extends Split {
 
 /** A regular expression (RE2) that matches a Cookie header which holds the cookie, at any place. */
 export function cookiePattern(name: string, value: string): string {
-  const escape = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  return `(?:.*;\\s*)?${escape(name)}=${escape(value)}(?:\\s*;.*)?`;
+  return `(?:.*;\\s*)?${literal(name)}=${literal(value)}(?:\\s*;.*)?`;
 }
 
 type StringMatch = { readonly exact: string } | { readonly regex: string };
