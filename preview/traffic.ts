@@ -1,7 +1,7 @@
 import type { ChainRole } from "../lib/mark.ts";
 import { ROLE_LABEL } from "../lib/manifests/version-labels.ts";
 import { MARK } from "../lib/manifests/routing-annotations.ts";
-import { schema } from "../stacks/schema.ts";
+import { configured } from "./configured.ts";
 import {
   clusterOf,
   list,
@@ -79,13 +79,9 @@ function routed(state: State | undefined): Routed {
 }
 
 /** What a service is in the chain that is configured. */
-function configuredRole({ config }: Digest, service: string): ChainRole | undefined {
-  try {
-    const chain = schema.chain.parse(JSON.parse(config["istio-canary:chain"] ?? ""));
-    return chain && (chain.entries.includes(service) ? "entry" : "follower");
-  } catch {
-    return undefined;
-  }
+function configuredRole(digest: Digest, service: string): ChainRole | undefined {
+  const chain = configured(digest, "chain");
+  return chain && (chain.entries.includes(service) ? "entry" : "follower");
 }
 
 /** The shares of every service in every cluster according to the stack's outputs. */

@@ -1,6 +1,5 @@
-import type * as z from "zod";
-import { schema } from "../stacks/schema.ts";
 import type { Change } from "./changes.ts";
+import { configured } from "./configured.ts";
 import {
   clusterOf,
   list,
@@ -73,16 +72,6 @@ function lost(changed: readonly Change[], action: Change["action"], what: string
       `${cluster === "" ? "" : ` in ${cluster}`}: ${enumeration([...names.slice(0, NAMED), ...more])}.`
     );
   });
-}
-
-/** What the stack is configured with, or the default where that is not right. */
-function configured<K extends "phases" | "quarantine">({ config }: Digest, key: K) {
-  type Value = z.output<(typeof schema)[K]>;
-  try {
-    return schema[key].parse(JSON.parse(config[`istio-canary:${key}`] ?? "")) as Value;
-  } catch {
-    return schema[key].parse(undefined) as Value;
-  }
 }
 
 function skippedPhases(shares: readonly Share[], all: readonly number[]): string[] {
