@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { PassThrough, type Readable } from "node:stream";
 
@@ -16,6 +18,9 @@ const MAX_DURATION_SECONDS = 900;
 const MAX_SECONDS = 15;
 /** Name of the pod of a load client inside the mesh. */
 const POD = "load";
+
+/** What a client inside the mesh runs, with the arguments of curl. */
+const LOGGED_CURL = readFileSync(join(import.meta.dirname, "logged-curl.sh"), "utf8");
 
 /** A client that calls the service at a steady, bounded rate until it is stopped. */
 export interface LoadClient {
@@ -40,21 +45,31 @@ function curlArgs(url: string, rate: number, extra: readonly string[] = []): str
 /**
  * Gathers the answers in a stream of curl's output.
  *
- * @param at when a line was written; also removes the time from the line, if it is there
+ * @param read the lines of curl in a line, each with its time
  */
 function collect(
   output: Readable,
-  at: (line: string) => { time: number; text: string },
+  read: (line: string) => Iterable<{ time: number; text: string }>,
 ): { answers: Answer[]; ended: Promise<void> } {
   const answers: Answer[] = [];
   const parser = new AnswerParser();
   const lines = createInterface({ input: output });
   lines.on("line", (line) => {
-    const { time, text } = at(line);
-    const answer = parser.line(text, time);
-    if (answer) answers.push(answer);
+    for (const { time, text } of read(line)) {
+      const answer = parser.line(text, time);
+      if (answer) answers.push(answer);
+    }
   });
   return { answers, ended: new Promise((resolve) => lines.once("close", resolve)) };
+}
+
+/** The lines of curl in a line of logged-curl.sh. */
+function* unlogged(line: string): Generator<{ time: number; text: string }> {
+  let time = NaN;
+  for (const text of line.split("\t")) {
+    if (/^\d+$/.test(text)) time = Number(text) / 1000;
+    else yield { time, text };
+  }
 }
 
 /**
@@ -68,19 +83,16 @@ export async function loadInMesh(
   rate = RATE,
 ): Promise<LoadClient> {
   await deleteClientPod(cluster, POD);
-  const pod = await ensureClientPod(cluster, POD, ["curl", ...curlArgs(url, rate)]);
+  const command = ["bash", "-c", LOGGED_CURL, "bash", ...curlArgs(url, rate)];
+  const pod = await ensureClientPod(cluster, POD, command);
   const { namespace, name } = podKey(pod);
   const output = new PassThrough();
   // The client pipes the log and leaves an error of it, such as the abort below, to nobody.
   output.once("pipe", (log: Readable) => log.once("error", () => output.end()));
   const following = await new Log(cluster.kubeConfig).log(namespace, name, POD, output, {
     follow: true,
-    timestamps: true,
   });
-  const { answers } = collect(output, (line) => {
-    const space = line.indexOf(" ");
-    return { time: Date.parse(line.slice(0, space)), text: line.slice(space + 1) };
-  });
+  const { answers } = collect(output, unlogged);
   return {
     name: `in ${cluster.name}`,
     cluster: cluster.name,
@@ -109,7 +121,7 @@ export function loadFromOutside(
     buffer: false,
     reject: false,
   });
-  const { answers, ended } = collect(curl.stdout, (text) => ({ time: Date.now(), text }));
+  const { answers, ended } = collect(curl.stdout, (text) => [{ time: Date.now(), text }]);
   return {
     name: `outside, through ${cluster}`,
     cluster,

@@ -5,7 +5,7 @@ import { artifact, build, isBuilt, type Artifact } from "./artifact.ts";
 import { APT_ENV, debianPackages } from "./packages.ts";
 import type { Step } from "./steps.ts";
 
-/** What the images made on this base call: the sidecar's init container iptables, the clients curl. */
+/** What the images made on this base call: the sidecar's init container iptables, the clients curl and awk. */
 const INCLUDE = [
   "base-files",
   "base-passwd",
@@ -15,6 +15,7 @@ const INCLUDE = [
   "curl",
   "dash",
   "iptables",
+  "mawk",
 ];
 
 const EXCLUDE = [

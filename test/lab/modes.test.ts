@@ -2,7 +2,7 @@ import { afterAll, beforeEach, describe, expect, it } from "vitest";
 
 import { labPulumi } from "./lab.ts";
 import { letWritesThrough, refuseWrites } from "./refuse-writes.ts";
-import { change, deployed, expectEverywhere, failure, first, second } from "./release.ts";
+import { beginAt, change, deployed, expectEverywhere, failure, first, second } from "./release.ts";
 
 const pulumi = labPulumi();
 
@@ -15,7 +15,7 @@ async function changing(): Promise<string[]> {
 }
 
 beforeEach(async () => {
-  await change(0);
+  await beginAt(0);
 });
 
 afterAll(async () => {

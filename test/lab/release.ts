@@ -54,6 +54,13 @@ export async function change(weight: number): Promise<Timed<string>> {
   return pulumi.up(`lab test: ${weight} %`);
 }
 
+/** Sees to it that the weight is the given one, with no update where it is so already. */
+export async function beginAt(weight: number): Promise<void> {
+  const configured = await pulumi.weight();
+  const weights = [configured, ...(await deployed()).map((each) => each.weight)];
+  if (weights.some((each) => each !== weight)) await change(weight);
+}
+
 /** Waits until API servers and Envoys of all clusters have the weight. */
 export async function expectEverywhere(weight: number): Promise<void> {
   const weights = await confirmWeights(clusters, weight);

@@ -10,6 +10,7 @@ import { labPulumi } from "./lab.ts";
 import { underLoad } from "./load.ts";
 import { letWritesThrough, refuseWrites } from "./refuse-writes.ts";
 import {
+  beginAt,
   change,
   clusters,
   deployed,
@@ -53,7 +54,7 @@ async function scaleCanary(cluster: MeshCluster, replicas: number): Promise<void
 }
 
 beforeEach(async () => {
-  await change(0);
+  await beginAt(0);
 });
 
 afterAll(async () => {

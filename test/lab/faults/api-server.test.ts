@@ -7,7 +7,7 @@ import { until } from "../../../lib/until.ts";
 import { signal } from "../component.ts";
 import { labPulumi } from "../lab.ts";
 import { underLoad } from "../load.ts";
-import { change, deployed, expectMended, failure, first, second } from "../release.ts";
+import { beginAt, change, deployed, expectMended, failure, first, second } from "../release.ts";
 import { watchWrites, type WriteHook } from "./write-hook.ts";
 
 const pulumi = labPulumi();
@@ -27,7 +27,7 @@ async function arrival(cluster: MeshCluster, weight: number): Promise<void> {
 }
 
 beforeEach(async () => {
-  await change(0);
+  await beginAt(0);
 });
 
 afterAll(async () => {

@@ -10,6 +10,7 @@ import { until } from "../../../lib/until.ts";
 import { labPulumi } from "../lab.ts";
 import { underLoad } from "../load.ts";
 import {
+  beginAt,
   change,
   deployed,
   expectEverywhere,
@@ -39,7 +40,7 @@ async function locked(): Promise<void> {
 }
 
 beforeEach(async () => {
-  await change(0);
+  await beginAt(0);
 });
 
 afterAll(async () => {

@@ -12,6 +12,7 @@ import { signalInPod } from "../component.ts";
 import { labPulumi } from "../lab.ts";
 import { underLoad } from "../load.ts";
 import {
+  beginAt,
   change,
   clusters,
   deployed,
@@ -89,7 +90,7 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
-  await change(10);
+  await beginAt(10);
   await expectEverywhere(10);
 });
 
