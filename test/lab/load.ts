@@ -5,6 +5,9 @@ import { loadFromOutside, loadInMesh, type LoadClient } from "../../lab/demo/loa
 import { userService } from "../../lab/mesh/user-service.ts";
 import { ingressAddress } from "./lab.ts";
 
+/** A client that calls has an answer within this time, in milliseconds: the route gives up after 10 s. */
+const ANSWERED_MS = 20_000;
+
 /** Where the clients of a test file stand. */
 export interface Places {
   /** Clusters with a client that has a sidecar. Their API servers must live: they hand on its log. */
@@ -17,10 +20,11 @@ export interface Places {
 export class Load {
   readonly clients: LoadClient[] = [];
 
-  /** Fails if a client was not answered by the service. */
+  /** Fails if a client was not answered by the service, or does not call it any more. */
   expectNoFailure(): void {
     for (const { name, answers } of this.clients) {
       expect(answers.length, name).toBeGreaterThan(100);
+      expect(Date.now() - (answers.at(-1)?.at ?? 0), name).toBeLessThan(ANSWERED_MS);
       expect(
         answers.flatMap(({ at, failure }) =>
           failure === undefined ? [] : `${new Date(at).toISOString()} ${failure}`,
