@@ -12,7 +12,7 @@ import { labClusters, labPulumi } from "./lab.ts";
  * Requests a second of the client in each cluster. A phase of 10 % needs some 230 requests of the canary in
  * each cluster to pass.
  */
-const RATE = 60;
+const RATE = 90;
 
 const settings = labSettings();
 const clusters = labClusters();

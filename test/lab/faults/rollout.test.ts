@@ -14,10 +14,15 @@ const pulumi = labPulumi();
 // A client in the mesh of the second cluster would lose its log with the API server.
 const load = underLoad({ inMesh: [first], outside: [first, second] });
 
-/** What these tests are about is not how many requests a gate needs. */
+/**
+ * What these tests are about is not how many requests a gate needs. Without the gate on the share, requests
+ * of the weight before may be among those that are counted.
+ */
 const QUICK = {
   "rollout.bake": "5s",
   "rollout.interval": "2s",
+  "rollout.settle": "2s",
+  "rollout.gates.without[0]": "share",
   "rollout.gates.minSamples": "20",
   "rollout.gates.successRate.precision": "50",
   "rollout.gates.latency.precision": "50",
@@ -66,6 +71,7 @@ afterAll(async () => {
   await pulumi.setConfig("rollout.unreachableLimit", undefined);
   await pulumi.setConfig("rollout.bake", "20s");
   await pulumi.setConfig("rollout.interval", "5s");
+  await pulumi.setConfig("rollout.settle", "12s");
   await change(0);
 });
 
