@@ -30,7 +30,10 @@ export function parseHop(line: string): Hop | undefined {
   return { service, version, cluster, mark: mark === "-" ? undefined : mark };
 }
 
-/** Puts the lines of the service, and of {@link CURL_WRITE_OUT}, together to answers. */
+/**
+ * Puts the lines of the service, and of {@link CURL_WRITE_OUT}, together to answers. Of a client inside the mesh,
+ * logged-curl.sh hands on no others than those that are read here.
+ */
 export class AnswerParser {
   #version: string | undefined;
   #cluster: string | undefined;
