@@ -10,6 +10,7 @@ import { deleteClientPod } from "../../lab/mesh/client-pod.ts";
 import type { Timed } from "../../lab/pulumi.ts";
 import { labSettings } from "../../lab/settings.ts";
 import { labPulumi } from "./lab.ts";
+import { expectAnswered } from "./load.ts";
 import { clusters } from "./release.ts";
 
 /** The CLI on the chain's stack. */
@@ -48,16 +49,8 @@ export class ChainLoad {
     }
   }
 
-  /** Fails if a client was not answered. */
   expectNoFailure(): void {
-    for (const { name, answers } of this.clients) {
-      expect(
-        answers.flatMap(({ at, failure }) =>
-          failure === undefined ? [] : `${new Date(at).toISOString()} ${failure}`,
-        ),
-        name,
-      ).toEqual([]);
-    }
+    expectAnswered(this.clients);
   }
 
   async stop(): Promise<void> {

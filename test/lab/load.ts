@@ -16,22 +16,31 @@ export interface Places {
   readonly outside: readonly MeshCluster[];
 }
 
+/**
+ * Fails if a client was not answered, or does not call any more.
+ *
+ * @param since milliseconds since the epoch. @default from its first request on
+ */
+export function expectAnswered(clients: readonly LoadClient[], since = 0): void {
+  for (const { name, answers } of clients) {
+    const own = answers.filter(({ at }) => at >= since);
+    expect(own.length, name).toBeGreaterThan(100);
+    expect(Date.now() - (own.at(-1)?.at ?? 0), name).toBeLessThan(ANSWERED_MS);
+    expect(
+      own.flatMap(({ at, failure }) =>
+        failure === undefined ? [] : `${new Date(at).toISOString()} ${failure}`,
+      ),
+      name,
+    ).toEqual([]);
+  }
+}
+
 /** Clients that call the service while the tests of one file run. */
 export class Load {
   readonly clients: LoadClient[] = [];
 
-  /** Fails if a client was not answered by the service, or does not call it any more. */
   expectNoFailure(): void {
-    for (const { name, answers } of this.clients) {
-      expect(answers.length, name).toBeGreaterThan(100);
-      expect(Date.now() - (answers.at(-1)?.at ?? 0), name).toBeLessThan(ANSWERED_MS);
-      expect(
-        answers.flatMap(({ at, failure }) =>
-          failure === undefined ? [] : `${new Date(at).toISOString()} ${failure}`,
-        ),
-        name,
-      ).toEqual([]);
-    }
+    expectAnswered(this.clients);
   }
 }
 

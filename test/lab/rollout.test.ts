@@ -7,6 +7,7 @@ import { labEnvironment } from "../../lab/environment.ts";
 import { userService } from "../../lab/mesh/user-service.ts";
 import { labSettings } from "../../lab/settings.ts";
 import { labClusters, labPulumi } from "./lab.ts";
+import { expectAnswered } from "./load.ts";
 
 /**
  * Requests a second of the client in each cluster. A phase of 10 % needs some 230 requests of the canary in
@@ -138,13 +139,6 @@ describe("release rollout", () => {
     ]);
     expect(exitCode).toBe(0);
     await confirmWeights(clusters, 100);
-    for (const { name, answers } of load) {
-      const during = answers.filter(({ at }) => at >= since);
-      expect(during.length, name).toBeGreaterThan(1000);
-      expect(
-        during.flatMap(({ failure }) => (failure === undefined ? [] : [failure])),
-        name,
-      ).toEqual([]);
-    }
+    expectAnswered(load, since);
   });
 });
