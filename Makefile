@@ -1,6 +1,6 @@
 # Everything a user or the gate calls; each target does its own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help setup packages demo test mutation kill-campaign check workflows unit preview history rollback lab-up lab-down lab-status lab-logs lab-shell
+.PHONY: help setup packages demo test campaign mutation check workflows unit preview history rollback lab-up lab-down lab-status lab-logs lab-shell
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
@@ -20,16 +20,22 @@ packages:
 demo: setup ## Two clusters, the mesh, a release from 0 to 10, 30, 100 % and back, and one of a chain of services
 	@node lab/cli.ts demo
 
+# All of the tests, or a part of them: make test SUITE=faults, make test FILE=test/lab/order.test.ts
+SUITES = unit browser lab faults
+PART = $(strip $(addprefix --project ,$(SUITE)) $(FILE))
+
 test: setup ## Formatter, linter, types, dead code, generated files, unit tests, lab tests, browser tests
+ifeq ($(PART),)
 	@npm run --silent check
 	@$(ACTIONLINT)
-	@vitest run $(VITEST_ARGS)
+endif
+	@vitest run $(or $(PART),$(addprefix --project ,$(SUITES))) $(VITEST_ARGS)
+
+campaign: setup ## More faults at random moments, on the lab: make campaign RUNS=20 SEED=7
+	@CAMPAIGN_RUNS=$(or $(RUNS),20) CAMPAIGN_SEED=$(or $(SEED),$(shell date +%s)) vitest run --project campaign $(FILE)
 
 mutation: packages ## Take what makes a release safe out of the program, piece by piece: unit tests must fail each time
 	@node test/mutation/cli.ts
-
-kill-campaign: setup ## Kill updates at random moments on the lab: make kill-campaign RUNS=20 SEED=7
-	@KILL_RUNS=$(or $(RUNS),20) KILL_SEED=$(or $(SEED),$(shell date +%s)) vitest run --project lab test/lab/faults/killed.test.ts
 
 check: packages ## Formatter, linter, types, dead code and generated files only
 	@npm run --silent check

@@ -19,19 +19,43 @@ export default defineConfig({
           globalSetup: ["test/browser/setup.ts"],
           testTimeout: 120_000,
           hookTimeout: 120_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          // Each file has a release of its own, so that files run side by side.
+          name: "lab",
+          include: ["test/lab/*.test.ts", "test/lab/standins/*.test.ts"],
+          globalSetup: ["test/lab/setup.ts"],
+          maxWorkers: Number(process.env["LAB_WORKERS"] ?? 3),
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
           sequence: { groupOrder: 2 },
         },
       },
       {
         test: {
-          name: "lab",
-          include: ["test/lab/**/*.test.ts"],
+          // Files that break a cluster, or change the stack that has the mesh: one after the other, by themselves.
+          name: "faults",
+          include: ["test/lab/faults/*.test.ts", "test/lab/mesh-stack/*.test.ts"],
           globalSetup: ["test/lab/setup.ts"],
-          // The tests share two clusters: one file after the other.
           fileParallelism: false,
           testTimeout: 600_000,
           hookTimeout: 600_000,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        test: {
+          // More runs, more faults, longer: make campaign, not the gate.
+          name: "campaign",
+          include: ["test/lab/campaign/*.test.ts"],
+          globalSetup: ["test/lab/setup.ts"],
+          fileParallelism: false,
+          testTimeout: 3_600_000,
+          hookTimeout: 600_000,
+          sequence: { groupOrder: 4 },
         },
       },
     ],

@@ -1,11 +1,8 @@
-import { rm } from "node:fs/promises";
-
-import { labEnvironment, labStack } from "./environment.ts";
 import { chain } from "./mesh/chain.ts";
-import { userService } from "./mesh/user-service.ts";
-import { PulumiCli } from "./pulumi.ts";
+import type { PulumiCli } from "./pulumi.ts";
+import { makeReleaseStack } from "./release-stack.ts";
+import { rolloutConfig, serviceConfig } from "./service-config.ts";
 import type { LabSettings } from "./settings.ts";
-import { setStackKeys, stackFile } from "./stack-file.ts";
 
 /** Name of the stack of the chain, whose services run in the mesh of the lab's stack. */
 export const chainStack = "lab-chain";
@@ -13,47 +10,32 @@ export const chainStack = "lab-chain";
 /** What the demo and the tests do not need more of than one. */
 const REPLICAS = 1;
 
-const small = { requests: { cpu: "10m", memory: "40Mi" } };
-
-function version(name: string) {
-  return { version: name, image: chainImage(name), replicas: REPLICAS };
-}
-
-/** The image of a version: all services of the chain are the same server. */
-export function chainImage(tag: string): string {
-  return `docker.io/lab/${userService.name}:${tag}`;
-}
-
 /** The services' entries of the config: each calls the next one of the chain, the last one none. */
 function services() {
+  const { namespace } = chain;
   return chain.services.map((name, i) => {
     const next = chain.services[i + 1];
+    const isEntry = name === chain.entry;
+    const { matches, ...config } = serviceConfig(
+      { name, namespace, ...(isEntry && { ingressHost: chain.ingressHost }) },
+      REPLICAS,
+    );
     return {
-      name,
-      namespace: chain.namespace,
-      port: 8080,
-      timeout: "10s",
-      stable: version(chain.stable),
-      canary: version(chain.canary),
+      ...config,
       args: [
-        ...["--port=8080", "--version=$(SERVICE_VERSION)", "--cluster=$(CLUSTER_NAME)"],
+        ...config.args,
         `--service=${name}`,
         `--pass-on=${chain.header},baggage`,
-        ...(next === undefined ? [] : [`--next=http://${next}.${chain.namespace}/`]),
+        ...(next === undefined ? [] : [`--next=http://${next}.${namespace}/`]),
       ],
-      resources: small,
-      ...(name === chain.entry && {
-        matches: [{ header: { "x-canary": "true" } }, { cookie: { canary: "always" } }],
-      }),
-      ingressHosts: name === chain.entry ? [chain.ingressHost] : [],
+      ...(isEntry && { matches }),
     };
   });
 }
 
-/** Config of the chain's stack, by key. */
-function chainConfig(): Readonly<Record<string, unknown>> {
-  return {
-    meshStack: `organization/istio-canary/${labStack}`,
+/** Makes the chain's stack with its config, and no resource yet. */
+export async function makeChainStack(settings: LabSettings): Promise<PulumiCli> {
+  return makeReleaseStack(settings, chainStack, {
     services: services(),
     chain: {
       entries: [`${chain.namespace}/${chain.entry}`],
@@ -61,24 +43,6 @@ function chainConfig(): Readonly<Record<string, unknown>> {
     },
     phases: [10, 30, 100],
     weight: 0,
-    rollout: { bake: "20s", interval: "5s", settle: "12s", noDataLimit: "5m" },
-  };
-}
-
-/**
- * Makes the chain's stack with its config, and no resource yet. What an interrupted run has left of it is
- * destroyed first.
- */
-export async function makeChainStack(settings: LabSettings): Promise<PulumiCli> {
-  const pulumi = new PulumiCli(settings.root, labEnvironment(settings), chainStack);
-  if (await pulumi.exists()) {
-    await pulumi.destroy();
-    await pulumi.remove();
-  }
-  const file = stackFile(settings, chainStack);
-  // It may be that of a lab that is no more.
-  await rm(file, { force: true });
-  await pulumi.create();
-  await setStackKeys(file, chainConfig());
-  return pulumi;
+    rollout: rolloutConfig,
+  });
 }

@@ -72,6 +72,15 @@ export class PulumiCli {
     );
   }
 
+  /** Sets keys inside the config, in the order given, to texts. */
+  async setConfigs(values: Readonly<Record<string, string>>): Promise<void> {
+    const keys = Object.entries(values).flatMap(([path, value]) => [
+      "--plaintext",
+      `${path}=${value}`,
+    ]);
+    if (keys.length > 0) await this.#command(["config", "set-all", "--path", ...keys]);
+  }
+
   /** The configured weight, as the stack's config file has it. */
   async weight(): Promise<number> {
     return Number((await this.#command(["config", "get", "weight"])).value);

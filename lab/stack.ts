@@ -5,6 +5,7 @@ import { labPaths, labStack } from "./environment.ts";
 import { readIfThere } from "./files.ts";
 import { chain } from "./mesh/chain.ts";
 import { userService } from "./mesh/user-service.ts";
+import { rolloutConfig, serviceConfig, smallRequests } from "./service-config.ts";
 import type { LabSettings } from "./settings.ts";
 import { MONITORING_IMAGES } from "./toolchain/images.ts";
 import { ISTIO_VERSION } from "./toolchain/versions.ts";
@@ -13,8 +14,7 @@ const header = `# The stack "${labStack}": the same program as in production, on
 # make lab-up when it is missing; edit it as you would edit Pulumi.prod.yaml, it is not overwritten.
 `;
 
-/** Small enough for two whole meshes on one small machine. */
-const small = { requests: { cpu: "10m", memory: "40Mi" } };
+const small = { requests: smallRequests };
 
 /** Config of the stack that the lab runs; what differs from production is said beside it. */
 function labConfig(settings: LabSettings, charts: string): Record<string, unknown> {
@@ -47,24 +47,10 @@ function labConfig(settings: LabSettings, charts: string): Record<string, unknow
     clusters: settings.clusters.map(({ name, network }) => ({ name, network, context: name })),
     // The second one is for the stack of the chain.
     ingress: { hosts: [userService.ingressHost, chain.ingressHost] },
-    services: [
-      {
-        name: userService.name,
-        namespace: userService.namespace,
-        port: 8080,
-        timeout: "10s",
-        stable: version(userService.stable),
-        canary: version(userService.canary),
-        args: ["--port=8080", "--version=$(SERVICE_VERSION)", "--cluster=$(CLUSTER_NAME)"],
-        resources: small,
-        matches: [{ header: { "x-canary": "true" } }, { cookie: { canary: "always" } }],
-        ingressHosts: [userService.ingressHost],
-      },
-    ],
+    services: [serviceConfig(userService, 5)],
     phases: [10, 30, 100],
     weight: 0,
-    // Phases of a lab are over in minutes; Prometheus reads the proxies every 5 s.
-    rollout: { bake: "20s", interval: "5s", settle: "12s", noDataLimit: "5m" },
+    rollout: rolloutConfig,
     monitoring: {
       mode: "prometheus",
       scrapeInterval: "5s",
@@ -117,8 +103,4 @@ function withPaths(text: string, kubeconfig: string, charts: string): string {
     const before = old[index];
     return typeof before === "string" ? changed.replaceAll(before, path) : changed;
   }, text);
-}
-
-function version(name: string) {
-  return { version: name, image: `docker.io/lab/${userService.name}:${name}`, replicas: 5 };
 }

@@ -1,7 +1,8 @@
 import { call } from "../mesh/call.ts";
 import { ensureClientPod } from "../mesh/client-pod.ts";
 import type { MeshCluster } from "../../fleet/cluster.ts";
-import { hostInCluster, userService } from "../mesh/user-service.ts";
+import { hostInCluster } from "../mesh/service.ts";
+import { userService } from "../mesh/user-service.ts";
 
 /** One call with a known right answer. */
 export interface Check {
@@ -23,7 +24,7 @@ export async function serviceEntryChecks(clusters: readonly MeshCluster[]): Prom
   );
   return Promise.all(
     pairs.map(async ({ from, to }) => {
-      const host = hostInCluster(to.name);
+      const host = hostInCluster(userService, to.name);
       const answer = await call(from, await ensureClientPod(from), `http://${host}/`);
       return check(
         `${from.name} calls ${host}`,

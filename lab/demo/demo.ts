@@ -43,12 +43,12 @@ async function release(
   clients: readonly LoadClient[],
   eventsFile: string,
 ): Promise<Pick<DemoReport, "phases" | "rollbackDifferences" | "problems">> {
-  const before = await recordRouting(clusters);
+  const before = await recordRouting(clusters, userService);
   heading(`release: npm run release -- rollout --stack ${command.stack}`);
   const { phases, problems } = await runRollout(command, clusters, clients, eventsFile);
   heading(`rollback: npm run release -- rollback --stack ${command.stack} --to zero`);
   const back = await runRollback(command, clusters, clients);
-  const rollbackDifferences = differences(before, await recordRouting(clusters));
+  const rollbackDifferences = differences(before, await recordRouting(clusters, userService));
   console.log(
     rollbackDifferences.length === 0
       ? `routing is what it was before the release: ${recorded(before)} objects and Envoys compared`

@@ -16,8 +16,6 @@ const RATE = 30;
 const MAX_DURATION_SECONDS = 3600;
 /** A request that takes longer counts as failed, in seconds; the route's timeout is 10 s. */
 const MAX_SECONDS = 15;
-/** Name of the pod of a load client inside the mesh. */
-const POD = "load";
 
 /** What a client inside the mesh runs, with the arguments of curl. */
 const LOGGED_CURL = readFileSync(join(import.meta.dirname, "logged-curl.sh"), "utf8");
@@ -73,7 +71,8 @@ function* unlogged(line: string): Generator<{ time: number; text: string }> {
 }
 
 /**
- * A client with a sidecar, in a cluster of the mesh.
+ * A client with a sidecar, in a cluster of the mesh. Its pod is named after the host that it calls, so there is
+ * one for each host and cluster.
  *
  * @param rate requests a second
  */
@@ -82,14 +81,15 @@ export async function loadInMesh(
   url: string,
   rate = RATE,
 ): Promise<LoadClient> {
-  await deleteClientPod(cluster, POD);
+  const podName = `load-${new URL(url).hostname.replaceAll(".", "-")}`;
+  await deleteClientPod(cluster, podName);
   const command = ["bash", "-c", LOGGED_CURL, "bash", ...curlArgs(url, rate)];
-  const pod = await ensureClientPod(cluster, POD, command);
+  const pod = await ensureClientPod(cluster, podName, command);
   const { namespace, name } = podKey(pod);
   const output = new PassThrough();
   // The client pipes the log and leaves an error of it, such as the abort below, to nobody.
   output.once("pipe", (log: Readable) => log.once("error", () => output.end()));
-  const following = await new Log(cluster.kubeConfig).log(namespace, name, POD, output, {
+  const following = await new Log(cluster.kubeConfig).log(namespace, name, name, output, {
     follow: true,
   });
   const { answers } = collect(output, unlogged);
@@ -99,7 +99,7 @@ export async function loadInMesh(
     answers,
     async stop() {
       following.abort();
-      await deleteClientPod(cluster, POD);
+      await deleteClientPod(cluster, podName);
     },
   };
 }

@@ -1,6 +1,6 @@
 import { routesEverywhere, type EnvoyRoutes } from "../../fleet/envoy.ts";
 import type { MeshCluster } from "../../fleet/cluster.ts";
-import { userService, weightInApiServer } from "../mesh/user-service.ts";
+import { labVersions, weightInApiServer, type LabService } from "../mesh/service.ts";
 import { until } from "../../lib/until.ts";
 import type { Answer } from "./answers.ts";
 import { contradicts, SHOWN_Z, wilson, type Interval } from "./interval.ts";
@@ -38,26 +38,27 @@ export interface ClusterWeights {
   readonly switchedAt: Date;
 }
 
-function canaryWeight(routes: EnvoyRoutes): number {
-  return routes.weights[userService.canary] ?? 0;
-}
-
-/** The service's routes in every Envoy that has one. */
-export async function serviceRoutes(clusters: readonly MeshCluster[]): Promise<EnvoyRoutes[]> {
-  return routesEverywhere(clusters, [userService.host, userService.ingressHost]);
+/** A service's routes in every Envoy that has one. */
+export async function serviceRoutes(
+  clusters: readonly MeshCluster[],
+  { host, ingressHost }: LabService,
+): Promise<EnvoyRoutes[]> {
+  return routesEverywhere(clusters, [host, ingressHost]);
 }
 
 /**
- * Waits until every Envoy serves the weight, and says what each place of each cluster has.
+ * Waits until every Envoy serves a service's weight, and says what each place of each cluster has.
  */
 export async function confirmWeights(
   clusters: readonly MeshCluster[],
+  service: LabService,
   weight: number,
 ): Promise<ClusterWeights[]> {
+  const canaryWeight = (routes: EnvoyRoutes) => routes.weights[service.canary] ?? 0;
   const routes = await until(
     `every Envoy to serve weight ${weight}`,
     async () => {
-      const all = await serviceRoutes(clusters);
+      const all = await serviceRoutes(clusters, service);
       const late = all.filter((each) => canaryWeight(each) !== weight);
       if (late.length > 0) {
         throw new Error(
@@ -76,7 +77,7 @@ export async function confirmWeights(
       return {
         cluster: cluster.name,
         weight,
-        apiServer: await weightInApiServer(cluster),
+        apiServer: await weightInApiServer(cluster, service),
         envoys: own.length,
         serving: own.filter((each) => canaryWeight(each) === weight).length,
         switchedAt: new Date(Math.max(...own.map(({ updatedAt }) => updatedAt.getTime()))),
@@ -87,7 +88,7 @@ export async function confirmWeights(
 
 function share(client: string, answers: readonly Answer[], weight: number): Share {
   const served = answers.filter(({ failure }) => failure === undefined);
-  const canary = served.filter(({ version }) => version === userService.canary).length;
+  const canary = served.filter(({ version }) => version === labVersions.canary).length;
   const from: Record<string, number> = {};
   for (const { cluster = "unknown" } of served) from[cluster] = (from[cluster] ?? 0) + 1;
   return {

@@ -1,4 +1,5 @@
 import type { MeshCluster } from "../../fleet/cluster.ts";
+import type { LabService } from "../mesh/service.ts";
 import type { LoadClient } from "./load.ts";
 import { confirmWeights, type ClusterWeights, type Share } from "./measure.ts";
 
@@ -23,9 +24,13 @@ export interface PhaseReport extends InForce {
   readonly problems: readonly string[];
 }
 
-/** Waits until every Envoy serves a weight. */
-export async function inForce(clusters: readonly MeshCluster[], weight: number): Promise<InForce> {
-  const weights = await confirmWeights(clusters, weight);
+/** Waits until every Envoy serves a service's weight. */
+export async function inForce(
+  clusters: readonly MeshCluster[],
+  service: LabService,
+  weight: number,
+): Promise<InForce> {
+  const weights = await confirmWeights(clusters, service, weight);
   const switched = weights.map(({ switchedAt }) => switchedAt.getTime());
   return {
     weight,

@@ -3,6 +3,7 @@ import path from "node:path";
 import { execa } from "execa";
 
 import type { MeshCluster } from "../../fleet/cluster.ts";
+import { userService } from "../mesh/user-service.ts";
 import { eventText } from "../../release/events.ts";
 import type { RolloutEvent, TimedEvent } from "../../release/rollout-event.ts";
 import { measureShares, sharesBetween } from "./measure.ts";
@@ -72,7 +73,7 @@ export async function runRollout(
       began = time;
     }
     if (event.event === "raised") {
-      open = { served: await inForce(clusters, event.weight), began, changed: time };
+      open = { served: await inForce(clusters, userService, event.weight), began, changed: time };
       printInForce(open.served);
     }
   }
@@ -95,7 +96,7 @@ export async function runRollback(
     stdio: ["ignore", "inherit", "inherit"],
   });
   const changed = new Date();
-  const served = await inForce(clusters, 0);
+  const served = await inForce(clusters, userService, 0);
   printInForce(served);
   const shares = await measureShares(clients, served.switchedAt, 0);
   const report = phaseReport(served, shares, clients, began, changed);

@@ -2,19 +2,23 @@ import type { MeshCluster } from "../../fleet/cluster.ts";
 import { readRouting, type LiveRouting } from "../../fleet/records/read-routing.ts";
 import { routingScope } from "../../fleet/records/routing-scope.ts";
 import { routingDifferences } from "../../lib/routing.ts";
-import { userService } from "../mesh/user-service.ts";
+import { serviceName, type LabService } from "../mesh/service.ts";
 
-/** What routes the service, by cluster. */
+/** What routes a service, by cluster. */
 export type RoutingRecord = ReadonlyMap<string, LiveRouting>;
 
 /** Records the routing objects in every API server and the service's routes in every Envoy. */
-export async function recordRouting(clusters: readonly MeshCluster[]): Promise<RoutingRecord> {
-  const service = { service: userService.name, namespace: userService.namespace };
+export async function recordRouting(
+  clusters: readonly MeshCluster[],
+  service: LabService,
+): Promise<RoutingRecord> {
   return new Map(
     await Promise.all(
       clusters.map(async (cluster) => {
         const others = clusters.map(({ name }) => name).filter((name) => name !== cluster.name);
-        const scope = routingScope(service, "cluster.local", others, [userService.ingressHost]);
+        const scope = routingScope(serviceName(service), "cluster.local", others, [
+          service.ingressHost,
+        ]);
         return [cluster.name, await readRouting(cluster, scope)] as const;
       }),
     ),

@@ -2,13 +2,14 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 
 import type { MeshCluster } from "../../fleet/cluster.ts";
-import { chainImage, chainStack } from "../../lab/chain-stack.ts";
+import { chainStack } from "../../lab/chain-stack.ts";
 import { parseHop } from "../../lab/demo/answers.ts";
 import { confirmChain, measureChain } from "../../lab/demo/chain-phase.ts";
 import { wayText } from "../../lab/demo/chain-ways.ts";
 import { call } from "../../lab/mesh/call.ts";
 import { chain, chainHost, chainService, followers } from "../../lab/mesh/chain.ts";
 import { ensureClientPod } from "../../lab/mesh/client-pod.ts";
+import { serverImage } from "../../lab/service-config.ts";
 import { labSettings } from "../../lab/settings.ts";
 import { setStackKeys, stackFile, stackKey } from "../../lab/stack-file.ts";
 import { crossClusterHost } from "../../lib/names.ts";
@@ -226,7 +227,7 @@ describe("a chain under load", () => {
     const since = Date.now();
     for (const service of chain.services) {
       await pulumi.setConfig(`${at(service)}.stable.version`, chain.canary);
-      await pulumi.setConfig(`${at(service)}.stable.image`, chainImage(chain.canary));
+      await pulumi.setConfig(`${at(service)}.stable.image`, serverImage(chain.canary));
       await pulumi.setConfig(`${at(service)}.canary`, undefined);
     }
     await change(0);
@@ -246,9 +247,9 @@ describe("a chain under load", () => {
     const since = Date.now();
     for (const service of chain.services) {
       await pulumi.setConfig(`${at(service)}.stable.version`, chain.stable);
-      await pulumi.setConfig(`${at(service)}.stable.image`, chainImage(chain.stable));
+      await pulumi.setConfig(`${at(service)}.stable.image`, serverImage(chain.stable));
       await pulumi.setConfig(`${at(service)}.canary.version`, chain.canary);
-      await pulumi.setConfig(`${at(service)}.canary.image`, chainImage(chain.canary));
+      await pulumi.setConfig(`${at(service)}.canary.image`, serverImage(chain.canary));
       await pulumi.setConfig(`${at(service)}.canary.replicas`, "1");
     }
     await change(100);

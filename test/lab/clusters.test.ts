@@ -1,15 +1,12 @@
 import { stat } from "node:fs/promises";
-import { execa } from "execa";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { nthAddress } from "../../lab/clusters/addresses.ts";
 import { knownNodes } from "../../lab/clusters/lab.ts";
 import type { Node } from "../../lab/clusters/node.ts";
-import { labStatus } from "../../lab/clusters/status.ts";
-import { labEnvironment, labPaths } from "../../lab/environment.ts";
+import { labPaths } from "../../lab/environment.ts";
 import { labSettings } from "../../lab/settings.ts";
-import { labUp } from "../../lab/up.ts";
 import { until } from "../../lib/until.ts";
-import { signal } from "./component.ts";
+import { withPlainClient } from "./plain-client.ts";
 
 const settings = labSettings();
 const names = settings.clusters.map(({ name }) => name);
@@ -19,77 +16,34 @@ const outside = "198.51.100.1";
 const apiServerService = nthAddress(settings.serviceCidr, 1);
 let nodes: Node[];
 
-const manifest = {
-  apiVersion: "v1",
-  kind: "List",
-  items: [
-    { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } },
-    {
-      apiVersion: "v1",
-      kind: "Pod",
-      metadata: { name: "client", namespace },
-      spec: {
-        terminationGracePeriodSeconds: 0,
-        containers: [
-          { name: "client", image: "docker.io/lab/client:1", command: ["sleep", "infinity"] },
-        ],
-      },
+const { kubectl, inPod, asksApiServer } = withPlainClient(namespace, [
+  {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "echo", namespace, labels: { app: "echo" } },
+    spec: {
+      terminationGracePeriodSeconds: 0,
+      containers: [
+        {
+          name: "echo",
+          image: "docker.io/lab/user-service:v1",
+          args: ["--port=8080", "--version=v1"],
+          readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 },
+        },
+      ],
     },
-    {
-      apiVersion: "v1",
-      kind: "Pod",
-      metadata: { name: "echo", namespace, labels: { app: "echo" } },
-      spec: {
-        terminationGracePeriodSeconds: 0,
-        containers: [
-          {
-            name: "echo",
-            image: "docker.io/lab/user-service:v1",
-            args: ["--port=8080", "--version=v1"],
-            readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 },
-          },
-        ],
-      },
+  },
+  {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name: "echo", namespace },
+    spec: {
+      type: "LoadBalancer",
+      selector: { app: "echo" },
+      ports: [{ port: 80, targetPort: 8080 }],
     },
-    {
-      apiVersion: "v1",
-      kind: "Service",
-      metadata: { name: "echo", namespace },
-      spec: {
-        type: "LoadBalancer",
-        selector: { app: "echo" },
-        ports: [{ port: 80, targetPort: 8080 }],
-      },
-    },
-  ],
-};
-
-function kubectl(cluster: string, args: readonly string[], input?: string) {
-  return execa("kubectl", ["--context", cluster, "--namespace", namespace, ...args], {
-    env: labEnvironment(settings),
-    ...(input === undefined ? { stdin: "ignore" } : { input }),
-  });
-}
-
-/** Runs a command in the cluster's client pod. */
-function inPod(cluster: string, ...command: string[]) {
-  return execa(
-    "kubectl",
-    ["--context", cluster, "--namespace", namespace, "exec", "client", "--", ...command],
-    { env: labEnvironment(settings), stdin: "ignore", reject: false },
-  );
-}
-
-/** Has the client pod call the API server by its name in DNS; tells the answer and who gave it. */
-async function asksApiServer(cluster: string): Promise<string> {
-  const options = ["--silent", "--show-error", "--insecure", "--max-time", "10"];
-  const format = ["--write-out", " from %{remote_ip}"];
-  const { stdout, stderr } = await inPod(
-    cluster,
-    ...["curl", ...options, ...format, "https://kubernetes.default.svc.cluster.local/livez"],
-  );
-  return stdout + stderr;
-}
+  },
+]);
 
 function nodeOf(cluster: string): Node {
   const node = nodes.find((candidate) => candidate.cluster.name === cluster);
@@ -100,16 +54,6 @@ function nodeOf(cluster: string): Node {
 beforeAll(async () => {
   nodes = (await knownNodes(settings)) ?? [];
   for (const node of nodes) await node.find();
-  await Promise.all(
-    names.map(async (name) => {
-      await kubectl(name, ["apply", "--server-side", "-f", "-"], JSON.stringify(manifest));
-      await kubectl(name, ["wait", "--for=condition=Ready", "--timeout=60s", "pod", "--all"]);
-    }),
-  );
-});
-
-afterAll(async () => {
-  await Promise.all(names.map((name) => kubectl(name, ["delete", "namespace", namespace])));
 });
 
 describe("the lab's clusters", () => {
@@ -199,25 +143,6 @@ describe("the lab is sealed", () => {
         const pod = other.cluster.podCidr.replace(".0.0/16", ".0.2");
         await expect(node.run("ip", "route", "get", pod)).rejects.toThrow("unreachable");
       }
-    }
-  });
-});
-
-describe("a component that has died", () => {
-  it("is named with the end of its log, and mended by the next up", async () => {
-    const [first = "", last = ""] = [names[0], names.at(-1)];
-    await signal(first, "kubelet", "SIGKILL");
-    await signal(last, "etcd", "SIGKILL");
-    const { text, ok } = await labStatus(settings);
-    expect(ok).toBe(false);
-    expect(text).toContain(`kubelet of ${first} is dead`);
-    expect(text).toContain(`etcd of ${last} is dead`);
-    expect(text).toMatch(/End of .*\/etcd\.log:\n {2}\{"level":/);
-
-    await labUp(settings);
-    expect((await labStatus(settings)).ok).toBe(true);
-    for (const name of names) {
-      expect(await asksApiServer(name), name).toBe(`ok from ${apiServerService}`);
     }
   });
 });

@@ -2,11 +2,14 @@ import { afterAll, beforeAll, expect } from "vitest";
 
 import type { MeshCluster } from "../../fleet/cluster.ts";
 import { loadFromOutside, loadInMesh, type LoadClient } from "../../lab/demo/load.ts";
-import { userService } from "../../lab/mesh/user-service.ts";
 import { ingressAddress } from "./lab.ts";
+import type { LabRelease } from "./release.ts";
 
 /** A client that calls has an answer within this time, in milliseconds: the route gives up after 10 s. */
 const ANSWERED_MS = 20_000;
+
+/** Requests a second of each client: a test of a fault needs to see a failure, not to measure a share. */
+const RATE = 10;
 
 /** Where the clients of a test file stand. */
 export interface Places {
@@ -39,20 +42,22 @@ export function expectAnswered(clients: readonly LoadClient[], since = 0): void 
 export class Load {
   readonly clients: LoadClient[] = [];
 
-  expectNoFailure(): void {
-    expectAnswered(this.clients);
+  /** @param since milliseconds since the epoch. @default from the first request on */
+  expectNoFailure(since = 0): void {
+    expectAnswered(this.clients, since);
   }
 }
 
-/** Puts the test file that calls this under load, from its first test to its last. */
-export function underLoad({ inMesh, outside }: Places): Load {
+/** Puts the release of the test file that calls this under load, from its first test to its last. */
+export function underLoad({ service }: LabRelease, { inMesh, outside }: Places): Load {
   const load = new Load();
   beforeAll(async () => {
     for (const cluster of inMesh) {
-      load.clients.push(await loadInMesh(cluster, `http://${userService.host}/`));
+      load.clients.push(await loadInMesh(cluster, `http://${service.host}/`, RATE));
     }
     for (const { name } of outside) {
-      load.clients.push(loadFromOutside(name, userService.ingressHost, await ingressAddress(name)));
+      const address = await ingressAddress(name);
+      load.clients.push(loadFromOutside(name, service.ingressHost, address, RATE));
     }
   });
   afterAll(async () => {

@@ -7,7 +7,8 @@ import { z } from "zod";
 import { call } from "../../lab/mesh/call.ts";
 import { deleteClientPod, ensureClientPod } from "../../lab/mesh/client-pod.ts";
 import { podKey, type MeshCluster } from "../../fleet/cluster.ts";
-import { hostInCluster, userService } from "../../lab/mesh/user-service.ts";
+import { hostInCluster } from "../../lab/mesh/service.ts";
+import { userService } from "../../lab/mesh/user-service.ts";
 import { telemetry } from "../../lib/manifests/telemetry.ts";
 import { ingressAddress, labClusters } from "./lab.ts";
 
@@ -16,6 +17,8 @@ const pairs = clusters.flatMap((from) =>
   clusters.filter((to) => to !== from).map((to) => ({ from, to })),
 );
 const clients = new Map<MeshCluster, V1Pod>();
+/** Name of this file's client pods. */
+const CLIENT = "mesh-client";
 const serviceUrl = `http://${userService.host}/`;
 
 function clientOf(cluster: MeshCluster): V1Pod {
@@ -25,11 +28,11 @@ function clientOf(cluster: MeshCluster): V1Pod {
 }
 
 beforeAll(async () => {
-  for (const cluster of clusters) clients.set(cluster, await ensureClientPod(cluster));
+  for (const cluster of clusters) clients.set(cluster, await ensureClientPod(cluster, CLIENT));
 });
 
 afterAll(async () => {
-  for (const cluster of clusters) await deleteClientPod(cluster);
+  for (const cluster of clusters) await deleteClientPod(cluster, CLIENT);
 });
 
 async function secretData(cluster: MeshCluster, name: string): Promise<Record<string, string>> {
@@ -132,7 +135,7 @@ describe("ServiceEntry hosts", () => {
     async ({ from, to }) => {
       const answers = await Promise.all(
         Array.from({ length: 20 }, () =>
-          call(from, clientOf(from), `http://${hostInCluster(to.name)}/`),
+          call(from, clientOf(from), `http://${hostInCluster(userService, to.name)}/`),
         ),
       );
       expect(
@@ -144,9 +147,14 @@ describe("ServiceEntry hosts", () => {
   it.each(pairs.map((pair) => ({ ...pair, source: pair.from.name, target: pair.to.name })))(
     "reach the canary in $target by header from $source",
     async ({ from, to }) => {
-      const answer = await call(from, clientOf(from), `http://${hostInCluster(to.name)}/`, {
-        "x-canary": "true",
-      });
+      const answer = await call(
+        from,
+        clientOf(from),
+        `http://${hostInCluster(userService, to.name)}/`,
+        {
+          "x-canary": "true",
+        },
+      );
       expect(answer).toMatchObject({ status: 200, cluster: to.name, version: userService.canary });
     },
   );

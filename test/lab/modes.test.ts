@@ -1,13 +1,13 @@
-import { afterAll, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 
-import { labPulumi } from "./lab.ts";
 import { letWritesThrough, refuseWrites } from "./refuse-writes.ts";
-import { beginAt, change, deployed, expectEverywhere, failure, first, second } from "./release.ts";
+import { failure, first, second, withOwnRelease } from "./release.ts";
 
-const pulumi = labPulumi();
+const release = withOwnRelease("modes");
+const { stack, pulumi, service, id, deployed, change, beginAt, expectEverywhere } = release;
 
 /** A resource that has nothing to do with weights. */
-const other = `urn:pulumi:lab::istio-canary::kubernetes:core/v1:Namespace::user-${first.name}`;
+const other = `urn:pulumi:${stack}::istio-canary::kubernetes:core/v1:Namespace::${service.namespace}-${first.name}`;
 
 /** The VirtualServices that a preview shows as changed. */
 async function changing(): Promise<string[]> {
@@ -18,17 +18,12 @@ beforeEach(async () => {
   await beginAt(0);
 });
 
-afterAll(async () => {
-  await change(0);
-  await expectEverywhere(0);
-});
-
 describe("pulumi up --target", () => {
   it("at one VirtualService raises the weight in all clusters, and says what lags behind", async () => {
     await pulumi.setWeight(10);
     const [target = "", left = ""] = await changing();
     const { value } = await pulumi.up("modes test: one target", "--target", target);
-    expect(value).toContain("leaves out the VirtualService of user/user-service in ");
+    expect(value).toContain(`leaves out the VirtualService of ${id} in `);
     await expectEverywhere(10);
     expect(await changing()).toEqual([left]);
     await pulumi.up("modes test: all");
@@ -49,7 +44,7 @@ describe("pulumi up --target", () => {
         const text = await failure(command());
         expect(text).toContain("leaves out VirtualServices that have to change");
         expect(text).toContain(
-          `${second.name}: user/user-service has v1 100 % / v2 0 %, and not v1 90 % / v2 10 %`,
+          `${second.name}: ${id} has v1 100 % / v2 0 %, and not v1 90 % / v2 10 %`,
         );
       }
     }
@@ -69,16 +64,16 @@ describe("pulumi up --target", () => {
 
 describe("pulumi up --continue-on-error", () => {
   it("keeps the weight from rising in any cluster when one refuses it, and fails", async () => {
-    await refuseWrites(second);
+    await refuseWrites(second, release);
     try {
       await pulumi.setWeight(10);
       const text = await failure(pulumi.up("modes test: refused", "--continue-on-error"));
       expect(text).toContain("The weight was taken back in all clusters:");
-      expect(text).toContain("Pulumi has not updated the VirtualService of user/user-service in ");
+      expect(text).toContain(`Pulumi has not updated the VirtualService of ${id} in `);
       expect((await deployed()).map(({ weight }) => weight)).toEqual([0, 0]);
       await expectEverywhere(0);
     } finally {
-      await letWritesThrough(second);
+      await letWritesThrough(second, release);
     }
   });
 });

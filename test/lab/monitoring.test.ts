@@ -6,7 +6,7 @@ import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 
-import type { MeshCluster } from "../../fleet/cluster.ts";
+import { podKey, type MeshCluster } from "../../fleet/cluster.ts";
 import { ADMIN_PORT } from "../../fleet/envoy.ts";
 import { get, getJson } from "../../fleet/pod-http.ts";
 import { Prometheus } from "../../fleet/prometheus.ts";
@@ -14,6 +14,7 @@ import { labEnvironment } from "../../lab/environment.ts";
 import { deleteClientPod, ensureClientPod } from "../../lab/mesh/client-pod.ts";
 import { userService } from "../../lab/mesh/user-service.ts";
 import { labSettings } from "../../lab/settings.ts";
+import { INGRESS_NAMESPACE, SYSTEM_NAMESPACE } from "../../lib/names.ts";
 import { dashboards } from "../../lib/monitoring/dashboards.ts";
 import { serverLabels } from "../../lib/monitoring/server-labels.ts";
 import { until } from "../../lib/until.ts";
@@ -46,13 +47,17 @@ const alerts = z.array(
   z.looseObject({ labels: z.record(z.string(), z.string()), startsAt: z.coerce.date() }),
 );
 
-/** What a cluster's Alertmanager holds of one alert. */
+/** What a cluster's Alertmanager holds of one alert of the lab's service. */
 async function alertsOf(cluster: MeshCluster, name: string) {
   const selector = Object.entries(serverLabels("alertmanager")).map(([k, v]) => `${k}=${v}`);
   const [pod] = await cluster.runningPods(selector.join(","));
   if (!pod) throw new Error(`${cluster.name} runs no Alertmanager`);
   const all = alerts.parse(await getJson(cluster, pod, 9093, "/api/v2/alerts?active=true"));
-  return all.filter(({ labels }) => labels["alertname"] === name);
+  return all.filter(
+    ({ labels }) =>
+      labels["alertname"] === name &&
+      labels["destination_service_namespace"] === userService.namespace,
+  );
 }
 
 beforeAll(async () => {
@@ -125,16 +130,21 @@ describe("Prometheus", () => {
     );
   });
 
+  /** Pods of other tests come and go. */
+  const lasting = [userService.namespace, SYSTEM_NAMESPACE, INGRESS_NAMESPACE];
+
   it("reads every proxy, istiod and kube-state-metrics", async () => {
     for (const cluster of clusters) {
       await until(
         `all targets of ${cluster.name}`,
         async () => {
-          const up = await query(cluster.name, "up");
+          const up = await query(cluster.name, `up{namespace=~"(${lasting.join("|")})?"}`);
           const jobs = up.map(
             ({ labels: { job = "", pod = "" }, value }) => `${job} ${value} ${pod}`,
           );
-          const proxies = await cluster.proxies();
+          const proxies = (await cluster.proxies()).filter((pod) =>
+            lasting.includes(podKey(pod).namespace),
+          );
           const istiod = await cluster.runningPods("app=istiod");
           expect(jobs.sort()).toEqual(
             [
@@ -151,7 +161,10 @@ describe("Prometheus", () => {
 
   it("knows the weights that the API server has", async () => {
     for (const { name } of clusters) {
-      const weights = await query(name, "istio_canary:weight:ratio");
+      const weights = await query(
+        name,
+        `istio_canary:weight:ratio{destination_service_namespace="${userService.namespace}"}`,
+      );
       expect(
         Object.fromEntries(
           weights.map(({ labels, value }) => [labels["destination_version"], value]),

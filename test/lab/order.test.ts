@@ -1,20 +1,15 @@
-import { readFile, writeFile } from "node:fs/promises";
-import path from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 
 import type { MeshCluster } from "../../fleet/cluster.ts";
-import { readRoute } from "../../fleet/read-deployed.ts";
-import { userService } from "../../lab/mesh/user-service.ts";
-import { labSettings } from "../../lab/settings.ts";
+import { serverImage } from "../../lab/service-config.ts";
 import { sameShares } from "../../lib/deployed.ts";
 import { until } from "../../lib/until.ts";
 import type { Split } from "../../lib/weights.ts";
-import { labPulumi } from "./lab.ts";
 import { underLoad } from "./load.ts";
-import { clusters, first, second, service } from "./release.ts";
+import { clusters, first, second, withOwnRelease } from "./release.ts";
 
-const pulumi = labPulumi();
-const configFile = path.join(labSettings().root, "Pulumi.lab.yaml");
+const release = withOwnRelease("order", { replicas: 2 });
+const { pulumi, service, route } = release;
 
 /** Sets keys of the service's config, removes those without a value, and updates. */
 async function change(keys: Readonly<Record<string, string | undefined>>, weight: number) {
@@ -27,42 +22,38 @@ async function change(keys: Readonly<Record<string, string | undefined>>, weight
 
 async function expectSplit(split: Split): Promise<void> {
   for (const cluster of clusters) {
-    const route = await readRoute(cluster, service);
-    expect(route && sameShares(route, split), cluster.name).toBe(true);
+    expect(sameShares(await route(cluster), split), cluster.name).toBe(true);
   }
 }
 
 async function versions(cluster: MeshCluster): Promise<string[]> {
   const { items } = await cluster.apps.listNamespacedDeployment({
-    namespace: userService.namespace,
+    namespace: service.namespace,
   });
   return items.flatMap(({ metadata }) => metadata?.labels?.["version"] ?? []).sort();
 }
 
 describe("a release that has come to its end", () => {
-  const load = underLoad({ inMesh: [first], outside: [second] });
-  let config: string;
+  const load = underLoad(release, { inMesh: [first], outside: [second] });
+  /** The versions before the promotion. */
+  const before = {
+    "stable.version": "v1",
+    "stable.image": serverImage("v1"),
+    "canary.version": "v2",
+    "canary.image": serverImage("v2"),
+  };
 
   beforeAll(async () => {
-    config = await readFile(configFile, "utf8");
     await change({}, 10);
     await change({}, 30);
     await change({}, 100);
-  });
-
-  afterAll(async () => {
-    await writeFile(configFile, config);
-    // From the promoted version back to the canary that serves everything, and then down.
-    await change({}, 100);
-    await change({}, 0);
-    await expectSplit({ stable: "v1", canary: "v2", weight: 0 });
   });
 
   it("is promoted by one update: the canary becomes the stable version, the old one goes", async () => {
     await change(
       {
         "stable.version": "v2",
-        "stable.image": "docker.io/lab/user-service:v2",
+        "stable.image": serverImage("v2"),
         canary: undefined,
       },
       0,
@@ -75,7 +66,7 @@ describe("a release that has come to its end", () => {
     await change(
       {
         "canary.version": "v3",
-        "canary.image": "docker.io/lab/user-service:v1",
+        "canary.image": serverImage("v1"),
         "canary.replicas": "2",
       },
       10,
@@ -92,6 +83,12 @@ describe("a release that has come to its end", () => {
       { timeoutMs: 30_000 },
     );
     await change({}, 0);
+  });
+
+  it("goes back from the promoted version to the canary that serves everything, and then down", async () => {
+    await change(before, 100);
+    await change({}, 0);
+    await expectSplit({ stable: "v1", canary: "v2", weight: 0 });
   });
 
   it("has failed no request", () => {

@@ -1,16 +1,15 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 
 import { confirmWeights } from "../../lab/demo/measure.ts";
-import { labPulumi } from "./lab.ts";
-import { change, expectEverywhere, failure, first, second } from "./release.ts";
+import { failure, first, second, withOwnRelease } from "./release.ts";
 
-const pulumi = labPulumi();
+const { pulumi, service, change, expectEverywhere } = withOwnRelease("quarantine");
 
 /** Waits until API server and Envoys of each cluster have its weight. */
 async function expectWeights(here: number, quarantined: number): Promise<void> {
   const weights = [
-    ...(await confirmWeights([first], here)),
-    ...(await confirmWeights([second], quarantined)),
+    ...(await confirmWeights([first], service, here)),
+    ...(await confirmWeights([second], service, quarantined)),
   ];
   expect(weights.map(({ apiServer }) => apiServer)).toEqual([here, quarantined]);
   // A cluster without a single Envoy would prove nothing.
@@ -24,12 +23,6 @@ async function quarantine(name: string | undefined): Promise<void> {
 describe("a cluster in quarantine", () => {
   beforeAll(async () => {
     await change(10);
-  });
-
-  afterAll(async () => {
-    await quarantine(undefined);
-    await change(0);
-    await expectEverywhere(0);
   });
 
   it("falls to 0 at once, and all others keep their weight", async () => {

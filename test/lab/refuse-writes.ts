@@ -1,13 +1,19 @@
 import type { MeshCluster } from "../../fleet/cluster.ts";
 import { writeRoutes } from "../../fleet/write-routes.ts";
 import { until } from "../../lib/until.ts";
-import { route, service } from "./release.ts";
+import { serviceName } from "../../lab/mesh/service.ts";
+import type { LabRelease } from "./release.ts";
 
-const policyName = "no-new-weights";
+const apiVersion = "admissionregistration.k8s.io/v1";
 
-/** Has the API server refuse new routing rules, but not when they are only tried. */
-export async function refuseWrites(cluster: MeshCluster): Promise<void> {
-  const apiVersion = "admissionregistration.k8s.io/v1";
+/** Names the policy after the namespace that it is for. */
+function policyOf({ service: { namespace } }: LabRelease): string {
+  return `no-new-weights-${namespace}`;
+}
+
+/** Has the API server refuse new routing rules of the release, but not when they are only tried. */
+export async function refuseWrites(cluster: MeshCluster, release: LabRelease): Promise<void> {
+  const policyName = policyOf(release);
   const metadata = { name: policyName };
   const objects = [
     {
@@ -17,6 +23,9 @@ export async function refuseWrites(cluster: MeshCluster): Promise<void> {
       spec: {
         failurePolicy: "Fail",
         matchConstraints: {
+          namespaceSelector: {
+            matchLabels: { "kubernetes.io/metadata.name": release.service.namespace },
+          },
           resourceRules: [
             {
               apiGroups: ["networking.istio.io"],
@@ -39,12 +48,12 @@ export async function refuseWrites(cluster: MeshCluster): Promise<void> {
     },
   ];
   for (const object of objects) await cluster.objects.create(object);
-  const { http } = await route(cluster);
+  const { http } = await release.route(cluster);
   await until(
     "the policy to be in force",
     async () => {
       try {
-        await writeRoutes(cluster, service, http);
+        await writeRoutes(cluster, serviceName(release.service), http);
       } catch {
         return;
       }
@@ -55,13 +64,16 @@ export async function refuseWrites(cluster: MeshCluster): Promise<void> {
 }
 
 /** Takes that back. */
-export async function letWritesThrough(cluster: MeshCluster): Promise<void> {
-  const apiVersion = "admissionregistration.k8s.io/v1";
+export async function letWritesThrough(cluster: MeshCluster, release: LabRelease): Promise<void> {
   for (const kind of ["ValidatingAdmissionPolicyBinding", "ValidatingAdmissionPolicy"]) {
-    await cluster.objects.delete({ apiVersion, kind, metadata: { name: policyName } });
+    await cluster.objects.delete({ apiVersion, kind, metadata: { name: policyOf(release) } });
   }
-  const { http } = await route(cluster);
-  await until("the policy to be gone", () => writeRoutes(cluster, service, http), {
-    timeoutMs: 30_000,
-  });
+  const { http } = await release.route(cluster);
+  await until(
+    "the policy to be gone",
+    () => writeRoutes(cluster, serviceName(release.service), http),
+    {
+      timeoutMs: 30_000,
+    },
+  );
 }

@@ -1,10 +1,11 @@
 import { execa } from "execa";
-import { onTestFinished } from "vitest";
+import { expect, onTestFinished } from "vitest";
 
-import { labEnvironment, labStack } from "../../lab/environment.ts";
+import { labEnvironment } from "../../lab/environment.ts";
 import { labSettings } from "../../lab/settings.ts";
 import { until } from "../../lib/until.ts";
 import type { RolloutEvent } from "../../release/rollout-event.ts";
+import { clusters, type LabRelease } from "./release.ts";
 
 const settings = labSettings();
 const run = execa({ cwd: settings.root, env: labEnvironment(settings), reject: false });
@@ -13,12 +14,20 @@ const run = execa({ cwd: settings.root, env: labEnvironment(settings), reject: f
 export async function releaseOf(stack: string, verb: string, ...options: readonly string[]) {
   const args = ["release/cli.ts", verb, "--stack", stack, ...options];
   const { stdout, stderr, exitCode } = await run("node", args);
-  return { stdout, stderr, exitCode };
+  return { stdout, stderr, exitCode, text: `${stdout}\n${stderr}` };
 }
 
-/** Runs a verb of the release command on the lab's stack. */
-export async function release(verb: string, ...options: readonly string[]) {
-  return releaseOf(labStack, verb, ...options);
+/** Expects a rollback to have proved that each cluster routes as was recorded. */
+export function expectProof(
+  { id }: LabRelease,
+  { exitCode, text }: Awaited<ReturnType<typeof releaseOf>>,
+): void {
+  expect(exitCode, text).toBe(0);
+  for (const { name } of clusters) {
+    expect(text).toMatch(
+      new RegExp(`^${id} in ${name}: as recorded at .* by .+: 4 objects, \\d+ Envoys$`, "m"),
+    );
+  }
 }
 
 /** A `release rollout` that is running; it does not outlive the test that has started it. */
@@ -28,8 +37,8 @@ export class RunningRollout {
   readonly #process;
   #reading: Promise<void>;
 
-  constructor(...options: readonly string[]) {
-    const args = ["release/cli.ts", "rollout", "--stack", labStack, "--json", ...options];
+  constructor(stack: string, ...options: readonly string[]) {
+    const args = ["release/cli.ts", "rollout", "--stack", stack, "--json", ...options];
     this.#process = run("node", args);
     this.#reading = this.#read();
     onTestFinished(async () => {

@@ -1,23 +1,32 @@
 import { ExecaError } from "execa";
-import { expect } from "vitest";
+import { afterAll, beforeAll, expect } from "vitest";
 
 import { runChecks } from "../../fleet/checks/index.ts";
 import type { MeshCluster } from "../../fleet/cluster.ts";
 import { readRoute } from "../../fleet/read-deployed.ts";
 import { confirmWeights } from "../../lab/demo/measure.ts";
+import { labStack } from "../../lab/environment.ts";
+import { labService, serviceName, type LabService } from "../../lab/mesh/service.ts";
 import { userService } from "../../lab/mesh/user-service.ts";
 import type { Timed } from "../../lab/pulumi.ts";
+import { labSettings } from "../../lab/settings.ts";
+import { stackFile } from "../../lab/stack-file.ts";
 import { until } from "../../lib/until.ts";
 import { labClusters, labPulumi } from "./lab.ts";
+import {
+  installOwnStack,
+  ownStack,
+  removeOwnStack,
+  testHost,
+  type OwnStackOptions,
+  type TestRelease,
+} from "./own-stack.ts";
 
-const pulumi = labPulumi();
+const settings = labSettings();
 
 /** The lab's clusters; faults befall the second one. */
 export const clusters = labClusters();
 export const [first, second] = clusters as [MeshCluster, MeshCluster];
-
-/** The service that the lab releases, as API servers know it. */
-export const service = { service: userService.name, namespace: userService.namespace };
 
 /** The command's output, and the proof that it has failed. */
 export async function failure(command: Promise<Timed<unknown>>): Promise<string> {
@@ -31,73 +40,126 @@ export async function failure(command: Promise<Timed<unknown>>): Promise<string>
   throw new Error("the command has succeeded");
 }
 
-/** How a cluster routes the service, as its API server has it. */
-export async function route(cluster: MeshCluster) {
-  const found = await readRoute(cluster, service);
-  if (!found) throw new Error(`${cluster.name} has no VirtualService of the service`);
-  return found;
+/** A service of the lab and the stack that releases it, as tests deal with them. */
+export type LabRelease = ReturnType<typeof releaseIn>;
+
+/** @param replicas of each version in each cluster */
+function releaseIn(stack: string, service: LabService, replicas: number) {
+  const pulumi = labPulumi(stack);
+
+  /** How a cluster routes the service, as its API server has it. */
+  async function route(cluster: MeshCluster) {
+    const found = await readRoute(cluster, serviceName(service));
+    if (!found) throw new Error(`${cluster.name} has no VirtualService of the service`);
+    return found;
+  }
+
+  /** Weight and generation in each API server: what has not been written to keeps both. */
+  async function deployed(of: readonly MeshCluster[] = clusters) {
+    return Promise.all(
+      of.map(async (cluster) => {
+        const { weight, generation } = await route(cluster);
+        return { cluster: cluster.name, weight, generation };
+      }),
+    );
+  }
+
+  /** `pulumi config set weight`, and `pulumi up`. */
+  async function change(weight: number): Promise<Timed<string>> {
+    await pulumi.setWeight(weight);
+    return pulumi.up(`lab test: ${weight} %`);
+  }
+
+  /** Sees to it that the weight is the given one, with no update where it is so already. */
+  async function beginAt(weight: number): Promise<void> {
+    const configured = await pulumi.weight();
+    const weights = [configured, ...(await deployed()).map((each) => each.weight)];
+    if (weights.some((each) => each !== weight)) await change(weight);
+  }
+
+  /** Waits until API servers and Envoys of all clusters have the weight. */
+  async function expectEverywhere(weight: number): Promise<void> {
+    const weights = await confirmWeights(clusters, service, weight);
+    expect(weights.map(({ apiServer }) => apiServer)).toEqual(clusters.map(() => weight));
+  }
+
+  /**
+   * Waits until the clusters themselves are well: a node whose API server was away for long is not ready
+   * for a while, and its pods with it, so that no weight may rise yet.
+   */
+  async function untilWell(): Promise<void> {
+    const { host, ingressHost, canary } = service;
+    const target = { ...serviceName(service), canary, host, hosts: [host, ingressHost], replicas };
+    await until(
+      "the clusters to be well",
+      async () => {
+        const found = await Promise.all(
+          clusters.map((cluster) =>
+            runChecks({
+              cluster,
+              clusters,
+              rises: [],
+              canaries: [target],
+              limits: { confirmWithinMs: 30_000, certificateDays: 1, clockSkewMs: 30_000 },
+            }),
+          ),
+        );
+        if (found.flat().length > 0) throw new Error(found.flat().join("\n"));
+      },
+      { timeoutMs: 180_000, everyMs: 1_000 },
+    );
+  }
+
+  /** `pulumi up` after the fault is gone: all clusters serve the weight, and nothing is left to do. */
+  async function expectMended(weight: number): Promise<void> {
+    await untilWell();
+    await change(weight);
+    await expectEverywhere(weight);
+    expect((await pulumi.preview()).value).toEqual([]);
+  }
+
+  return {
+    stack,
+    service,
+    /** The service as the command's output names it. */
+    id: `${service.namespace}/${service.name}`,
+    replicas,
+    pulumi,
+    /** The stack's config file. */
+    file: stackFile(settings, stack),
+    ...{ route, deployed, change, beginAt, expectEverywhere, expectMended },
+  };
 }
 
-/** Weight and generation in each API server: what has not been written to keeps both. */
-export async function deployed(of: readonly MeshCluster[] = clusters) {
-  return Promise.all(
-    of.map(async (cluster) => {
-      const { weight, generation } = await route(cluster);
-      return { cluster: cluster.name, weight, generation };
-    }),
-  );
-}
+/** The release of the lab's own stack, which has the mesh too. */
+export const meshRelease = releaseIn(labStack, userService, 5);
 
-/** `pulumi config set weight`, and `pulumi up`. */
-export async function change(weight: number): Promise<Timed<string>> {
-  await pulumi.setWeight(weight);
-  return pulumi.up(`lab test: ${weight} %`);
-}
-
-/** Sees to it that the weight is the given one, with no update where it is so already. */
-export async function beginAt(weight: number): Promise<void> {
-  const configured = await pulumi.weight();
-  const weights = [configured, ...(await deployed()).map((each) => each.weight)];
-  if (weights.some((each) => each !== weight)) await change(weight);
-}
-
-/** Waits until API servers and Envoys of all clusters have the weight. */
-export async function expectEverywhere(weight: number): Promise<void> {
-  const weights = await confirmWeights(clusters, weight);
-  expect(weights.map(({ apiServer }) => apiServer)).toEqual(clusters.map(() => weight));
+/** A release by its name, with what `own-stack.ts` has installed. */
+function ownRelease(name: TestRelease, { replicas = 1 }: OwnStackOptions): LabRelease {
+  return releaseIn(ownStack(name), labService(name, testHost(name)), replicas);
 }
 
 /**
- * Waits until the clusters themselves are well: a node whose API server was away for long is not ready
- * for a while, and its pods with it, so that no weight may rise yet.
+ * A release of the test file's own: a stack with one service in a namespace of its own, in the mesh of
+ * the lab's stack. It is installed before the file's first test, at weight 0, and destroyed after its last.
  */
-async function untilWell(): Promise<void> {
-  const { name, namespace, host, ingressHost, canary } = userService;
-  const target = { service: name, namespace, canary, host, hosts: [host, ingressHost] };
-  await until(
-    "the clusters to be well",
-    async () => {
-      const found = await Promise.all(
-        clusters.map((cluster) =>
-          runChecks({
-            cluster,
-            clusters,
-            rises: [],
-            canaries: [{ ...target, replicas: 5 }],
-            limits: { confirmWithinMs: 30_000, certificateDays: 1, clockSkewMs: 30_000 },
-          }),
-        ),
-      );
-      if (found.flat().length > 0) throw new Error(found.flat().join("\n"));
-    },
-    { timeoutMs: 180_000, everyMs: 1_000 },
-  );
+export function withOwnRelease(name: TestRelease, options: OwnStackOptions = {}): LabRelease {
+  beforeAll(async () => {
+    await installOwnStack(name, options);
+  });
+  afterAll(async () => {
+    await removeOwnStack(name);
+  });
+  return ownRelease(name, options);
 }
 
-/** `pulumi up` after the fault is gone: all clusters serve the weight, and nothing is left to do. */
-export async function expectMended(weight: number): Promise<void> {
-  await untilWell();
-  await change(weight);
-  await expectEverywhere(weight);
-  expect((await pulumi.preview()).value).toEqual([]);
+/** The release that the files which break a cluster share, one after the other: test/lab/setup.ts removes it. */
+export function withFaultsRelease(): LabRelease {
+  beforeAll(async () => {
+    if (!(await labPulumi(ownStack("faults")).exists())) await installOwnStack("faults", FAULTS);
+  });
+  return ownRelease("faults", FAULTS);
 }
+
+/** A refusal that may heal is told soon: nothing else runs that could hold up a check. */
+const FAULTS: OwnStackOptions = { config: { safety: { checkWithin: "5s" } } };

@@ -1,13 +1,11 @@
-import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { loadInMesh, type LoadClient } from "../../lab/demo/load.ts";
 import { confirmWeights } from "../../lab/demo/measure.ts";
-import { labEnvironment } from "../../lab/environment.ts";
-import { userService } from "../../lab/mesh/user-service.ts";
-import { labSettings } from "../../lab/settings.ts";
-import { labClusters, labPulumi } from "./lab.ts";
+import { serverImage } from "../../lab/service-config.ts";
 import { expectAnswered } from "./load.ts";
+import { releaseOf } from "./release-command.ts";
+import { clusters, withOwnRelease } from "./release.ts";
 
 /**
  * Requests a second of the client in each cluster. A phase of 10 % needs some 230 requests of the canary in
@@ -15,9 +13,7 @@ import { expectAnswered } from "./load.ts";
  */
 const RATE = 90;
 
-const settings = labSettings();
-const clusters = labClusters();
-const pulumi = labPulumi();
+const { stack, service, id, pulumi } = withOwnRelease("rollout");
 let load: LoadClient[] = [];
 
 interface Event {
@@ -29,11 +25,7 @@ interface Event {
 
 /** Runs `release rollout` to its end, and gives its events and exit code. */
 async function release(...options: readonly string[]) {
-  const { stdout, exitCode, stderr } = await execa(
-    "node",
-    ["release/cli.ts", "rollout", "--stack", "lab", "--json", ...options],
-    { cwd: settings.root, env: labEnvironment(settings), reject: false },
-  );
+  const { stdout, exitCode, stderr } = await releaseOf(stack, "rollout", "--json", ...options);
   const events = stdout
     .split("\n")
     .filter(Boolean)
@@ -56,25 +48,19 @@ function story(events: readonly Event[]): string[] {
 
 /** Makes an image the canary's, in every cluster, at weight 0. */
 async function deployCanary(tag: string): Promise<void> {
-  const image = `docker.io/lab/${userService.name}:${tag}`;
-  await pulumi.setConfig("services[0].canary.image", image);
+  await pulumi.setConfig("services[0].canary.image", serverImage(tag));
   await pulumi.up(`rollout tests: ${tag}`);
 }
 
 beforeAll(async () => {
-  await pulumi.setWeight(0);
   await deployCanary("v2-failing");
   load = await Promise.all(
-    clusters.map((cluster) => loadInMesh(cluster, `http://${userService.host}/`, RATE)),
+    clusters.map((cluster) => loadInMesh(cluster, `http://${service.host}/`, RATE)),
   );
 });
 
 afterAll(async () => {
   await Promise.all(load.map((client) => client.stop()));
-  // One after the other: the image of a canary that still serves may not change.
-  await pulumi.setWeight(0);
-  await pulumi.up("rollout tests end");
-  await deployCanary("v2");
 });
 
 describe("release rollout", () => {
@@ -96,22 +82,20 @@ describe("release rollout", () => {
       "end rolled-back",
     ]);
     const reason = events.at(-1)?.reason ?? "";
-    const figures =
-      /^cluster-b: (.+) of v2 of user\/user-service: [\d.]+ % \(surely ([\d.]+) … ([\d.]+) %\) of \d+ requests, at least ([\d.]+) %$/.exec(
-        reason,
-      );
+    const figures = new RegExp(
+      `^cluster-b: (.+) of v2 of ${id}: [\\d.]+ % \\(surely ([\\d.]+) … ([\\d.]+) %\\) of \\d+ requests, at least ([\\d.]+) %$`,
+    ).exec(reason);
     expect(figures?.[1], reason).toBe(gate);
     const [low = NaN, high = NaN, limit = NaN] = figures?.slice(2).map(Number) ?? [];
     expect(good, reason).toBeGreaterThanOrEqual(low);
     expect(good, reason).toBeLessThanOrEqual(high);
     expect(high, reason).toBeLessThanOrEqual(limit);
     expect(exitCode).toBe(2);
-    await confirmWeights(clusters, 0);
+    await confirmWeights(clusters, service, 0);
   }
 
   it("stops a canary at 10 % that answers 5 % with 500 in cluster-b only, and takes both clusters back", async () => {
-    // An earlier run of this file may have rolled it back.
-    await expectRollback(await release("--again"), "success rate", 95);
+    await expectRollback(await release(), "success rate", 95);
   });
 
   it("does not try it once more by itself", async () => {
@@ -138,7 +122,7 @@ describe("release rollout", () => {
       "end done",
     ]);
     expect(exitCode).toBe(0);
-    await confirmWeights(clusters, 100);
+    await confirmWeights(clusters, service, 100);
     expectAnswered(load, since);
   });
 });

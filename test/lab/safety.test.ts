@@ -1,33 +1,23 @@
 import { PatchStrategy, type KubernetesObject, type V1Deployment } from "@kubernetes/client-node";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeEach, describe, expect, it } from "vitest";
 
 import type { MeshCluster } from "../../fleet/cluster.ts";
 import { writeRoutes } from "../../fleet/write-routes.ts";
-import { userService } from "../../lab/mesh/user-service.ts";
+import { serviceName } from "../../lab/mesh/service.ts";
 import { withWeight } from "../../lib/deployed.ts";
 import { until } from "../../lib/until.ts";
-import { labPulumi } from "./lab.ts";
 import { underLoad } from "./load.ts";
 import { letWritesThrough, refuseWrites } from "./refuse-writes.ts";
-import {
-  beginAt,
-  change,
-  clusters,
-  deployed,
-  expectEverywhere,
-  failure,
-  first,
-  route,
-  second,
-  service,
-} from "./release.ts";
+import { clusters, failure, first, second, withOwnRelease } from "./release.ts";
 
-const pulumi = labPulumi();
+const release = withOwnRelease("safety");
+const { pulumi, service, id, replicas } = release;
+const { route, deployed, change, beginAt, expectEverywhere } = release;
 const deployment = {
-  name: `${userService.name}-${userService.canary}`,
-  namespace: userService.namespace,
+  name: `${service.name}-${service.canary}`,
+  namespace: service.namespace,
 };
-const load = underLoad({ inMesh: [first, second], outside: [second] });
+const load = underLoad(release, { inMesh: [first, second], outside: [second] });
 
 async function scaleCanary(cluster: MeshCluster, replicas: number): Promise<void> {
   await cluster.objects.patch(
@@ -57,11 +47,6 @@ beforeEach(async () => {
   await beginAt(0);
 });
 
-afterAll(async () => {
-  await change(0);
-  await expectEverywhere(0);
-});
-
 describe("a change of the weight", () => {
   it("is told from what is deployed: a skipped phase does not get through the preview", async () => {
     const before = await deployed();
@@ -75,20 +60,15 @@ describe("a change of the weight", () => {
   it("says how far apart the Envoys have switched", async () => {
     const { value } = await change(10);
     expect(value).toMatch(
-      /v2 of user\/user-service from 0 % to 10 % in cluster-a, cluster-b: \d+ Envoys serve it, switched within \d\.\d\d s/,
+      new RegExp(
+        `v2 of ${id} from 0 % to 10 % in cluster-a, cluster-b: \\d+ Envoys serve it, switched within \\d\\.\\d\\d s`,
+      ),
     );
     await expectEverywhere(10);
   });
 });
 
 describe("a canary that is not available in one cluster", () => {
-  let replicas: number;
-
-  beforeAll(async () => {
-    const { spec } = await second.apps.readNamespacedDeployment(deployment);
-    replicas = spec?.replicas ?? 1;
-  });
-
   afterAll(async () => {
     await scaleCanary(second, replicas);
   });
@@ -99,7 +79,7 @@ describe("a canary that is not available in one cluster", () => {
     const text = await failure(change(10));
     expect(text).toContain("The weight has risen in no cluster:");
     expect(text).toContain(
-      `${second.name}: the canary's pods are available: no, 0 of ${replicas} pods of Deployment user/user-service-v2 are available`,
+      `${second.name}: the canary's pods are available: no, 0 of ${replicas} pods of Deployment ${id}-v2 are available`,
     );
     expect(text).toContain(`every proxy holds the canary's subset: no`);
     expect(await deployed()).toEqual(before);
@@ -108,7 +88,7 @@ describe("a canary that is not available in one cluster", () => {
 
 describe("a cluster that refuses the write", () => {
   it("has the others take it back, and the next update changes all", async () => {
-    await refuseWrites(second);
+    await refuseWrites(second, release);
     try {
       const [, untouched] = await deployed();
       const text = await failure(change(10));
@@ -116,12 +96,12 @@ describe("a cluster that refuses the write", () => {
       expect(text).toContain(`${second.name}: writing the weight: `);
       expect(text).toContain("no weight changes on a Friday");
       for (const cluster of clusters) {
-        expect(text).toContain(`${cluster.name}: v2 of user/user-service has 0 %`);
+        expect(text).toContain(`${cluster.name}: v2 of ${id} has 0 %`);
       }
       expect((await deployed())[1]).toEqual(untouched);
       await expectEverywhere(0);
     } finally {
-      await letWritesThrough(second);
+      await letWritesThrough(second, release);
     }
     await pulumi.up("safety test: after the refusal");
     await expectEverywhere(10);
@@ -135,7 +115,7 @@ describe("a weight that somebody has changed by hand", () => {
     async ({ by }) => {
       await change(10);
       const { http } = await route(second);
-      await writeRoutes(second, service, withWeight(http, userService.canary, by));
+      await writeRoutes(second, serviceName(service), withWeight(http, service.canary, by));
       expect((await pulumi.preview()).value.map(({ op }) => op)).toEqual(["update"]);
       await pulumi.up("safety test: after a change by hand");
       await expectEverywhere(10);

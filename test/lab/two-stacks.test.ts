@@ -1,17 +1,15 @@
-import { readFile, rm, writeFile } from "node:fs/promises";
-import path from "node:path";
-
 import { execa, ExecaError } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { confirmWeight } from "../../fleet/confirm.ts";
 import { Prometheus } from "../../fleet/prometheus.ts";
 import { readRoute } from "../../fleet/read-deployed.ts";
-import { differences, recordRouting } from "../../lab/demo/routing-record.ts";
 import { labEnvironment, labStack } from "../../lab/environment.ts";
 import { userService } from "../../lab/mesh/user-service.ts";
+import { makeReleaseStack } from "../../lab/release-stack.ts";
+import { serviceConfig } from "../../lab/service-config.ts";
 import { labSettings } from "../../lab/settings.ts";
-import { setStackKeys, stackFile, stackKey } from "../../lab/stack-file.ts";
+import { serviceHost, type ServiceName } from "../../lib/names.ts";
 import { until } from "../../lib/until.ts";
 import { creationTimes, rolloutTimes } from "./creation-times.ts";
 import { labClusters, labPulumi } from "./lab.ts";
@@ -19,31 +17,13 @@ import { labClusters, labPulumi } from "./lab.ts";
 const settings = labSettings();
 const clusters = labClusters();
 const meshStack = `organization/istio-canary/${labStack}`;
-const releaseStack = "lab-release";
+const releaseStack = "lab-order-service";
+const order: ServiceName = { service: "order-service", namespace: "order-service" };
 const mesh = labPulumi();
 const release = labPulumi(releaseStack);
 
-type Config = Readonly<Record<string, unknown>>;
-
-/** Sets keys of a stack's config, all else stays. */
-async function configure(stack: string, keys: Config): Promise<void> {
-  await setStackKeys(stackFile(settings, stack), keys);
-}
-
-async function labServices(): Promise<readonly Config[]> {
-  return (await stackKey(stackFile(settings, labStack), "services")) as Config[];
-}
-
-beforeAll(async () => {
-  // What a run that was interrupted has left may belong to a lab that is no more.
-  await rm(stackFile(settings, releaseStack), { force: true });
-  await release.create();
-  await configure(releaseStack, { meshStack });
-});
-
 describe("services in the mesh of another stack", () => {
-  const order = { service: "order-service", namespace: "order" };
-  const host = "order-service.order.svc.cluster.local";
+  const host = serviceHost(order, "cluster.local");
   let updates: number;
 
   /** What each API server has for the service, and every Envoy that routes to it serves. */
@@ -57,21 +37,16 @@ describe("services in the mesh of another stack", () => {
 
   beforeAll(async () => {
     updates = await mesh.updates();
-    const [user = {}] = await labServices();
-    const small = { replicas: 1, image: "docker.io/lab/user-service:v1" };
-    const service = {
-      ...user,
-      name: order.service,
-      namespace: order.namespace,
-      stable: { ...small, version: "v1" },
-      canary: { ...small, version: "v2" },
-      ingressHosts: [],
-    };
-    await configure(releaseStack, { services: [service], weight: 0 });
+    await makeReleaseStack(settings, releaseStack, {
+      services: [serviceConfig({ name: order.service, namespace: order.namespace }, 1)],
+      phases: [10, 30, 100],
+      weight: 0,
+    });
   });
 
   afterAll(async () => {
     await release.destroy();
+    await release.remove();
   });
 
   /** What the preview says against a namespace. */
@@ -146,7 +121,9 @@ describe("services in the mesh of another stack", () => {
       env: labEnvironment(settings),
     });
     for (const { name } of clusters) {
-      expect(stdout).toContain(`| \`order/order-service\` | ${name} | v2 | 0 % | **10 %** |`);
+      expect(stdout).toContain(
+        `| \`${order.namespace}/${order.service}\` | ${name} | v2 | 0 % | **10 %** |`,
+      );
       expect(stdout).toContain(`| ${name} | 0 | 0 | 1 | 0 |`);
     }
   });
@@ -175,77 +152,4 @@ describe("services in the mesh of another stack", () => {
     expect((await mesh.preview()).value).toEqual([]);
     expect(await mesh.updates()).toBe(updates);
   });
-});
-
-describe("a stack that is split in two", () => {
-  let config: string;
-  /** What the page that describes the way says belongs to the services. */
-  let ofServices: RegExp;
-  let before: Awaited<ReturnType<typeof record>>;
-
-  /** Everything that a touched cluster would have otherwise: routing, and each Deployment's count of changes. */
-  async function record() {
-    const deployments = await Promise.all(
-      clusters.map(async (cluster) => {
-        const { items } = await cluster.apps.listNamespacedDeployment({
-          namespace: userService.namespace,
-        });
-        return items.map(({ metadata }) => [
-          `${metadata?.name ?? ""} in ${cluster.name}`,
-          metadata?.uid,
-          metadata?.generation,
-        ]);
-      }),
-    );
-    return { routing: await recordRouting(clusters), deployments: deployments.flat() };
-  }
-
-  async function expectUntouched(): Promise<void> {
-    const now = await record();
-    expect(differences(before.routing, now.routing)).toEqual([]);
-    expect(now.deployments).toEqual(before.deployments);
-  }
-
-  async function moveServices(from: typeof mesh, to: string): Promise<number> {
-    const urns = (await from.urns()).filter((urn) => ofServices.test(urn));
-    if (urns.length > 0) await from.move(urns, to);
-    return urns.length;
-  }
-
-  beforeAll(async () => {
-    const page = await readFile(path.join(settings.root, "docs/stacks.md"), "utf8");
-    ofServices = new RegExp(/grep -E '(.+)'/.exec(page)?.[1] ?? "^$");
-    config = await readFile(stackFile(settings, labStack), "utf8");
-    before = await record();
-  });
-
-  afterAll(async () => {
-    await moveServices(release, labStack);
-    await writeFile(stackFile(settings, labStack), config);
-    await mesh.up("two stacks: one again");
-    expect((await mesh.preview()).value).toEqual([]);
-    await expectUntouched();
-  });
-
-  it("goes on in both, and no cluster has noticed", async () => {
-    const services = await labServices();
-    await configure(labStack, { services: [], weight: 0 });
-    const ingressHosts = [userService.ingressHost];
-    await configure(releaseStack, {
-      services: services.map((service) => ({ ...service, ingressHosts })),
-      weight: 0,
-    });
-    expect(await moveServices(mesh, releaseStack)).toBeGreaterThan(0);
-    await mesh.up("two stacks: the mesh");
-    expect((await release.preview()).value).toEqual([]);
-    await release.up("two stacks: the services");
-    expect((await mesh.preview()).value).toEqual([]);
-    await expectUntouched();
-  });
-});
-
-afterAll(async () => {
-  // The providers that went with the services have stayed.
-  await release.destroy();
-  await release.remove();
 });

@@ -5,14 +5,14 @@ import { labSettings } from "../../../lab/settings.ts";
 import { labUp } from "../../../lab/up.ts";
 import { until } from "../../../lib/until.ts";
 import { signal } from "../component.ts";
-import { labPulumi } from "../lab.ts";
 import { underLoad } from "../load.ts";
-import { beginAt, change, deployed, expectMended, failure, first, second } from "../release.ts";
+import { failure, first, second, withFaultsRelease } from "../release.ts";
 import { watchWrites, type WriteHook } from "./write-hook.ts";
 
-const pulumi = labPulumi();
+const release = withFaultsRelease();
+const { pulumi, id, deployed, change, beginAt, expectMended } = release;
 // A client in the mesh of the second cluster would lose its log with the API server.
-const load = underLoad({ inMesh: [first], outside: [first, second] });
+const load = underLoad(release, { inMesh: [first], outside: [first, second] });
 
 /** Waits until the weight has arrived in an API server. */
 async function arrival(cluster: MeshCluster, weight: number): Promise<void> {
@@ -79,7 +79,9 @@ describe("an API server that stops while the weight changes", () => {
     { of, from, meanwhile }: { of: number; from: number; meanwhile: () => Promise<void> },
   ): Promise<string> {
     let armed = false;
-    hook = await watchWrites(cluster, (weight) => (armed && weight === of ? "hold" : "pass"));
+    hook = await watchWrites(cluster, release, (weight) =>
+      armed && weight === of ? "hold" : "pass",
+    );
     armed = true;
     const text = failure(change(from));
     await hook.held;
@@ -106,8 +108,8 @@ describe("an API server that stops while the weight changes", () => {
     });
     expect(text).toContain(`The weight was taken back in all clusters but ${second.name}:`);
     expect(text).toContain(` - ${second.name}: writing the weight: no answer in time`);
-    expect(text).toContain(`${first.name}: v2 of user/user-service has 0 %`);
-    expect(text).toContain(`${second.name}: v2 of user/user-service has 0 % or 10 %`);
+    expect(text).toContain(`${first.name}: v2 of ${id} has 0 %`);
+    expect(text).toContain(`${second.name}: v2 of ${id} has 0 % or 10 %`);
     expect(text).toContain(`Mend ${second.name}, then run pulumi up again`);
     expect((await deployed([first]))[0]?.weight).toBe(0);
     await hook?.remove();
@@ -115,7 +117,7 @@ describe("an API server that stops while the weight changes", () => {
   });
 
   it("dead between the two writes: the other cluster goes back", async () => {
-    hook = await watchWrites(second, (weight) => (weight === 10 ? "hold" : "pass"));
+    hook = await watchWrites(second, release, (weight) => (weight === 10 ? "hold" : "pass"));
     const text = failure(change(10));
     await hook.held;
     await arrival(first, 10);
@@ -142,7 +144,9 @@ describe("an API server that stops while the weight changes", () => {
 
   it("while the weight is taken back: the error names it and what it may have", async () => {
     // The second cluster takes the weight, the first one does not: the second has to go back.
-    const refusing = await watchWrites(first, (weight) => (weight === 10 ? "refuse" : "pass"));
+    const refusing = await watchWrites(first, release, (weight) =>
+      weight === 10 ? "refuse" : "pass",
+    );
     try {
       const text = await stopDuringWrite(second, {
         of: 0,
@@ -153,7 +157,7 @@ describe("an API server that stops while the weight changes", () => {
       expect(text).toContain(` - ${first.name}: writing the weight: `);
       expect(text).toContain("no new weight today");
       expect(text).toContain(` - ${second.name}: taking the weight back: `);
-      expect(text).toContain(`${second.name}: v2 of user/user-service has 0 % or 10 %`);
+      expect(text).toContain(`${second.name}: v2 of ${id} has 0 % or 10 %`);
     } finally {
       await refusing.remove();
     }

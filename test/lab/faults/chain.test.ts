@@ -1,13 +1,14 @@
 import { PatchStrategy, type KubernetesObject, type V1Deployment } from "@kubernetes/client-node";
 import { beforeAll, describe, expect, it } from "vitest";
 
-import { chainImage, chainStack } from "../../../lab/chain-stack.ts";
+import { chainStack } from "../../../lab/chain-stack.ts";
 import { parseHop } from "../../../lab/demo/answers.ts";
 import { confirmChain } from "../../../lab/demo/chain-phase.ts";
 import { wayText } from "../../../lab/demo/chain-ways.ts";
 import { call } from "../../../lab/mesh/call.ts";
 import { chain, chainHost, followers } from "../../../lab/mesh/chain.ts";
 import { deleteClientPod, ensureClientPod } from "../../../lab/mesh/client-pod.ts";
+import { serverImage } from "../../../lab/service-config.ts";
 import { labSettings } from "../../../lab/settings.ts";
 import { setStackKeys, stackFile, stackKey } from "../../../lab/stack-file.ts";
 import { until } from "../../../lib/until.ts";
@@ -25,7 +26,7 @@ const file = stackFile(labSettings(), chainStack);
 /** A follower's canary, without its own image, in the config. */
 async function setCanary(service: (typeof chain.services)[number], tag: string): Promise<void> {
   await pulumi.setConfig(`${at(service)}.canary.version`, chain.canary);
-  await pulumi.setConfig(`${at(service)}.canary.image`, chainImage(tag));
+  await pulumi.setConfig(`${at(service)}.canary.image`, serverImage(tag));
   await pulumi.setConfig(`${at(service)}.canary.replicas`, "1");
 }
 

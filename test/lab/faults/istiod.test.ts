@@ -4,21 +4,15 @@ import { ISTIOD_HTTP_PORT, istiodPods } from "../../../fleet/checks/istiod.ts";
 import { get } from "../../../fleet/pod-http.ts";
 import { writeRoutes } from "../../../fleet/write-routes.ts";
 import { confirmWeights } from "../../../lab/demo/measure.ts";
+import { serviceName } from "../../../lab/mesh/service.ts";
 import { until } from "../../../lib/until.ts";
 import { signalInPod } from "../component.ts";
 import { underLoad } from "../load.ts";
-import {
-  change,
-  deployed,
-  expectMended,
-  failure,
-  first,
-  route,
-  second,
-  service,
-} from "../release.ts";
+import { failure, first, second, withFaultsRelease } from "../release.ts";
 
-const load = underLoad({ inMesh: [first, second], outside: [first, second] });
+const release = withFaultsRelease();
+const { service, route, deployed, change, expectMended } = release;
+const load = underLoad(release, { inMesh: [first, second], outside: [first, second] });
 
 /** Whether the second cluster's istiod, which has been stopped, serves again. */
 async function istiodIsBack(): Promise<void> {
@@ -30,7 +24,7 @@ async function istiodIsBack(): Promise<void> {
       if (pods.length === 0) throw new Error("no pod of it runs");
       // Its webhook must be reached too, through a Service whose endpoints are ready.
       const { http } = await route(second);
-      await writeRoutes(second, service, http);
+      await writeRoutes(second, serviceName(service), http);
     },
     { timeoutMs: 120_000, everyMs: 500 },
   );
@@ -61,7 +55,7 @@ describe("an istiod that does not answer", () => {
     expect(text).toContain(`The weight is 0 % now in ${first.name}.`);
     expect(text).toMatch(new RegExp(` - ${second.name}: .*failed calling webhook`));
     expect((await deployed([first]))[0]?.weight).toBe(0);
-    await confirmWeights([first], 0);
+    await confirmWeights([first], service, 0);
   });
 });
 

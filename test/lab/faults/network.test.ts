@@ -4,17 +4,11 @@ import { setClustersApart } from "../../../lab/clusters/host-network.ts";
 import { labSettings } from "../../../lab/settings.ts";
 import { until } from "../../../lib/until.ts";
 import { underLoad } from "../load.ts";
-import {
-  change,
-  deployed,
-  expectEverywhere,
-  expectMended,
-  failure,
-  first,
-  second,
-} from "../release.ts";
+import { failure, first, second, withFaultsRelease } from "../release.ts";
 
-const load = underLoad({ inMesh: [first], outside: [second] });
+const release = withFaultsRelease();
+const { deployed, change, expectEverywhere, expectMended } = release;
+const load = underLoad(release, { inMesh: [first], outside: [second] });
 
 describe("clusters that do not reach each other", () => {
   let cutAt: number;

@@ -1,36 +1,21 @@
-import { readFile, writeFile } from "node:fs/promises";
-import path from "node:path";
 import type { KubernetesObject } from "@kubernetes/client-node";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 
 import { deleteClientPod, ensureClientPod } from "../../../lab/mesh/client-pod.ts";
 import { confirmWeights, serviceRoutes } from "../../../lab/demo/measure.ts";
-import { userService } from "../../../lab/mesh/user-service.ts";
-import { labSettings } from "../../../lab/settings.ts";
 import { until } from "../../../lib/until.ts";
 import { signalInPod } from "../component.ts";
-import { labPulumi } from "../lab.ts";
 import { underLoad } from "../load.ts";
-import {
-  beginAt,
-  change,
-  clusters,
-  deployed,
-  expectEverywhere,
-  expectMended,
-  failure,
-  first,
-  second,
-} from "../release.ts";
+import { clusters, failure, first, second, withFaultsRelease } from "../release.ts";
 
 const POD = "laggard";
-const configFile = path.join(labSettings().root, "Pulumi.lab.yaml");
-const load = underLoad({ inMesh: [first, second], outside: [second] });
-let config: string;
+const release = withFaultsRelease();
+const { pulumi, service, deployed, change, beginAt, expectEverywhere, expectMended } = release;
+const load = underLoad(release, { inMesh: [first, second], outside: [second] });
 
 /** Pins the weight that the laggard's Envoy serves, whatever istiod says. */
 function pin(weight: number): KubernetesObject & { spec: unknown } {
-  const subset = (version: string) => `outbound|80|${version}|${userService.host}`;
+  const subset = (version: string) => `outbound|80|${version}|${service.host}`;
   return {
     apiVersion: "networking.istio.io/v1alpha3",
     kind: "EnvoyFilter",
@@ -42,7 +27,7 @@ function pin(weight: number): KubernetesObject & { spec: unknown } {
           applyTo: "HTTP_ROUTE",
           match: {
             context: "SIDECAR_OUTBOUND",
-            routeConfiguration: { vhost: { name: `${userService.host}:80` } },
+            routeConfiguration: { vhost: { name: `${service.host}:80` } },
           },
           patch: {
             operation: "INSERT_FIRST",
@@ -52,8 +37,8 @@ function pin(weight: number): KubernetesObject & { spec: unknown } {
               route: {
                 weighted_clusters: {
                   clusters: [
-                    { name: subset(userService.stable), weight: 100 - weight },
-                    { name: subset(userService.canary), weight },
+                    { name: subset(service.stable), weight: 100 - weight },
+                    { name: subset(service.canary), weight },
                   ],
                 },
               },
@@ -69,22 +54,21 @@ async function served(weight: number): Promise<void> {
   await until(
     `the laggard to serve ${weight} %`,
     async () => {
-      const found = await serviceRoutes([second]);
+      const found = await serviceRoutes([second], service);
       const own = found.find(({ pod }) => pod === `client/${POD}`);
-      if (own?.weights[userService.canary] !== weight) throw new Error("not yet");
+      if (own?.weights[service.canary] !== weight) throw new Error("not yet");
     },
     { timeoutMs: 60_000 },
   );
 }
 
 beforeAll(async () => {
-  config = await readFile(configFile, "utf8");
-  await labPulumi().setConfig("safety.confirmWithin", "3s");
+  await pulumi.setConfig("safety.confirmWithin", "3s");
   await ensureClientPod(second, POD);
 });
 
 afterAll(async () => {
-  await writeFile(configFile, config);
+  await pulumi.setConfig("safety.confirmWithin", undefined);
   await deleteClientPod(second, POD);
   await expectMended(0);
 });
@@ -121,7 +105,7 @@ describe("an Envoy that does not follow", () => {
       );
       expect(text).toContain(`client/${POD} serves 10 %`);
       expect((await deployed()).map(({ weight }) => weight)).toEqual([0, 0]);
-      await confirmWeights([first], 0);
+      await confirmWeights([first], service, 0);
     } finally {
       await second.objects.delete(pin(10));
     }
@@ -152,7 +136,7 @@ describe("an Envoy that does not answer", () => {
       const text = await failure(change(0));
       expect(text).toContain(`client/${POD} does not answer`);
       expect((await deployed()).map(({ weight }) => weight)).toEqual(clusters.map(() => 0));
-      await confirmWeights([first], 0);
+      await confirmWeights([first], service, 0);
     } finally {
       await signalInPod(second.name, POD, "envoy", "SIGCONT");
     }

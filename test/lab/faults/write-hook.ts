@@ -12,7 +12,8 @@ import { knownNodeCidr } from "../../../lab/clusters/host-network.ts";
 import { labSettings } from "../../../lab/settings.ts";
 import { splitOf } from "../../../lib/deployed.ts";
 import { until } from "../../../lib/until.ts";
-import { route, service } from "../release.ts";
+import { serviceName } from "../../../lab/mesh/service.ts";
+import type { LabRelease } from "../release.ts";
 
 const NAME = "watch-weights";
 
@@ -35,9 +36,10 @@ export interface WriteHook {
   remove(): Promise<void>;
 }
 
-/** Watches over the writes of one cluster from now on. */
+/** Watches over the writes of a release in one cluster from now on. */
 export async function watchWrites(
   cluster: MeshCluster,
+  release: LabRelease,
   decide: (weight: number) => Decision,
 ): Promise<WriteHook> {
   const address = hostAddress((await knownNodeCidr(labSettings())) ?? "").replace(/\/.*/, "");
@@ -71,13 +73,13 @@ export async function watchWrites(
     });
   });
   const port = await listen(server, address);
-  const object = configuration(`https://${address}:${port}/`, certificate);
+  const object = configuration(`https://${address}:${port}/`, certificate, release);
   await cluster.objects.create(object);
-  const { http } = await route(cluster);
+  const { http } = await release.route(cluster);
   await until(
     "the webhook to be asked",
     async () => {
-      await writeRoutes(cluster, service, http);
+      await writeRoutes(cluster, serviceName(release.service), http);
       if (seen === 0) throw new Error("a write has passed it by");
     },
     { timeoutMs: 30_000 },
@@ -98,7 +100,7 @@ export async function watchWrites(
   };
 }
 
-function configuration(url: string, certificate: string) {
+function configuration(url: string, certificate: string, { service }: LabRelease) {
   return {
     apiVersion: "admissionregistration.k8s.io/v1",
     kind: "ValidatingWebhookConfiguration",
@@ -106,6 +108,9 @@ function configuration(url: string, certificate: string) {
     webhooks: [
       {
         name: "weights.lab.test",
+        namespaceSelector: {
+          matchLabels: { "kubernetes.io/metadata.name": service.namespace },
+        },
         clientConfig: { url, caBundle: Buffer.from(certificate).toString("base64") },
         rules: [
           {

@@ -1,56 +1,34 @@
-import { cp, mkdtemp, readdir, rm } from "node:fs/promises";
+import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 
-import { labEnvironment, labPaths, labStack } from "../../../lab/environment.ts";
-import { PulumiCli } from "../../../lab/pulumi.ts";
-import { labSettings } from "../../../lab/settings.ts";
-import { until } from "../../../lib/until.ts";
-import { labPulumi } from "../lab.ts";
-import { underLoad } from "../load.ts";
-import {
-  beginAt,
-  change,
-  deployed,
-  expectEverywhere,
-  expectMended,
-  failure,
-  first,
-  second,
-} from "../release.ts";
+import { labEnvironment, labPaths, labStack } from "../../lab/environment.ts";
+import { PulumiCli } from "../../lab/pulumi.ts";
+import { labSettings } from "../../lab/settings.ts";
+import { underLoad } from "./load.ts";
+import { failure, first, second, withOwnRelease } from "./release.ts";
+import { locked } from "./stack-lock.ts";
 
 const settings = labSettings();
-const pulumi = labPulumi();
-const load = underLoad({ inMesh: [first, second], outside: [first] });
+const release = withOwnRelease("concurrent");
+const { stack, pulumi, deployed, change, beginAt, expectEverywhere, expectMended } = release;
+const load = underLoad(release, { inMesh: [first, second], outside: [first] });
 
-async function locked(): Promise<void> {
-  await until(
-    "an update to hold the stack's lock",
-    async () => {
-      const all = await readdir(path.join(labPaths(settings).state, ".pulumi"), {
-        recursive: true,
-      });
-      if (!all.some((name) => name.startsWith("locks") && name.endsWith(".json"))) {
-        throw new Error("there is none");
-      }
-    },
-    { timeoutMs: 60_000, everyMs: 20 },
-  );
+/** Whether a file of the backend belongs to one of these stacks, or to none. */
+function isOf(stacks: readonly string[], file: string): boolean {
+  const stack = /\/stacks\/[^/]+\/([^/.]+)\./.exec(file)?.[1];
+  return stack === undefined || stacks.includes(stack);
 }
 
 beforeEach(async () => {
   await beginAt(0);
 });
 
-afterAll(async () => {
-  await expectMended(0);
-});
-
 describe("two updates at once", () => {
   it("of one stack: the second fails and says what to do, the first is not disturbed", async () => {
     const winner = change(10);
-    await locked();
+    await locked(stack);
     const text = await failure(pulumi.up("lab test: the second at once"));
     expect(text).toContain("the stack is currently locked");
     expect(text).toContain("pulumi cancel");
@@ -61,11 +39,16 @@ describe("two updates at once", () => {
   it("from two backends, of which neither knows the other's lock: the clusters stay the same", async () => {
     const state = await mkdtemp(path.join(tmpdir(), "state-"));
     try {
-      await cp(labPaths(settings).state, state, { recursive: true });
+      // Neither locks nor what other tests' stacks write meanwhile.
+      const own = [labStack, stack];
+      await cp(labPaths(settings).state, state, {
+        recursive: true,
+        filter: (file) => !/\/(locks|history|backups)(\/|$)/.test(file) && isOf(own, file),
+      });
       const other = new PulumiCli(
         settings.root,
         { ...labEnvironment(settings), PULUMI_BACKEND_URL: `file://${state}` },
-        labStack,
+        stack,
       );
       await pulumi.setWeight(10);
       const results = await Promise.allSettled(

@@ -1,26 +1,28 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
-import { confirmWeights, measureShares } from "../../lab/demo/measure.ts";
-import { loadFromOutside, loadInMesh, type LoadClient } from "../../lab/demo/load.ts";
-import { differences, recordRouting, type RoutingRecord } from "../../lab/demo/routing-record.ts";
-import { hostInCluster, routingObjects, userService } from "../../lab/mesh/user-service.ts";
-import { ingressAddress, labClusters, labPulumi } from "./lab.ts";
+import { confirmWeights, measureShares } from "../../../lab/demo/measure.ts";
+import { loadFromOutside, loadInMesh, type LoadClient } from "../../../lab/demo/load.ts";
+import {
+  differences,
+  recordRouting,
+  type RoutingRecord,
+} from "../../../lab/demo/routing-record.ts";
+import { hostInCluster, routingObjects } from "../../../lab/mesh/service.ts";
+import { ingressAddress } from "../lab.ts";
+import { clusters, first, meshRelease, second } from "../release.ts";
 
-const clusters = labClusters();
-const pulumi = labPulumi();
-const [first, second] = clusters;
+const { pulumi, service } = meshRelease;
 let clients: LoadClient[] = [];
 let before: RoutingRecord;
 
 beforeAll(async () => {
-  if (!first || !second) throw new Error("the lab has fewer than two clusters");
   clients = [
-    await loadInMesh(first, `http://${userService.host}/`),
+    await loadInMesh(first, `http://${service.host}/`),
     // The other cluster's client goes through the ServiceEntry host, which has subsets of its own.
-    await loadInMesh(second, `http://${hostInCluster(first.name)}/`),
-    loadFromOutside(second.name, userService.ingressHost, await ingressAddress(second.name)),
+    await loadInMesh(second, `http://${hostInCluster(service, first.name)}/`),
+    loadFromOutside(second.name, service.ingressHost, await ingressAddress(second.name)),
   ];
-  before = await recordRouting(clusters);
+  before = await recordRouting(clusters, service);
 });
 
 afterAll(async () => {
@@ -32,8 +34,8 @@ afterAll(async () => {
 describe("a release", () => {
   it("has exactly one VirtualService in each cluster", async () => {
     for (const cluster of clusters) {
-      const { virtualServices } = await routingObjects(cluster);
-      expect(Object.keys(virtualServices)).toEqual([userService.name]);
+      const { virtualServices } = await routingObjects(cluster, service);
+      expect(Object.keys(virtualServices)).toEqual([service.name]);
     }
   });
 
@@ -56,7 +58,7 @@ describe("a release", () => {
     async ({ weight }) => {
       await pulumi.setWeight(weight);
       await pulumi.up(`lab test at ${weight} %`);
-      const weights = await confirmWeights(clusters, weight);
+      const weights = await confirmWeights(clusters, service, weight);
       expect(weights.map(({ apiServer }) => apiServer)).toEqual(clusters.map(() => weight));
       const last = Math.max(...weights.map(({ switchedAt }) => switchedAt.getTime()));
       const shares = await measureShares(clients, new Date(last), weight);
@@ -67,8 +69,8 @@ describe("a release", () => {
   it("is taken back to routing that is the same in every API server and every Envoy", async () => {
     await pulumi.setWeight(0);
     await pulumi.up("lab test: back to 0 %");
-    await confirmWeights(clusters, 0);
-    expect(differences(before, await recordRouting(clusters))).toEqual([]);
+    await confirmWeights(clusters, service, 0);
+    expect(differences(before, await recordRouting(clusters, service))).toEqual([]);
   });
 
   it("has failed no request at any step", () => {

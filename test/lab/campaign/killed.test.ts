@@ -1,0 +1,17 @@
+import { describe, it } from "vitest";
+
+import { describeKills } from "../kills.ts";
+import { underLoad } from "../load.ts";
+import { first, second, withOwnRelease } from "../release.ts";
+import { runs, seed } from "./campaign.ts";
+
+const release = withOwnRelease("killed", { config: { allow: ["skip-phase"] } });
+const load = underLoad(release, { inMesh: [first, second], outside: [first, second] });
+
+describeKills(release, runs, seed);
+
+describe("every client", () => {
+  it("was answered all the time", () => {
+    load.expectNoFailure();
+  });
+});
