@@ -34,8 +34,8 @@ export const mutants: readonly Mutant[] = [
   {
     removes: "a check that throws counts as a no",
     file: "fleet/checks/index.ts",
-    text: "return [`${name}: could not be checked: ${explain(error)}.`];",
-    replacement: "void explain(error);\n        return [];",
+    text: "return [{ line, mayHeal: !isFinal(error) }];",
+    replacement: "void line;\n        return [];",
     tests: fleet,
   },
   {
@@ -82,9 +82,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     removes: "an Envoy that does not answer is late",
-    file: "fleet/confirm.ts",
-    text: "late.push(`${namespace}/${name} does not answer (${explain(error)})`);",
-    replacement: "void explain(error);",
+    file: "fleet/ask-pods.ts",
+    text: "else silent.push(result);",
+    replacement: "else void result;",
     tests: fleet,
   },
   {
