@@ -6,16 +6,6 @@ import { labSettings } from "../../lab/settings.ts";
 
 const settings = labSettings();
 
-/** A client outside of any mesh, in a namespace of the test file's own in every cluster. */
-export interface PlainClient {
-  /** kubectl in the namespace of one cluster. */
-  kubectl(cluster: string, args: readonly string[], input?: string): ReturnType<typeof kubectlIn>;
-  /** Runs a command in the client's pod. */
-  inPod(cluster: string, ...command: readonly string[]): ReturnType<typeof execInPod>;
-  /** Has the client call the API server by its name in DNS; tells the answer and who gave it. */
-  asksApiServer(cluster: string): Promise<string>;
-}
-
 function kubectlIn(namespace: string, cluster: string, args: readonly string[], input?: string) {
   return execa("kubectl", ["--context", cluster, "--namespace", namespace, ...args], {
     env: labEnvironment(settings),
@@ -32,14 +22,15 @@ function execInPod(namespace: string, cluster: string, command: readonly string[
 }
 
 /**
- * Makes such a client for the tests of one file, ready before the first of them.
+ * A client outside of any mesh for the tests of one file, in a namespace of its own in every cluster, ready
+ * before the first of them.
  *
  * @param objects manifests of what else is in the namespace. @default nothing
  */
 export function withPlainClient(
   namespace: string,
   objects: readonly Readonly<Record<string, unknown>>[] = [],
-): PlainClient {
+) {
   const names = settings.clusters.map(({ name }) => name);
   const manifest = {
     apiVersion: "v1",
@@ -60,33 +51,33 @@ export function withPlainClient(
       ...objects,
     ],
   };
-  const client: PlainClient = {
-    kubectl: (cluster, args, input) => kubectlIn(namespace, cluster, args, input),
-    inPod: (cluster, ...command) => execInPod(namespace, cluster, command),
-    async asksApiServer(cluster) {
-      const options = ["--silent", "--show-error", "--insecure", "--max-time", "10"];
-      const format = ["--write-out", " from %{remote_ip}"];
-      const { stdout, stderr } = await client.inPod(
-        cluster,
-        ...["curl", ...options, ...format, "https://kubernetes.default.svc.cluster.local/livez"],
-      );
-      return stdout + stderr;
-    },
+  const kubectl = (cluster: string, args: readonly string[], input?: string) =>
+    kubectlIn(namespace, cluster, args, input);
+  /** Runs a command in the client's pod. */
+  const inPod = (cluster: string, ...command: readonly string[]) =>
+    execInPod(namespace, cluster, command);
+  /** Has the client call the API server by its name in DNS; tells the answer and who gave it. */
+  const asksApiServer = async (cluster: string): Promise<string> => {
+    const options = ["--silent", "--show-error", "--insecure", "--max-time", "10"];
+    const format = ["--write-out", " from %{remote_ip}"];
+    const { stdout, stderr } = await inPod(
+      cluster,
+      ...["curl", ...options, ...format, "https://kubernetes.default.svc.cluster.local/livez"],
+    );
+    return stdout + stderr;
   };
   beforeAll(async () => {
     await Promise.all(
       names.map(async (name) => {
         const apply = ["apply", "--server-side", "-f", "-"];
-        await client.kubectl(name, apply, JSON.stringify(manifest));
+        await kubectl(name, apply, JSON.stringify(manifest));
         const wait = ["wait", "--for=condition=Ready", "--timeout=60s", "pod", "--all"];
-        await client.kubectl(name, wait);
+        await kubectl(name, wait);
       }),
     );
   });
   afterAll(async () => {
-    await Promise.all(
-      names.map((name) => client.kubectl(name, ["delete", "namespace", namespace])),
-    );
+    await Promise.all(names.map((name) => kubectl(name, ["delete", "namespace", namespace])));
   });
-  return client;
+  return { kubectl, inPod, asksApiServer };
 }

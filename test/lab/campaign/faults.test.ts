@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { setClustersApart } from "../../../lab/clusters/host-network.ts";
 import { labSettings } from "../../../lab/settings.ts";
 import { labUp } from "../../../lab/up.ts";
+import { SYSTEM_NAMESPACE } from "../../../lib/names.ts";
 import { until } from "../../../lib/until.ts";
 import { signal, signalInPod } from "../component.ts";
 import { underLoad } from "../load.ts";
@@ -18,13 +19,14 @@ const load = underLoad(release, { inMesh: [first], outside: [first, second] });
 
 /** Something that befalls the second cluster for a while. */
 interface Fault {
+  readonly name: string;
   readonly begin: () => Promise<void>;
   readonly end: () => Promise<void>;
   /** Whether requests to the other cluster fail meanwhile. @default false */
   readonly cutsRequests?: boolean;
 }
 
-async function deletePods(selector: string, namespace: string): Promise<void> {
+async function deletePod(selector: string, namespace: string): Promise<void> {
   const [pod] = await second.runningPods(selector, namespace);
   const name = pod?.metadata?.name;
   if (name === undefined) throw new Error(`no pod of ${selector} runs in ${second.name}`);
@@ -33,30 +35,39 @@ async function deletePods(selector: string, namespace: string): Promise<void> {
 
 const nothing = () => Promise.resolve();
 
-const faults: Readonly<Record<string, Fault>> = {
-  "a pod of the canary is deleted": {
-    begin: () => deletePods(`app=${service.name},version=${service.canary}`, service.namespace),
+const faults: readonly Fault[] = [
+  {
+    name: "a pod of the canary is deleted",
+    begin: () => deletePod(`app=${service.name},version=${service.canary}`, service.namespace),
     end: nothing,
   },
-  "istiod is deleted": { begin: () => deletePods("app=istiod", "istio-system"), end: nothing },
-  "istiod stops": {
+  {
+    name: "istiod is deleted",
+    begin: () => deletePod("app=istiod", SYSTEM_NAMESPACE),
+    end: nothing,
+  },
+  {
+    name: "istiod stops",
     begin: () => signalInPod(second.name, "istiod-", "pilot-discovery", "SIGSTOP"),
     end: () => signalInPod(second.name, "istiod-", "pilot-discovery", "SIGCONT"),
   },
-  "the API server stops": {
+  {
+    name: "the API server stops",
     begin: () => signal(second.name, "kube-apiserver", "SIGSTOP"),
     end: () => signal(second.name, "kube-apiserver", "SIGCONT"),
   },
-  "the API server is killed": {
+  {
+    name: "the API server is killed",
     begin: () => signal(second.name, "kube-apiserver", "SIGKILL"),
     end: () => labUp(labSettings()),
   },
-  "the clusters are set apart": {
+  {
+    name: "the clusters are set apart",
     begin: () => setClustersApart(labSettings(), true),
     end: () => setClustersApart(labSettings(), false),
     cutsRequests: true,
   },
-};
+];
 
 const changes = [
   { from: 0, to: 10 },
@@ -67,7 +78,7 @@ const changes = [
 
 const cases = fc.sample(
   fc.record({
-    fault: fc.constantFrom(...Object.keys(faults)),
+    fault: fc.constantFrom(...faults),
     change: fc.constantFrom(...changes),
     /** When the fault begins, in thousandths of the time that an update takes. */
     permille: fc.noBias(fc.integer({ min: 0, max: 1000 })),
@@ -89,16 +100,18 @@ async function weights(): Promise<readonly [number, number]> {
 }
 
 describe.each(cases.map((each, i) => ({ ...each, run: i + 1 })))(
-  "run $run: $fault at $permille ‰ of an update from $change.from % to $change.to %",
-  ({ fault, change: { from, to }, permille }) => {
+  "run $run: $fault.name at $permille ‰ of an update from $change.from % to $change.to %",
+  ({ fault: { name, begin, end, cutsRequests = false }, change: { from, to }, permille }) => {
     it("leaves no cluster on its own", async () => {
-      const { begin, end, cutsRequests = false } = faults[fault] as Fault;
       await beginAt(from);
       const { seconds } = await change(from);
       const began = Date.now();
       const update = change(to).then(
         ({ value }) => ({ succeeded: true, text: value }),
-        async (error: unknown) => ({ succeeded: false, text: await failure(Promise.reject(error as Error)) }),
+        async (error: unknown) => ({
+          succeeded: false,
+          text: await failure(Promise.reject(error as Error)),
+        }),
       );
       // The moment is what is tested.
       await setTimeout(seconds * permille);
@@ -106,7 +119,7 @@ describe.each(cases.map((each, i) => ({ ...each, run: i + 1 })))(
       const { succeeded, text } = await update.finally(end);
       const [here, there] = await weights();
       console.log(
-        `${fault} from ${from} % to ${to} %: ${succeeded ? "succeeded" : "failed"}, ${here} % and ${there} %`,
+        `${name} from ${from} % to ${to} %: ${succeeded ? "succeeded" : "failed"}, ${here} % and ${there} %`,
       );
       if (succeeded) expect([here, there]).toEqual([to, to]);
       else expect(text).toContain(second.name);
