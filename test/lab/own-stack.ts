@@ -50,6 +50,8 @@ export async function installOwnStack(
     phases: [10, 30, 100],
     weight: 0,
     rollout: rolloutConfig,
+    // What a test has broken stays so: its refusal need not wait for longer.
+    safety: { checkWithin: "10s" },
     ...config,
   });
   await pulumi.up("lab tests: installation");
