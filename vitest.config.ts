@@ -7,6 +7,8 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/unit/**/*.test.ts"],
+          isolate: false,
+          setupFiles: ["test/helpers/fresh-modules.ts"],
           // Some run the whole program, on machines that are busy with other things.
           testTimeout: 60_000,
           hookTimeout: 60_000,
