@@ -7,6 +7,10 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/unit/**/*.test.ts"],
+          // A worker loads what is in node_modules once; fresh-modules.ts keeps the files apart.
+          isolate: false,
+          setupFiles: ["test/helpers/fresh-modules.ts"],
+          maxWorkers: "100%",
           // Some run the whole program, on machines that are busy with other things.
           testTimeout: 60_000,
           hookTimeout: 60_000,

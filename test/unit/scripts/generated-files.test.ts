@@ -2,20 +2,23 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { load } from "js-yaml";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { generatedFiles, outdated, type GeneratedFile } from "../../../scripts/generated-files.ts";
 
 const project = path.resolve(import.meta.dirname, "../../..");
 
 describe("the generated files", () => {
-  it("are up to date in this checkout", async () => {
-    expect(await outdated(project, await generatedFiles(project))).toEqual([]);
+  let generated: readonly GeneratedFile[];
+  beforeAll(async () => {
+    generated = await generatedFiles(project);
   });
 
-  it("describe every key: in Pulumi.yaml, in the editor's schema and on the page", async () => {
-    const files = new Map(
-      (await generatedFiles(project)).map(({ file, content }) => [file, content]),
-    );
+  it("are up to date in this checkout", async () => {
+    expect(await outdated(project, generated)).toEqual([]);
+  });
+
+  it("describe every key: in Pulumi.yaml, in the editor's schema and on the page", () => {
+    const files = new Map(generated.map(({ file, content }) => [file, content]));
     const { config } = load(files.get("Pulumi.yaml") ?? "") as {
       config: Record<string, { type: string; description: string; default?: unknown }>;
     };
@@ -54,26 +57,24 @@ describe("the generated files", () => {
     };
 
     it("are the same each time, whatever was there before", async () => {
-      const first = await generatedFiles(root);
       const yaml = path.join(root, "Pulumi.yaml");
       const before = await readFile(yaml, "utf8");
       await writeFile(yaml, before.replaceAll("type: string", "type: integer"));
-      expect(await generatedFiles(root)).toEqual(first);
-      expect(before).toBe(first.find(({ file }) => file === "Pulumi.yaml")?.content);
+      expect(await generatedFiles(root)).toEqual(generated);
+      expect(before).toBe(generated.find(({ file }) => file === "Pulumi.yaml")?.content);
     });
 
     it("are outdated when they are missing or differ, and then only", async () => {
-      const files = await generatedFiles(root);
-      expect(await outdated(root, files)).toEqual([
+      expect(await outdated(root, generated)).toEqual([
         "schema/stack.schema.json",
         "docs/configuration.md",
         "monitoring/dashboards/release.json",
         "monitoring/dashboards/mesh.json",
       ]);
-      for (const file of files) await write(file);
-      expect(await outdated(root, files)).toEqual([]);
+      for (const file of generated) await write(file);
+      expect(await outdated(root, generated)).toEqual([]);
       await write({ file: "docs/configuration.md", content: "edited by hand" });
-      expect(await outdated(root, files)).toEqual(["docs/configuration.md"]);
+      expect(await outdated(root, generated)).toEqual(["docs/configuration.md"]);
     });
 
     it("need the line in Pulumi.yaml that they go after", async () => {
