@@ -1,11 +1,9 @@
-import { rm } from "node:fs/promises";
-
-import { labEnvironment, labStack } from "./environment.ts";
+import { labStack } from "./environment.ts";
+import { makeFreshStack } from "./fresh-stack.ts";
 import { chain } from "./mesh/chain.ts";
 import { userService } from "./mesh/user-service.ts";
-import { PulumiCli } from "./pulumi.ts";
+import type { PulumiCli } from "./pulumi.ts";
 import type { LabSettings } from "./settings.ts";
-import { setStackKeys, stackFile } from "./stack-file.ts";
 
 /** Name of the stack of the chain, whose services run in the mesh of the lab's stack. */
 export const chainStack = "lab-chain";
@@ -65,20 +63,7 @@ function chainConfig(): Readonly<Record<string, unknown>> {
   };
 }
 
-/**
- * Makes the chain's stack with its config, and no resource yet. What an interrupted run has left of it is
- * destroyed first.
- */
+/** Makes the chain's stack with its config, and no resource yet; see {@link makeFreshStack}. */
 export async function makeChainStack(settings: LabSettings): Promise<PulumiCli> {
-  const pulumi = new PulumiCli(settings.root, labEnvironment(settings), chainStack);
-  if (await pulumi.exists()) {
-    await pulumi.destroy();
-    await pulumi.remove();
-  }
-  const file = stackFile(settings, chainStack);
-  // It may be that of a lab that is no more.
-  await rm(file, { force: true });
-  await pulumi.create();
-  await setStackKeys(file, chainConfig());
-  return pulumi;
+  return makeFreshStack(settings, chainStack, chainConfig());
 }
