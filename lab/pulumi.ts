@@ -26,6 +26,10 @@ const exported = z.looseObject({
   deployment: z.looseObject({ resources: z.array(z.looseObject({ urn: z.string() })).default([]) }),
 });
 
+const diagnostic = z.looseObject({
+  diagnosticEvent: z.looseObject({ severity: z.string(), message: z.string() }).optional(),
+});
+
 const stackList = z.array(z.looseObject({ name: z.string() }));
 
 /** What a command gave, and how long it took. */
@@ -109,6 +113,34 @@ export class PulumiCli {
   /** @param flags further flags. @default none */
   async up(message: string, ...flags: readonly string[]): Promise<Timed<string>> {
     return this.#command(["up", "--yes", "--skip-preview", "--message", message, ...flags]);
+  }
+
+  /**
+   * As `up`, with the engine's events.
+   *
+   * @param onEvent is called with each event as it comes, as the engine writes it
+   * @throws with the errors that the engine has told
+   */
+  async upWithEvents(
+    message: string,
+    onEvent: (event: unknown) => void,
+  ): Promise<{ readonly seconds: number }> {
+    const flags = ["--yes", "--skip-preview", "--json", "--non-interactive"];
+    const command = this.#run({ reject: false })("pulumi", [
+      ...["up", "--stack", this.#stack, "--message", message],
+      ...flags,
+    ]);
+    const errors: string[] = [];
+    for await (const line of command) {
+      const event: unknown = JSON.parse(line);
+      onEvent(event);
+      const { diagnosticEvent } = diagnostic.parse(event);
+      if (diagnosticEvent?.severity === "error") errors.push(diagnosticEvent.message.trim());
+    }
+    const { failed, stderr, shortMessage, durationMs } = await command;
+    if (failed)
+      throw new Error([shortMessage ?? "pulumi up has failed", ...errors, stderr].join("\n"));
+    return { seconds: durationMs / 1000 };
   }
 
   /** Takes the lock away that a killed command has left. */
