@@ -17,9 +17,11 @@ function lateText({ pod, error }: SilentPod): string {
  * Waits until every proxy of a cluster has confirmed. Those that have are remembered, so that the wait
  * ends in a cluster whose pods are replaced all the time: only the others and new ones are asked again.
  *
- * This is as safe as to ask all of them in one moment. What an Envoy has it keeps until its istiod sends
- * something else, and by now every istiod reads the new rules; only a proxy that starts anew asks from
- * nothing, and counts as new. One that has no route yet has confirmed nothing: it is asked again.
+ * This is as safe as to ask all of them in one moment. An Envoy keeps what it has until its istiod sends
+ * something else, and the API server has nothing older to send. An Envoy that moves to an istiod that lags
+ * may fall back for a moment, but so it may after a moment in which all were right. Only a proxy that starts
+ * anew begins from nothing: it counts as new. One that has no route yet has confirmed nothing, and is asked
+ * again.
  *
  * @param what the condition, as it completes "timed out after 5 s waiting for …"
  * @param ask gives what a proxy has, or undefined if that does not concern it
