@@ -1,38 +1,4 @@
-import { loadConfig } from "./stacks/config.ts";
-import { joinMesh } from "./stacks/mesh-stack.ts";
-import { installMesh } from "./stacks/mesh.ts";
-import { installMonitoring } from "./stacks/monitoring.ts";
-import { releaseServices } from "./stacks/release.ts";
-import { RoutingRecords } from "./stacks/routing-records.ts";
-import { WeightChange } from "./stacks/weight-change.ts";
+import "./lib/compile-cache.ts";
 
-const settings = await loadConfig();
-const change = await WeightChange.prepare(settings);
-
-const { clusters: members, ...about } =
-  "meshStack" in settings ? joinMesh(settings) : installMesh(settings);
-if (!("meshStack" in settings)) installMonitoring(settings, members);
-const traffic = releaseServices(settings, members, change, new RoutingRecords(settings));
-
-/** Percent of requests for the canary, in every cluster that is not in quarantine. */
-export const weight = change.complete().apply(() => settings.weight);
-
-/** When the root certificate of the mesh ends. */
-export const rootCaExpires = about.rootExpires;
-
-/** What stacks need whose services run in this one's mesh, or the stack whose mesh this one uses. */
-export const mesh = about.output;
-
-/** What there is in each cluster. */
-export const clusters = Object.fromEntries(
-  members.map(({ name, network, istioVersion, caExpires, eastWestAddresses, ingress }) => [
-    name,
-    {
-      network,
-      istioVersion,
-      caExpires,
-      gateways: { eastWest: eastWestAddresses, ingress: ingress?.addresses ?? [] },
-      traffic: traffic[name] ?? {},
-    },
-  ]),
-);
+// A static import would be compiled before there is a cache.
+export const { weight, rootCaExpires, mesh, clusters } = await import("./stacks/program.ts");
