@@ -131,7 +131,8 @@ program
 program
   .command("build")
   .description("install and build what the lab runs, and start nothing")
-  .action(() => labBuild(labSettings()));
+  .option("--browser", "and what the tests of pages need", false)
+  .action(({ browser }: { browser: boolean }) => labBuild(labSettings(), browser));
 program
   .command("demo")
   .description(

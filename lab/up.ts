@@ -12,13 +12,19 @@ import {
 import type { Node } from "./clusters/node.ts";
 import type { LabSettings } from "./settings.ts";
 import type { StandIn } from "./standins/install.ts";
+import { browserPackages } from "./toolchain/packages.ts";
+import type { Step } from "./toolchain/steps.ts";
 import { toolchain, toolchainSteps } from "./toolchain/toolchain.ts";
 import { ensureWorkspace, removeWorkspace } from "./workspace.ts";
 
-/** Installs and builds what the lab runs, once; what is cached is left as it is. */
-export async function labBuild(settings: LabSettings): Promise<void> {
+/**
+ * Installs and builds what the lab runs, once; what is cached is left as it is.
+ *
+ * @param browser whether to install what the tests of pages need, too
+ */
+export async function labBuild(settings: LabSettings, browser: boolean): Promise<void> {
   checkMachine();
-  await run([buildTask(settings)]);
+  await run([buildTask(settings, browser ? [browserPackages] : [])]);
 }
 
 /**
@@ -87,11 +93,11 @@ export async function labDown(settings: LabSettings): Promise<void> {
   );
 }
 
-function buildTask(settings: LabSettings): ListrTask {
+function buildTask(settings: LabSettings, more: readonly Step[] = []): ListrTask {
   return {
     title: "toolchain",
     task: (_context, task) =>
-      task.newListr(toolchainSteps(settings.cacheDir), { concurrent: true }),
+      task.newListr(toolchainSteps(settings.cacheDir, more), { concurrent: true }),
   };
 }
 

@@ -85,6 +85,14 @@ export const debianPackages: Step = {
   work: (work) => installPackages(PACKAGES, work),
 };
 
+/** Installs what the tests of pages need, once no other step is at work with apt. */
+export const browserPackages: Step = {
+  name: "browser",
+  after: [debianPackages],
+  isDone: () => missingPackages(BROWSER).length === 0,
+  work: (work) => installPackages(BROWSER, work),
+};
+
 export const APT_ENV = { DEBIAN_FRONTEND: "noninteractive" };
 
 const APT_OPTIONS = [

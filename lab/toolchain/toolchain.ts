@@ -21,36 +21,41 @@ export interface Toolchain {
   readonly images: readonly { readonly refs: readonly string[]; readonly archive: string }[];
 }
 
-/** Tasks that install or build what is missing; to be run concurrently. */
-export function toolchainSteps(cacheDir: string): ListrTask[] {
+/**
+ * Tasks that install or build what is missing; to be run concurrently.
+ *
+ * @param more further steps, to be run with them
+ */
+export function toolchainSteps(cacheDir: string, more: readonly Step[] = []): ListrTask[] {
   const { pulumi, kubernetes, istio, monitoring, bin, istioCharts, images, ingredients } =
     parts(cacheDir);
-  // Compiling keeps all cores busy, so builds follow one another; the network works alongside.
-  const fetchPulumi = downloadStep(cacheDir, pulumi, []);
-  const fetchKubernetes = downloadStep(cacheDir, kubernetes, [fetchPulumi]);
+  const fetchKubernetes = downloadStep(cacheDir, kubernetes, []);
   const fetchIstio = downloadStep(cacheDir, istio, [fetchKubernetes]);
   const fetchMonitoring = downloadStep(cacheDir, monitoring, [fetchIstio]);
-  const buildPulumi = buildStep(cacheDir, pulumi, [fetchPulumi]);
-  const buildKubernetes = buildStep(cacheDir, kubernetes, [fetchKubernetes, buildPulumi]);
+  const fetchPulumi = downloadStep(cacheDir, pulumi, [fetchMonitoring]);
+  // Compiling keeps all cores busy, so builds follow one another, and the network works alongside.
+  // First echo: it is made of Go's own library, which all others need and nobody has to download.
+  const buildEcho = buildStep(cacheDir, ingredients.echo, []);
+  const buildKubernetes = buildStep(cacheDir, kubernetes, [fetchKubernetes, buildEcho]);
   const buildIstio = buildStep(cacheDir, istio, [fetchIstio, buildKubernetes]);
   const buildMonitoring = buildStep(cacheDir, monitoring, [fetchMonitoring, buildIstio]);
-  // It is made of Go's own library, so there is nothing to download.
-  const buildEcho = buildStep(cacheDir, ingredients.echo, [buildMonitoring]);
+  // Last Pulumi, which is in no image: these are packed meanwhile.
+  const buildPulumi = buildStep(cacheDir, pulumi, [fetchPulumi, buildMonitoring]);
   const makeBase = baseImageStep(ingredients.base);
   const fetchEnvoy = envoyStep(ingredients.envoy);
   const steps: Step[] = [
     debianPackages,
     makeBase,
     fetchEnvoy,
-    fetchPulumi,
     fetchKubernetes,
     fetchIstio,
     fetchMonitoring,
-    buildPulumi,
+    fetchPulumi,
+    buildEcho,
     buildKubernetes,
     buildIstio,
     buildMonitoring,
-    buildEcho,
+    buildPulumi,
     chartsStep(istioCharts, cacheDir, istio, [buildIstio]),
     imagesStep(images, cacheDir, ingredients, [
       ...[makeBase, fetchEnvoy],
@@ -61,6 +66,7 @@ export function toolchainSteps(cacheDir: string): ListrTask[] {
       [pulumi, kubernetes, istio, monitoring],
       [buildPulumi, buildKubernetes, buildIstio, buildMonitoring],
     ),
+    ...more,
   ];
   return asTasks(steps, join(cacheDir, "logs"));
 }
