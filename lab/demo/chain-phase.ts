@@ -6,6 +6,8 @@ import { mixedWays, serviceShares, type ServiceShare } from "./chain-ways.ts";
 import type { LoadClient } from "./load.ts";
 import { measureShares, routedAfter, type Share } from "./measure.ts";
 
+/** Answers of each client that are looked at: all of them go through the same entry, which decides for all services. */
+const SAMPLES = 200;
 /** Longest time in which every Envoy must have taken over a new weight, in ms. */
 const SWITCH_TIMEOUT_MS = 30_000;
 
@@ -78,7 +80,7 @@ export async function measureChain(
   began: Date,
 ): Promise<ChainPhase> {
   const switchedAt = await confirmChain(clusters, weight);
-  const shares = await measureShares(clients, switchedAt, weight);
+  const shares = await measureShares(clients, switchedAt, weight, SAMPLES);
   const services = serviceShares(clients.flatMap((client) => routedAfter(client, switchedAt)));
   const since = (client: LoadClient) => client.answers.filter(({ at }) => at >= began.getTime());
   // Those on the way while the weight changed must not be mixed either.

@@ -11,7 +11,7 @@ import type { LoadClient } from "./load.ts";
 import { heading, printChecks } from "./print.ts";
 
 /** Requests a second of each client: every one goes through three services, on two cores. */
-export const CHAIN_RATE = 15;
+export const CHAIN_RATE = 10;
 
 /** The phases that are shown; the last one is the way back. */
 const WEIGHTS = [10, 30, 0];

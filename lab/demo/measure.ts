@@ -6,7 +6,7 @@ import type { Answer } from "./answers.ts";
 import { contradicts, SHOWN_Z, wilson, type Interval } from "./interval.ts";
 import type { LoadClient } from "./load.ts";
 
-/** Answers that a share is computed from at least, for each client. */
+/** Answers that a share is computed from at least, for each client of one service. */
 const SAMPLES = 400;
 /** A request that was on its way when the last Envoy switched is answered within this time, in ms. */
 const IN_FLIGHT_MS = 500;
@@ -86,7 +86,7 @@ export async function confirmWeights(
   );
 }
 
-function share(client: string, answers: readonly Answer[], weight: number): Share {
+function share(client: string, answers: readonly Answer[], weight: number, samples: number): Share {
   const served = answers.filter(({ failure }) => failure === undefined);
   const canary = served.filter(({ version }) => version === labVersions.canary).length;
   const from: Record<string, number> = {};
@@ -97,7 +97,7 @@ function share(client: string, answers: readonly Answer[], weight: number): Shar
     canary: (100 * canary) / Math.max(1, served.length),
     interval: wilson(canary, served.length, SHOWN_Z),
     from,
-    ok: served.length >= SAMPLES && !contradicts(canary, served.length, weight),
+    ok: served.length >= samples && !contradicts(canary, served.length, weight),
   };
 }
 
@@ -107,23 +107,28 @@ export function routedAfter(client: LoadClient, since: Date): readonly Answer[] 
   return client.answers.filter(({ at }) => at > from);
 }
 
-/** Waits for enough answers that were routed after `since`, and gives each client's share of the canary. */
+/**
+ * Waits for enough answers that were routed after `since`, and gives each client's share of the canary.
+ *
+ * @param samples answers of each client. @default as many as a share takes
+ */
 export async function measureShares(
   clients: readonly LoadClient[],
   since: Date,
   weight: number,
+  samples: number = SAMPLES,
 ): Promise<Share[]> {
   const after = (client: LoadClient) => routedAfter(client, since);
   await until(
-    `${SAMPLES} answers for each client`,
+    `${samples} answers for each client`,
     () => {
-      const short = clients.filter((client) => after(client).length < SAMPLES);
+      const short = clients.filter((client) => after(client).length < samples);
       if (short.length === 0) return;
       throw new Error(short.map((each) => `${each.name} has ${after(each).length}`).join(", "));
     },
     { timeoutMs: 120_000, everyMs: 250 },
   );
-  return clients.map((client) => share(client.name, after(client), weight));
+  return clients.map((client) => share(client.name, after(client), weight, samples));
 }
 
 /** Each client's share of the canary in all answers between two moments, when the last of them is known. */
@@ -146,6 +151,7 @@ export async function sharesBetween(
       client.name,
       routedAfter(client, since).filter(({ at }) => at <= end.getTime()),
       weight,
+      SAMPLES,
     ),
   );
 }

@@ -11,31 +11,53 @@ export interface CallResult {
   readonly body: string;
 }
 
+function resultOf(body: string, status: string): CallResult {
+  const field = (name: string): string | undefined =>
+    new RegExp(`^${name}=(.*)$`, "m").exec(body)?.[1];
+  return {
+    status: Number(status),
+    version: field("ServiceVersion"),
+    cluster: field("Cluster"),
+    body,
+  };
+}
+
+/** What curl writes after each answer, and what finds it. */
+const END = { writeOut: "\nanswered with %{http_code}\n", pattern: /\nanswered with (\d+)\n/ };
+
 /**
- * Calls a URL once from a client pod.
+ * Calls a URL several times from a client pod, one call after the other.
  *
  * @param headers request headers, for instance `{ "x-canary": "true" }`
- * @throws if there was no HTTP answer at all
+ * @throws if one of them had no HTTP answer at all
  */
+export async function calls(
+  cluster: MeshCluster,
+  pod: V1Pod,
+  url: string,
+  count: number,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<readonly CallResult[]> {
+  const output = await cluster.exec(pod, podKey(pod).name, [
+    ...["curl", "--silent", "--show-error", "--fail-early", "--max-time", "20"],
+    ...["--write-out", END.writeOut],
+    ...Object.entries(headers).flatMap(([name, value]) => ["--header", `${name}: ${value}`]),
+    ...Array.from({ length: count }, () => url),
+  ]);
+  const parts = output.split(END.pattern);
+  return Array.from({ length: count }, (_, i) =>
+    resultOf(parts[2 * i] ?? "", parts[2 * i + 1] ?? ""),
+  );
+}
+
+/** As {@link calls}, once. */
 export async function call(
   cluster: MeshCluster,
   pod: V1Pod,
   url: string,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<CallResult> {
-  const output = await cluster.exec(pod, podKey(pod).name, [
-    ...["curl", "--silent", "--show-error", "--max-time", "20", "--write-out", "\n%{http_code}"],
-    ...Object.entries(headers).flatMap(([name, value]) => ["--header", `${name}: ${value}`]),
-    url,
-  ]);
-  const end = output.lastIndexOf("\n");
-  const body = output.slice(0, end);
-  const field = (name: string): string | undefined =>
-    new RegExp(`^${name}=(.*)$`, "m").exec(body)?.[1];
-  return {
-    status: Number(output.slice(end + 1)),
-    version: field("ServiceVersion"),
-    cluster: field("Cluster"),
-    body,
-  };
+  const [result] = await calls(cluster, pod, url, 1, headers);
+  if (!result) throw new Error(`${url} was not called`);
+  return result;
 }

@@ -4,7 +4,7 @@ import type { V1Pod } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 
-import { call } from "../../lab/mesh/call.ts";
+import { call, calls } from "../../lab/mesh/call.ts";
 import { deleteClientPod, ensureClientPod } from "../../lab/mesh/client-pod.ts";
 import { podKey, type MeshCluster } from "../../fleet/cluster.ts";
 import { hostInCluster } from "../../lab/mesh/service.ts";
@@ -118,9 +118,7 @@ describe("endpoint discovery", () => {
   it.each(clusters.map((cluster) => ({ cluster, name: cluster.name })))(
     "is answered from every cluster when $name calls the service",
     async ({ cluster }) => {
-      const answers = await Promise.all(
-        Array.from({ length: 40 }, () => call(cluster, clientOf(cluster), serviceUrl)),
-      );
+      const answers = await calls(cluster, clientOf(cluster), serviceUrl, 40);
       expect(answers.filter(({ status }) => status !== 200)).toEqual([]);
       expect(new Set(answers.map((answer) => answer.cluster))).toEqual(
         new Set(clusters.map(({ name }) => name)),
@@ -133,11 +131,8 @@ describe("ServiceEntry hosts", () => {
   it.each(pairs.map((pair) => ({ ...pair, source: pair.from.name, target: pair.to.name })))(
     "are answered by $target only, when $source calls it",
     async ({ from, to }) => {
-      const answers = await Promise.all(
-        Array.from({ length: 20 }, () =>
-          call(from, clientOf(from), `http://${hostInCluster(userService, to.name)}/`),
-        ),
-      );
+      const url = `http://${hostInCluster(userService, to.name)}/`;
+      const answers = await calls(from, clientOf(from), url, 20);
       expect(
         answers.map(({ status, cluster, version }) => `${status} ${cluster} ${version}`),
       ).toEqual(Array.from({ length: 20 }, () => `200 ${to.name} ${userService.stable}`));
