@@ -174,6 +174,11 @@ async function measureAll(
   );
 }
 
+function sayError(error: unknown): void {
+  console.error(`bench:weight: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}
+
 /** Installs what is measured, measures it, and leaves the lab at the weight it had. */
 async function run(options: Options): Promise<void> {
   const stop = new AbortController();
@@ -204,6 +209,9 @@ async function run(options: Options): Promise<void> {
       options,
       stop.signal,
     );
+  } catch (error) {
+    // Said before tidying up, which may take long and fail too.
+    sayError(error);
   } finally {
     console.log(`tidying up; the lab's weight is to be ${found}`);
     for (const step of tidyUp) {
@@ -234,6 +242,5 @@ const program = new Command("bench:weight")
 try {
   await program.parseAsync();
 } catch (error) {
-  console.error(`bench:weight: ${error instanceof Error ? error.message : String(error)}`);
-  process.exitCode = 1;
+  sayError(error);
 }
