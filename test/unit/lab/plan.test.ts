@@ -115,13 +115,12 @@ describe("the plan of a node", () => {
       ["kubelet", "http://10.40.0.13:10248/healthz"],
       ["kube-proxy", "http://10.40.0.13:10256/livez"],
     ]);
-    const [{ files: containerd = {} } = {}, kubelet, proxy] = second;
-    const subnet = (files: Component["files"], folder: string) =>
-      files[path.join(folder, "cni/10-bridge.conflist")]?.match(/"subnet":"([^"]+)"/)?.[1];
+    const [containerd, kubelet, proxy] = second;
+    const subnet = (of: Component | undefined, folder: string) =>
+      /"subnet":"([^"]+)"/.exec(of?.files[path.join(folder, "cni/10-bridge.conflist")] ?? "")?.[1];
     expect(subnet(containerd, `${dir}.2`)).toBe("10.51.128.0/17");
-    expect(subnet(first.find(({ name }) => name === "containerd")?.files ?? {}, dir)).toBe(
-      "10.51.0.0/17",
-    );
+    const firstContainerd = first.find(({ name }) => name === "containerd");
+    expect(subnet(firstContainerd, dir)).toBe("10.51.0.0/17");
     expect(kubelet?.args).toEqual(
       expect.arrayContaining([
         `--config=${dir}.2/kubelet.yaml`,
