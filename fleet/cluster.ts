@@ -118,6 +118,10 @@ export class MeshCluster {
         .exec(namespace, name, container, [...command], stdout, stderr, null, false, resolve)
         .then((socket) => {
           socket.on("error", reject);
+          // The status comes first, save from a pod that ends meanwhile.
+          socket.on("close", () => {
+            reject(new Error(`${namespace}/${name} of ${this.name} has closed the connection`));
+          });
         }, reject);
     });
     const [result, out, err] = await Promise.all([

@@ -1,7 +1,6 @@
-import { until } from "../lib/until.ts";
 import { podKey, type MeshCluster } from "./cluster.ts";
+import { Behind, confirmEvery } from "./confirm-every.ts";
 import { virtualHostsOf } from "./envoy.ts";
-import { explain } from "./explain.ts";
 import { behind } from "./records/serves.ts";
 
 /** The rules by which every Envoy that routes to a service must do so. */
@@ -26,31 +25,28 @@ export async function confirmRules(
   timeoutMs: number,
 ): Promise<void> {
   const hosts = services.flatMap((service) => service.hosts);
-  await until(
+  await confirmEvery(
+    cluster,
     `every Envoy of ${cluster.name} to have the rules of ${services.map(({ key }) => key).join(", ")}`,
-    async () => {
-      const late = await Promise.all(
-        (await cluster.proxies()).map(async (pod): Promise<readonly string[]> => {
-          const { namespace, name } = podKey(pod);
-          const of = [`${namespace}/${name}`];
-          try {
-            const held = await virtualHostsOf(cluster, pod, hosts);
-            return services.flatMap((service) => {
-              const own = Object.entries(held).filter(([, { domains }]) =>
-                domains.some((domain) => service.hosts.includes(domain)),
-              );
-              const virtualHosts = Object.fromEntries(own);
-              return behind({ http: service.http }, [{ of, virtualHosts }]).map(
-                (envoy) => `${envoy} has others of ${service.key}`,
-              );
-            });
-          } catch (error) {
-            return [`${namespace}/${name} does not answer (${explain(error)})`];
-          }
-        }),
+    async (pod) => {
+      const { namespace, name } = podKey(pod);
+      const of = [`${namespace}/${name}`];
+      const held = await virtualHostsOf(cluster, pod, hosts);
+      const routed = services.map((service) => {
+        const own = Object.entries(held).filter(([, { domains }]) =>
+          domains.some((domain) => service.hosts.includes(domain)),
+        );
+        return { service, virtualHosts: Object.fromEntries(own), any: own.length > 0 };
+      });
+      const late = routed.filter(
+        ({ service, virtualHosts }) =>
+          behind({ http: service.http }, [{ of, virtualHosts }]).length > 0,
       );
-      if (late.flat().length > 0) throw new Error(late.flat().sort().join(", "));
+      if (late.length > 0) {
+        throw new Behind(`has others of ${late.map(({ service }) => service.key).join(", ")}`);
+      }
+      return routed.every(({ any }) => any) || undefined;
     },
-    { timeoutMs },
+    timeoutMs,
   );
 }

@@ -1,7 +1,6 @@
-import { until } from "../lib/until.ts";
-import { podKey, type MeshCluster } from "./cluster.ts";
+import type { MeshCluster } from "./cluster.ts";
+import { Behind, confirmEvery } from "./confirm-every.ts";
 import { routesOfAny, type EnvoyRoutes } from "./envoy.ts";
-import { explain } from "./explain.ts";
 
 /** What every Envoy that routes to a service must serve. */
 export interface Expected {
@@ -23,28 +22,15 @@ export async function confirmWeight(
   { hosts, canary, weight }: Expected,
   timeoutMs: number,
 ): Promise<readonly EnvoyRoutes[]> {
-  return until(
+  return confirmEvery(
+    cluster,
     `every Envoy of ${cluster.name} to serve ${canary} at ${weight} %`,
-    async () => {
-      const pods = await cluster.proxies();
-      const late: string[] = [];
-      const found = await Promise.all(
-        pods.map(async (pod) => {
-          const { namespace, name } = podKey(pod);
-          try {
-            const routes = await routesOfAny(cluster, pod, hosts);
-            const served = routes?.weights[canary] ?? 0;
-            if (routes && served !== weight) late.push(`${namespace}/${name} serves ${served} %`);
-            return routes;
-          } catch (error) {
-            late.push(`${namespace}/${name} does not answer (${explain(error)})`);
-            return undefined;
-          }
-        }),
-      );
-      if (late.length > 0) throw new Error(late.sort().join(", "));
-      return found.filter((routes) => routes !== undefined);
+    async (pod) => {
+      const routes = await routesOfAny(cluster, pod, hosts);
+      const served = routes?.weights[canary] ?? 0;
+      if (routes && served !== weight) throw new Behind(`serves ${served} %`);
+      return routes;
     },
-    { timeoutMs },
+    timeoutMs,
   );
 }

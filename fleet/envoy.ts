@@ -1,11 +1,16 @@
 import type { V1Pod } from "@kubernetes/client-node";
 import { z } from "zod";
 
+import { until } from "../lib/until.ts";
+import { answersOf } from "./ask-pods.ts";
 import { podKey, type MeshCluster } from "./cluster.ts";
 import { getJson } from "./pod-http.ts";
 
 /** Envoy's admin port in every Istio proxy (`proxyAdminPort`). */
 export const ADMIN_PORT = 15000;
+
+/** How long a pod that has just died may still be listed, in milliseconds. */
+const STILL_LISTED_MS = 3_000;
 
 const routeAction = z.looseObject({
   cluster: z.string().optional(),
@@ -155,10 +160,17 @@ export async function routesEverywhere(
   hosts: readonly string[],
 ): Promise<EnvoyRoutes[]> {
   const found = await Promise.all(
-    clusters.map(async (cluster) => {
-      const pods = await cluster.proxies();
-      return Promise.all(pods.map((pod) => routesOfAny(cluster, pod, hosts)));
-    }),
+    clusters.map((cluster) =>
+      until(
+        `every Envoy of ${cluster.name} to tell its routes`,
+        () =>
+          answersOf(
+            () => cluster.proxies(),
+            (pod) => routesOfAny(cluster, pod, hosts),
+          ),
+        { timeoutMs: STILL_LISTED_MS, everyMs: 500 },
+      ),
+    ),
   );
   return found.flat().filter((routes) => routes !== undefined);
 }

@@ -10,7 +10,11 @@ export function explain(error: unknown): string {
     const parsed = status.safeParse(typeof body === "string" ? fromJson(body) : body);
     return parsed.success ? parsed.data.message : `HTTP ${error.code}`;
   }
-  if (!(error instanceof Error)) return String(error);
+  if (!(error instanceof Error)) {
+    // A WebSocket that is not opened tells why by an event.
+    const event = status.safeParse(error);
+    return event.success ? event.data.message : String(error);
+  }
   if (error.name === "TimeoutError") return "no answer in time";
   const cause = error.cause;
   if (cause instanceof AggregateError) return cause.errors.map(explain).join(", ");

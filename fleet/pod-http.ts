@@ -5,6 +5,7 @@ import { text } from "node:stream/consumers";
 import { PortForward, type V1Pod } from "@kubernetes/client-node";
 
 import { podKey, type MeshCluster } from "./cluster.ts";
+import { explain } from "./explain.ts";
 
 /**
  * No answer of a proxy's admin port takes longer than this, in milliseconds. Less than a check may
@@ -49,6 +50,15 @@ export async function get(
     errors,
     toPod,
   );
+  // A pod that ends meanwhile has said all that it will.
+  const opened = forward.then(
+    (socket) => {
+      if (typeof socket !== "function") socket.onclose = () => fromPod.end();
+    },
+    (error: unknown) => {
+      throw new Error(`cannot reach ${where}: ${explain(error)}`);
+    },
+  );
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
     late.reject(new Error(`${where}${path} did not answer within ${TIMEOUT_MS / 1000} s`));
@@ -63,10 +73,13 @@ export async function get(
     );
   };
   try {
-    await Promise.race([forward, late.promise]);
+    await Promise.race([opened, late.promise]);
     return await Promise.race([
       late.promise,
       new Promise<string>((resolve, reject) => {
+        const broken = (error: unknown) => {
+          reject(new Error(`${where}${path} did not answer: ${explain(error)}`));
+        };
         errors.once("data", (message: Buffer) => {
           reject(new Error(`cannot reach ${where}: ${message.toString().trim()}`));
         });
@@ -81,10 +94,10 @@ export async function get(
             (response) => {
               if (response.statusCode !== 200) {
                 reject(new Error(`${where}${path} answered ${response.statusCode ?? "nothing"}`));
-              } else text(response).then(resolve, reject);
+              } else text(response).then(resolve, broken);
             },
           )
-          .on("error", reject);
+          .on("error", broken);
       }),
     ]);
   } finally {

@@ -2,6 +2,7 @@ import { shareOf } from "../lib/deployed.ts";
 import { weightIn } from "../lib/release-rules.ts";
 import { until } from "../lib/until.ts";
 import { runChecks } from "./checks/index.ts";
+import { lookAgain, type Objections } from "./checks/look-again.ts";
 import { probeChain, type ChainProbe } from "./chain/probe-chain.ts";
 import type { Canary, ChainFinding, Limits, Rise } from "./checks/check.ts";
 import type { MeshCluster } from "./cluster.ts";
@@ -42,8 +43,16 @@ export async function raiseWeights(
 ): Promise<RaiseReport> {
   const served: EnvoyRoutes[] = [];
   const canaries = [...rises, ...(chain?.followers ?? [])];
-  let probed: Promise<readonly ChainFinding[]> | undefined;
-  const probe = chain && (() => (probed ??= probeChain(chain.probe, clusters)));
+  const look = async (): Promise<Objections> => {
+    let probed: Promise<readonly ChainFinding[]> | undefined;
+    const probe = chain && (() => (probed ??= probeChain(chain.probe, clusters)));
+    const seen = clusters.map(async (cluster) => {
+      const context = { cluster, clusters, rises, canaries, limits, probe };
+      return [cluster.name, await runChecks(context)] as const;
+    });
+    return new Map(await Promise.all(seen));
+  };
+  let checked: Promise<Objections> | undefined;
   const of = (name: string): MeshCluster => {
     const found = clusters.find((each) => each.name === name);
     if (!found) throw new Error(`there is no cluster ${name}`);
@@ -51,15 +60,10 @@ export async function raiseWeights(
   };
   const actions: Actions = {
     checking: async (name) => {
-      const lines = await runChecks({
-        cluster: of(name),
-        clusters,
-        rises,
-        canaries,
-        limits,
-        probe,
-      });
-      if (lines.length > 0) throw new TaskFailure("refused", lines.join("\n"));
+      const objections = (await (checked ??= lookAgain(look, limits.checkWithinMs))).get(name);
+      if (!objections || objections.length > 0) {
+        throw new TaskFailure("refused", (objections ?? []).map(({ line }) => line).join("\n"));
+      }
     },
     writing: (name) => writeAll(of(name), rises),
     confirming: async (name) => {

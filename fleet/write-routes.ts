@@ -8,6 +8,9 @@ import type { MeshCluster } from "./cluster.ts";
  */
 const MANAGER = "istio-canary";
 
+const REQUEST_TIMEOUT = 408;
+const TOO_MANY_REQUESTS = 429;
+
 /** How a write is to be made. */
 interface WriteOptions {
   /** Only lets the API server and its webhooks try what they would say. @default false */
@@ -43,7 +46,12 @@ export async function writeRoutes(
   );
 }
 
+/** Whether the API server has refused a request for good: it would do so again. */
+export function isFinal(error: unknown): boolean {
+  return isRefusal(error) && error.code !== REQUEST_TIMEOUT && error.code !== TOO_MANY_REQUESTS;
+}
+
 /** Whether the API server has refused a request, which then has had no effect. */
-export function isRefusal(error: unknown): boolean {
+export function isRefusal(error: unknown): error is ApiException<unknown> {
   return error instanceof ApiException && error.code >= 400 && error.code < 500;
 }

@@ -63,6 +63,8 @@ function labConfig(settings: LabSettings, charts: string): Record<string, unknow
     ],
     phases: [10, 30, 100],
     weight: 0,
+    // What is broken in a test stays so: its refusal need not wait for longer.
+    safety: { checkWithin: "10s" },
     // Phases of a lab are over in minutes; Prometheus reads the proxies every 5 s.
     rollout: { bake: "20s", interval: "5s", settle: "12s", noDataLimit: "5m" },
     monitoring: {

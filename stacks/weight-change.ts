@@ -229,6 +229,7 @@ export class WeightChange {
       return [{ ...canary, weight, quarantine, changes: new Map(changes) }];
     });
     const limits = {
+      checkWithinMs: durationMs(safety.checkWithin),
       confirmWithinMs: durationMs(safety.confirmWithin),
       certificateDays: safety.certificateDays,
       clockSkewMs: durationMs(safety.clockSkew),

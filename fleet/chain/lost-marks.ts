@@ -104,6 +104,7 @@ export function lostMarks(
             `${version} of ${from.key} loses it: of its requests to ${to.key} while ${requests} marked ones went through the chain, ` +
             `${marked} went to ${canary} and ${total(unmarked)} to ${to.stable}`,
           fix: `Let it send ${mark} of each request with those that it makes for it; docs/full-chain.md says how.`,
+          mayHeal: false,
         })),
       );
   }
@@ -117,5 +118,6 @@ export function lostMarks(
   return missed.map(({ key, canary }) => ({
     seen: `no probe has come to ${canary ?? ""} of ${key}, so that nobody knows whether the mark would`,
     fix: "Set chain.probe.path to a path whose answer needs it, or name it in chain.probe.without.",
+    mayHeal: false,
   }));
 }

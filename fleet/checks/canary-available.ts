@@ -8,21 +8,23 @@ export const canaryAvailable: Check = {
     const findings = await Promise.all(
       canaries.map(async ({ service, namespace, canary, replicas }) => {
         const name = `${service}-${canary}`;
-        const available = await cluster.apps
+        const deployment = await cluster.apps
           .readNamespacedDeployment({ name, namespace })
-          .then(({ status }) => status?.availableReplicas ?? 0)
           .catch((error: unknown) => {
             if (isNotFound(error)) return undefined;
             throw error;
           });
-        if (available !== undefined && available >= replicas) return [];
+        const available = deployment?.status?.availableReplicas ?? 0;
+        if (deployment && available >= replicas) return [];
         return [
           {
             seen:
-              available === undefined
+              deployment === undefined
                 ? `there is no Deployment ${namespace}/${name}`
                 : `${available} of ${replicas} pods of Deployment ${namespace}/${name} are available`,
             fix: `See kubectl -n ${namespace} describe deployment ${name}; kubectl scale, or pulumi up --refresh, brings its pods back.`,
+            // Pods that nobody has asked for do not come by themselves.
+            mayHeal: (deployment?.spec?.replicas ?? 0) >= replicas,
           },
         ];
       }),

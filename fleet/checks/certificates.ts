@@ -19,6 +19,7 @@ export const certificates: Check = {
           {
             seen: `Secret ${SYSTEM_NAMESPACE}/cacerts has no ${file}`,
             fix: "Run pulumi up --refresh.",
+            mayHeal: false,
           },
         ];
       }
@@ -30,6 +31,7 @@ export const certificates: Check = {
             {
               seen: `${file} ends on ${validToDate.toISOString()}, in ${days} days, and ${limits.certificateDays} are wanted`,
               fix: "Issue a new one with pulumi config set --path certificates.rotation, or lower safety.certificateDays.",
+              mayHeal: false,
             },
           ];
     });

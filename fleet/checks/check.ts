@@ -25,6 +25,8 @@ export interface Rise extends Canary, FleetWeight {
 
 /** Bounds that the configuration sets under the key `safety`. */
 export interface Limits {
+  /** How long what may heal by itself is looked at again, in milliseconds. */
+  readonly checkWithinMs: number;
   /** Longest wait for every Envoy to serve a new weight, in milliseconds. */
   readonly confirmWithinMs: number;
   /** Days that every certificate authority must still be valid. */
@@ -42,7 +44,7 @@ export interface CheckContext {
   /** All canaries that get more requests by it: those of the rises, and of a chain's followers. */
   readonly canaries: readonly Canary[];
   readonly limits: Limits;
-  /** Probes the chain, once for all clusters. @default there is no chain */
+  /** Probes the chain, once for all clusters in each look. @default there is no chain */
   readonly probe?: (() => Promise<readonly ChainFinding[]>) | undefined;
 }
 
@@ -52,6 +54,11 @@ export interface Finding {
   readonly seen: string;
   /** What to do about it. */
   readonly fix: string;
+  /**
+   * Whether it may be gone in a moment, as a pod that is not ready yet: then it is looked at again, for
+   * as long as `checkWithinMs` says. All else is refused at once.
+   */
+  readonly mayHeal: boolean;
 }
 
 /** Something about a chain of services that speaks against a higher weight. */
@@ -64,6 +71,9 @@ export interface ChainFinding extends Finding {
 export interface Check {
   /** The condition, as in "istiod serves". */
   readonly name: string;
-  /** What speaks against it in the context's cluster. An error counts as one finding. */
+  /**
+   * What speaks against it in the context's cluster. An error counts as one finding,
+   * which may heal unless the API server has refused the request.
+   */
   readonly run: (context: CheckContext) => Promise<readonly Finding[]>;
 }

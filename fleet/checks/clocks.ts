@@ -8,7 +8,13 @@ export const clocks: Check = {
     const own = cluster.clockAheadMs;
     return clusters.flatMap(({ name, clockAheadMs }) => {
       if (own === undefined || clockAheadMs === undefined) {
-        return [{ seen: "an API server tells no time", fix: "See its answers' header Date." }];
+        return [
+          {
+            seen: "an API server tells no time",
+            fix: "See its answers' header Date.",
+            mayHeal: false,
+          },
+        ];
       }
       const ahead = own - clockAheadMs;
       return ahead > limits.clockSkewMs
@@ -16,6 +22,7 @@ export const clocks: Check = {
             {
               seen: `its API server's clock is ${Math.round(ahead / 1000)} s ahead of ${name}'s`,
               fix: "Set the nodes' clocks by NTP, or raise safety.clockSkew.",
+              mayHeal: false,
             },
           ]
         : [];

@@ -1,5 +1,5 @@
 import { explain } from "../explain.ts";
-import { writeRoutes } from "../write-routes.ts";
+import { isFinal, writeRoutes } from "../write-routes.ts";
 import type { Check } from "./check.ts";
 
 /** Schema, webhooks and admission policies have their say before anything is written. */
@@ -13,7 +13,8 @@ export const dryRun: Check = {
           if (change) await writeRoutes(cluster, rise, change.http, { dryRun: true });
           return [];
         } catch (error) {
-          return [{ seen: explain(error), fix: "Change what it objects to." }];
+          const mayHeal = !isFinal(error);
+          return [{ seen: explain(error), fix: "Change what it objects to.", mayHeal }];
         }
       }),
     );

@@ -11,6 +11,7 @@ import { remoteClusters } from "./remote-clusters.ts";
 import { subsets } from "./subsets.ts";
 import { unchanged } from "./unchanged.ts";
 import { explain } from "../explain.ts";
+import { isFinal } from "../write-routes.ts";
 
 /** What every cluster must meet before a weight rises in any of them. */
 const CHECKS: readonly Check[] = [
@@ -27,30 +28,42 @@ const CHECKS: readonly Check[] = [
   markHandedOn,
 ];
 
-/** Longest time that a check may take, in milliseconds. */
-const CHECK_WITHIN_MS = 20_000;
+/** Longest time that one look of a check may take, in milliseconds. */
+const LOOK_WITHIN_MS = 20_000;
 
-/** Does all checks in one cluster at once; gives one line for everything that speaks against the change. */
+/** What a check has to say against the change. */
+export interface Objection {
+  /** What was seen and what to do about it, in one line. */
+  readonly line: string;
+  /** Whether another look may find it gone. */
+  readonly mayHeal: boolean;
+}
+
+/** One look of all checks at one cluster, at once; gives everything that speaks against the change. */
 export async function runChecks(
   context: CheckContext,
   checks: readonly Check[] = CHECKS,
-  withinMs: number = CHECK_WITHIN_MS,
-): Promise<readonly string[]> {
-  const lines = await Promise.all(
-    checks.map(async ({ name, run }) => {
+  withinMs: number = LOOK_WITHIN_MS,
+): Promise<readonly Objection[]> {
+  const objections = await Promise.all(
+    checks.map(async ({ name, run }): Promise<readonly Objection[]> => {
       const timeout = Promise.withResolvers<never>();
       const timer = setTimeout(() => {
         timeout.reject(new Error(`not done within ${withinMs / 1000} s`));
       }, withinMs);
       try {
         const findings = await Promise.race([run(context), timeout.promise]);
-        return findings.map(({ seen, fix }) => `${name}: no, ${seen}. ${fix}`);
+        return findings.map(({ seen, fix, mayHeal }) => ({
+          line: `${name}: no, ${seen}. ${fix}`,
+          mayHeal,
+        }));
       } catch (error) {
-        return [`${name}: could not be checked: ${explain(error)}.`];
+        const line = `${name}: could not be checked: ${explain(error)}.`;
+        return [{ line, mayHeal: !isFinal(error) }];
       } finally {
         clearTimeout(timer);
       }
     }),
   );
-  return lines.flat();
+  return objections.flat();
 }

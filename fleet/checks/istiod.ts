@@ -29,6 +29,7 @@ export const istiod: Check = {
     );
     if (silent.some((reasons) => reasons.length === 0)) return [];
     const seen = pods.length === 0 ? "no pod of istiod runs" : silent.flat().join("; ");
-    return [{ seen, fix: `See kubectl -n ${SYSTEM_NAMESPACE} get pods -l app=istiod.` }];
+    const fix = `See kubectl -n ${SYSTEM_NAMESPACE} get pods -l app=istiod.`;
+    return [{ seen, fix, mayHeal: true }];
   },
 };

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { answersOf } from "../ask-pods.ts";
 import { getJson } from "../pod-http.ts";
 import type { Check } from "./check.ts";
 import { ISTIOD_HTTP_PORT, istiodPods } from "./istiod.ts";
@@ -9,9 +10,9 @@ const clusterz = z.array(z.looseObject({ id: z.string(), syncStatus: z.string() 
 export const remoteClusters: Check = {
   name: "istiod is in sync with every cluster",
   run: async ({ cluster, clusters }) => {
-    const pods = await istiodPods(cluster);
-    const findings = await Promise.all(
-      pods.map(async (pod) => {
+    const findings = await answersOf(
+      () => istiodPods(cluster),
+      async (pod) => {
         const known = clusterz.parse(
           await getJson(cluster, pod, ISTIOD_HTTP_PORT, "/debug/clusterz"),
         );
@@ -23,10 +24,11 @@ export const remoteClusters: Check = {
                 {
                   seen: `istiod (${pod.metadata?.name ?? ""}) says that ${name} is ${status}`,
                   fix: "See istioctl remote-clusters, and whether its API server is reached from there.",
+                  mayHeal: true,
                 },
               ];
         });
-      }),
+      },
     );
     return findings.flat();
   },

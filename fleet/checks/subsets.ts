@@ -1,8 +1,10 @@
 import { gatewayLabels } from "../../lib/helm-values.ts";
 import { EAST_WEST_GATEWAY, passthroughCluster, SERVICE_PORT } from "../../lib/names.ts";
+import { askPods } from "../ask-pods.ts";
 import { podKey } from "../cluster.ts";
 import { endpointsOf } from "../endpoints.ts";
 import { virtualHostsOf } from "../envoy.ts";
+import { explain } from "../explain.ts";
 import type { Canary, Check, CheckContext, Finding } from "./check.ts";
 
 type Pod = Awaited<ReturnType<CheckContext["cluster"]["proxies"]>>[number];
@@ -20,7 +22,8 @@ async function holds(
   return envoyClusters.flatMap((envoyCluster) => {
     const endpoints = known.get(envoyCluster);
     if (!endpoints) {
-      return [{ seen: `the proxy of ${namespace}/${name} has no ${envoyCluster}`, fix: FIX }];
+      const seen = `the proxy of ${namespace}/${name} has no ${envoyCluster}`;
+      return [{ seen, fix: FIX, mayHeal: true }];
     }
     return endpoints.some(({ healthy }) => healthy)
       ? []
@@ -28,6 +31,7 @@ async function holds(
           {
             seen: `the proxy of ${namespace}/${name} has no healthy endpoint for ${envoyCluster}`,
             fix: "See that the canary's pods are ready in the clusters it reaches.",
+            mayHeal: true,
           },
         ];
   });
@@ -49,9 +53,9 @@ export const subsets: Check = {
   name: "every proxy holds the canary's subset",
   run: async (context) => {
     const gateway = gatewayLabels(EAST_WEST_GATEWAY);
-    const pods = await context.cluster.proxies();
-    const findings = await Promise.all(
-      pods.map(async (pod) => {
+    const { answers, silent } = await askPods(
+      () => context.cluster.proxies(),
+      async (pod) => {
         const isGateway = pod.metadata?.labels?.["istio"] === gateway.istio;
         const wanted = isGateway
           ? context.canaries.map(({ host, canary }) => passthroughCluster(host, canary))
@@ -59,8 +63,16 @@ export const subsets: Check = {
               ({ host, canary }) => `outbound|${SERVICE_PORT}|${canary}|${host}`,
             );
         return holds(context, pod, wanted);
-      }),
+      },
     );
-    return findings.flat();
+    const unanswered = silent.map(({ pod, error }): Finding => {
+      const { namespace, name } = podKey(pod);
+      return {
+        seen: `the proxy of ${namespace}/${name} does not answer (${explain(error)})`,
+        fix: "Restart the pod; one that is no longer ready is not asked.",
+        mayHeal: true,
+      };
+    });
+    return [...answers.flat(), ...unanswered];
   },
 };

@@ -15,6 +15,7 @@ export const unchanged: Check = {
               {
                 seen: `somebody has changed those of ${serviceKey(rise)} since`,
                 fix: "Run pulumi up again: it starts from what there is now.",
+                mayHeal: false,
               },
             ];
       }),

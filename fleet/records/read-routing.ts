@@ -2,6 +2,7 @@ import type { V1Pod } from "@kubernetes/client-node";
 import * as z from "zod";
 import { isDeepStrictEqual } from "node:util";
 import type { EnvoyRouting, Routing } from "../../lib/routing.ts";
+import { answersOf } from "../ask-pods.ts";
 import { podKey, type MeshCluster } from "../cluster.ts";
 import { virtualHostsOf, type VirtualHost } from "../envoy.ts";
 import { ROUTING_KINDS, type RoutingKind, type RoutingScope } from "./routing-scope.ts";
@@ -85,15 +86,13 @@ function grouped(
 
 /** Reads what routes a service in one cluster: its objects, and what every Envoy holds. */
 export async function readRouting(cluster: MeshCluster, scope: RoutingScope): Promise<LiveRouting> {
-  const [kinds, pods] = await Promise.all([
+  const [kinds, held] = await Promise.all([
     Promise.all(ROUTING_KINDS.map(async (kind) => ({ kind, all: await objectsOf(cluster, kind) }))),
-    cluster.proxies(),
-  ]);
-  const held = await Promise.all(
-    pods.map(
+    answersOf(
+      () => cluster.proxies(),
       async (pod) => [purpose(pod), await virtualHostsOf(cluster, pod, scope.hosts)] as const,
     ),
-  );
+  ]);
   const routing = held.filter(([, virtualHosts]) => Object.keys(virtualHosts).length > 0);
   const found = kinds.flatMap(({ kind, all }) =>
     all.map((object) => ({

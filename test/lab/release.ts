@@ -84,11 +84,17 @@ async function untilWell(): Promise<void> {
             clusters,
             rises: [],
             canaries: [{ ...target, replicas: 5 }],
-            limits: { confirmWithinMs: 30_000, certificateDays: 1, clockSkewMs: 30_000 },
+            limits: {
+              checkWithinMs: 0,
+              confirmWithinMs: 30_000,
+              certificateDays: 1,
+              clockSkewMs: 30_000,
+            },
           }),
         ),
       );
-      if (found.flat().length > 0) throw new Error(found.flat().join("\n"));
+      const lines = found.flat().map(({ line }) => line);
+      if (lines.length > 0) throw new Error(lines.join("\n"));
     },
     { timeoutMs: 180_000, everyMs: 1_000 },
   );

@@ -1,14 +1,21 @@
+import { ApiException, type V1Pod } from "@kubernetes/client-node";
 import { describe, expect, it, vi } from "vitest";
 import type { Check, CheckContext, Limits, Rise } from "../../../fleet/checks/check.ts";
 import { runChecks } from "../../../fleet/checks/index.ts";
 import { canaryAvailable } from "../../../fleet/checks/canary-available.ts";
 import { certificates } from "../../../fleet/checks/certificates.ts";
 import { clocks } from "../../../fleet/checks/clocks.ts";
+import { dryRun } from "../../../fleet/checks/dry-run.ts";
 import { gateways } from "../../../fleet/checks/gateways.ts";
+import { remoteClusters } from "../../../fleet/checks/remote-clusters.ts";
+import { subsets } from "../../../fleet/checks/subsets.ts";
 import { unchanged } from "../../../fleet/checks/unchanged.ts";
 import type { MeshCluster } from "../../../fleet/cluster.ts";
 import { endpointsOf } from "../../../fleet/endpoints.ts";
+import { virtualHostsOf } from "../../../fleet/envoy.ts";
+import { getJson } from "../../../fleet/pod-http.ts";
 import { readRoute } from "../../../fleet/read-deployed.ts";
+import { writeRoutes } from "../../../fleet/write-routes.ts";
 import type { DeployedRoute } from "../../../lib/deployed.ts";
 import { issueCertificate } from "../../../lib/issue-certificate.ts";
 
@@ -19,8 +26,29 @@ vi.mock(import("../../../fleet/read-deployed.ts"), async (original) => ({
 vi.mock(import("../../../fleet/endpoints.ts"), () => ({
   endpointsOf: vi.fn<typeof endpointsOf>(),
 }));
+vi.mock(import("../../../fleet/envoy.ts"), async (original) => ({
+  ...(await original()),
+  virtualHostsOf: vi.fn<typeof virtualHostsOf>(),
+}));
+vi.mock(import("../../../fleet/pod-http.ts"), async (original) => ({
+  ...(await original()),
+  getJson: vi.fn<typeof getJson>(),
+}));
+vi.mock(import("../../../fleet/write-routes.ts"), async (original) => ({
+  ...(await original()),
+  writeRoutes: vi.fn<typeof writeRoutes>(),
+}));
 
-const limits: Limits = { confirmWithinMs: 1000, certificateDays: 7, clockSkewMs: 5000 };
+const podOf = (name: string, labels: Record<string, string> = {}) => ({
+  metadata: { name, namespace: "user", uid: `uid of ${name}`, labels },
+});
+
+const limits: Limits = {
+  checkWithinMs: 1000,
+  confirmWithinMs: 1000,
+  certificateDays: 7,
+  clockSkewMs: 5000,
+};
 const rise: Rise = {
   service: "user-service",
   namespace: "user",
@@ -47,7 +75,7 @@ describe("runChecks", () => {
   const passes: Check = { name: "it is well", run: () => Promise.resolve([]) };
   const fails: Check = {
     name: "it is day",
-    run: () => Promise.resolve([{ seen: "it is night", fix: "Wait." }]),
+    run: () => Promise.resolve([{ seen: "it is night", fix: "Wait.", mayHeal: true }]),
   };
   const throws: Check = {
     name: "it can be told",
@@ -60,14 +88,34 @@ describe("runChecks", () => {
 
   it("says for all checks what was seen and what to do, and takes an error for a no", async () => {
     expect(await runChecks(context({}), [fails, passes, throws])).toEqual([
-      "it is day: no, it is night. Wait.",
-      "it can be told: could not be checked: no answer.",
+      { line: "it is day: no, it is night. Wait.", mayHeal: true },
+      { line: "it can be told: could not be checked: no answer.", mayHeal: true },
+    ]);
+  });
+
+  it.each([
+    { code: 403, mayHeal: false },
+    { code: 429, mayHeal: true },
+    { code: 500, mayHeal: true },
+  ])("hands on what cannot heal, as an API server's $code: $mayHeal", async ({ code, mayHeal }) => {
+    const refused: Check = {
+      name: "it is allowed",
+      run: () => Promise.reject(new ApiException(code, "", undefined, {})),
+    };
+    const final: Check = {
+      name: "it is young",
+      run: () => Promise.resolve([{ seen: "it is old", fix: "Renew it.", mayHeal: false }]),
+    };
+    expect(await runChecks(context({}), [refused, final])).toEqual([
+      { line: `it is allowed: could not be checked: HTTP ${code}.`, mayHeal },
+      { line: "it is young: no, it is old. Renew it.", mayHeal: false },
     ]);
   });
 
   it("does not wait for ever", async () => {
     const hangs: Check = { name: "it ends", run: () => Promise.withResolvers<never>().promise };
-    expect(await runChecks(context({}), [hangs, fails], 20)).toEqual([
+    const objections = await runChecks(context({}), [hangs, fails], 20);
+    expect(objections.map(({ line }) => line)).toEqual([
       "it ends: could not be checked: not done within 0.02 s.",
       "it is day: no, it is night. Wait.",
     ]);
@@ -75,9 +123,12 @@ describe("runChecks", () => {
 });
 
 describe("the check of the canary's pods", () => {
-  const withPods = (availableReplicas: number | undefined) =>
+  const withPods = (availableReplicas: number | undefined, replicas = 2) =>
     context({
-      apps: { readNamespacedDeployment: () => Promise.resolve({ status: { availableReplicas } }) },
+      apps: {
+        readNamespacedDeployment: () =>
+          Promise.resolve({ spec: { replicas }, status: { availableReplicas } }),
+      },
     });
 
   it("wants as many as the configuration", async () => {
@@ -87,7 +138,20 @@ describe("the check of the canary's pods", () => {
       expect(finding?.seen).toBe(
         `${pods ?? 0} of 2 pods of Deployment user/user-service-v2 are available`,
       );
+      expect(finding?.mayHeal).toBe(true);
     }
+  });
+
+  it("does not wait for pods that nobody has asked for", async () => {
+    const [finding] = await canaryAvailable.run(withPods(1, 1));
+    expect(finding?.mayHeal).toBe(false);
+    const readNamespacedDeployment = () => Promise.reject(new ApiException(404, "", undefined, {}));
+    expect(await canaryAvailable.run(context({ apps: { readNamespacedDeployment } }))).toEqual([
+      expect.objectContaining({
+        seen: "there is no Deployment user/user-service-v2",
+        mayHeal: false,
+      }),
+    ]);
   });
 });
 
@@ -102,8 +166,11 @@ describe("the check of the clocks", () => {
   });
 
   it("names the one that is ahead, and how far", async () => {
-    expect((await clocks.run(context(at(61_000), at(0)))).map(({ seen }) => seen)).toEqual([
-      "its API server's clock is 61 s ahead of cluster-1's",
+    expect(await clocks.run(context(at(61_000), at(0)))).toEqual([
+      expect.objectContaining({
+        seen: "its API server's clock is 61 s ahead of cluster-1's",
+        mayHeal: false,
+      }),
     ]);
     expect(await clocks.run(context(at(0), at(61_000)))).toEqual([]);
   });
@@ -128,6 +195,7 @@ describe("the check of the certificate authorities", () => {
     expect(await certificates.run(await withCertificates(8))).toEqual([]);
     const [finding] = await certificates.run(await withCertificates(3));
     expect(finding?.seen).toMatch(/^ca-cert\.pem ends on .*, in \d days, and 7 are wanted$/);
+    expect(finding?.mayHeal).toBe(false);
   });
 
   it("names one that is missing", async () => {
@@ -161,11 +229,12 @@ describe("the check that nobody has changed the routes", () => {
     vi.mocked(readRoute).mockResolvedValue(now);
     const [finding] = await unchanged.run(started());
     expect(finding?.seen).toBe("somebody has changed those of user/user-service since");
+    expect(finding?.mayHeal).toBe(false);
   });
 });
 
 describe("the check of the gateways", () => {
-  const pod = { metadata: { name: "client", namespace: "user" } };
+  const pod = podOf("client");
   const reached = (error?: string) => ({
     proxies: () => Promise.resolve([pod]),
     exec: () => (error === undefined ? Promise.resolve("") : Promise.reject(new Error(error))),
@@ -192,8 +261,11 @@ describe("the check of the gateways", () => {
   ])("names the gateway that takes no connection: %s", async (last) => {
     vi.mocked(endpointsOf).mockResolvedValue(remote);
     const findings = await gateways.run(context(reached(notReady(last))));
-    expect(findings.map(({ seen }) => seen)).toEqual([
-      `user/client gets no connection to 192.0.2.7:15443 (${last})`,
+    expect(findings).toEqual([
+      expect.objectContaining({
+        seen: `user/client gets no connection to 192.0.2.7:15443 (${last})`,
+        mayHeal: true,
+      }),
     ]);
   });
 
@@ -204,10 +276,122 @@ describe("the check of the gateways", () => {
     );
   });
 
+  it("tries from another proxy when one is gone by then", async () => {
+    vi.mocked(endpointsOf).mockResolvedValue(remote);
+    let listed = [podOf("job-1"), podOf("job-2"), podOf("client")];
+    const tried: (string | undefined)[] = [];
+    const exec = ({ metadata }: V1Pod) => {
+      tried.push(metadata?.name);
+      if (metadata?.name === "client") return Promise.resolve("");
+      listed = listed.filter(({ metadata: { name } }) => name !== metadata?.name);
+      return Promise.reject(new Error("pods not found"));
+    };
+    const cluster = { proxies: () => Promise.resolve(listed), exec };
+    expect(await gateways.run(context(cluster))).toEqual([]);
+    expect(tried).toEqual(["job-1", "job-2", "client"]);
+  });
+
   it("has nothing to say where no proxy sends anything to another cluster", async () => {
     for (const endpoints of [new Map(), new Map([[subset, [local]]])]) {
       vi.mocked(endpointsOf).mockResolvedValue(endpoints);
       expect(await gateways.run(context(reached("never asked")))).toEqual([]);
     }
+  });
+});
+
+describe("the check of the proxies' subsets", () => {
+  const subset = `outbound|80|v2|${rise.host}`;
+  const healthy = { address: "10.0.0.5", port: 8080, healthy: true, requests: 0 };
+  const routed = { host: { name: "host", domains: [rise.host], routes: [] } };
+
+  /** A cluster in which the pods that are told are gone once one of them was asked. */
+  function withPods(names: readonly string[], gone: readonly string[] = []): CheckContext {
+    let isAsked = false;
+    vi.mocked(virtualHostsOf).mockImplementation(() => {
+      isAsked = true;
+      return Promise.resolve(routed);
+    });
+    const listed = () => names.filter((name) => !isAsked || !gone.includes(name));
+    return context({ proxies: () => Promise.resolve(listed().map((name) => podOf(name))) });
+  }
+
+  it("does not miss a pod that is gone before it answers", async () => {
+    vi.mocked(endpointsOf).mockImplementation((_, { metadata }) =>
+      metadata?.name === "job"
+        ? Promise.reject(new Error("cannot reach user/job:15000"))
+        : Promise.resolve(new Map([[subset, [healthy]]])),
+    );
+    expect(await subsets.run(withPods(["client", "job"], ["job"]))).toEqual([]);
+  });
+
+  it("names a pod that is there and does not answer, and does not know the subset, or no endpoint of it", async () => {
+    vi.mocked(endpointsOf).mockImplementation((_, { metadata }) => {
+      if (metadata?.name === "silent") return Promise.reject(new Error("no answer within 10 s"));
+      const endpoints = [{ ...healthy, healthy: false }];
+      return Promise.resolve(new Map(metadata?.name === "old" ? [] : [[subset, endpoints]]));
+    });
+    const findings = await subsets.run(withPods(["silent", "old", "alone"]));
+    expect(findings.map(({ seen }) => seen)).toEqual([
+      `the proxy of user/old has no ${subset}`,
+      `the proxy of user/alone has no healthy endpoint for ${subset}`,
+      "the proxy of user/silent does not answer (no answer within 10 s)",
+    ]);
+    expect(findings.every(({ mayHeal }) => mayHeal)).toBe(true);
+  });
+});
+
+describe("the check of istiod's remote clusters", () => {
+  const withIstiods = (...lists: (readonly string[])[]) => {
+    const [first = [], ...later] = lists;
+    let next = [first, ...later];
+    return context({
+      runningPods: () => {
+        const [now = [], ...rest] = next;
+        if (rest.length > 0) next = rest;
+        return Promise.resolve(now.map((name) => podOf(name)));
+      },
+    });
+  };
+
+  it("names the cluster that an istiod is not in sync with, which may heal", async () => {
+    vi.mocked(getJson).mockResolvedValue([{ id: "cluster-0", syncStatus: "syncing" }]);
+    const [finding] = await remoteClusters.run(withIstiods(["istiod-1"]));
+    expect(finding).toMatchObject({
+      seen: "istiod (istiod-1) says that cluster-0 is syncing",
+      mayHeal: true,
+    });
+  });
+
+  it("does not ask an istiod that is gone by then, and fails for one that is there", async () => {
+    vi.mocked(getJson).mockImplementation((_, { metadata }) =>
+      metadata?.name === "istiod-1"
+        ? Promise.reject(new Error("cannot reach it"))
+        : Promise.resolve([{ id: "cluster-0", syncStatus: "synced" }]),
+    );
+    const both = ["istiod-1", "istiod-2"];
+    expect(await remoteClusters.run(withIstiods(both, ["istiod-2"]))).toEqual([]);
+    await expect(remoteClusters.run(withIstiods(both))).rejects.toThrow("cannot reach it");
+  });
+});
+
+describe("the dry run", () => {
+  const changing = (): CheckContext => {
+    const found = context({});
+    const route = { generation: 4 } as DeployedRoute;
+    return {
+      ...found,
+      rises: [{ ...rise, changes: new Map([["cluster-0", { route, http: [] }]]) }],
+    };
+  };
+
+  it.each([
+    ["a policy that denies it", new ApiException(403, "", { message: "no" }, {}), false],
+    ["a webhook that does not answer", new ApiException(500, "", { message: "no" }, {}), true],
+    ["an API server that is away", new Error("no"), true],
+  ])("tells %s", async (_, error, mayHeal) => {
+    vi.mocked(writeRoutes).mockRejectedValue(error);
+    expect(await dryRun.run(changing())).toEqual([
+      { seen: "no", fix: "Change what it objects to.", mayHeal },
+    ]);
   });
 });

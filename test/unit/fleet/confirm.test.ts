@@ -1,21 +1,42 @@
+import type { V1Pod } from "@kubernetes/client-node";
 import { describe, expect, it, vi } from "vitest";
 
 import type { MeshCluster } from "../../../fleet/cluster.ts";
+import { confirmRules } from "../../../fleet/confirm-rules.ts";
 import { confirmWeight } from "../../../fleet/confirm.ts";
-import { routesOfAny, type EnvoyRoutes } from "../../../fleet/envoy.ts";
+import { routesOfAny, virtualHostsOf, type EnvoyRoutes } from "../../../fleet/envoy.ts";
 
 vi.mock(import("../../../fleet/envoy.ts"), async (original) => ({
   ...(await original()),
   routesOfAny: vi.fn<typeof routesOfAny>(),
+  virtualHostsOf: vi.fn<typeof virtualHostsOf>(),
 }));
 
 const expected = { hosts: ["user-service.user.svc.cluster.local"], canary: "v2", weight: 10 };
 
-/** A cluster whose proxies, by name, serve a weight, have no route, or do not answer. */
-function cluster(proxies: Readonly<Record<string, number | undefined | Error>>): MeshCluster {
+/** What a proxy does when it is asked: serves a weight, has no route, or does not answer. */
+type Proxy = number | undefined | Error;
+
+function podOf(name: string, restartCount = 0): V1Pod {
+  return {
+    metadata: { name, namespace: "user", uid: `uid of ${name}` },
+    status: {
+      containerStatuses: [
+        { name: "istio-proxy", restartCount, ready: true, image: "", imageID: "" },
+      ],
+    },
+  };
+}
+
+/** A cluster whose proxies, by name, are others at each list; the last list stays. `asked` has who was asked. */
+function changing(...lists: Readonly<Record<string, Proxy>>[]) {
+  const asked: string[] = [];
+  let now: Readonly<Record<string, Proxy>> = {};
+  let next = lists;
   vi.mocked(routesOfAny).mockImplementation((_cluster, pod) => {
     const name = pod.metadata?.name ?? "";
-    const served = proxies[name];
+    asked.push(name);
+    const served = now[name];
     if (served instanceof Error) return Promise.reject(served);
     return Promise.resolve(
       served === undefined
@@ -23,9 +44,18 @@ function cluster(proxies: Readonly<Record<string, number | undefined | Error>>):
         : ({ pod: name, weights: { v1: 100 - served, v2: served } } as unknown as EnvoyRoutes),
     );
   });
-  const pods = Object.keys(proxies).map((name) => ({ metadata: { name, namespace: "user" } }));
-  return { name: "cluster-a", proxies: () => Promise.resolve(pods) } as unknown as MeshCluster;
+  const proxies = () => {
+    [now = now, ...next] = next;
+    // A name such as `a#1` is of a pod whose proxy has been restarted once.
+    return Promise.resolve(
+      Object.keys(now).map((name) => podOf(name, Number(name.split("#")[1] ?? 0))),
+    );
+  };
+  return { asked, cluster: { name: "cluster-a", proxies } as unknown as MeshCluster };
 }
+
+const cluster = (proxies: Readonly<Record<string, Proxy>>) => changing(proxies).cluster;
+const silent = new Error("no answer within 10 s");
 
 describe("confirmWeight", () => {
   it("gives the routes of every Envoy that has some, once all serve the weight", async () => {
@@ -34,9 +64,111 @@ describe("confirmWeight", () => {
   });
 
   it("names every Envoy that serves another weight, and every one that does not answer", async () => {
-    const some = cluster({ a: 10, b: 0, c: new Error("no answer within 10 s") });
+    const some = cluster({ a: 10, b: 0, c: silent });
     await expect(confirmWeight(some, expected, 50)).rejects.toThrow(
       "timed out after 0.05 s waiting for every Envoy of cluster-a to serve v2 at 10 %: user/b serves 0 %, user/c does not answer (no answer within 10 s)",
     );
+  });
+
+  it("remembers who has confirmed, and asks only the others and the new", async () => {
+    const { cluster: busy, asked } = changing(
+      { a: 10, b: 0 },
+      { a: 10, b: 0 },
+      { a: 10, b: 10, c: 0 },
+      { a: 10, b: 10, c: 0 },
+      { a: 10, b: 10, c: 10 },
+    );
+    const routes = await confirmWeight(busy, expected, 5_000);
+    expect(routes.map(({ pod }) => pod)).toEqual(["a", "b", "c"]);
+    expect(asked).toEqual(["a", "b", "b", "c", "c"]);
+  });
+
+  it("ends where pods are replaced all the time, with those that are there", async () => {
+    const { cluster: busy } = changing({ a: 10, job1: silent, b: 10 }, { a: 10, job2: 0, b: 10 });
+    const routes = await confirmWeight(busy, expected, 50);
+    expect(routes.map(({ pod }) => pod)).toEqual(["a", "b"]);
+  });
+
+  it("gives no routes of a pod that has confirmed and is gone", async () => {
+    const { cluster: busy } = changing({ a: 10, b: 0 }, { a: 10, b: 0 }, { b: 10 });
+    const routes = await confirmWeight(busy, expected, 5_000);
+    expect(routes.map(({ pod }) => pod)).toEqual(["b"]);
+  });
+
+  it("asks again an Envoy that has no route yet", async () => {
+    const { cluster: busy, asked } = changing(
+      { a: undefined, b: 0 },
+      { a: undefined, b: 0 },
+      { a: 10, b: 10 },
+    );
+    const routes = await confirmWeight(busy, expected, 5_000);
+    expect(routes.map(({ pod }) => pod)).toEqual(["a", "b"]);
+    expect(asked).toEqual(["a", "b", "a", "b"]);
+  });
+
+  it("asks again a proxy that was restarted", async () => {
+    const pods = [
+      [podOf("a"), podOf("b")],
+      [podOf("a"), podOf("b")],
+      [podOf("a", 1), podOf("b")],
+    ];
+    const asked: string[] = [];
+    vi.mocked(routesOfAny).mockImplementation((_cluster, pod) => {
+      const name = pod.metadata?.name ?? "";
+      asked.push(name);
+      const v2 = name === "b" && asked.length === 2 ? 0 : 10;
+      return Promise.resolve({ pod: name, weights: { v2 } } as unknown as EnvoyRoutes);
+    });
+    const proxies = () => Promise.resolve(pods.shift() ?? []);
+    const restarting = { name: "cluster-a", proxies } as unknown as MeshCluster;
+    await confirmWeight(restarting, expected, 5_000);
+    expect(asked).toEqual(["a", "b", "a", "b"]);
+  });
+});
+
+describe("confirmRules", () => {
+  const host = "order-service.shop.svc.cluster.local";
+  const rules = {
+    key: "shop/order-service",
+    hosts: [host],
+    http: [{ name: "all", route: [{ destination: { host, subset: "v1" } }] }],
+  };
+  const held = (version: string) => ({
+    host: {
+      name: host,
+      domains: [host],
+      routes: [{ name: "all", match: {}, route: { cluster: `outbound|80|${version}|${host}` } }],
+    },
+  });
+  const withPods = (...lists: (readonly string[])[]) => {
+    const proxies = () => {
+      const [now = [], ...rest] = lists;
+      if (rest.length > 0) lists = rest;
+      return Promise.resolve(now.map((name) => podOf(name)));
+    };
+    return { name: "cluster-a", proxies } as unknown as MeshCluster;
+  };
+
+  it("names every Envoy that has other rules, and every one that does not answer", async () => {
+    vi.mocked(virtualHostsOf).mockImplementation((_cluster, { metadata }) => {
+      if (metadata?.name === "silent") return Promise.reject(silent);
+      return Promise.resolve(metadata?.name === "old" ? held("v2") : held("v1"));
+    });
+    const some = withPods(["client", "old", "silent"]);
+    await expect(confirmRules(some, [rules], 50)).rejects.toThrow(
+      "every Envoy of cluster-a to have the rules of shop/order-service: user/old has others of shop/order-service, user/silent does not answer (no answer within 10 s)",
+    );
+  });
+
+  it("does not miss a pod that is gone, and asks only those again that have not confirmed", async () => {
+    const asked: (string | undefined)[] = [];
+    vi.mocked(virtualHostsOf).mockImplementation((_cluster, { metadata }) => {
+      asked.push(metadata?.name);
+      if (metadata?.name === "job") return Promise.reject(silent);
+      const isLate = metadata?.name === "late" && asked.length < 4;
+      return Promise.resolve(isLate ? held("v2") : held("v1"));
+    });
+    await confirmRules(withPods(["client", "job", "late"], ["client", "late"]), [rules], 5_000);
+    expect(asked).toEqual(["client", "job", "late", "late"]);
   });
 });

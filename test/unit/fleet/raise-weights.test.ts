@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 
+import { probeChain, type ChainProbe } from "../../../fleet/chain/probe-chain.ts";
 import type { Limits, Rise } from "../../../fleet/checks/check.ts";
 import { runChecks } from "../../../fleet/checks/index.ts";
 import type { MeshCluster } from "../../../fleet/cluster.ts";
@@ -10,6 +11,9 @@ import { writeRoutes } from "../../../fleet/write-routes.ts";
 import type { DeployedRoute } from "../../../lib/deployed.ts";
 
 vi.mock(import("../../../fleet/checks/index.ts"), () => ({ runChecks: vi.fn<typeof runChecks>() }));
+vi.mock(import("../../../fleet/chain/probe-chain.ts"), () => ({
+  probeChain: vi.fn<typeof probeChain>(),
+}));
 vi.mock(import("../../../fleet/confirm.ts"), () => ({
   confirmWeight: vi.fn<typeof confirmWeight>(),
 }));
@@ -22,7 +26,12 @@ vi.mock(import("../../../fleet/write-routes.ts"), async (original) => ({
   writeRoutes: vi.fn<typeof writeRoutes>(),
 }));
 
-const limits: Limits = { confirmWithinMs: 1000, certificateDays: 7, clockSkewMs: 5000 };
+const limits: Limits = {
+  checkWithinMs: 5000,
+  confirmWithinMs: 1000,
+  certificateDays: 7,
+  clockSkewMs: 5000,
+};
 const names = ["cluster-a", "cluster-b"];
 const clusters = names.map((name) => ({ name }) as MeshCluster);
 
@@ -80,7 +89,11 @@ describe("raiseWeights", () => {
 
   it("writes nowhere when one cluster fails a check", async () => {
     vi.mocked(runChecks).mockImplementation(({ cluster }) =>
-      Promise.resolve(cluster.name === "cluster-b" ? ["it is day: no, it is night."] : []),
+      Promise.resolve(
+        cluster.name === "cluster-b"
+          ? [{ line: "it is day: no, it is night.", mayHeal: false }]
+          : [],
+      ),
     );
     const { raised, text } = await raiseWeights(clusters, [rise], limits);
     expect(raised).toBe(false);
@@ -88,6 +101,28 @@ describe("raiseWeights", () => {
       "The weight has risen in no cluster:\n - cluster-b: it is day: no, it is night.",
     );
     expect(writes).toEqual([]);
+  });
+
+  it("looks at all clusters again when one heals, and probes a chain anew in each look", async () => {
+    vi.mocked(probeChain).mockResolvedValue([]);
+    const looks: string[] = [];
+    vi.mocked(runChecks).mockImplementation(async ({ cluster, probe }) => {
+      looks.push(cluster.name);
+      await probe?.();
+      const isNight = cluster.name === "cluster-b" && looks.length <= names.length;
+      return isNight ? [{ line: "it is day: no, it is night.", mayHeal: true }] : [];
+    });
+    const chain = { followers: [], probe: {} as ChainProbe };
+    vi.useFakeTimers();
+    try {
+      const report = raiseWeights(clusters, [rise], limits, chain);
+      await vi.advanceTimersByTimeAsync(limits.checkWithinMs);
+      expect((await report).raised).toBe(true);
+    } finally {
+      vi.useRealTimers();
+    }
+    expect(looks).toEqual([...names, ...names]);
+    expect(probeChain).toHaveBeenCalledTimes(2);
   });
 
   it("gives every cluster its weight back when an Envoy does not follow", async () => {

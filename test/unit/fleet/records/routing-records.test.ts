@@ -124,6 +124,22 @@ describe("the routing of a service in a cluster", () => {
     expect([envoyCount, strays]).toEqual([2, []]);
   });
 
+  it("is told by the pods that are there: one that goes meanwhile is not missed", async () => {
+    const { cluster } = fake();
+    vi.mocked(virtualHostsOf).mockImplementation((_, { metadata }) =>
+      metadata?.name === "client-1"
+        ? Promise.reject(new Error("cannot reach user/client-1:15000"))
+        : Promise.resolve(routes("v1")),
+    );
+    await expect(readRouting(cluster, scope)).rejects.toThrow("cannot reach user/client-1:15000");
+    const both = await cluster.proxies();
+    const proxies = vi.fn<MeshCluster["proxies"]>().mockResolvedValue(both.slice(1));
+    proxies.mockResolvedValueOnce(both);
+    const { envoys, envoyCount } = await readRouting(Object.assign(cluster, { proxies }), scope);
+    expect(envoys).toEqual([{ of: ["sidecar of user/client"], virtualHosts: routes("v1") }]);
+    expect(envoyCount).toBe(1);
+  });
+
   it("does not depend on where the other cluster's gateway is", async () => {
     const { objects } = await readRouting(fake().cluster, scope);
     expect(objects["ServiceEntry/user-service-cluster-b"]).toEqual({

@@ -1,0 +1,80 @@
+import type { V1Pod } from "@kubernetes/client-node";
+import { podKey } from "./cluster.ts";
+
+/** A pod that is there and has not answered, and why. */
+export interface SilentPod {
+  readonly pod: V1Pod;
+  readonly error: unknown;
+}
+
+/** What the pods have said. */
+export interface PodAnswers<T> {
+  readonly answers: readonly T[];
+  readonly silent: readonly SilentPod[];
+}
+
+/** Names a pod, and no other one that is given its name later. */
+function identity(pod: V1Pod): string {
+  const { namespace, name } = podKey(pod);
+  return `${namespace}/${name} ${pod.metadata?.uid ?? ""}`;
+}
+
+/** Names a proxy from its start on: one that was restarted has asked istiod anew. */
+export function proxyIdentity(pod: V1Pod): string {
+  const { containerStatuses = [], initContainerStatuses = [] } = pod.status ?? {};
+  const proxy = [...containerStatuses, ...initContainerStatuses].find(
+    ({ name }) => name === "istio-proxy",
+  );
+  return `${identity(pod)} ${proxy?.restartCount ?? 0}`;
+}
+
+/** Whether a pod is still among those that are listed now. */
+export async function isListed(list: () => Promise<readonly V1Pod[]>, pod: V1Pod) {
+  return (await list()).some((each) => identity(each) === identity(pod));
+}
+
+/**
+ * Asks all pods of a list at once. Pods come and go while they are asked: one that does not answer and
+ * is no longer on the list is left out.
+ *
+ * @param list gives the pods as they are now
+ * @throws if the list cannot be read
+ */
+export async function askPods<T>(
+  list: () => Promise<readonly V1Pod[]>,
+  ask: (pod: V1Pod) => Promise<T>,
+): Promise<PodAnswers<T>> {
+  const answers: T[] = [];
+  const silent: SilentPod[] = [];
+  const results = await Promise.all(
+    (await list()).map(async (pod) => {
+      try {
+        return { answer: await ask(pod) };
+      } catch (error) {
+        return { pod, error };
+      }
+    }),
+  );
+  for (const result of results) {
+    if ("answer" in result) answers.push(result.answer);
+    else silent.push(result);
+  }
+  if (silent.length === 0) return { answers, silent };
+  const there = new Set((await list()).map(identity));
+  return { answers, silent: silent.filter(({ pod }) => there.has(identity(pod))) };
+}
+
+/**
+ * The answers of all pods of a list that are there.
+ *
+ * @throws what the first one that is there and does not answer has thrown
+ */
+export async function answersOf<T>(
+  list: () => Promise<readonly V1Pod[]>,
+  ask: (pod: V1Pod) => Promise<T>,
+): Promise<readonly T[]> {
+  const { answers, silent } = await askPods(list, ask);
+  const [first] = silent;
+  if (first) throw first.error;
+  return answers;
+}
