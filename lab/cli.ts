@@ -6,7 +6,7 @@ import { execa } from "execa";
 import { makeChainStack } from "./chain-stack.ts";
 import { componentsOf } from "./clusters/cluster.ts";
 import { logFile, logTail } from "./clusters/component-process.ts";
-import { knownNodes } from "./clusters/lab.ts";
+import { knownClusters } from "./clusters/lab.ts";
 import { labStatus } from "./clusters/status.ts";
 import { runDemo } from "./demo/demo.ts";
 import { labEnvironment, labPaths, labStack } from "./environment.ts";
@@ -33,20 +33,23 @@ async function logs(
   component: string | undefined,
   cluster: string | undefined,
 ): Promise<void> {
-  const nodes = await knownNodes(settings);
-  if (!nodes) throw new Error("The lab is down and has no logs: start it with make lab-up");
-  const chosen = nodes.filter((node) => !cluster || node.cluster.name === cluster);
+  const clusters = await knownClusters(settings);
+  if (!clusters) throw new Error("The lab is down and has no logs: start it with make lab-up");
+  const chosen = clusters.filter(({ settings: { name } }) => !cluster || name === cluster);
   if (chosen.length === 0) {
     throw new Error(
-      `There is no cluster "${cluster ?? ""}": it is one of ${nodes.map((node) => node.cluster.name).join(", ")}`,
+      `There is no cluster "${cluster ?? ""}": it is one of ${clusters.map(({ settings: { name } }) => name).join(", ")}`,
     );
   }
-  for (const node of chosen) {
-    const names = componentsOf(node, "").map(({ name }) => name);
-    if (component && !names.includes(component)) {
-      throw new Error(`There is no component "${component}": it is one of ${names.join(", ")}`);
-    }
-    for (const name of component ? [component] : names) {
+  const parts = chosen
+    .flatMap(({ nodes }) => nodes)
+    .map((node) => ({ node, names: componentsOf(node, "").map(({ name }) => name) }));
+  const all = [...new Set(parts.flatMap(({ names }) => names))];
+  if (component && !all.includes(component)) {
+    throw new Error(`There is no component "${component}": it is one of ${all.join(", ")}`);
+  }
+  for (const { node, names } of parts) {
+    for (const name of names.filter((each) => !component || each === component)) {
       const file = logFile(name, node);
       console.log(`==> ${file}`);
       const whole = component && existsSync(file);

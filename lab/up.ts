@@ -1,15 +1,14 @@
 import path from "node:path";
 import { Listr, PRESET_TIMER, type ListrTask } from "listr2";
-import { ensureCluster } from "./clusters/cluster.ts";
+import { ensureCluster, type Cluster } from "./clusters/cluster.ts";
 import {
   checkBridge,
   checkMachine,
-  prepareNodes,
+  prepareClusters,
   removeClusters,
   withLabLock,
   writeKubeconfig,
 } from "./clusters/lab.ts";
-import type { Node } from "./clusters/node.ts";
 import type { LabSettings } from "./settings.ts";
 import type { StandIn } from "./standins/install.ts";
 import { browserPackages } from "./toolchain/packages.ts";
@@ -36,7 +35,7 @@ export async function labUp(settings: LabSettings): Promise<void> {
   await withLabLock(
     settings,
     async () => {
-      let nodes: Node[] = [];
+      let clusters: Cluster[] = [];
       let standIns: readonly StandIn[] = [];
       const failures: Error[] = [];
       await run([
@@ -44,7 +43,7 @@ export async function labUp(settings: LabSettings): Promise<void> {
         {
           title: "machine",
           task: async (_context, task) => {
-            nodes = await prepareNodes(settings, (change) => {
+            clusters = await prepareClusters(settings, (change) => {
               task.output = change;
             });
           },
@@ -54,7 +53,7 @@ export async function labUp(settings: LabSettings): Promise<void> {
           task: (_context, task) =>
             // One that fails must not leave the others half started.
             task.newListr(
-              nodes.map((node) => clusterTask(settings, node, failures)),
+              clusters.map((cluster) => clusterTask(settings, cluster, failures)),
               { concurrent: true, exitOnError: false },
             ),
         },
@@ -64,8 +63,8 @@ export async function labUp(settings: LabSettings): Promise<void> {
         {
           title: "kubeconfig, programs and Pulumi stack",
           task: async () => {
-            await checkBridge(settings, nodes);
-            await writeKubeconfig(settings, nodes);
+            await checkBridge(settings, clusters);
+            await writeKubeconfig(settings);
             standIns = await ensureWorkspace(settings, toolchain(settings.cacheDir));
           },
         },
@@ -101,14 +100,14 @@ function buildTask(settings: LabSettings, more: readonly Step[] = []): ListrTask
   };
 }
 
-function clusterTask(settings: LabSettings, node: Node, failures: Error[]): ListrTask {
-  const { name } = node.cluster;
+function clusterTask(settings: LabSettings, cluster: Cluster, failures: Error[]): ListrTask {
+  const { name } = cluster.settings;
   return {
     title: name,
     task: async (_context, task) => {
       const started = performance.now();
       try {
-        await ensureCluster(node, toolchain(settings.cacheDir), (part) => {
+        await ensureCluster(cluster, toolchain(settings.cacheDir), (part) => {
           const seconds = (performance.now() - started) / 1000;
           task.output = `${name}: ${part} ready after ${seconds.toFixed(1)} s`;
         });

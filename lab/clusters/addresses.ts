@@ -1,11 +1,20 @@
 import ipaddr from "ipaddr.js";
+import type { ClusterSettings, NodeSettings } from "../settings.ts";
+
+/** A node with its place in the network. */
+export interface PlacedNode extends NodeSettings {
+  /** Its address on the bridge that joins all nodes. */
+  readonly address: string;
+  /** The same with the length of the node range, for `ip addr`. */
+  readonly addressInCidr: string;
+}
 
 /** Addresses that one cluster has on the bridge that joins the nodes. */
 export interface ClusterAddresses {
-  /** The node's own address. */
-  readonly node: string;
-  /** The same with the length of the node range, for `ip addr`. */
-  readonly nodeInCidr: string;
+  /** The cluster's nodes, in order. */
+  readonly nodes: readonly PlacedNode[];
+  /** Address of the control plane: that of the node it runs on. */
+  readonly controlPlane: string;
   /** The addresses that this cluster's load balancers are given, in order. */
   readonly loadBalancers: readonly string[];
 }
@@ -43,13 +52,22 @@ export function nthRange(cidr: string, index: number): string {
   return `${nthAddress(cidr, index * 2 ** (32 - length))}/${length}`;
 }
 
+/** The part with the given place of a range that is cut into at least so many parts of one size. */
+export function nthPart(cidr: string, index: number, parts: number): string {
+  const length = prefixLength(cidr) + Math.ceil(Math.log2(parts));
+  return nthRange(`${nthAddress(cidr, 0)}/${length}`, index);
+}
+
 /** The host's address on the bridge, in CIDR notation. */
 export function hostAddress(nodeCidr: string): string {
   return `${nthAddress(nodeCidr, 1)}/${prefixLength(nodeCidr)}`;
 }
 
-/** The addresses of the cluster with the given place in the list of clusters. */
-export function clusterAddresses(nodeCidr: string, index: number): ClusterAddresses {
+/** The addresses of a cluster, out of the node range of the lab. */
+export function clusterAddresses(
+  nodeCidr: string,
+  { name, index, nodes }: Pick<ClusterSettings, "name" | "index" | "nodes">,
+): ClusterAddresses {
   const length = prefixLength(nodeCidr);
   const first = loadBalancersPerCluster * (index + 1);
   if (first + loadBalancersPerCluster > 2 ** (32 - length)) {
@@ -58,10 +76,15 @@ export function clusterAddresses(nodeCidr: string, index: number): ClusterAddres
         "load balancers each: set LAB_NODE_CIDR to a larger range",
     );
   }
-  const node = nthAddress(nodeCidr, 2 + index);
+  const placed = nodes.map((node) => {
+    const address = nthAddress(nodeCidr, 2 + node.place);
+    return { ...node, address, addressInCidr: `${address}/${length}` };
+  });
+  const controlPlane = placed.find((node) => node.controlPlane);
+  if (!controlPlane) throw new Error(`${name} has no node for its control plane`);
   return {
-    node,
-    nodeInCidr: `${node}/${length}`,
+    nodes: placed,
+    controlPlane: controlPlane.address,
     // The last address of the last range would be the broadcast address: no cluster gets its last one.
     loadBalancers: Array.from({ length: loadBalancersPerCluster - 1 }, (_, offset) =>
       nthAddress(nodeCidr, first + offset),

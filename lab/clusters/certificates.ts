@@ -4,23 +4,36 @@ import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import * as x509 from "@peculiar/x509";
 import { readIfThere } from "../files.ts";
-import type { ClusterSettings } from "../settings.ts";
-import type { ClusterAddresses } from "./addresses.ts";
-import { nthAddress } from "./addresses.ts";
+import type { ClusterSettings, NodeSettings } from "../settings.ts";
+import { nthAddress, type ClusterAddresses } from "./addresses.ts";
 import { kubeconfig, stringifyKubeconfig } from "./kubeconfig.ts";
 
-/** Who gets a certificate in a cluster: file name → name and group that Kubernetes knows it by. */
-const identities = (
-  cluster: ClusterSettings,
-): Record<string, { name: string; group?: string }> => ({
-  "kube-apiserver": { name: "kube-apiserver" },
-  admin: { name: "admin", group: "system:masters" },
-  kubelet: { name: `system:node:${cluster.nodeName}`, group: "system:nodes" },
-  "kube-controller-manager": { name: "system:kube-controller-manager" },
-  "kube-scheduler": { name: "system:kube-scheduler" },
-  "kube-proxy": { name: "system:kube-proxy" },
-  "load-balancer": { name: "lab:load-balancer" },
-});
+/** Who gets a certificate in a cluster. */
+interface Identity {
+  /** Name and group that Kubernetes knows it by. */
+  readonly name: string;
+  readonly group?: string;
+  /** Address that it serves at. @default the control plane's */
+  readonly address?: string;
+}
+
+/** Every identity of a cluster, by the name of its files. */
+function identities({ nodes }: ClusterAddresses): Readonly<Record<string, Identity>> {
+  return {
+    "kube-apiserver": { name: "kube-apiserver" },
+    admin: { name: "admin", group: "system:masters" },
+    ...Object.fromEntries(
+      nodes.map((node): [string, Identity] => [
+        kubeletIdentity(node),
+        { name: `system:node:${node.name}`, group: "system:nodes", address: node.address },
+      ]),
+    ),
+    "kube-controller-manager": { name: "system:kube-controller-manager" },
+    "kube-scheduler": { name: "system:kube-scheduler" },
+    "kube-proxy": { name: "system:kube-proxy" },
+    "load-balancer": { name: "lab:load-balancer" },
+  };
+}
 
 /** Of all keys and signatures in the lab. */
 export const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
@@ -32,15 +45,20 @@ export function pkiDir(cluster: ClusterSettings): string {
   return path.join(cluster.dir, "pki");
 }
 
+/** Name of the files with the key and certificate of a node's kubelet. */
+export function kubeletIdentity(node: NodeSettings): string {
+  return `kubelet${node.suffix}`;
+}
+
 /** Address of a cluster's API server. */
-export function apiServer(addresses: ClusterAddresses): string {
-  return `https://${addresses.node}:6443`;
+export function apiServer({ controlPlane }: ClusterAddresses): string {
+  return `https://${controlPlane}:6443`;
 }
 
 /**
  * Makes sure that a cluster has a CA, a certificate for each of its programs, a key for service
- * account tokens, and a kubeconfig for each client. All are made anew when the node has another
- * address or they expire within a month.
+ * account tokens, and a kubeconfig for each client. All are made anew when the control plane has
+ * another address or they expire within a month.
  */
 export async function ensureCertificates(
   cluster: ClusterSettings,
@@ -62,7 +80,7 @@ async function isUsable(file: string, addresses: ClusterAddresses): Promise<bool
   if (pem === undefined) return false;
   const certificate = new X509Certificate(pem);
   return (
-    certificate.checkIP(addresses.node) !== undefined &&
+    certificate.checkIP(addresses.controlPlane) !== undefined &&
     certificate.validToDate.getTime() > Date.now() + 30 * day
   );
 }
@@ -95,7 +113,7 @@ async function writeAll(
   const tokens = await newKeys();
   await write("service-accounts.key", await privatePem(tokens.privateKey));
   await write("service-accounts.pub", await publicPem(tokens.publicKey));
-  for (const [file, { name, group }] of Object.entries(identities(cluster))) {
+  for (const [file, { name, group, address }] of Object.entries(identities(addresses))) {
     const keys = await newKeys();
     const certificate = await x509.X509CertificateGenerator.create({
       subject: [...(group ? [{ O: [group] }] : []), { CN: [name] }],
@@ -109,7 +127,7 @@ async function writeAll(
         new x509.SubjectAlternativeNameExtension(
           file === "kube-apiserver"
             ? apiServerNames(cluster, addresses)
-            : [{ type: "ip", value: addresses.node }],
+            : [{ type: "ip", value: address ?? addresses.controlPlane }],
         ),
         new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
         new x509.ExtendedKeyUsageExtension([
@@ -139,7 +157,7 @@ function apiServerNames(
 ): x509.JsonGeneralName[] {
   const service = ["kubernetes", "kubernetes.default", "kubernetes.default.svc"];
   return [
-    ...["127.0.0.1", addresses.node, nthAddress(cluster.serviceCidr, 1)].map((value) => ({
+    ...["127.0.0.1", addresses.controlPlane, nthAddress(cluster.serviceCidr, 1)].map((value) => ({
       type: "ip" as const,
       value,
     })),

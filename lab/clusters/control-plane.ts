@@ -1,11 +1,11 @@
 import path from "node:path";
-import type { ClusterAddresses } from "./addresses.ts";
+import type { PlacedNode } from "./addresses.ts";
 import { apiServer, pkiDir } from "./certificates.ts";
 import type { Component, PlanInput } from "./plan.ts";
 
 /** The store of the cluster's objects. */
-export function etcd({ cluster, addresses, bin }: PlanInput): Component {
-  const metrics = `http://${addresses.node}:2381`;
+export function etcd({ cluster, node, bin }: PlanInput): Component {
+  const metrics = `http://${node.address}:2381`;
   return {
     name: "etcd",
     program: path.join(bin, "etcd"),
@@ -29,7 +29,7 @@ export function etcd({ cluster, addresses, bin }: PlanInput): Component {
 }
 
 /** The API server. */
-export function apiServerComponent({ cluster, addresses, bin }: PlanInput): Component {
+export function apiServerComponent({ cluster, addresses, node, bin }: PlanInput): Component {
   const pki = pkiDir(cluster);
   const own = path.join(pki, "kube-apiserver");
   const admin = path.join(pki, "admin");
@@ -38,8 +38,8 @@ export function apiServerComponent({ cluster, addresses, bin }: PlanInput): Comp
     program: path.join(bin, "kube-apiserver"),
     args: [
       "--etcd-servers=http://127.0.0.1:2379",
-      `--bind-address=${addresses.node}`,
-      `--advertise-address=${addresses.node}`,
+      `--bind-address=${node.address}`,
+      `--advertise-address=${node.address}`,
       "--secure-port=6443",
       `--tls-cert-file=${own}.crt`,
       `--tls-private-key-file=${own}.key`,
@@ -65,14 +65,14 @@ export function apiServerComponent({ cluster, addresses, bin }: PlanInput): Comp
 }
 
 /** The controllers that come with Kubernetes. */
-export function controllerManager({ cluster, addresses, bin }: PlanInput): Component {
+export function controllerManager({ cluster, node, bin }: PlanInput): Component {
   const pki = pkiDir(cluster);
   const own = path.join(pki, "kube-controller-manager");
   return {
     name: "kube-controller-manager",
     program: path.join(bin, "kube-controller-manager"),
     args: [
-      ...controlPlaneArgs(own, addresses),
+      ...controlPlaneArgs(own, node),
       `--service-account-private-key-file=${path.join(pki, "service-accounts.key")}`,
       `--root-ca-file=${path.join(pki, "ca.crt")}`,
       `--cluster-signing-cert-file=${path.join(pki, "ca.crt")}`,
@@ -82,29 +82,29 @@ export function controllerManager({ cluster, addresses, bin }: PlanInput): Compo
     env: {},
     files: {},
     after: ["kube-apiserver"],
-    ready: { kind: "http", url: `https://${addresses.node}:10257/healthz` },
+    ready: { kind: "http", url: `https://${node.address}:10257/healthz` },
   };
 }
 
 /** The scheduler. */
-export function scheduler({ cluster, addresses, bin }: PlanInput): Component {
+export function scheduler({ cluster, node, bin }: PlanInput): Component {
   return {
     name: "kube-scheduler",
     program: path.join(bin, "kube-scheduler"),
-    args: controlPlaneArgs(path.join(pkiDir(cluster), "kube-scheduler"), addresses),
+    args: controlPlaneArgs(path.join(pkiDir(cluster), "kube-scheduler"), node),
     env: {},
     files: {},
     after: ["kube-apiserver"],
-    ready: { kind: "http", url: `https://${addresses.node}:10259/readyz` },
+    ready: { kind: "http", url: `https://${node.address}:10259/readyz` },
   };
 }
 
-function controlPlaneArgs(own: string, addresses: ClusterAddresses): string[] {
+function controlPlaneArgs(own: string, node: PlacedNode): string[] {
   return [
     `--kubeconfig=${own}.kubeconfig`,
     `--authentication-kubeconfig=${own}.kubeconfig`,
     `--authorization-kubeconfig=${own}.kubeconfig`,
-    `--bind-address=${addresses.node}`,
+    `--bind-address=${node.address}`,
     `--tls-cert-file=${own}.crt`,
     `--tls-private-key-file=${own}.key`,
     "--leader-elect=false",

@@ -3,7 +3,7 @@ import { execa } from "execa";
 import { labPaths } from "../environment.ts";
 import { readIfThere } from "../files.ts";
 import { until } from "../../lib/until.ts";
-import type { ClusterSettings, LabSettings } from "../settings.ts";
+import type { LabSettings, NodeSettings } from "../settings.ts";
 import { chooseNodeCidr, hostAddress, isIpv4Cidr, overlap } from "./addresses.ts";
 import { withLock } from "./lock.ts";
 
@@ -21,9 +21,9 @@ export function bridgeName(settings: LabSettings): string {
   return `lab-${settings.id}`;
 }
 
-/** Name of the host's end of a cluster's link; at most 15 characters, as the kernel wants it. */
-function linkName(settings: LabSettings, cluster: ClusterSettings): string {
-  return `lab-${settings.id}-${cluster.index}`;
+/** Name of the host's end of a node's link; at most 15 characters, as the kernel wants it. */
+function linkName(settings: LabSettings, node: NodeSettings): string {
+  return `lab-${settings.id}-${node.place}`;
 }
 
 /** The range that the lab's nodes are in, if the lab has one. */
@@ -61,24 +61,13 @@ export async function ensureBridge(settings: LabSettings): Promise<string> {
 /** Joins the network namespace of a process to the bridge; inside, the link is called eth0. */
 export async function joinBridge(
   settings: LabSettings,
-  cluster: ClusterSettings,
+  node: NodeSettings,
   pid: number,
 ): Promise<void> {
-  const link = linkName(settings, cluster);
+  const link = linkName(settings, node);
   await removeLink(link);
   await ip("link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", String(pid));
   await ip("link", "set", link, "master", bridgeName(settings), "up");
-}
-
-/**
- * Cuts the clusters off from each other, or joins them again. What one sends to the other is lost; the
- * host reaches all of them as before.
- */
-export async function setClustersApart(settings: LabSettings, apart: boolean): Promise<void> {
-  for (const cluster of settings.clusters) {
-    const link = linkName(settings, cluster);
-    await ip("link", "set", link, "type", "bridge_slave", "isolated", apart ? "on" : "off");
-  }
 }
 
 /** Removes the bridge and every link of the lab. */

@@ -15,7 +15,7 @@ export interface ImageArchive {
  * containerd's own folder, so that the note goes away together with the images.
  */
 export async function importImages(node: Node, images: readonly ImageArchive[]): Promise<void> {
-  const noteFile = path.join(node.cluster.dir, "containerd", "lab-imported.json");
+  const noteFile = path.join(node.own.dir, "containerd", "lab-imported.json");
   const noted = new Set(JSON.parse((await readIfThere(noteFile)) ?? "[]") as string[]);
   for (const { refs, archive } of images) {
     const { size, mtimeMs } = await stat(archive);
@@ -25,7 +25,7 @@ export async function importImages(node: Node, images: readonly ImageArchive[]):
       const ctr = ["--address", containerdSocket, "--namespace", "k8s.io", "images", "import"];
       await node.run("ctr", ...ctr, archive);
     } catch (error) {
-      throw new Error(`Cannot import image ${refs.join(", ")} into ${node.cluster.name}`, {
+      throw new Error(`Cannot import image ${refs.join(", ")} into ${node.own.name}`, {
         cause: error,
       });
     }

@@ -4,7 +4,7 @@ import path from "node:path";
 import { labPaths } from "../environment.ts";
 import type { LabSettings } from "../settings.ts";
 import { clusterAddresses } from "./addresses.ts";
-import { adminKubeconfig } from "./cluster.ts";
+import { adminKubeconfig, type Cluster } from "./cluster.ts";
 import {
   bridgeName,
   ensureBridge,
@@ -46,54 +46,59 @@ export async function withLabLock<T>(
 }
 
 /**
- * Prepares the machine and gives the lab's nodes, none of them started.
+ * Prepares the machine and gives the lab's clusters, none of their nodes started.
  *
  * @param report told what was changed on the machine for good
  */
-export async function prepareNodes(
+export async function prepareClusters(
   settings: LabSettings,
   report: (change: string) => void,
-): Promise<Node[]> {
+): Promise<Cluster[]> {
   checkMachine();
   checkLocations(settings);
   await checkNames(settings);
   const raised = await ensureInotifyInstances();
   if (raised) report(raised);
   const nodeCidr = await ensureBridge(settings);
-  return nodes(settings, nodeCidr);
+  return clusters(settings, nodeCidr);
 }
 
-/** Throws if a cluster of the lab is not in the settings any more: its addresses would be another's. */
+/** Throws if a node of the lab is not in the settings any more: its addresses would be another's. */
 async function checkNames(settings: LabSettings): Promise<void> {
   const dir = clustersDir(settings);
   await mkdir(dir, { recursive: true });
-  const names = settings.clusters.map(({ name }) => name);
+  const names = settings.clusters.flatMap(({ nodes }) =>
+    nodes.map((node) => path.basename(node.dir)),
+  );
   const other = (await readdir(dir)).filter((name) => !names.includes(name));
   if (other.length === 0) return;
   throw new Error(
-    `The lab has ${other.join(", ")}, which LAB_CLUSTERS does not name: name it, or take the lab down first ` +
-      "(make lab-down)",
+    `The lab has ${other.join(", ")}, for which the settings have no node: set LAB_CLUSTERS and LAB_NODES ` +
+      "as they were, or take the lab down first (make lab-down)",
   );
 }
 
-/** The lab's nodes, or undefined if the lab has never been up. */
-export async function knownNodes(settings: LabSettings): Promise<Node[] | undefined> {
+/** The lab's clusters, or undefined if the lab has never been up. */
+export async function knownClusters(settings: LabSettings): Promise<Cluster[] | undefined> {
   const nodeCidr = await knownNodeCidr(settings);
-  return nodeCidr === undefined ? undefined : nodes(settings, nodeCidr);
+  return nodeCidr === undefined ? undefined : clusters(settings, nodeCidr);
 }
 
-/** Throws, with the way out, if the nodes cannot reach each other. */
-export async function checkBridge(settings: LabSettings, nodes: readonly Node[]): Promise<void> {
+/** Throws, with the way out, if the clusters' nodes cannot reach each other. */
+export async function checkBridge(
+  settings: LabSettings,
+  clusters: readonly Cluster[],
+): Promise<void> {
   const bridge = bridgeName(settings);
-  for (const [index, node] of nodes.entries()) {
-    const other = nodes[index + 1];
+  for (const [index, { controlPlane: node }] of clusters.entries()) {
+    const other = clusters[index + 1];
     if (!other) continue;
-    const connect = `exec 3<>/dev/tcp/${other.addresses.node}/6443`;
+    const connect = `exec 3<>/dev/tcp/${other.addresses.controlPlane}/6443`;
     try {
       await node.run("timeout", "5", "bash", "-c", connect);
     } catch (error) {
       throw new Error(
-        `The node of ${node.cluster.name} cannot reach that of ${other.cluster.name}: a firewall of this machine ` +
+        `The node of ${node.cluster.name} cannot reach that of ${other.settings.name}: a firewall of this machine ` +
           `filters what passes over bridge ${bridge}. Let it pass, for instance with: ` +
           `iptables -I FORWARD -i ${bridge} -o ${bridge} -j ACCEPT`,
         { cause: error },
@@ -102,12 +107,32 @@ export async function checkBridge(settings: LabSettings, nodes: readonly Node[])
   }
 }
 
+/**
+ * Cuts the clusters off from each other, or joins them again. What one sends to the other is lost; the
+ * host reaches all of them as before, and a cluster's nodes each other.
+ */
+export async function setClustersApart(settings: LabSettings, apart: boolean): Promise<void> {
+  const all = (await knownClusters(settings)) ?? [];
+  for (const cluster of all) {
+    const others = all
+      .filter((other) => other !== cluster)
+      .flatMap(({ addresses }) => [
+        ...addresses.nodes.map((node) => node.address),
+        ...addresses.loadBalancers,
+      ]);
+    const script = apart
+      ? others.map((address) => `ip route replace blackhole ${address}`).join("\n")
+      : "ip route flush type blackhole";
+    for (const node of cluster.nodes) {
+      await node.find();
+      await node.run("sh", "-euc", script);
+    }
+  }
+}
+
 /** Writes the kubeconfig with a context for each cluster. */
-export async function writeKubeconfig(
-  settings: LabSettings,
-  nodes: readonly Node[],
-): Promise<void> {
-  const configs = await Promise.all(nodes.map((node) => adminKubeconfig(node)));
+export async function writeKubeconfig(settings: LabSettings): Promise<void> {
+  const configs = await Promise.all(settings.clusters.map((cluster) => adminKubeconfig(cluster)));
   const file = labPaths(settings).kubeconfig;
   const made = `${file}.new`;
   await rm(made, { force: true });
@@ -143,10 +168,14 @@ async function remains(settings: LabSettings): Promise<string[]> {
   ];
 }
 
-function nodes(settings: LabSettings, nodeCidr: string): Node[] {
-  return settings.clusters.map(
-    (cluster) => new Node(settings, cluster, clusterAddresses(nodeCidr, cluster.index)),
-  );
+function clusters(settings: LabSettings, nodeCidr: string): Cluster[] {
+  return settings.clusters.map((cluster) => {
+    const addresses = clusterAddresses(nodeCidr, cluster);
+    const nodes = addresses.nodes.map((own) => new Node(settings, cluster, addresses, own));
+    const controlPlane = nodes.find(({ own }) => own.controlPlane);
+    if (!controlPlane) throw new Error(`${cluster.name} has no node for its control plane`);
+    return { settings: cluster, addresses, nodes, controlPlane };
+  });
 }
 
 function clustersDir(settings: LabSettings): string {

@@ -2,7 +2,7 @@ import path from "node:path";
 import { dump } from "js-yaml";
 import type { ClusterSettings } from "../settings.ts";
 import { nthAddress } from "./addresses.ts";
-import { pkiDir } from "./certificates.ts";
+import { kubeletIdentity, pkiDir } from "./certificates.ts";
 import type { Component, PlanInput } from "./plan.ts";
 
 /** Where the node's containerd listens, as the node sees it. */
@@ -13,9 +13,9 @@ export function dnsAddress(cluster: ClusterSettings): string {
 }
 
 /** Runs the containers, and joins pods to a bridge inside the node. */
-export function containerd({ cluster }: PlanInput): Component {
-  const config = path.join(cluster.dir, "containerd.toml");
-  const cni = path.join(cluster.dir, "cni");
+export function containerd({ node }: PlanInput): Component {
+  const config = path.join(node.dir, "containerd.toml");
+  const cni = path.join(node.dir, "cni");
   return {
     name: "containerd",
     program: "/usr/bin/containerd",
@@ -54,7 +54,7 @@ state = "/run/containerd"
             hairpinMode: true,
             ipam: {
               type: "host-local",
-              ranges: [[{ subnet: cluster.podCidr }]],
+              ranges: [[{ subnet: node.podCidr }]],
               // Leases die with the node, as the pods' network does.
               dataDir: "/run/cni",
               routes: [{ dst: "0.0.0.0/0" }],
@@ -70,11 +70,11 @@ state = "/run/containerd"
 }
 
 /** Starts the pods that are meant for the node. */
-export function kubelet({ cluster, addresses, bin, cgroup }: PlanInput): Component {
+export function kubelet({ cluster, node, bin, cgroup }: PlanInput): Component {
   const pki = pkiDir(cluster);
-  const own = path.join(pki, "kubelet");
-  const config = path.join(cluster.dir, "kubelet.yaml");
-  const resolvConf = path.join(cluster.dir, "resolv.conf");
+  const own = path.join(pki, kubeletIdentity(node));
+  const config = path.join(node.dir, "kubelet.yaml");
+  const resolvConf = path.join(node.dir, "resolv.conf");
   return {
     name: "kubelet",
     program: path.join(bin, "kubelet"),
@@ -83,8 +83,8 @@ export function kubelet({ cluster, addresses, bin, cgroup }: PlanInput): Compone
       `--kubeconfig=${own}.kubeconfig`,
       "--root-dir=/var/lib/kubelet",
       "--cert-dir=/var/lib/kubelet/pki",
-      `--hostname-override=${cluster.nodeName}`,
-      `--node-ip=${addresses.node}`,
+      `--hostname-override=${node.name}`,
+      `--node-ip=${node.address}`,
     ],
     env: {},
     files: {
@@ -99,8 +99,8 @@ export function kubelet({ cluster, addresses, bin, cgroup }: PlanInput): Compone
           x509: { clientCAFile: path.join(pki, "ca.crt") },
         },
         authorization: { mode: "Webhook" },
-        address: addresses.node,
-        healthzBindAddress: addresses.node,
+        address: node.address,
+        healthzBindAddress: node.address,
         tlsCertFile: `${own}.crt`,
         tlsPrivateKeyFile: `${own}.key`,
         clusterDNS: [dnsAddress(cluster)],
@@ -123,13 +123,13 @@ export function kubelet({ cluster, addresses, bin, cgroup }: PlanInput): Compone
       }),
     },
     after: ["kube-apiserver", "containerd"],
-    ready: { kind: "http", url: `http://${addresses.node}:10248/healthz` },
+    ready: { kind: "http", url: `http://${node.address}:10248/healthz` },
   };
 }
 
 /** Makes Service addresses lead to pods. */
-export function proxy({ cluster, addresses, bin }: PlanInput): Component {
-  const config = path.join(cluster.dir, "kube-proxy.yaml");
+export function proxy({ cluster, node, bin }: PlanInput): Component {
+  const config = path.join(node.dir, "kube-proxy.yaml");
   return {
     name: "kube-proxy",
     program: path.join(bin, "kube-proxy"),
@@ -142,20 +142,20 @@ export function proxy({ cluster, addresses, bin }: PlanInput): Component {
         clientConnection: { kubeconfig: path.join(pkiDir(cluster), "kube-proxy.kubeconfig") },
         mode: "iptables",
         clusterCIDR: cluster.podCidr,
-        hostnameOverride: cluster.nodeName,
-        healthzBindAddress: `${addresses.node}:10256`,
+        hostnameOverride: node.name,
+        healthzBindAddress: `${node.address}:10256`,
         metricsBindAddress: "127.0.0.1:10249",
         // These limits belong to the whole machine: leave them as they are.
         conntrack: { maxPerCore: 0, min: 0 },
       }),
     },
     after: ["kube-apiserver"],
-    ready: { kind: "http", url: `http://${addresses.node}:10256/livez` },
+    ready: { kind: "http", url: `http://${node.address}:10256/livez` },
   };
 }
 
 /** Stands in for a cloud's load balancers: see load-balancer.ts. */
-export function loadBalancer({ cluster, addresses }: PlanInput): Component {
+export function loadBalancer({ cluster, addresses, node }: PlanInput): Component {
   return {
     name: "load-balancer",
     program: process.execPath,
@@ -163,11 +163,11 @@ export function loadBalancer({ cluster, addresses }: PlanInput): Component {
       path.join(import.meta.dirname, "load-balancer.ts"),
       `--kubeconfig=${path.join(pkiDir(cluster), "load-balancer.kubeconfig")}`,
       `--addresses=${addresses.loadBalancers.join(",")}`,
-      `--listen=${addresses.node}:10260`,
+      `--listen=${node.address}:10260`,
     ],
     env: {},
     files: {},
     after: ["kube-apiserver"],
-    ready: { kind: "http", url: `http://${addresses.node}:10260/healthz` },
+    ready: { kind: "http", url: `http://${node.address}:10260/healthz` },
   };
 }

@@ -6,7 +6,7 @@ import { execa } from "execa";
 import { readIfThere } from "../files.ts";
 import { until } from "../../lib/until.ts";
 import type { ClusterSettings, LabSettings } from "../settings.ts";
-import type { ClusterAddresses } from "./addresses.ts";
+import type { ClusterAddresses, PlacedNode } from "./addresses.ts";
 import { Cgroup } from "./cgroups.ts";
 import { pkiDir } from "./certificates.ts";
 import type { Host } from "./component-process.ts";
@@ -17,7 +17,7 @@ import { processInfos } from "./proc.ts";
 
 /** Folders of the machine that a node has its own of, empty at first. */
 const hidden = ["/run", "/var/lib", "/var/log"];
-/** Folders of the node that are kept in the cluster's folder, by name there. */
+/** Folders of the node that are kept in its folder on the host, by name there. */
 const kept = {
   containerd: "/var/lib/containerd",
   kubelet: "/var/lib/kubelet",
@@ -33,7 +33,7 @@ export function labCgroup(settings: LabSettings): Cgroup {
 }
 
 /**
- * A cluster's node: a set of namespaces (processes, mounts, network) held by one init process, and a
+ * A node of a cluster: a set of namespaces (processes, mounts, network) held by one init process, and a
  * cgroup. When the init dies, the kernel takes every process, mount and network device of the node
  * with it. The cgroup is how the node is found again, by any later command.
  */
@@ -41,17 +41,30 @@ export class Node implements Host {
   readonly settings: LabSettings;
   readonly cluster: ClusterSettings;
   readonly addresses: ClusterAddresses;
+  /** This one of the cluster's nodes. */
+  readonly own: PlacedNode;
   readonly cgroup: Cgroup;
 
-  constructor(settings: LabSettings, cluster: ClusterSettings, addresses: ClusterAddresses) {
+  constructor(
+    settings: LabSettings,
+    cluster: ClusterSettings,
+    addresses: ClusterAddresses,
+    own: PlacedNode,
+  ) {
     this.settings = settings;
     this.cluster = cluster;
     this.addresses = addresses;
-    this.cgroup = labCgroup(settings).child(cluster.name);
+    this.own = own;
+    this.cgroup = labCgroup(settings).child(this.id);
+  }
+
+  /** Its name among the nodes of all clusters; that of a cluster's first node is the cluster's. */
+  get id(): string {
+    return `${this.cluster.name}${this.own.suffix}`;
   }
 
   get logDir(): string {
-    return path.join(this.cluster.dir, "log");
+    return path.join(this.own.dir, "log");
   }
 
   get readyTimeoutMs(): number {
@@ -67,11 +80,9 @@ export class Node implements Host {
     await this.cgroup.remove();
     await this.cgroup.make();
     const init = await this.#startInit();
-    await joinBridge(this.settings, this.cluster, init);
+    await joinBridge(this.settings, this.own, init);
     await Promise.all(
-      Object.keys(kept).map((name) =>
-        mkdir(path.join(this.cluster.dir, name), { recursive: true }),
-      ),
+      Object.keys(kept).map((name) => mkdir(path.join(this.own.dir, name), { recursive: true })),
     );
     await this.run("sh", "-euc", this.#setupScript());
     await writeFile(this.#setUpFile, await this.#identity());
@@ -85,7 +96,7 @@ export class Node implements Host {
 
   /** Says which init has been set up, and how. Without it, the files of the node were lost. */
   get #setUpFile(): string {
-    return path.join(this.cluster.dir, "node.json");
+    return path.join(this.own.dir, "node.json");
   }
 
   async #isSetUp(): Promise<boolean> {
@@ -93,15 +104,15 @@ export class Node implements Host {
     return text !== undefined && text === (await this.#identity());
   }
 
-  /** Throws if the cluster was started with other addresses: they are all over its objects. */
+  /** Throws if the node was started with other addresses: they are all over its cluster's objects. */
   async #checkAddresses(): Promise<void> {
     const text = await readIfThere(this.#setUpFile);
     if (text === undefined) return;
     const { addresses } = JSON.parse(text) as { addresses: unknown };
     if (isDeepStrictEqual(addresses, this.#addressSettings())) return;
     throw new Error(
-      `${this.cluster.name} was started with other addresses than the settings give it now: ` +
-        "set LAB_CLUSTERS and the address ranges as they were, or take the lab down first (make lab-down)",
+      `${this.id} was started with other addresses than the settings give it now: ` +
+        "set LAB_CLUSTERS, LAB_NODES and the address ranges as they were, or take the lab down first (make lab-down)",
     );
   }
 
@@ -113,8 +124,8 @@ export class Node implements Host {
   }
 
   #addressSettings(): Record<string, string> {
-    const { podCidr, serviceCidr } = this.cluster;
-    return { node: this.addresses.nodeInCidr, podCidr, serviceCidr };
+    const { podCidr, addressInCidr } = this.own;
+    return { node: addressInCidr, podCidr, serviceCidr: this.cluster.serviceCidr };
   }
 
   /** Runs a command inside the node and gives its output. */
@@ -146,8 +157,7 @@ export class Node implements Host {
   #init: number | undefined;
 
   #initPid(): number {
-    if (this.#init === undefined)
-      throw new Error(`The node of ${this.cluster.name} is not running`);
+    if (this.#init === undefined) throw new Error(`Node ${this.own.name} is not running`);
     return this.#init;
   }
 
@@ -190,14 +200,12 @@ export class Node implements Host {
     });
     child.once("close", (code) => {
       exited.abort(
-        new Error(
-          `Cannot start the node of ${this.cluster.name} (exit code ${code ?? 0}): ${errors}`,
-        ),
+        new Error(`Cannot start node ${this.own.name} (exit code ${code ?? 0}): ${errors}`),
       );
     });
     try {
       this.#init = await until(
-        `the node of ${this.cluster.name} to start`,
+        `node ${this.own.name} to start`,
         async () => {
           const pid = await this.#findInit();
           if (pid === undefined) throw new Error("it has no init process yet");
@@ -216,25 +224,32 @@ export class Node implements Host {
   }
 
   #setupScript(): string {
-    const { cluster, addresses } = this;
+    const { cluster, addresses, own } = this;
+    const others = addresses.nodes.filter((node) => node.place !== own.place);
     const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
     return [
       ...hidden.map((folder) => `mount -t tmpfs -o mode=755 lab ${folder}`),
       ...Object.entries(kept).flatMap(([name, folder]) => [
         `mkdir -p ${folder}`,
-        `mount --bind ${quoted(path.join(cluster.dir, name))} ${folder}`,
+        `mount --bind ${quoted(path.join(own.dir, name))} ${folder}`,
       ]),
       "mkdir -p /run/containerd /var/log/containers",
       // Pods may ask for mounts that are seen outside of them.
       "mount --make-rshared /",
       "ip link set lo up",
-      `ip addr add ${addresses.nodeInCidr} dev eth0`,
+      `ip addr add ${own.addressInCidr} dev eth0`,
       "ip link set eth0 up",
       // No default route: nothing gets out. Service addresses need a route before kube-proxy's rules
       // turn them into a pod's; a bridge without ports is a device that leads nowhere.
       "ip link add services type bridge",
       "ip link set services up",
-      `ip route add ${cluster.serviceCidr} dev services src ${addresses.node}`,
+      `ip route add ${cluster.serviceCidr} dev services src ${own.address}`,
+      // Pods of one cluster reach each other by their own addresses, on whichever nodes they are. The
+      // rule comes before those that hide a pod's address from everything outside of its node.
+      ...others.flatMap((other) => [
+        `ip route add ${other.podCidr} via ${other.address}`,
+        `iptables -t nat -A POSTROUTING -s ${own.podCidr} -d ${other.podCidr} -j ACCEPT`,
+      ]),
       "echo 1 > /proc/sys/net/ipv4/ip_forward",
     ].join("\n");
   }

@@ -1,5 +1,5 @@
 import type { ClusterSettings } from "../settings.ts";
-import type { ClusterAddresses } from "./addresses.ts";
+import type { ClusterAddresses, PlacedNode } from "./addresses.ts";
 import { apiServerComponent, controllerManager, etcd, scheduler } from "./control-plane.ts";
 import { containerd, kubelet, loadBalancer, proxy } from "./node-programs.ts";
 
@@ -26,7 +26,7 @@ export interface Component {
   readonly env: Readonly<Record<string, string>>;
   /** Files that the program reads, by path. */
   readonly files: Readonly<Record<string, string>>;
-  /** Components that must be ready before this one is started. */
+  /** Components, of this node or else of the control plane's, that must be ready before this one is started. */
   readonly after: readonly string[];
   readonly ready: Probe;
 }
@@ -35,22 +35,24 @@ export interface Component {
 export interface PlanInput {
   readonly cluster: ClusterSettings;
   readonly addresses: ClusterAddresses;
+  /** The node that is planned. */
+  readonly node: PlacedNode;
   /** Folder with the Kubernetes programs. */
   readonly bin: string;
-  /** Cgroup of the cluster, with a leading slash, under which the kubelet keeps its pods. */
+  /** Cgroup of the node, with a leading slash, under which the kubelet keeps its pods. */
   readonly cgroup: string;
 }
 
-/** Everything that runs on a cluster's node. Mirrors what kubeadm sets up, for one node. */
+/** Everything that runs on a node of a cluster. Mirrors what kubeadm sets up, for one control plane. */
 export function nodePlan(input: PlanInput): readonly Component[] {
+  const pods = [containerd(input), kubelet(input), proxy(input)];
+  if (!input.node.controlPlane) return pods;
   return [
     etcd(input),
     apiServerComponent(input),
     controllerManager(input),
     scheduler(input),
-    containerd(input),
-    kubelet(input),
-    proxy(input),
+    ...pods,
     loadBalancer(input),
   ];
 }

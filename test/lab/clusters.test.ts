@@ -1,11 +1,11 @@
 import { stat } from "node:fs/promises";
 import { beforeAll, describe, expect, it } from "vitest";
 import { nthAddress } from "../../lab/clusters/addresses.ts";
-import { knownNodes } from "../../lab/clusters/lab.ts";
-import type { Node } from "../../lab/clusters/node.ts";
+import type { Cluster } from "../../lab/clusters/cluster.ts";
 import { labPaths } from "../../lab/environment.ts";
 import { labSettings } from "../../lab/settings.ts";
 import { until } from "../../lib/until.ts";
+import { runningCluster } from "./component.ts";
 import { withPlainClient } from "./plain-client.ts";
 
 const settings = labSettings();
@@ -14,7 +14,7 @@ const namespace = "lab-clusters-test";
 /** Nobody's address, by RFC 5737: a connection to it can only fail. */
 const outside = "198.51.100.1";
 const apiServerService = nthAddress(settings.serviceCidr, 1);
-let nodes: Node[];
+let clusters: Cluster[];
 
 const { kubectl, inPod, asksApiServer } = withPlainClient(namespace, [
   {
@@ -45,15 +45,14 @@ const { kubectl, inPod, asksApiServer } = withPlainClient(namespace, [
   },
 ]);
 
-function nodeOf(cluster: string): Node {
-  const node = nodes.find((candidate) => candidate.cluster.name === cluster);
-  if (!node) throw new Error(`there is no cluster ${cluster}`);
-  return node;
+function clusterOf(name: string): Cluster {
+  const cluster = clusters.find(({ settings }) => settings.name === name);
+  if (!cluster) throw new Error(`there is no cluster ${name}`);
+  return cluster;
 }
 
 beforeAll(async () => {
-  nodes = (await knownNodes(settings)) ?? [];
-  for (const node of nodes) await node.find();
+  clusters = await Promise.all(names.map((name) => runningCluster(name)));
 });
 
 describe("the lab's clusters", () => {
@@ -76,7 +75,7 @@ describe("the lab's clusters", () => {
       },
       { timeoutMs: 30_000 },
     );
-    expect(nodeOf(name).addresses.loadBalancers).toContain(address);
+    expect(clusterOf(name).addresses.loadBalancers).toContain(address);
     const body = await until(
       "the address to answer",
       async () => (await fetch(`http://${address}/`, { signal: AbortSignal.timeout(2000) })).text(),
@@ -87,7 +86,7 @@ describe("the lab's clusters", () => {
 
   it("takes the address of a Service back when that goes", async () => {
     const [name = ""] = names;
-    const node = nodeOf(name);
+    const node = clusterOf(name).controlPlane;
     const addresses = async () =>
       (await node.run("ip", "-4", "addr", "show", "dev", "eth0")).trim();
     const get = [
@@ -117,15 +116,18 @@ describe("the lab's clusters", () => {
 });
 
 describe("the lab is sealed", () => {
-  it.each(names)("no route leads out of the node of %s", async (name) => {
-    const node = nodeOf(name);
-    expect(await node.run("ip", "route", "show", "default")).toBe("");
-    await expect(node.run("ip", "route", "get", outside)).rejects.toThrow("unreachable");
+  it.each(names)("no route leads out of a node of %s", async (name) => {
+    for (const node of clusterOf(name).nodes) {
+      expect(await node.run("ip", "route", "show", "default")).toBe("");
+      await expect(node.run("ip", "route", "get", outside)).rejects.toThrow("unreachable");
+    }
   });
 
-  it.each(names)("a connection out of the node of %s fails at once", async (name) => {
+  it.each(names)("a connection out of a node of %s fails at once", async (name) => {
     const attempt = ["timeout", "5", "bash", "-c", `exec 3<>/dev/tcp/${outside}/80`];
-    await expect(nodeOf(name).run("env", ...attempt)).rejects.toThrow("Network is unreachable");
+    for (const node of clusterOf(name).nodes) {
+      await expect(node.run("env", ...attempt)).rejects.toThrow("Network is unreachable");
+    }
   });
 
   it.each(names)("a connection out of a pod of %s fails at once", async (name) => {
@@ -138,10 +140,13 @@ describe("the lab is sealed", () => {
   });
 
   it("no route leads from one cluster's pods to another's", async () => {
-    for (const node of nodes) {
-      for (const other of nodes.filter((candidate) => candidate !== node)) {
-        const pod = other.cluster.podCidr.replace(".0.0/16", ".0.2");
-        await expect(node.run("ip", "route", "get", pod)).rejects.toThrow("unreachable");
+    for (const cluster of clusters) {
+      const others = clusters.filter((candidate) => candidate !== cluster);
+      for (const { own } of others.flatMap(({ nodes }) => nodes)) {
+        const pod = nthAddress(own.podCidr, 2);
+        for (const node of cluster.nodes) {
+          await expect(node.run("ip", "route", "get", pod)).rejects.toThrow("unreachable");
+        }
       }
     }
   });

@@ -1,9 +1,8 @@
 import path from "node:path";
 
-import { componentsOf } from "../../lab/clusters/cluster.ts";
+import { componentsOf, type Cluster } from "../../lab/clusters/cluster.ts";
 import { findProcess } from "../../lab/clusters/component-process.ts";
-import { knownNodes } from "../../lab/clusters/lab.ts";
-import type { Node } from "../../lab/clusters/node.ts";
+import { knownClusters } from "../../lab/clusters/lab.ts";
 import { processInfos } from "../../lab/clusters/proc.ts";
 import { labPaths } from "../../lab/environment.ts";
 import { labSettings } from "../../lab/settings.ts";
@@ -11,21 +10,22 @@ import { until } from "../../lib/until.ts";
 
 const settings = labSettings();
 
-async function nodeOf(cluster: string): Promise<Node> {
-  const nodes = (await knownNodes(settings)) ?? [];
-  const node = nodes.find((candidate) => candidate.cluster.name === cluster);
-  if (!node) throw new Error(`there is no cluster ${cluster}`);
-  await node.find();
-  return node;
+/** The cluster, and its nodes looked up. */
+export async function runningCluster(name: string): Promise<Cluster> {
+  const clusters = (await knownClusters(settings)) ?? [];
+  const cluster = clusters.find((candidate) => candidate.settings.name === name);
+  if (!cluster) throw new Error(`there is no cluster ${name}`);
+  for (const node of cluster.nodes) await node.find();
+  return cluster;
 }
 
-/** Sends a signal to the process of a component, such as kube-apiserver, of one cluster. */
+/** Sends a signal to the process of a component, such as kube-apiserver, of one cluster's first node. */
 export async function signal(
   cluster: string,
   name: string,
   signal: "SIGKILL" | "SIGSTOP" | "SIGCONT",
 ): Promise<void> {
-  const node = await nodeOf(cluster);
+  const { controlPlane: node } = await runningCluster(cluster);
   const component = componentsOf(node, labPaths(settings).bin).find((entry) => entry.name === name);
   const running = component && (await findProcess(component, node));
   if (!running) throw new Error(`${name} of ${cluster} is not running`);
@@ -51,7 +51,9 @@ export async function signalInPod(
   program: string,
   signal: "SIGSTOP" | "SIGCONT",
 ): Promise<void> {
-  const infos = await processInfos(await (await nodeOf(cluster)).cgroup.processes());
+  const { nodes } = await runningCluster(cluster);
+  const pids = await Promise.all(nodes.map((node) => node.cgroup.processes()));
+  const infos = await processInfos(pids.flat());
   const found = infos.filter(
     ({ argv, env }) =>
       path.basename(argv[0] ?? "") === program && env.get("POD_NAME")?.startsWith(pod),

@@ -11,6 +11,7 @@ export const testReleases = [
   "faults",
   "killed",
   "modes",
+  "nodes",
   "order",
   "pods",
   "quarantine",

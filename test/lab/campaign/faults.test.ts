@@ -2,7 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
-import { setClustersApart } from "../../../lab/clusters/host-network.ts";
+import { setClustersApart } from "../../../lab/clusters/lab.ts";
 import { labSettings } from "../../../lab/settings.ts";
 import { labUp } from "../../../lab/up.ts";
 import { SYSTEM_NAMESPACE } from "../../../lib/names.ts";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
-import { setClustersApart } from "../../../lab/clusters/host-network.ts";
+import { setClustersApart } from "../../../lab/clusters/lab.ts";
 import { labSettings } from "../../../lab/settings.ts";
 import { until } from "../../../lib/until.ts";
 import { underLoad } from "../load.ts";

@@ -5,9 +5,24 @@ import {
   clusterAddresses,
   hostAddress,
   nthAddress,
+  nthPart,
   nthRange,
   overlap,
 } from "../../../lab/clusters/addresses.ts";
+
+/** A cluster with the given place in the list, and nodes with the given places among all. */
+const cluster = (index: number, ...places: number[]) => ({
+  name: "cluster",
+  index,
+  nodes: places.map((place, node) => ({
+    name: `node.${node}`,
+    suffix: `.${node}`,
+    controlPlane: node === 0,
+    place,
+    podCidr: "10.201.0.0/16",
+    dir: "/lab",
+  })),
+});
 
 describe("the node range", () => {
   it("is the first /24 that nothing on the machine uses", () => {
@@ -43,19 +58,28 @@ describe("the node range", () => {
 
 describe("addresses of a cluster", () => {
   it("are a node and a range of load balancers, on the bridge of all", () => {
-    const { node, nodeInCidr, loadBalancers } = clusterAddresses("10.200.4.0/24", 1);
+    const { nodes, controlPlane, loadBalancers } = clusterAddresses("10.200.4.0/24", cluster(1, 1));
     expect(hostAddress("10.200.4.0/24")).toBe("10.200.4.1/24");
-    expect([node, nodeInCidr]).toEqual(["10.200.4.3", "10.200.4.3/24"]);
+    expect(nodes).toMatchObject([{ address: "10.200.4.3", addressInCidr: "10.200.4.3/24" }]);
+    expect(controlPlane).toBe("10.200.4.3");
     expect([loadBalancers[0], loadBalancers.at(-1)]).toEqual(["10.200.4.64", "10.200.4.94"]);
   });
 
   it("are no other cluster's, for as many clusters as a /24 takes", () => {
-    const all = Array.from({ length: 7 }, (_, index) => clusterAddresses("10.200.0.0/24", index));
-    const addresses = all.flatMap(({ node, loadBalancers }) => [node, ...loadBalancers]);
+    const all = Array.from({ length: 7 }, (_, index) =>
+      clusterAddresses("10.200.0.0/24", cluster(index, index, index + 10, index + 20)),
+    );
+    const addresses = all.flatMap(({ nodes, loadBalancers }) => [
+      ...nodes.map(({ address }) => address),
+      ...loadBalancers,
+    ]);
+    expect(addresses).toHaveLength(7 * (3 + 31));
     expect(new Set(addresses).size).toBe(addresses.length);
     expect(addresses).not.toContain("10.200.0.1");
     expect(addresses).not.toContain("10.200.0.255");
-    expect(() => clusterAddresses("10.200.0.0/24", 7)).toThrow("set LAB_NODE_CIDR to a larger");
+    expect(() => clusterAddresses("10.200.0.0/24", cluster(7, 7))).toThrow(
+      "set LAB_NODE_CIDR to a larger",
+    );
   });
 });
 
@@ -65,5 +89,14 @@ describe("arithmetic on ranges", () => {
     expect(nthAddress("10.96.0.200/24", 256)).toBe("10.96.1.0");
     expect(nthRange("10.201.0.0/16", 2)).toBe("10.203.0.0/16");
     expect(nthRange("10.255.0.0/16", 1)).toBe("11.0.0.0/16");
+  });
+
+  it("cuts a range into parts of one size", () => {
+    expect(nthPart("10.202.0.0/16", 0, 1)).toBe("10.202.0.0/16");
+    expect([0, 1].map((index) => nthPart("10.202.0.0/16", index, 2))).toEqual([
+      "10.202.0.0/17",
+      "10.202.128.0/17",
+    ]);
+    expect(nthPart("10.202.0.0/16", 2, 3)).toBe("10.202.128.0/18");
   });
 });

@@ -3,20 +3,21 @@ import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { clusterAddresses } from "../../../lab/clusters/addresses.ts";
+import { clusterAddresses, type ClusterAddresses } from "../../../lab/clusters/addresses.ts";
 import { ensureCertificates, pkiDir } from "../../../lab/clusters/certificates.ts";
 import { labSettings, type ClusterSettings } from "../../../lab/settings.ts";
 
 let root: string;
 let cluster: ClusterSettings;
-const addresses = clusterAddresses("10.40.0.0/24", 0);
+let addresses: ClusterAddresses;
 const read = (name: string) => readFile(path.join(pkiDir(cluster), name), "utf8");
 
 beforeAll(async () => {
   root = await mkdtemp(path.join(tmpdir(), "pki-"));
-  const [first] = labSettings(root, {}).clusters;
+  const [first] = labSettings(root, { LAB_NODES: "2" }).clusters;
   if (!first) throw new Error("the settings have no cluster");
   cluster = first;
+  addresses = clusterAddresses("10.40.0.0/24", cluster);
   await ensureCertificates(cluster, addresses);
 });
 afterAll(async () => {
@@ -27,7 +28,7 @@ describe("a cluster's certificates", () => {
   it("are signed by its CA, and fit their keys", async () => {
     const ca = new X509Certificate(await read("ca.crt"));
     expect(ca.ca).toBe(true);
-    for (const name of ["admin", "kube-apiserver", "kubelet", "load-balancer"]) {
+    for (const name of ["admin", "kube-apiserver", "kubelet", "kubelet.2", "load-balancer"]) {
       const certificate = new X509Certificate(await read(`${name}.crt`));
       expect(certificate.verify(ca.publicKey), name).toBe(true);
       expect(certificate.checkPrivateKey(createPrivateKey(await read(`${name}.key`))), name).toBe(
@@ -40,6 +41,7 @@ describe("a cluster's certificates", () => {
     const subject = async (name: string) => new X509Certificate(await read(`${name}.crt`)).subject;
     expect(await subject("admin")).toBe("O=system:masters\nCN=admin");
     expect(await subject("kubelet")).toBe("O=system:nodes\nCN=system:node:cluster-a-node");
+    expect(await subject("kubelet.2")).toBe("O=system:nodes\nCN=system:node:cluster-a-node.2");
     expect(await subject("load-balancer")).toBe("CN=lab:load-balancer");
   });
 
@@ -49,6 +51,17 @@ describe("a cluster's certificates", () => {
       expect(certificate.checkIP(ip), ip).toBe(ip);
     }
     expect(certificate.checkHost("kubernetes.default.svc")).toBeDefined();
+  });
+
+  it("name the address of each kubelet alone", async () => {
+    for (const [name, ip, other] of [
+      ["kubelet", "10.40.0.2", "10.40.0.12"],
+      ["kubelet.2", "10.40.0.12", "10.40.0.2"],
+    ] as const) {
+      const certificate = new X509Certificate(await read(`${name}.crt`));
+      expect(certificate.checkIP(ip), name).toBe(ip);
+      expect(certificate.checkIP(other), name).toBeUndefined();
+    }
   });
 
   it("are in files for their owner alone", async () => {
@@ -62,7 +75,7 @@ describe("a cluster's certificates", () => {
     const before = await read("ca.crt");
     await ensureCertificates(cluster, addresses);
     expect(await read("ca.crt")).toBe(before);
-    await ensureCertificates(cluster, clusterAddresses("10.41.0.0/24", 0));
+    await ensureCertificates(cluster, clusterAddresses("10.41.0.0/24", cluster));
     expect(await read("ca.crt")).not.toBe(before);
   });
 });

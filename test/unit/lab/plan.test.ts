@@ -4,20 +4,27 @@ import { clusterAddresses } from "../../../lab/clusters/addresses.ts";
 import { nodePlan, type Component } from "../../../lab/clusters/plan.ts";
 import { labSettings } from "../../../lab/settings.ts";
 
-const settings = labSettings(path.resolve(import.meta.dirname, "../../.."), {
-  LAB_CLUSTERS: "one,two",
-  LAB_POD_CIDR: "10.50.0.0/16",
-  LAB_SERVICE_CIDR: "10.60.0.0/16",
-});
-const [, two] = settings.clusters;
-if (!two) throw new Error("there is no second cluster");
-const dir = two.dir;
-const plan = nodePlan({
-  cluster: two,
-  addresses: clusterAddresses("10.40.0.0/24", 1),
-  bin: "/bin",
-  cgroup: "/lab-abc/two",
-});
+/** The plans of the nodes of a cluster, and the cluster's folder. */
+function planned(nodes: number) {
+  const settings = labSettings(path.resolve(import.meta.dirname, "../../.."), {
+    LAB_CLUSTERS: "one,two",
+    LAB_NODES: String(nodes),
+    LAB_POD_CIDR: "10.50.0.0/16",
+    LAB_SERVICE_CIDR: "10.60.0.0/16",
+  });
+  const [, cluster] = settings.clusters;
+  if (!cluster) throw new Error("there is no second cluster");
+  const addresses = clusterAddresses("10.40.0.0/24", cluster);
+  const plans = addresses.nodes.map((node) =>
+    nodePlan({ cluster, addresses, node, bin: "/bin", cgroup: "/lab-abc/two" }),
+  );
+  return { dir: cluster.dir, plans };
+}
+
+const {
+  dir,
+  plans: [plan = []],
+} = planned(1);
 
 function component(name: string): Component {
   const found = plan.find((entry) => entry.name === name);
@@ -95,6 +102,35 @@ describe("the plan of a node", () => {
 
   it("gives pods no name server outside of the cluster", () => {
     expect(file("kubelet", "resolv.conf")).not.toMatch(/^nameserver/m);
+  });
+
+  it("is, for a node after the first, what runs pods, at addresses of its own", () => {
+    const { plans } = planned(2);
+    const [first = [], second = []] = plans;
+    expect(first.map(({ name }) => name)).toEqual(plan.map(({ name }) => name));
+    expect(
+      second.map(({ name, ready }) => [name, "url" in ready ? ready.url : ready.path]),
+    ).toEqual([
+      ["containerd", "/run/containerd/containerd.sock"],
+      ["kubelet", "http://10.40.0.13:10248/healthz"],
+      ["kube-proxy", "http://10.40.0.13:10256/livez"],
+    ]);
+    const [containerd, kubelet, proxy] = second;
+    const subnet = (of: Component | undefined, folder: string) =>
+      /"subnet":"([^"]+)"/.exec(of?.files[path.join(folder, "cni/10-bridge.conflist")] ?? "")?.[1];
+    expect(subnet(containerd, `${dir}.2`)).toBe("10.51.128.0/17");
+    const firstContainerd = first.find(({ name }) => name === "containerd");
+    expect(subnet(firstContainerd, dir)).toBe("10.51.0.0/17");
+    expect(kubelet?.args).toEqual(
+      expect.arrayContaining([
+        `--config=${dir}.2/kubelet.yaml`,
+        `--kubeconfig=${dir}/pki/kubelet.2.kubeconfig`,
+        "--hostname-override=two-node.2",
+        "--node-ip=10.40.0.13",
+      ]),
+    );
+    // Whose pods are not hidden behind the node's address: those of the whole cluster.
+    expect(proxy?.files[`${dir}.2/kube-proxy.yaml`]).toContain("clusterCIDR: 10.51.0.0/16");
   });
 
   it("has no secret in its arguments", () => {

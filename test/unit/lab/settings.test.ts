@@ -12,7 +12,16 @@ describe("settings of the lab", () => {
         name: "cluster-a",
         index: 0,
         network: "network-a",
-        nodeName: "cluster-a-node",
+        nodes: [
+          {
+            name: "cluster-a-node",
+            suffix: "",
+            controlPlane: true,
+            place: 0,
+            podCidr: "10.201.0.0/16",
+            dir: path.join(dir, "clusters/cluster-a"),
+          },
+        ],
         podCidr: "10.201.0.0/16",
         serviceCidr: "10.96.0.0/16",
         dir: path.join(dir, "clusters/cluster-a"),
@@ -21,7 +30,16 @@ describe("settings of the lab", () => {
         name: "cluster-b",
         index: 1,
         network: "network-b",
-        nodeName: "cluster-b-node",
+        nodes: [
+          {
+            name: "cluster-b-node",
+            suffix: "",
+            controlPlane: true,
+            place: 1,
+            podCidr: "10.202.0.0/16",
+            dir: path.join(dir, "clusters/cluster-b"),
+          },
+        ],
         podCidr: "10.202.0.0/16",
         serviceCidr: "10.96.0.0/16",
         dir: path.join(dir, "clusters/cluster-b"),
@@ -37,6 +55,39 @@ describe("settings of the lab", () => {
       network: "edge-network",
       podCidr: "10.203.0.0/16",
     });
+  });
+
+  it("take more nodes for each cluster, which share the range of its pods", () => {
+    const { clusters, dir } = labSettings(checkout, { LAB_NODES: "2" });
+    expect(clusters[1]).toMatchObject({
+      podCidr: "10.202.0.0/16",
+      nodes: [
+        { name: "cluster-b-node", place: 1, controlPlane: true, podCidr: "10.202.0.0/17" },
+        {
+          name: "cluster-b-node.2",
+          suffix: ".2",
+          place: 11,
+          controlPlane: false,
+          podCidr: "10.202.128.0/17",
+          dir: path.join(dir, "clusters/cluster-b.2"),
+        },
+      ],
+    });
+  });
+
+  it("have no two nodes in one place, for as many as there can be", () => {
+    const names = Array.from({ length: 10 }, (_, index) => `c${index}`);
+    const clusters = (LAB_NODES: string, LAB_CLUSTERS: string) =>
+      labSettings(checkout, { LAB_NODES, LAB_CLUSTERS, LAB_POD_CIDR: "10.0.0.0/20" }).clusters;
+    const nodes = clusters("3", names.join(",")).flatMap((cluster) => cluster.nodes);
+    expect(new Set(nodes.map(({ place }) => place)).size).toBe(30);
+    expect(new Set(nodes.map(({ podCidr }) => podCidr)).size).toBe(30);
+    expect(new Set(nodes.map(({ dir }) => dir)).size).toBe(30);
+    expect(() => clusters("2", [...names, "c10"].join(","))).toThrow(
+      ' - LAB_NODES: must be 1 with more than 10 clusters, got "2"',
+    );
+    expect(clusters("1", [...names, "c10"].join(","))[10]?.nodes[0]?.place).toBe(10);
+    expect(() => clusters("4", "one")).toThrow(" - LAB_NODES: ");
   });
 
   it("give each checkout an id of its own, always the same", () => {
