@@ -107,16 +107,30 @@ export class MeshCluster {
   /**
    * Runs a command in a container and gives what it printed on stdout.
    *
+   * @param withinMs in milliseconds: a pod that is being stopped may neither answer nor close the connection.
+   * @default without a bound
    * @throws with the command's stderr if it fails
    */
-  async exec(pod: V1Pod, container: string, command: readonly string[]): Promise<string> {
+  async exec(
+    pod: V1Pod,
+    container: string,
+    command: readonly string[],
+    withinMs?: number,
+  ): Promise<string> {
     const { namespace, name } = podKey(pod);
     const stdout = new PassThrough();
     const stderr = new PassThrough();
+    const bound = withinMs === undefined ? undefined : AbortSignal.timeout(withinMs);
     const status = new Promise<V1Status>((resolve, reject) => {
+      bound?.addEventListener("abort", () => {
+        reject(new Error(`no answer from ${namespace}/${name} of ${this.name} in time`));
+      });
       new Exec(this.kubeConfig)
         .exec(namespace, name, container, [...command], stdout, stderr, null, false, resolve)
         .then((socket) => {
+          bound?.addEventListener("abort", () => {
+            socket.close();
+          });
           socket.on("error", reject);
           // The status comes first, save from a pod that ends meanwhile.
           socket.on("close", () => {

@@ -18,6 +18,8 @@ export async function makeReleaseStack(
 ): Promise<PulumiCli> {
   const pulumi = new PulumiCli(settings.root, labEnvironment(settings), stack);
   if (await pulumi.exists()) {
+    // A run that was killed has left its lock behind.
+    await pulumi.cancel();
     await pulumi.destroy();
     await pulumi.remove();
   }

@@ -8,6 +8,9 @@ import type { Check, Finding } from "./check.ts";
 /** Seconds in which a gateway must take a connection. */
 const CONNECT_WITHIN_S = 2;
 
+/** Longest time in which the try must have ended, in milliseconds. */
+const TRIED_WITHIN_MS = 5_000;
+
 /** Addresses of the gateways that a proxy sends requests for other clusters to. */
 async function gatewaysOf(
   cluster: MeshCluster,
@@ -32,11 +35,12 @@ async function cutOff(
   address: string,
 ): Promise<string | undefined> {
   try {
-    await cluster.exec(pod, "istio-proxy", [
+    const command = [
       ...["pilot-agent", "wait", "--url", `http://${address}:${EAST_WEST_PORT}`],
       ...["--timeoutSeconds", String(CONNECT_WITHIN_S), "--periodMillis", "100"],
       ...["--requestTimeoutMillis", String(CONNECT_WITHIN_S * 1000 - 500)],
-    ]);
+    ];
+    await cluster.exec(pod, "istio-proxy", command, TRIED_WITHIN_MS);
     return undefined;
   } catch (error) {
     const last = /Last error: (.*)/.exec(String(error))?.[1];

@@ -2,12 +2,13 @@ import type { MeshCluster } from "../../fleet/cluster.ts";
 import { confirmWeight } from "../../fleet/confirm.ts";
 import { readRoute } from "../../fleet/read-deployed.ts";
 import { chain, chainHost, chainService } from "../mesh/chain.ts";
+import { contradicts } from "./interval.ts";
 import { mixedWays, serviceShares, type ServiceShare } from "./chain-ways.ts";
 import type { LoadClient } from "./load.ts";
 import { measureShares, routedAfter, type Share } from "./measure.ts";
 
-/** Answers of each client that are looked at: all of them go through the same entry, which decides for all services. */
-const SAMPLES = 200;
+/** Answers of each client that are looked at; the share of all clients together is looked at too. */
+const SAMPLES = 100;
 /** Longest time in which every Envoy must have taken over a new weight, in ms. */
 const SWITCH_TIMEOUT_MS = 30_000;
 
@@ -92,9 +93,15 @@ export async function measureChain(
       failure === undefined ? [] : [`${client.name}: ${failure}`],
     ),
   );
+  const [entry] = services;
   return {
     ...{ weight, shares, services, mixed, failures },
     problems: [
+      ...(entry && contradicts(entry.canary, entry.answers, weight)
+        ? [
+            `the entry's canary served ${entry.canary} of ${entry.answers} requests at weight ${weight}`,
+          ]
+        : []),
       ...shares
         .filter(({ ok }) => !ok)
         .map(

@@ -9,7 +9,7 @@ import type { LabRelease } from "./release.ts";
 const ANSWERED_MS = 20_000;
 
 /** Requests a second of each client: a test of a fault needs to see a failure, not to measure a share. */
-const RATE = 10;
+const RATE = 5;
 
 /** Where the clients of a test file stand. */
 export interface Places {
