@@ -32,7 +32,7 @@ export default defineConfig({
           name: "lab",
           include: ["test/lab/*.test.ts", "test/lab/standins/*.test.ts"],
           globalSetup: ["test/lab/setup.ts"],
-          maxWorkers: Number(process.env["LAB_WORKERS"] ?? 3),
+          maxWorkers: Number(process.env["LAB_WORKERS"] ?? 2),
           testTimeout: 600_000,
           hookTimeout: 600_000,
           sequence: { groupOrder: 2 },

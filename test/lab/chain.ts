@@ -31,8 +31,9 @@ export async function change(weight: number): Promise<Timed<string>> {
 export class ChainLoad {
   readonly clients: LoadClient[] = [];
 
-  async start(): Promise<void> {
-    this.clients.push(...(await startClients(clusters, labPulumi(), chain, CHAIN_RATE)));
+  /** @param rate requests a second of each client. @default that of the demo */
+  async start(rate = CHAIN_RATE): Promise<void> {
+    this.clients.push(...(await startClients(clusters, labPulumi(), chain, rate)));
   }
 
   /**

@@ -6,6 +6,7 @@ import { labPulumi } from "./lab.ts";
 
 /** The releases that test files have for themselves: each is a stack and a namespace. */
 export const testReleases = [
+  "api-server",
   "campaign",
   "concurrent",
   "faults",

@@ -64,6 +64,18 @@ function releaseIn(stack: string, service: LabService, replicas: number) {
     );
   }
 
+  /** Waits until the weight has arrived in an API server. */
+  async function arrival(cluster: MeshCluster, weight: number): Promise<void> {
+    await until(
+      `${cluster.name} to have ${weight} %`,
+      async () => {
+        const [now] = await deployed([cluster]);
+        if (now?.weight !== weight) throw new Error(`it has ${now?.weight ?? 0} %`);
+      },
+      { timeoutMs: 60_000 },
+    );
+  }
+
   /** `pulumi config set weight`, and `pulumi up`. */
   async function change(weight: number): Promise<Timed<string>> {
     await pulumi.setWeight(weight);
@@ -133,7 +145,7 @@ function releaseIn(stack: string, service: LabService, replicas: number) {
     pulumi,
     /** The stack's config file. */
     file: stackFile(settings, stack),
-    ...{ route, deployed, change, beginAt, expectEverywhere, expectMended },
+    ...{ route, deployed, arrival, change, beginAt, expectEverywhere, expectMended },
   };
 }
 

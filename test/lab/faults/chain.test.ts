@@ -167,7 +167,8 @@ describe("release rollout of a chain", () => {
     };
     await setStackKeys(file, { chain: { ...((await stackKey(file, "chain")) as object), probe } });
     await change(0);
-    await load.start();
+    // A gate wants some hundred requests of each canary.
+    await load.start(15);
     const { stdout, stderr, exitCode } = await releaseOf(chainStack, "rollout", "--json");
     expect(stderr).toBe("");
     const events = stdout
