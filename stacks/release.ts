@@ -1,5 +1,5 @@
 import * as k8s from "@pulumi/kubernetes";
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 import {
   CanaryRoute,
   canaryRouteManifest,
@@ -54,12 +54,15 @@ export function releaseServices(
   const common = { settings, clusters, namespaces, addresses, change, records };
   for (const service of settings.services) {
     const role = roleIn(settings.chain, service);
-    const weightsAfter =
-      role === undefined || role === first
-        ? rules.promise
-        : Promise.all([rules.promise, firstRoutes.promise]).then((all) => all.flat());
+    const before = role === undefined || role === first ? Promise.resolve([]) : firstRoutes.promise;
+    const own = Promise.withResolvers<readonly pulumi.Resource[]>();
+    const weightsAfter = Promise.all([own.promise, before, rules.promise.then(inPlace)]).then(
+      ([ownRules, routesBefore]) => [...ownRules, ...routesBefore],
+    );
     const { routes, entries } = releaseService({ ...common, weightsAfter }, service);
-    madeRules.push(...[...routes.values(), ...entries].map((each) => each.destinationRule));
+    const made = [...routes.values(), ...entries].map((each) => each.destinationRule);
+    own.resolve(made);
+    madeRules.push(...made);
     if (role === first) {
       madeFirst.push(...[...routes.values()].map(({ virtualService }) => virtualService));
     }
@@ -73,6 +76,24 @@ export function releaseServices(
   rules.resolve(madeRules);
   firstRoutes.resolve(madeFirst);
   return traffic;
+}
+
+/**
+ * Waits in the program until the resources are in place. Pulumi's state would list them as dependencies of every
+ * VirtualService, which grows with the square of the services.
+ *
+ * @throws if one of them fails
+ */
+async function inPlace(resources: readonly pulumi.Resource[]): Promise<void> {
+  const urns = pulumi.all(resources.map(({ urn }) => urn));
+  await new Promise<void>((resolve, reject) => {
+    pulumi.recover(
+      urns.apply(() => {
+        resolve();
+      }),
+      reject,
+    );
+  });
 }
 
 type Namespaces = ReadonlyMap<string, ReadonlyMap<string, k8s.core.v1.Namespace>>;

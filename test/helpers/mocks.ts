@@ -1,4 +1,9 @@
+import { setImmediate } from "node:timers/promises";
+
 import * as pulumi from "@pulumi/pulumi";
+
+/** Turns of the event loop without a request after which a program waits for an answer. */
+const QUIET_TURNS = 50;
 
 /** One resource that a program has registered, as the engine would see it. */
 export interface Registered {
@@ -12,6 +17,8 @@ export interface Registered {
   readonly parent: string;
   /** URNs of everything that must be there first. */
   readonly dependencies: readonly string[];
+  /** What was in place when its registration began. */
+  readonly inPlace: ReadonlySet<string>;
   /** Inputs whose changes do nothing once the resource is there. */
   readonly ignoreChanges: readonly string[];
   /** Whether a replacement removes the old one first, where the program says so. */
@@ -121,14 +128,26 @@ function state(
  * Puts a recorder in the engine's place, for one test.
  *
  * @param stacks what references to other stacks find. @default there are none
+ * @param isSlow of a resource's name: whether it is made only when the program asks for nothing else. @default none is
  */
-export async function recordProgram(stacks: StackOutputs = {}): Promise<Recording> {
+export async function recordProgram(
+  stacks: StackOutputs = {},
+  isSlow: (name: string) => boolean = () => false,
+): Promise<Recording> {
   const recording = new Recording();
+  let requests = 0;
+  const quiet = async (): Promise<void> => {
+    for (let turns = 0, seen = requests; turns < QUIET_TURNS; turns++) {
+      await setImmediate();
+      if (seen !== requests) [turns, seen] = [0, requests];
+    }
+  };
   const inputs = new Map<string, Record<string, unknown>>();
   await pulumi.runtime.setMocks(
     {
       call: () => ({}),
-      newResource: (args) => {
+      newResource: async (args) => {
+        if (isSlow(args.name)) await quiet();
         inputs.set(`${args.type} ${args.name}`, args.inputs as Record<string, unknown>);
         const existing = args.id === "" ? undefined : args.id;
         return { id: existing ?? `id-of-${args.name}`, state: state(args, stacks) };
@@ -146,8 +165,10 @@ export async function recordProgram(stacks: StackOutputs = {}): Promise<Recordin
   };
   for (const method of ["registerResource", "readResource"] as const) {
     const original = monitor[method].bind(monitor);
-    monitor[method] = (request, callback) =>
-      original(request, (error, response) => {
+    monitor[method] = (request, callback) => {
+      requests++;
+      const inPlace = new Set(recording.resources.map(({ urn }) => urn));
+      return original(request, (error, response) => {
         if (response) {
           const type = request.getType();
           const name = request.getName();
@@ -159,12 +180,14 @@ export async function recordProgram(stacks: StackOutputs = {}): Promise<Recordin
             provider: lastPart(request.getProvider().split("::").slice(0, -1).join("::")),
             parent: lastPart(request.getParent()),
             dependencies: request.getDependenciesList(),
+            inPlace,
             ignoreChanges: request.getIgnorechangesList?.() ?? [],
             deleteBeforeReplace: request.getDeletebeforereplace?.() ?? false,
           });
         }
         callback(error, response);
       });
+    };
   }
   return recording;
 }

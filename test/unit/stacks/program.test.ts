@@ -32,13 +32,34 @@ describe.each([
     await program.settle();
   });
 
-  it("makes no weight before every cluster has the subsets of every host of every service", () => {
-    for (const weights of program.ofType(VIRTUAL_SERVICE)) {
-      const rules = program.ofType(DESTINATION_RULE);
+  it("makes no weight before every cluster has the subsets of every host of every service", async () => {
+    const isLast = (name: string) => name.endsWith("-rule") && name.includes(names.at(-1) ?? "");
+    const slow = await recordProgram({}, isLast);
+    const config = settings({ ...size, weight: 30 });
+    releaseServices(config, installMesh(config).clusters);
+    await slow.settle();
+    for (const weights of slow.ofType(VIRTUAL_SERVICE)) {
+      const rules = slow.ofType(DESTINATION_RULE);
       expect(rules).toHaveLength(size.services * size.clusters ** 2);
       for (const rule of rules) {
+        expect(weights.inPlace, `${weights.name} for ${rule.name}`).toContain(rule.urn);
+      }
+    }
+  });
+
+  it("removes no subset before the weights of its service in every cluster", () => {
+    const rules = program.ofType(DESTINATION_RULE);
+    for (const weights of program.ofType(VIRTUAL_SERVICE)) {
+      const [service] = weights.name.split(".");
+      for (const rule of rules.filter(({ name }) => name.startsWith(`${service ?? ""}.`))) {
         expect(program.waitsFor(weights, rule), `${weights.name} for ${rule.name}`).toBe(true);
       }
+    }
+  });
+
+  it("gives a VirtualService no more dependencies when there are more services", () => {
+    for (const { name, dependencies } of program.ofType(VIRTUAL_SERVICE)) {
+      expect(dependencies.length, name).toBeLessThanOrEqual(size.clusters ** 2 + 1);
     }
   });
 
