@@ -28,11 +28,11 @@ export default defineConfig({
       },
       {
         test: {
-          // Each file has a release of its own, so that files run side by side.
+          // Each file has a release of its own, so that files can run side by side where there are cores for it.
           name: "lab",
           include: ["test/lab/*.test.ts", "test/lab/standins/*.test.ts"],
           globalSetup: ["test/lab/setup.ts"],
-          maxWorkers: Number(process.env["LAB_WORKERS"] ?? 2),
+          maxWorkers: Number(process.env["LAB_WORKERS"] ?? 1),
           testTimeout: 600_000,
           hookTimeout: 600_000,
           sequence: { groupOrder: 2 },

@@ -169,9 +169,13 @@ export class PulumiCli {
     await this.#command(["destroy", "--yes", "--skip-preview"]);
   }
 
-  /** Removes a stack without resources, and its config file. */
-  async remove(): Promise<void> {
-    await this.#command(["stack", "rm", "--yes"]);
+  /**
+   * Removes a stack and its config file.
+   *
+   * @param options.force whether resources that its state still has are no reason to refuse. @default false
+   */
+  async remove({ force = false }: { readonly force?: boolean } = {}): Promise<void> {
+    await this.#command(["stack", "rm", "--yes", ...(force ? ["--force"] : [])]);
   }
 
   /** The URNs of the stack's resources. */

@@ -45,9 +45,13 @@ export async function calls(
     ...Array.from({ length: count }, () => url),
   ]);
   const parts = output.split(END.pattern);
-  return Array.from({ length: count }, (_, i) =>
-    resultOf(parts[2 * i] ?? "", parts[2 * i + 1] ?? ""),
-  );
+  return Array.from({ length: count }, (_, i) => {
+    const [body, status] = parts.slice(2 * i);
+    if (body === undefined || status === undefined) {
+      throw new Error(`${i} of ${count} answers of ${url} have come back from curl: ${output}`);
+    }
+    return resultOf(body, status);
+  });
 }
 
 /** As {@link calls}, once. */

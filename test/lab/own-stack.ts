@@ -1,8 +1,15 @@
-import { labService } from "../../lab/mesh/service.ts";
+import { labService, type LabService } from "../../lab/mesh/service.ts";
 import { makeReleaseStack } from "../../lab/release-stack.ts";
 import { rolloutConfig, serviceConfig } from "../../lab/service-config.ts";
 import { labSettings } from "../../lab/settings.ts";
-import { labPulumi } from "./lab.ts";
+import { until } from "../../lib/until.ts";
+import { labClusters, labPulumi } from "./lab.ts";
+
+/**
+ * Replicas of each version of the service in the lab's own stack, in each cluster. Fewer than in the demo: each pod of the
+ * mesh has an Envoy that every change of a weight waits for.
+ */
+export const meshReplicas = 2;
 
 /** The releases that test files have for themselves: each is a stack and a namespace. */
 export const testReleases = [
@@ -47,8 +54,10 @@ export async function installOwnStack(
   name: TestRelease,
   { replicas = 1, config = {} }: OwnStackOptions = {},
 ): Promise<void> {
+  const service = labService(name, testHost(name));
+  await untilGone(service);
   const pulumi = await makeReleaseStack(labSettings(), ownStack(name), {
-    services: [serviceConfig(labService(name, testHost(name)), replicas)],
+    services: [serviceConfig(service, replicas)],
     phases: [10, 30, 100],
     weight: 0,
     rollout: rolloutConfig,
@@ -59,10 +68,31 @@ export async function installOwnStack(
   await pulumi.up("lab tests: installation");
 }
 
-/** Removes a release, if it is there. */
+/**
+ * Removes a release, if it is there. All that it has is in its namespace, whose end nobody waits for: `pulumi destroy`
+ * is tested where a stack is the subject.
+ */
 export async function removeOwnStack(name: TestRelease): Promise<void> {
   const pulumi = labPulumi(ownStack(name));
   if (!(await pulumi.exists())) return;
-  await pulumi.destroy();
-  await pulumi.remove();
+  await Promise.all(
+    labClusters().map(({ core }) => core.deleteNamespace({ name: labService(name, "").namespace })),
+  );
+  await pulumi.remove({ force: true });
+}
+
+/** Waits for the end of a namespace that an earlier run has removed. */
+async function untilGone({ namespace }: LabService): Promise<void> {
+  for (const { core, name } of labClusters()) {
+    await until(
+      `namespace ${namespace} of ${name} to be gone`,
+      async () => {
+        const { items } = await core.listNamespace({
+          fieldSelector: `metadata.name=${namespace}`,
+        });
+        if (items.some(({ status }) => status?.phase === "Terminating")) throw new Error("not yet");
+      },
+      { timeoutMs: 120_000 },
+    );
+  }
 }

@@ -15,6 +15,7 @@ import { until } from "../../lib/until.ts";
 import { labClusters, labPulumi } from "./lab.ts";
 import {
   installOwnStack,
+  meshReplicas,
   ownStack,
   removeOwnStack,
   testHost,
@@ -150,7 +151,7 @@ function releaseIn(stack: string, service: LabService, replicas: number) {
 }
 
 /** The release of the lab's own stack, which has the mesh too. */
-export const meshRelease = releaseIn(labStack, userService, 5);
+export const meshRelease = releaseIn(labStack, userService, meshReplicas);
 
 /** A release by its name, with what `own-stack.ts` has installed. */
 function ownRelease(name: TestRelease, { replicas = 1 }: OwnStackOptions): LabRelease {

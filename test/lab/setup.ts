@@ -4,7 +4,7 @@ import { stackFile, stackKey } from "../../lab/stack-file.ts";
 import { labStack } from "../../lab/environment.ts";
 import { labUp } from "../../lab/up.ts";
 import { labClusters, labPulumi } from "./lab.ts";
-import { removeOwnStack, testHost, testReleases } from "./own-stack.ts";
+import { meshReplicas, removeOwnStack, testHost, testReleases } from "./own-stack.ts";
 
 /** Set once the lab is ready, since every project of lab tests has this set-up, in one process. */
 const READY = "LAB_TESTS_READY";
@@ -27,6 +27,10 @@ export async function setup(): Promise<void> {
   const pulumi = labPulumi();
   await pulumi.setWeight(0);
   await addIngressHosts();
+  await pulumi.setConfigs({
+    "services[0].stable.replicas": String(meshReplicas),
+    "services[0].canary.replicas": String(meshReplicas),
+  });
   await pulumi.up("lab tests begin");
   await installStandardMetrics(labClusters());
 }
