@@ -34,14 +34,17 @@ function services() {
 }
 
 /** Makes the chain's stack with its config, and no resource yet. */
-export async function makeChainStack(settings: LabSettings): Promise<PulumiCli> {
+export async function makeChainStack(
+  settings: LabSettings,
+  phases: readonly number[],
+): Promise<PulumiCli> {
   return makeReleaseStack(settings, chainStack, {
     services: services(),
     chain: {
       entries: [`${chain.namespace}/${chain.entry}`],
       mark: { header: chain.header, baggage: chain.baggage, testers: [chain.tester] },
     },
-    phases: [10, 30, 100],
+    phases,
     weight: 0,
     rollout: rolloutConfig,
   });

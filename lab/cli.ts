@@ -8,6 +8,7 @@ import { componentsOf } from "./clusters/cluster.ts";
 import { logFile, logTail } from "./clusters/component-process.ts";
 import { knownClusters } from "./clusters/lab.ts";
 import { labStatus } from "./clusters/status.ts";
+import { CHAIN_PHASES } from "./demo/chain.ts";
 import { runDemo } from "./demo/demo.ts";
 import { labEnvironment, labPaths, labStack } from "./environment.ts";
 import { MeshCluster } from "../fleet/cluster.ts";
@@ -92,7 +93,7 @@ async function demo(settings: LabSettings): Promise<void> {
       events: path.join(settings.dir, "rollout.jsonl"),
       report: path.join(settings.dir, "release-report.html"),
     },
-    () => makeChainStack(settings),
+    () => makeChainStack(settings, CHAIN_PHASES),
   );
   for (const problem of problems) console.error(`problem: ${problem}`);
   if (problems.length > 0) process.exitCode = 1;

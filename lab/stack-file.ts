@@ -20,6 +20,14 @@ export async function stackKey(file: string, key: string): Promise<unknown> {
   return (await read(file)).config?.[`istio-canary:${key}`];
 }
 
+/** The values of all of the program's keys in a stack's config file. */
+export async function stackKeys(file: string): Promise<Readonly<Record<string, unknown>>> {
+  const { config = {} } = await read(file);
+  return Object.fromEntries(
+    Object.entries(config).map(([key, value]) => [key.replace(/^istio-canary:/, ""), value]),
+  );
+}
+
 /** Sets keys of the program in a stack's config file, all else stays. */
 export async function setStackKeys(
   file: string,

@@ -13,8 +13,9 @@ import { heading, printChecks } from "./print.ts";
 /** Requests a second of each client: every one goes through three services and some seven proxies, on two cores. */
 export const CHAIN_RATE = 5;
 
-/** The phases that are shown; the last one is the way back. */
-const WEIGHTS = [10, 30, 0];
+/** Phases of the chain's stack. The first one is shown, and the way back. */
+export const CHAIN_PHASES = [30, 100] as const;
+const WEIGHTS = [CHAIN_PHASES[0], 0];
 
 /** What the demo saw of the chain. */
 export interface ChainReport {
@@ -47,7 +48,7 @@ async function runPhases(
 }
 
 /**
- * Releases the chain front → order-service → user-service 0 → 10 → 30 → 0 % under load in a stack of its own,
+ * Releases the chain front → order-service → user-service 0 → 30 → 0 % under load in a stack of its own,
  * measures by which versions each request was served all the way, and destroys the stack.
  *
  * @param mesh the stack that has installed the mesh

@@ -70,7 +70,7 @@ export interface DemoFiles {
 
 /**
  * Releases user-service 0 → 10 → 30 → 100 → 0 % on running clusters, under load, and measures every
- * step; then a chain of services 0 → 10 → 30 → 0 %. Prints what it sees and writes it to `files`.
+ * step; then a chain of services 0 → 30 → 0 %. Prints what it sees and writes it to `files`.
  *
  * @param makeChain makes the stack of the chain, without resources
  * @returns everything that is wrong; empty if all is well

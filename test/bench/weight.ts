@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import { z } from "zod";
 
 import type { MeshCluster } from "../../fleet/cluster.ts";
@@ -19,6 +19,7 @@ import { labUp } from "../../lab/up.ts";
 import { serviceHost, type ServiceName } from "../../lib/names.ts";
 import { onInterrupt } from "../../release/on-interrupt.ts";
 import { labClusters, labPulumi } from "../lab/lab.ts";
+import { positive } from "./positive.ts";
 import { figuresOf, markRows, type Change, type Round, type Switch } from "./weight/figures.ts";
 import {
   changeWeight,
@@ -224,15 +225,9 @@ async function run(options: Options): Promise<void> {
   }
 }
 
-function roundsOf(text: string): number {
-  const rounds = Number(text);
-  if (!Number.isInteger(rounds) || rounds < 1) throw new InvalidArgumentError("1 or more.");
-  return rounds;
-}
-
 const program = new Command("bench:weight")
   .description("how long a weight takes to come into force in every Envoy, beside what is least")
-  .option("--rounds <number>", "how often everything is measured", roundsOf, 5)
+  .option("--rounds <number>", "how often everything is measured", positive, 5)
   .option("--rollout", "the first raise of release rollout, too", false)
   .action(async (options: Options) => {
     await labUp(settings);

@@ -18,7 +18,7 @@ import { at, change, pulumi, withChainStack } from "./chain.ts";
 import { ingressAddress } from "./lab.ts";
 import { clusters, failure } from "./release.ts";
 
-const load = withChainStack();
+const load = withChainStack([10, 30, 100]);
 const file = stackFile(labSettings(), chainStack);
 
 const virtualServices = z.looseObject({

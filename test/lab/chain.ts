@@ -59,11 +59,15 @@ export class ChainLoad {
   }
 }
 
-/** Makes the chain's stack for the tests of one file, without resources, and destroys it after them. */
-export function withChainStack(): ChainLoad {
+/**
+ * Makes the chain's stack for the tests of one file, without resources, and destroys it after them.
+ *
+ * @param phases of the stack's config
+ */
+export function withChainStack(phases: readonly number[]): ChainLoad {
   const load = new ChainLoad();
   beforeAll(async () => {
-    await makeChainStack(labSettings());
+    await makeChainStack(labSettings(), phases);
   });
   afterAll(async () => {
     await load.stop();

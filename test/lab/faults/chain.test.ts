@@ -20,7 +20,7 @@ import { clusters, failure, second } from "../release.ts";
 /** The only phase before 100 %: with this weight few requests show both versions. */
 const WEIGHT = 50;
 
-const load = withChainStack();
+const load = withChainStack([WEIGHT, 100]);
 const file = stackFile(labSettings(), chainStack);
 
 /** A follower's canary, without its own image, in the config. */
@@ -59,7 +59,6 @@ async function expectRefused(weight: number): Promise<string> {
 }
 
 beforeAll(async () => {
-  await setStackKeys(file, { phases: [WEIGHT, 100] });
   await pulumi.setConfig(`${at("user-service")}.canary`, undefined);
   await pulumi.up("chain faults: installation");
 });
