@@ -1,4 +1,5 @@
 import type { DeployedCluster, DeployedRoute } from "./deployed.ts";
+import { exceptionFix } from "./exceptions.ts";
 import type { Problem } from "./problems.ts";
 import type { Wanted, WantedRoute } from "./release-rules.ts";
 
@@ -41,7 +42,7 @@ export function chainProblems(deployed: readonly DeployedCluster[], wanted: Want
     path,
     value,
     rule,
-    fix: `${fix} If it is really meant: pulumi config set --path 'allow[0]' change-chain`,
+    fix: `${fix} ${exceptionFix("change-chain", wanted.allow)}`,
   });
   return [
     ...roleProblems(deployed, wanted, marked, problem),

@@ -1,12 +1,9 @@
 import { chainProblems, markedShare, serving, wantedShare } from "./chain-rules.ts";
 import { shareOf, type DeployedCluster, type DeployedRoute } from "./deployed.ts";
+import { exceptionFix, type Exception } from "./exceptions.ts";
 import type { ChainRole } from "./mark.ts";
 import type { Problem } from "./problems.ts";
 import type { Split } from "./weights.ts";
-
-/** Rules that a stack may switch off, one by one, under the key `allow`. */
-export const EXCEPTIONS = ["skip-phase", "change-canary", "change-stable", "change-chain"] as const;
-export type Exception = (typeof EXCEPTIONS)[number];
 
 /** One weight for all clusters, and those in which it is not in force. */
 export interface FleetWeight {
@@ -92,10 +89,6 @@ export function falls(deployed: readonly DeployedCluster[], wanted: Wanted): rea
     (route, { stable, canary, weight }) =>
       route.stable === stable && route.canary === canary && weight < route.weight,
   );
-}
-
-function exception(name: Exception): string {
-  return `If it is really meant: pulumi config set --path 'allow[0]' ${name}`;
 }
 
 function names(clusters: readonly { readonly name: string }[]): string {
@@ -206,7 +199,7 @@ function versionProblems(
               (quarantined.length > 0
                 ? `Take ${names(quarantined)} out of quarantine first, with ${stable} as the canary at 100. `
                 : `Make ${stable} the canary and raise its weight to 100 first. `) +
-              exception("change-stable"),
+              exceptionFix("change-stable", allow),
           },
         ]
       : []),
@@ -216,7 +209,7 @@ function versionProblems(
             path: `${path}.canary.version`,
             value: canary ?? null,
             rule: `must stay ${first(dropped)?.canary ?? ""} while it serves ${first(dropped)?.weight ?? 0} % of ${key} in ${names(dropped)}`,
-            fix: `Take its weight back to 0 first. ${exception("change-canary")}`,
+            fix: `Take its weight back to 0 first. ${exceptionFix("change-canary", allow)}`,
           },
         ]
       : []),
@@ -226,7 +219,7 @@ function versionProblems(
             path: `${path}.canary.image`,
             value: wanted.canaryImage,
             rule: `must stay ${first(rebuilt)?.images[canary ?? ""] ?? ""} while ${canary ?? ""} serves ${first(rebuilt)?.weight ?? 0} % of ${key} in ${names(rebuilt)}`,
-            fix: `Take its weight back to 0 first. ${exception("change-canary")}`,
+            fix: `Take its weight back to 0 first. ${exceptionFix("change-canary", allow)}`,
           },
         ]
       : []),
@@ -282,7 +275,7 @@ function weightProblems(
     : [
         problem(
           `must rise one phase at a time: ${canary} of ${key} serves ${highest} % in ${shares.map(({ name }) => name).join(", ")}`,
-          `Set it with: pulumi config set weight ${next ?? 100}. ${exception("skip-phase")}`,
+          `Set it with: pulumi config set weight ${next ?? 100}. ${exceptionFix("skip-phase", allow)}`,
         ),
       ];
 }

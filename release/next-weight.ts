@@ -6,11 +6,13 @@ import { phaseWeights } from "./observer.ts";
 /**
  * The weight that all clusters serve, and that of the phase after it.
  *
+ * @param stack the stack's name
  * @throws if a cluster does not answer, or they differ
  */
 export async function nextWeight(
   settings: ReleaseSettings,
   clusters: readonly MeshCluster[],
+  stack: string,
 ): Promise<{ readonly now: number; readonly next: number | undefined }> {
   const deployed = await deployedIn(settings, clusters);
   const away = deployed.filter(({ unreachable }) => unreachable !== undefined);
@@ -27,7 +29,7 @@ export async function nextWeight(
   const [now = 0] = weights;
   if (weights.length > 1) {
     throw new Error(
-      `Nothing rises while the clusters differ: ${found.map((each) => `${each.weights.join(" and ")} % in ${each.name}`).join(", ")}. Make them the same first: pulumi up, or npm run release -- rollback --to zero`,
+      `Nothing rises while the clusters differ: ${found.map((each) => `${each.weights.join(" and ")} % in ${each.name}`).join(", ")}. Make them the same first: pulumi up --stack ${stack}, or npm run release -- rollback --stack ${stack} --to zero`,
     );
   }
   return { now, next: settings.phases.find((phase) => phase > now) };

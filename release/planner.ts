@@ -10,6 +10,8 @@ export interface Plan {
   /** Looks that may fail in a phase. */
   readonly maxFailures: { readonly consecutive: number; readonly total: number };
   readonly noDataLimitMs: number;
+  /** The stack's name, for the commands that a reason gives. */
+  readonly stack: string;
   /** Weights that only a person raises to. */
   readonly approval: readonly number[];
   /** Whether there are webhooks to ask before the first phase, and before each rise. */
@@ -263,7 +265,10 @@ function judged(progress: Progress, weight: number, look: Look, plan: Plan, now:
     return decide({ do: "end", end: { result: "done", reason: "all phases have passed" } });
   }
   if (plan.approval.includes(next)) {
-    return wait("approval", `${next} % needs somebody to run: npm run release -- promote`);
+    return wait(
+      "approval",
+      `${next} % needs somebody to run: npm run release -- promote --stack ${plan.stack}`,
+    );
   }
   const { confirm } = look.answers ?? {};
   if (plan.asks.confirm && !confirm) return decide({ do: "ask", when: "confirm" });

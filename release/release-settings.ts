@@ -57,11 +57,12 @@ export function briefRelease(name: string): string {
 }
 
 /** How the configuration wants a rollout to go. */
-export function planOf({ phases, rollout }: ReleaseSettings): Plan {
+export function planOf({ phases, rollout }: ReleaseSettings, stack: string): Plan {
   const { trial, bake, noDataLimit, maxFailures, approval, webhooks } = rollout;
   const has = (when: string) => webhooks.some((webhook) => webhook.when === when);
   return {
     phases,
+    stack,
     trialMs: trial === undefined ? undefined : durationMs(trial),
     bakeMs: durationMs(bake),
     noDataLimitMs: durationMs(noDataLimit),

@@ -162,7 +162,8 @@ export class ReleaseStack {
           { cause: error },
         );
       }
-      console.log("The last update was killed: its lock is removed (pulumi cancel).");
+      // Standard output may be read by a machine.
+      console.error("The last update was killed: its lock is removed (pulumi cancel).");
       await this.#stack.cancel();
       await this.#stack.up(options);
     }

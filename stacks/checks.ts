@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { authorityProblems, pairProblems } from "../lib/certificates.ts";
-import { isServiceName } from "../lib/names.ts";
+import { crossClusterName, isServiceName } from "../lib/names.ts";
 import type { Problem } from "../lib/problems.ts";
 import { chainProblems } from "./chain-checks.ts";
 import { monitoringProblems } from "./monitoring-checks.ts";
@@ -170,6 +170,61 @@ function serviceProblems(
   return problems;
 }
 
+/** What a service makes by name, and which key of the config the name comes from. */
+function madeBy(
+  { name, namespace, stable, canary }: Service,
+  i: number,
+  clusters: readonly string[],
+): readonly { readonly path: string; readonly value: string; readonly made: string }[] {
+  const versions = Object.entries({ stable, canary }).flatMap(([role, each]) =>
+    each
+      ? [{ path: `services[${i}].${role}.version`, kind: "Deployment", last: each.version }]
+      : [],
+  );
+  return [
+    ...versions.map(({ path, kind, last }) => ({
+      path,
+      value: last,
+      made: `${kind} ${name}-${last} in namespace ${namespace}`,
+    })),
+    ...[name, ...clusters.map((cluster) => crossClusterName(name, cluster))].map((rule) => ({
+      path: `services[${i}].name`,
+      value: name,
+      made: `DestinationRule ${rule} in namespace ${namespace}`,
+    })),
+    ...clusters.map((cluster) => ({
+      path: `services[${i}].namespace`,
+      value: namespace,
+      made: `Pulumi resource ${name}.${namespace}-${cluster}`,
+    })),
+  ];
+}
+
+/** Two services whose names, put together with a version or a cluster, are those of one object. */
+function madeTwice(services: readonly Service[], clusters: readonly string[]): Problem[] {
+  const owners = new Map<string, number>();
+  const isFirst = ({ name, namespace }: Service, i: number) =>
+    services.findIndex((each) => each.name === name && each.namespace === namespace) === i;
+  return services.flatMap((service, i) =>
+    !isFirst(service, i)
+      ? []
+      : madeBy(service, i, clusters).flatMap(({ path, value, made }) => {
+          const owner = owners.get(made) ?? i;
+          owners.set(made, owner);
+          return owner === i
+            ? []
+            : [
+                {
+                  path,
+                  value,
+                  rule: `must not make ${made}, which services[${owner}] makes too`,
+                  fix: "Rename one of the two, or put the services into different namespaces.",
+                },
+              ];
+        }),
+  );
+}
+
 function weightProblems(
   weight: number,
   phases: readonly number[] | undefined,
@@ -321,6 +376,7 @@ export function crossChecks(raw: Loose, parts: Parts, now: Date): Problem[] {
     ...(joins ? [] : ingressProblems(ingress, services, now)),
     ...serviceListProblems(entries(raw["services"]) ?? []),
     ...(services ?? []).flatMap(serviceProblems),
+    ...madeTwice(services ?? [], parts.clusterNames ?? []),
     ...chainProblems(parts.chain, services),
     ...(weight === undefined ? [] : weightProblems(weight, phases, services)),
     ...quarantineProblems(parts.quarantine ?? [], parts.clusterNames),

@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as z from "zod";
 import type { ApiServer } from "../lib/kubeconfig.ts";
 import { throwProblems, type Problem } from "../lib/problems.ts";
-import type { Exception } from "../lib/release-rules.ts";
+import type { Exception } from "../lib/exceptions.ts";
 import { apiServers, localServers } from "./api-servers.ts";
 import { crossChecks, entries, hostOwners, isBlank, type Parts } from "./checks.ts";
 import { problemsOf } from "./issues.ts";

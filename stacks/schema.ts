@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { EXCEPTIONS } from "../lib/release-rules.ts";
+import { EXCEPTIONS } from "../lib/exceptions.ts";
 import { arePhases, isWeight } from "../lib/weights.ts";
 import { chain } from "./schema/chain.ts";
 import { certificates } from "./schema/certificates.ts";

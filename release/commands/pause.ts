@@ -9,7 +9,7 @@ export interface PauseOptions {
 /** Holds a rollout in its phase, wherever it runs; its gates are watched on, and still roll it back. */
 export async function pause({ stack, reason }: PauseOptions): Promise<void> {
   await write(stack, true, reason);
-  console.log("paused: no weight is raised until: npm run release -- resume");
+  console.log(`paused: no weight is raised until: npm run release -- resume --stack ${stack}`);
 }
 
 /** Lets a rollout go on. */

@@ -13,7 +13,7 @@ export interface PlanOptions {
 /** Shows the next phase and what it would change. The config is afterwards as it was. */
 export async function plan({ stack: name, format }: PlanOptions): Promise<void> {
   const { stack, settings, clusters } = await openRelease(name);
-  const { now, next } = await nextWeight(settings, clusters);
+  const { now, next } = await nextWeight(settings, clusters, name);
   if (next === undefined) {
     console.log(
       format === "json"

@@ -12,7 +12,7 @@ export interface PromoteOptions {
  */
 export async function promote({ stack: name }: PromoteOptions): Promise<void> {
   const { stack, settings, clusters } = await openRelease(name);
-  const { now, next } = await nextWeight(settings, clusters);
+  const { now, next } = await nextWeight(settings, clusters, name);
   if (next === undefined) {
     console.log(`The canary has ${now} % in every cluster: there is no phase after it.`);
     return;

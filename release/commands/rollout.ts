@@ -39,6 +39,7 @@ export async function rollout({
   requireMetrics(release);
   const { stack, settings, journal, observer } = release;
   const { rollout: config } = settings;
+  const plan = planOf(settings, name);
   const intervalMs = durationMs(config.interval);
   const line = new ProgressLine(json === true);
   const teller = new Teller({
@@ -46,7 +47,7 @@ export async function rollout({
     notify: (event) => notify(config.notifications, event, name),
     print: (event, text) => {
       if (json) console.log(text);
-      else if (event.event === "look") line.show(event, planOf(settings), Date.parse(event.time));
+      else if (event.event === "look") line.show(event, plan, Date.parse(event.time));
       else line.print(eventText(event));
     },
     complain: (text) => {
@@ -68,7 +69,7 @@ export async function rollout({
   });
   try {
     const { result } = await goThrough(
-      planOf(settings),
+      plan,
       {
         look: (progress) => observer.look(progress, Date.now()),
         ask: (when, { weight }) => askWebhooks(config.webhooks, when, observer.webhookBody(weight)),

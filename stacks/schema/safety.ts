@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { EXCEPTIONS } from "../../lib/release-rules.ts";
+import { EXCEPTIONS } from "../../lib/exceptions.ts";
 import { duration, key, whole } from "./values.ts";
 
 /** Rules of a release that are switched off. */

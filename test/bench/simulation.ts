@@ -39,6 +39,7 @@ const defaults = schema.rollout.parse(undefined);
 const phases = [10, 30, 100];
 const plan: Plan = {
   phases,
+  stack: "simulated",
   trialMs: undefined,
   bakeMs: durationMs(defaults.bake),
   maxFailures: defaults.maxFailures,

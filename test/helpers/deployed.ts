@@ -1,5 +1,6 @@
 import type { DeployedCluster, DeployedRoute } from "../../lib/deployed.ts";
-import type { Exception, Wanted } from "../../lib/release-rules.ts";
+import type { Exception } from "../../lib/exceptions.ts";
+import type { Wanted } from "../../lib/release-rules.ts";
 import type { Split } from "../../lib/weights.ts";
 
 /** The service that the releases of tests are about. */

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import type { DeployedCluster, DeployedRoute } from "../../../lib/deployed.ts";
 import { problemLine } from "../../../lib/problems.ts";
+import { type Exception } from "../../../lib/exceptions.ts";
 import {
   falls,
   releaseProblems,
   rises,
-  type Exception,
   type Wanted,
   type WantedRoute,
 } from "../../../lib/release-rules.ts";

@@ -16,7 +16,7 @@ const cluster = (letter: string, weight: number) =>
 
 function next(deployed: readonly DeployedCluster[], options?: ConfigOptions) {
   vi.mocked(readDeployed).mockResolvedValue(deployed);
-  return nextWeight(settings(options), []);
+  return nextWeight(settings(options), [], "prod");
 }
 
 describe("the next weight", () => {
@@ -40,12 +40,12 @@ describe("the next weight", () => {
     vi.mocked(readDeployed).mockResolvedValue(
       ["cluster-a", "cluster-b"].map((name) => deployedChain(name, v("v1", "v2", 10))),
     );
-    expect(await nextWeight(settings(CHAIN), [])).toEqual({ now: 10, next: 30 });
+    expect(await nextWeight(settings(CHAIN), [], "prod")).toEqual({ now: 10, next: 30 });
   });
 
   it("is none while the clusters differ", async () => {
     await expect(next([cluster("a", 10), cluster("b", 30)])).rejects.toThrow(
-      "Nothing rises while the clusters differ: 10 % in cluster-a, 30 % in cluster-b. Make them the same first: pulumi up",
+      "Nothing rises while the clusters differ: 10 % in cluster-a, 30 % in cluster-b. Make them the same first: pulumi up --stack prod, or npm run release -- rollback --stack prod --to zero",
     );
   });
 

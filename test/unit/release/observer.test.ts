@@ -232,6 +232,7 @@ describe("a look at a chain", () => {
     names.map((name) => deployedChain(name, v("v1", "v2", weight), follower));
   const plan: Plan = {
     phases: [10, 30, 100],
+    stack: "prod",
     trialMs: undefined,
     bakeMs: 60_000,
     maxFailures: { consecutive: 0, total: 0 },

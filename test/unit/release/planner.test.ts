@@ -15,6 +15,7 @@ const T0 = Date.UTC(2026, 0, 1);
 
 const plan: Plan = {
   phases: [10, 30, 100],
+  stack: "prod",
   trialMs: undefined,
   bakeMs: 10 * MINUTE,
   maxFailures: { consecutive: 0, total: 0 },
@@ -257,7 +258,11 @@ describe("people and webhooks", () => {
   it("waits for approval of the weights that want it, and of no others", () => {
     const of = { ...plan, approval: [100] };
     expect(stepAt(10, 10, {}, of).step).toEqual({ do: "raise", weight: 30 });
-    expect(stepAt(30, 10, {}, of).step).toMatchObject({ do: "wait", for: "approval" });
+    expect(stepAt(30, 10, {}, of).step).toMatchObject({
+      do: "wait",
+      for: "approval",
+      reason: "100 % needs somebody to run: npm run release -- promote --stack prod",
+    });
   });
 
   it("waits while it is paused", () => {

@@ -5,6 +5,7 @@ import { ProgressLine, progressText } from "../../../release/progress-line.ts";
 const T0 = Date.UTC(2026, 0, 1);
 const plan = {
   phases: [10, 30, 100],
+  stack: "prod",
   trialMs: undefined,
   bakeMs: 600_000,
   maxFailures: { consecutive: 0, total: 0 },

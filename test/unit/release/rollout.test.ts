@@ -6,6 +6,7 @@ import type { RolloutEvent } from "../../../release/rollout-event.ts";
 const MINUTE = 60_000;
 const plan: Plan = {
   phases: [10, 30, 100],
+  stack: "prod",
   trialMs: undefined,
   bakeMs: 2 * MINUTE,
   maxFailures: { consecutive: 0, total: 0 },

@@ -197,6 +197,28 @@ describe("the configuration", () => {
       /^ - services\[1\]\.name: must be another service \(so has services\[0\]\.name\), got "user\/user-service"\. /,
     ],
     [
+      "a service named like another one's rule for a cluster",
+      ({ services }) => ({
+        services: services.flatMap((s) => [
+          { ...s, name: "orders", ingressHosts: [] },
+          { ...s, name: "orders-cluster-b", ingressHosts: [] },
+        ]),
+        ingress: {},
+      }),
+      /^ - services\[1\]\.name: must not make DestinationRule orders-cluster-b in namespace user, which services\[0\] makes too, got "orders-cluster-b"\. /,
+    ],
+    [
+      "a Deployment of two services",
+      ({ services }) => ({
+        services: services.flatMap((s) => [
+          { ...s, name: "web", stable: version("api-v1"), canary: version("v2"), ingressHosts: [] },
+          { ...s, name: "web-api", stable: version("v1"), canary: version("v3"), ingressHosts: [] },
+        ]),
+        ingress: {},
+      }),
+      /^ - services\[1\]\.stable\.version: must not make Deployment web-api-v1 in namespace user, which services\[0\] makes too, got "v1"\. /,
+    ],
+    [
       "no clusters, as Pulumi hands them over",
       () => ({ clusters: [] }),
       /^ - clusters: must list at least two clusters, got \[\]\. /,

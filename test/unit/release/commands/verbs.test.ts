@@ -136,7 +136,7 @@ describe("pause and resume", () => {
       { paused: false, by: "ann" },
     ]);
     expect(printed).toEqual([
-      "paused: no weight is raised until: npm run release -- resume",
+      "paused: no weight is raised until: npm run release -- resume --stack prod",
       "resumed",
     ]);
     vi.unstubAllEnvs();
