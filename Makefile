@@ -24,15 +24,15 @@ demo: setup ## Two clusters, the mesh, a release from 0 to 10, 30, 100 % and bac
 	@node lab/cli.ts demo
 
 # All of the tests, or a part of them: make test SUITE=faults, make test FILE=test/lab/order.test.ts
+# The campaign is not among the suites, even if FILE would match one of its files.
 SUITES = unit browser lab faults
-PART = $(strip $(addprefix --project ,$(SUITE)) $(FILE))
 
 test: setup ## Formatter, linter, types, dead code, generated files, unit tests, lab tests, browser tests
-ifeq ($(PART),)
+ifeq ($(strip $(SUITE) $(FILE)),)
 	@# The linters mostly keep one core busy: the toolchain is built beside them.
 	@$(MAKE) --silent --jobs check workflows toolchain
 endif
-	@vitest run $(or $(PART),$(addprefix --project ,$(SUITES))) $(VITEST_ARGS)
+	@vitest run $(addprefix --project ,$(or $(SUITE),$(SUITES))) $(FILE) $(VITEST_ARGS)
 
 campaign: setup ## More faults at random moments, on the lab: make campaign RUNS=20 SEED=7
 	@CAMPAIGN_RUNS=$(or $(RUNS),20) CAMPAIGN_SEED=$(or $(SEED),$(shell date +%s)) vitest run --project campaign $(FILE)

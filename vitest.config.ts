@@ -2,6 +2,8 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
+    // A release stack of the lab tests is removed then.
+    teardownTimeout: 120_000,
     projects: [
       {
         test: {

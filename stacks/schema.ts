@@ -46,7 +46,9 @@ export const schema = {
       description:
         "Full name of another stack of this program, whose mesh this stack's services run in. The organisation is `organization` unless the backend is Pulumi Cloud.",
       fallback: "none, this stack installs the mesh itself",
-      rules: ["must not be given together with `mesh`, `clusters`, `certificates` or `ingress`"],
+      rules: [
+        "must not be given together with `mesh`, `clusters`, `certificates`, `ingress` or `monitoring`",
+      ],
       effect: "Do not change it: move the services from stack to stack as docs/stacks.md says.",
       examples: ["organization/istio-canary/mesh"],
     },

@@ -8,13 +8,13 @@ import { releaseOf } from "./release-command.ts";
 import { clusters, withOwnRelease } from "./release.ts";
 
 /**
- * Requests a second of the client in each cluster. A phase of 10 % needs some 230 requests of the canary in
+ * Requests a second of the client in each cluster. A phase of 30 % needs some 230 requests of the canary in
  * each cluster to pass.
  */
-const RATE = 90;
+const RATE = 40;
 
 const { stack, service, id, pulumi } = withOwnRelease("rollout", {
-  config: { phases: [10, 100] },
+  config: { phases: [30, 100] },
 });
 let load: LoadClient[] = [];
 
@@ -67,7 +67,7 @@ afterAll(async () => {
 
 describe("release rollout", () => {
   /**
-   * Expects a rollout that was stopped at 10 % by a gate in cluster-b, and what the gate says to be so: the share
+   * Expects a rollout that was stopped at 30 % by a gate in cluster-b, and what the gate says to be so: the share
    * of good answers that the image gives lies between its bounds, and these not above its limit. How far
    * the measured one is off the true one is chance.
    */
@@ -79,7 +79,7 @@ describe("release rollout", () => {
     expect(stderr).toBe("");
     expect(story(events)).toEqual([
       "begin 0",
-      ...["raise 10", "raised 10"],
+      ...["raise 30", "raised 30"],
       ...["roll-back ", "rolled-back "],
       "end rolled-back",
     ]);
@@ -96,7 +96,7 @@ describe("release rollout", () => {
     await confirmWeights(clusters, service, 0);
   }
 
-  it("stops a canary at 10 % that answers 5 % with 500 in cluster-b only, and takes both clusters back", async () => {
+  it("stops a canary at 30 % that answers 5 % with 500 in cluster-b only, and takes both clusters back", async () => {
     await expectRollback(await release(), "success rate", 95);
   });
 
@@ -106,7 +106,7 @@ describe("release rollout", () => {
     expect(exitCode).toBe(2);
   });
 
-  it("stops a canary at 10 % that is slow in cluster-b only, and takes both clusters back", async () => {
+  it("stops a canary at 30 % that is slow in cluster-b only, and takes both clusters back", async () => {
     await deployCanary("v2-slow");
     await expectRollback(await release(), "answers in time", 80);
   });
@@ -118,7 +118,7 @@ describe("release rollout", () => {
     expect(stderr).toBe("");
     expect(story(events)).toEqual([
       "begin 0",
-      ...["raise 10", "raised 10"],
+      ...["raise 30", "raised 30"],
       ...["raise 100", "raised 100"],
       "end done",
     ]);
