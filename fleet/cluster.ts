@@ -15,6 +15,7 @@ import {
   type V1Pod,
   type V1Status,
 } from "@kubernetes/client-node";
+import { webSockets } from "./web-sockets.ts";
 
 /** How an API server is reached. */
 export interface ClusterAccess {
@@ -30,6 +31,16 @@ export interface ClusterAccess {
 
 /** The label that Istio's injection gives to every pod with a proxy, sidecar or gateway. */
 const PROXY_LABEL = "service.istio.io/canonical-name";
+
+/** As AbortSignal.timeout, with an error whose message the client may put its own words before. */
+function timeoutSignal(ms: number): AbortSignal {
+  const controller = new AbortController();
+  const error = Object.assign(new Error("no answer in time"), { name: "TimeoutError" });
+  setTimeout(() => {
+    controller.abort(error);
+  }, ms).unref();
+  return controller.signal;
+}
 
 /** One Kubernetes cluster of the mesh, seen through its API server. */
 export class MeshCluster {
@@ -71,7 +82,7 @@ export class MeshCluster {
         promiseMiddleware: [
           {
             pre: (request) => {
-              request.setSignal(AbortSignal.timeout(this.#answerWithinMs));
+              request.setSignal(timeoutSignal(this.#answerWithinMs));
               return Promise.resolve(request);
             },
             post: (response) => {
@@ -94,14 +105,14 @@ export class MeshCluster {
     return items.filter((pod) => !pod.metadata?.deletionTimestamp);
   }
 
+  /** The running pods that have a proxy, ready or not. */
+  async podsWithProxy(labelSelector?: string): Promise<V1Pod[]> {
+    return this.runningPods([PROXY_LABEL, labelSelector].filter(Boolean).join(","));
+  }
+
   /** Every proxy that serves: sidecars and gateways whose own container is ready. */
   async proxies(labelSelector?: string): Promise<V1Pod[]> {
-    const pods = await this.runningPods([PROXY_LABEL, labelSelector].filter(Boolean).join(","));
-    return pods.filter(({ status }) =>
-      [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])].some(
-        ({ name, ready }) => name === "istio-proxy" && ready,
-      ),
-    );
+    return (await this.podsWithProxy(labelSelector)).filter(hasReadyProxy);
   }
 
   /**
@@ -125,12 +136,14 @@ export class MeshCluster {
       bound?.addEventListener("abort", () => {
         reject(new Error(`no answer from ${namespace}/${name} of ${this.name} in time`));
       });
-      new Exec(this.kubeConfig)
+      new Exec(this.kubeConfig, webSockets(this.kubeConfig, withinMs ?? this.#answerWithinMs))
         .exec(namespace, name, container, [...command], stdout, stderr, null, false, resolve)
         .then((socket) => {
-          bound?.addEventListener("abort", () => {
+          const close = () => {
             socket.close();
-          });
+          };
+          if (bound?.aborted) close();
+          bound?.addEventListener("abort", close);
           socket.on("error", reject);
           // The status comes first, save from a pod that ends meanwhile.
           socket.on("close", () => {
@@ -153,6 +166,13 @@ export class MeshCluster {
     }
     return out;
   }
+}
+
+/** Whether the proxy's own container is ready. */
+export function hasReadyProxy({ status }: V1Pod): boolean {
+  return [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])].some(
+    ({ name, ready }) => name === "istio-proxy" && ready,
+  );
 }
 
 /** Namespace and name of a pod that came from an API server. */

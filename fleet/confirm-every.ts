@@ -1,16 +1,30 @@
 import type { V1Pod } from "@kubernetes/client-node";
+import { ZodError } from "zod";
 import { until } from "../lib/until.ts";
+import { within } from "../lib/within.ts";
 import { askPods, proxyIdentity, type SilentPod } from "./ask-pods.ts";
-import { podKey, type MeshCluster } from "./cluster.ts";
+import { hasReadyProxy, podKey, type MeshCluster } from "./cluster.ts";
 import { explain } from "./explain.ts";
 
 /** What an Envoy has instead of what it must have, as it completes "user/client …": `serves 10 %`. */
 export class Behind extends Error {}
 
+/** Longest time that one proxy may take to answer, in milliseconds, where the wait is long enough for several rounds. */
+const ANSWER_WITHIN_MS = 10_000;
+/** Rounds that even proxies which do not answer leave time for. */
+const ROUNDS = 3;
+
+/** A proxy that has answered, and is behind. */
+interface Lagging {
+  readonly pod: V1Pod;
+  readonly error: Behind;
+}
+
 function lateText({ pod, error }: SilentPod): string {
   const { namespace, name } = podKey(pod);
-  const why = error instanceof Behind ? error.message : `does not answer (${explain(error)})`;
-  return `${namespace}/${name} ${why}`;
+  if (error instanceof Behind) return `${namespace}/${name} ${error.message}`;
+  const what = error instanceof ZodError ? "gives no answer that is known" : "does not answer";
+  return `${namespace}/${name} ${what} (${explain(error)})`;
 }
 
 /**
@@ -25,7 +39,7 @@ function lateText({ pod, error }: SilentPod): string {
  *
  * @param what the condition, as it completes "timed out after 5 s waiting for …"
  * @param ask gives what a proxy has, or undefined if that does not concern it
- * @param timeoutMs in milliseconds; an Envoy that does not answer may add the bound of one answer
+ * @param timeoutMs in milliseconds; the last round may add what two lists of the pods and one answer take
  * @returns what the proxies that are there have confirmed
  * @throws naming those whose `ask` throws Behind, or that do not answer
  */
@@ -36,19 +50,43 @@ export async function confirmEvery<T>(
   timeoutMs: number,
 ): Promise<readonly T[]> {
   const confirmed = new Map<string, T>();
+  const answerWithinMs = Math.min(ANSWER_WITHIN_MS, timeoutMs / ROUNDS);
+  // Ready or not, an Envoy that is known to be behind sends requests all the same.
+  const behind = new Set<string>();
+  const list = async () => {
+    try {
+      const pods = await cluster.podsWithProxy();
+      return pods.filter((pod) => hasReadyProxy(pod) || behind.has(proxyIdentity(pod)));
+    } catch (error) {
+      throw new Error(`its pods cannot be listed (${explain(error)})`, { cause: error });
+    }
+  };
   return until(
     what,
     async () => {
-      const { answers, silent } = await askPods(
-        () => cluster.proxies(),
-        async (pod) => {
-          const proxy = proxyIdentity(pod);
-          const answer = confirmed.get(proxy) ?? (await ask(pod));
+      const lagging: Lagging[] = [];
+      const { answers, silent } = await askPods(list, async (pod) => {
+        const proxy = proxyIdentity(pod);
+        try {
+          const answer =
+            confirmed.get(proxy) ??
+            (await within(
+              answerWithinMs,
+              ask(pod),
+              `no answer within ${(answerWithinMs / 1000).toFixed(1)} s`,
+            ));
           if (answer !== undefined) confirmed.set(proxy, answer);
+          behind.delete(proxy);
           return answer;
-        },
-      );
-      if (silent.length > 0) throw new Error(silent.map(lateText).sort().join(", "));
+        } catch (error) {
+          if (!(error instanceof Behind)) throw error;
+          behind.add(proxy);
+          lagging.push({ pod, error });
+          return undefined;
+        }
+      });
+      const late = [...lagging, ...silent];
+      if (late.length > 0) throw new Error(late.map(lateText).sort().join(", "));
       return answers.filter((answer) => answer !== undefined);
     },
     { timeoutMs },

@@ -13,7 +13,7 @@ export interface Expected {
 /**
  * Waits until every Envoy of a cluster that routes to the service serves the weight.
  *
- * @param timeoutMs in milliseconds; an Envoy that does not answer may add the bound of one answer
+ * @param timeoutMs in milliseconds, see confirmEvery
  * @returns their routes
  * @throws naming those that do not, or do not answer
  */

@@ -16,6 +16,7 @@ export function explain(error: unknown): string {
     return event.success ? event.data.message : String(error);
   }
   if (error.name === "TimeoutError") return "no answer in time";
+  if (error instanceof z.ZodError) return z.prettifyError(error).replaceAll(/\s*\n\s*/g, " ");
   const cause = error.cause;
   if (cause instanceof AggregateError) return cause.errors.map(explain).join(", ");
   return cause instanceof Error ? explain(cause) : error.message.split("\n", 1).join("");

@@ -6,6 +6,7 @@ import { PortForward, type V1Pod } from "@kubernetes/client-node";
 
 import { podKey, type MeshCluster } from "./cluster.ts";
 import { explain } from "./explain.ts";
+import { webSockets } from "./web-sockets.ts";
 
 /**
  * No answer of a proxy's admin port takes longer than this, in milliseconds. Less than a check may
@@ -42,7 +43,8 @@ export async function get(
   const toPod = new PassThrough();
   const fromPod = new PassThrough();
   const errors = new PassThrough();
-  const forward = new PortForward(cluster.kubeConfig, false).portForward(
+  const handler = webSockets(cluster.kubeConfig, TIMEOUT_MS);
+  const forward = new PortForward(cluster.kubeConfig, false, handler).portForward(
     namespace,
     name,
     [port],

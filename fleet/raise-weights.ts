@@ -1,7 +1,7 @@
 import { shareOf } from "../lib/deployed.ts";
 import { weightIn } from "../lib/release-rules.ts";
 import { until } from "../lib/until.ts";
-import { runChecks } from "./checks/index.ts";
+import { LOOK_WITHIN_MS, runChecks } from "./checks/index.ts";
 import { lookAgain, type Objections } from "./checks/look-again.ts";
 import { probeChain, type ChainProbe } from "./chain/probe-chain.ts";
 import type { Canary, ChainFinding, Limits, Rise } from "./checks/check.ts";
@@ -43,9 +43,17 @@ export async function raiseWeights(
 ): Promise<RaiseReport> {
   const served: EnvoyRoutes[] = [];
   const canaries = [...rises, ...(chain?.followers ?? [])];
+  let lastProbe: Promise<unknown> = Promise.resolve();
   const look = async (): Promise<Objections> => {
     let probed: Promise<readonly ChainFinding[]> | undefined;
-    const probe = chain && (() => (probed ??= probeChain(chain.probe, clusters)));
+    const signal = AbortSignal.timeout(LOOK_WITHIN_MS);
+    // Requests of two probes at once would count for each other.
+    const probeNext = (of: ChainProbe): Promise<readonly ChainFinding[]> => {
+      const own = lastProbe.then(() => probeChain(of, clusters, signal));
+      lastProbe = Promise.allSettled([own]);
+      return own;
+    };
+    const probe = chain && (() => (probed ??= probeNext(chain.probe)));
     const seen = clusters.map(async (cluster) => {
       const context = { cluster, clusters, rises, canaries, limits, probe };
       return [cluster.name, await runChecks(context)] as const;
@@ -129,8 +137,12 @@ async function restoreAll(cluster: MeshCluster, rises: readonly Rise[]): Promise
           const change = rise.changes.get(cluster.name);
           try {
             const now = change && (await readRoute(cluster, rise));
-            if (!now || shareOf(now, rise.canary) !== rise.weight) return;
-            await writeRoutes(cluster, rise, change.route.http, { replacing: now.resourceVersion });
+            if (!now) return;
+            // A write that was not answered may yet arrive.
+            const fence = now.resourceVersion === change.route.resourceVersion;
+            if (!fence && shareOf(now, rise.canary) !== rise.weight) return;
+            const replacing = now.resourceVersion;
+            await writeRoutes(cluster, rise, change.route.http, { replacing, fence });
           } catch (error) {
             throw new Error(explain(error), { cause: error });
           }

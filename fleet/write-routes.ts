@@ -17,14 +17,22 @@ interface WriteOptions {
   readonly dryRun?: boolean;
   /** The state that is to be replaced; in any other one the write is refused. @default whichever it is */
   readonly replacing?: string | undefined;
+  /**
+   * Makes a new state even where the rules are in force already, so that a write to the old one, which is perhaps
+   * still under way, is refused. @default false
+   */
+  readonly fence?: boolean;
 }
+
+/** When a write was fenced off. The next write of the rules takes it away. */
+const FENCED = "istio-canary/fenced-at";
 
 /** Writes a service's routing rules. */
 export async function writeRoutes(
   cluster: MeshCluster,
   { service, namespace }: ServiceName,
   http: readonly unknown[],
-  { dryRun = false, replacing }: WriteOptions = {},
+  { dryRun = false, replacing, fence = false }: WriteOptions = {},
 ): Promise<void> {
   const object: KubernetesObject & { spec: unknown } = {
     apiVersion: "networking.istio.io/v1",
@@ -33,6 +41,7 @@ export async function writeRoutes(
       name: service,
       namespace,
       ...(replacing !== undefined && { resourceVersion: replacing }),
+      ...(fence && { annotations: { [FENCED]: new Date().toISOString() } }),
     },
     spec: { http },
   };

@@ -47,6 +47,7 @@ export function releaseServices(
   // Every weight waits for the rules of all services, which are only there once the last one is made.
   const rules = Promise.withResolvers<readonly pulumi.Resource[]>();
   const madeRules: pulumi.Resource[] = [];
+  const rulesInPlace = rules.promise.then(inPlace);
   // In a chain the routes of one role also wait for all of the other's.
   const first = change?.firstRole ?? "follower";
   const firstRoutes = Promise.withResolvers<readonly pulumi.Resource[]>();
@@ -56,7 +57,7 @@ export function releaseServices(
     const role = roleIn(settings.chain, service);
     const before = role === undefined || role === first ? Promise.resolve([]) : firstRoutes.promise;
     const own = Promise.withResolvers<readonly pulumi.Resource[]>();
-    const weightsAfter = Promise.all([own.promise, before, rules.promise.then(inPlace)]).then(
+    const weightsAfter = Promise.all([own.promise, before, rulesInPlace]).then(
       ([ownRules, routesBefore]) => [...ownRules, ...routesBefore],
     );
     const { routes, entries } = releaseService({ ...common, weightsAfter }, service);

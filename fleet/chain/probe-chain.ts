@@ -109,9 +109,11 @@ async function count(
 async function send(
   { mark, path, requests, headers }: ChainProbe,
   { cluster, service, pods }: Serving,
+  signal: AbortSignal,
 ): Promise<readonly ChainFinding[]> {
   try {
     for (let i = 0; i < requests; i++) {
+      signal.throwIfAborted();
       const pod = pods[i % pods.length];
       if (!pod) throw new Error("no pod of it is ready");
       await get(cluster, pod, service.port, path, { ...headers, ...markHeaders(mark) });
@@ -133,11 +135,13 @@ async function send(
  * Sends marked requests to the canaries of a chain's entries in every cluster, and tells from the
  * proxies' own counters whether all services have handed the mark on.
  *
+ * @param signal sends no more requests
  * @throws if a proxy does not tell its counters
  */
 export async function probeChain(
   probe: ChainProbe,
   clusters: readonly MeshCluster[],
+  signal: AbortSignal,
 ): Promise<readonly ChainFinding[]> {
   const ways = upstreams(probe, clusters);
   const serving = await Promise.all(
@@ -153,7 +157,7 @@ export async function probeChain(
     new Map((await Promise.all(serving.map((each) => count(each, ways)))).flat());
   const entries = serving.filter(({ service }) => service.isEntry && service.canary !== undefined);
   const before = await countAll();
-  const failed = (await Promise.all(entries.map((each) => send(probe, each)))).flat();
+  const failed = (await Promise.all(entries.map((each) => send(probe, each, signal)))).flat();
   if (failed.length > 0) return failed;
   const after = await countAll();
   const calls = [...after].map(([counter, each]) => ({

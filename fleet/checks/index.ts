@@ -12,6 +12,7 @@ import { subsets } from "./subsets.ts";
 import { unchanged } from "./unchanged.ts";
 import { explain } from "../explain.ts";
 import { isFinal } from "../write-routes.ts";
+import { within } from "../../lib/within.ts";
 
 /** What every cluster must meet before a weight rises in any of them. */
 const CHECKS: readonly Check[] = [
@@ -28,8 +29,11 @@ const CHECKS: readonly Check[] = [
   markHandedOn,
 ];
 
-/** Longest time that one look of a check may take, in milliseconds. */
-const LOOK_WITHIN_MS = 20_000;
+/**
+ * Longest time that one look of a check may take, in milliseconds: more than that of the four answers of 10 s each
+ * that the longest check waits for one after the other, so that it can name who is silent.
+ */
+export const LOOK_WITHIN_MS = 45_000;
 
 /** What a check has to say against the change. */
 export interface Objection {
@@ -47,12 +51,9 @@ export async function runChecks(
 ): Promise<readonly Objection[]> {
   const objections = await Promise.all(
     checks.map(async ({ name, run }): Promise<readonly Objection[]> => {
-      const timeout = Promise.withResolvers<never>();
-      const timer = setTimeout(() => {
-        timeout.reject(new Error(`not done within ${withinMs / 1000} s`));
-      }, withinMs);
       try {
-        const findings = await Promise.race([run(context), timeout.promise]);
+        const late = `not done within ${withinMs / 1000} s`;
+        const findings = await within(withinMs, run(context), late);
         return findings.map(({ seen, fix, mayHeal }) => ({
           line: `${name}: no, ${seen}. ${fix}`,
           mayHeal,
@@ -60,8 +61,6 @@ export async function runChecks(
       } catch (error) {
         const line = `${name}: could not be checked: ${explain(error)}.`;
         return [{ line, mayHeal: !isFinal(error) }];
-      } finally {
-        clearTimeout(timer);
       }
     }),
   );

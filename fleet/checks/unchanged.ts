@@ -7,13 +7,14 @@ export const unchanged: Check = {
   run: async ({ cluster, rises }) => {
     const findings = await Promise.all(
       rises.map(async (rise) => {
-        const before = rise.changes.get(cluster.name)?.route.generation;
-        const now = (await readRoute(cluster, rise))?.generation;
+        // The write is refused in any other state, be it a label alone that differs.
+        const before = rise.changes.get(cluster.name)?.route.resourceVersion;
+        const now = (await readRoute(cluster, rise))?.resourceVersion;
         return before === undefined || before === now
           ? []
           : [
               {
-                seen: `somebody has changed those of ${serviceKey(rise)} since`,
+                seen: `somebody has changed the VirtualService of ${serviceKey(rise)} since`,
                 fix: "Run pulumi up again: it starts from what there is now.",
                 mayHeal: false,
               },

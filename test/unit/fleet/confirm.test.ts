@@ -17,13 +17,11 @@ const expected = { hosts: ["user-service.user.svc.cluster.local"], canary: "v2",
 /** What a proxy does when it is asked: serves a weight, has no route, or does not answer. */
 type Proxy = number | undefined | Error;
 
-function podOf(name: string, restartCount = 0): V1Pod {
+function podOf(name: string, restartCount = 0, ready = true): V1Pod {
   return {
     metadata: { name, namespace: "user", uid: `uid of ${name}` },
     status: {
-      containerStatuses: [
-        { name: "istio-proxy", restartCount, ready: true, image: "", imageID: "" },
-      ],
+      containerStatuses: [{ name: "istio-proxy", restartCount, ready, image: "", imageID: "" }],
     },
   };
 }
@@ -44,14 +42,18 @@ function changing(...lists: Readonly<Record<string, Proxy>>[]) {
         : ({ pod: name, weights: { v1: 100 - served, v2: served } } as unknown as EnvoyRoutes),
     );
   });
-  const proxies = () => {
-    [now = now, ...next] = next;
-    // A name such as `a#1` is of a pod whose proxy has been restarted once.
+  const podsWithProxy = () => {
+    const [list = now, ...rest] = next;
+    next = rest;
+    // A name such as `a!` is of a pod that is not ready.
+    now = Object.fromEntries(
+      Object.entries(list).map(([name, proxy]) => [name.replace("!", ""), proxy]),
+    );
     return Promise.resolve(
-      Object.keys(now).map((name) => podOf(name, Number(name.split("#")[1] ?? 0))),
+      Object.keys(list).map((name) => podOf(name.replace("!", ""), 0, !name.endsWith("!"))),
     );
   };
-  return { asked, cluster: { name: "cluster-a", proxies } as unknown as MeshCluster };
+  return { asked, cluster: { name: "cluster-a", podsWithProxy } as unknown as MeshCluster };
 }
 
 const cluster = (proxies: Readonly<Record<string, Proxy>>) => changing(proxies).cluster;
@@ -61,6 +63,40 @@ describe("confirmWeight", () => {
   it("gives the routes of every Envoy that has some, once all serve the weight", async () => {
     const routes = await confirmWeight(cluster({ a: 10, gateway: undefined, b: 10 }), expected, 50);
     expect(routes.map(({ pod }) => pod)).toEqual(["a", "b"]);
+  });
+
+  it("does not take an Envoy that is behind for gone when it is not ready any more", async () => {
+    const { cluster: flaps } = changing({ a: 10, b: 0 }, { a: 10, "b!": 0 });
+    await expect(confirmWeight(flaps, expected, 500)).rejects.toThrow("user/b serves 0 %");
+  });
+
+  it("asks none that was never ready", async () => {
+    const { cluster: starting, asked } = changing({ a: 10, "b!": 0 });
+    await confirmWeight(starting, expected, 500);
+    expect(asked).toEqual(["a"]);
+  });
+
+  it("asks the others again while one does not answer", async () => {
+    const { cluster: hangs, asked } = changing({ a: 0, b: 10 }, { a: 10, b: 10 });
+    const answer = vi.mocked(routesOfAny).getMockImplementation();
+    vi.mocked(routesOfAny).mockImplementation(async (...args) => {
+      const isFirst = args[1].metadata?.name === "b" && !asked.includes("b");
+      const served = await answer?.(...args);
+      if (isFirst) await new Promise<never>(() => undefined);
+      return served;
+    });
+    const routes = await confirmWeight(hangs, expected, 900);
+    expect(routes).toHaveLength(2);
+  });
+
+  it("says why the pods cannot be listed", async () => {
+    const refused = {
+      podsWithProxy: () =>
+        Promise.reject(new TypeError("fetch failed", { cause: new Error("connect ECONNREFUSED") })),
+    };
+    await expect(
+      confirmWeight({ name: "cluster-a", ...refused } as unknown as MeshCluster, expected, 50),
+    ).rejects.toThrow("its pods cannot be listed (connect ECONNREFUSED)");
   });
 
   it("names every Envoy that serves another weight, and every one that does not answer", async () => {
@@ -73,8 +109,6 @@ describe("confirmWeight", () => {
   it("remembers who has confirmed, and asks only the others and the new", async () => {
     const { cluster: busy, asked } = changing(
       { a: 10, b: 0 },
-      { a: 10, b: 0 },
-      { a: 10, b: 10, c: 0 },
       { a: 10, b: 10, c: 0 },
       { a: 10, b: 10, c: 10 },
     );
@@ -90,17 +124,13 @@ describe("confirmWeight", () => {
   });
 
   it("gives no routes of a pod that has confirmed and is gone", async () => {
-    const { cluster: busy } = changing({ a: 10, b: 0 }, { a: 10, b: 0 }, { b: 10 });
+    const { cluster: busy } = changing({ a: 10, b: 0 }, { b: 10 });
     const routes = await confirmWeight(busy, expected, 5_000);
     expect(routes.map(({ pod }) => pod)).toEqual(["b"]);
   });
 
   it("asks again an Envoy that has no route yet", async () => {
-    const { cluster: busy, asked } = changing(
-      { a: undefined, b: 0 },
-      { a: undefined, b: 0 },
-      { a: 10, b: 10 },
-    );
+    const { cluster: busy, asked } = changing({ a: undefined, b: 0 }, { a: 10, b: 10 });
     const routes = await confirmWeight(busy, expected, 5_000);
     expect(routes.map(({ pod }) => pod)).toEqual(["a", "b"]);
     expect(asked).toEqual(["a", "b", "a", "b"]);
@@ -108,7 +138,6 @@ describe("confirmWeight", () => {
 
   it("asks again a proxy that was restarted", async () => {
     const pods = [
-      [podOf("a"), podOf("b")],
       [podOf("a"), podOf("b")],
       [podOf("a", 1), podOf("b")],
     ];
@@ -119,8 +148,8 @@ describe("confirmWeight", () => {
       const v2 = name === "b" && asked.length === 2 ? 0 : 10;
       return Promise.resolve({ pod: name, weights: { v2 } } as unknown as EnvoyRoutes);
     });
-    const proxies = () => Promise.resolve(pods.shift() ?? []);
-    const restarting = { name: "cluster-a", proxies } as unknown as MeshCluster;
+    const podsWithProxy = () => Promise.resolve(pods.shift() ?? []);
+    const restarting = { name: "cluster-a", podsWithProxy } as unknown as MeshCluster;
     await confirmWeight(restarting, expected, 5_000);
     expect(asked).toEqual(["a", "b", "a", "b"]);
   });
@@ -141,12 +170,12 @@ describe("confirmRules", () => {
     },
   });
   const withPods = (...lists: (readonly string[])[]) => {
-    const proxies = () => {
+    const podsWithProxy = () => {
       const [now = [], ...rest] = lists;
       if (rest.length > 0) lists = rest;
       return Promise.resolve(now.map((name) => podOf(name)));
     };
-    return { name: "cluster-a", proxies } as unknown as MeshCluster;
+    return { name: "cluster-a", podsWithProxy } as unknown as MeshCluster;
   };
 
   it("names every Envoy that has other rules, and every one that does not answer", async () => {

@@ -69,17 +69,19 @@ beforeEach(() => {
   });
 });
 
+const endless = new AbortController().signal;
+
 describe("the probe of a chain", () => {
   it("is content when every canary hands the mark on, whatever was counted before", async () => {
     const before = { f1: { "v1 a": 70, "v2 b": 30 }, f2: { "v2 b": 5 } };
     const after = { f1: { "v1 a": 70, "v2 b": 32 }, f2: { "v2 b": 7 } };
-    expect(await probeChain(probe, [cluster(before, after)])).toEqual([]);
+    expect(await probeChain(probe, [cluster(before, after)], endless)).toEqual([]);
   });
 
   it("finds for good who loses the mark", async () => {
     const before = { f1: { "v1 a": 70, "v2 b": 30 } };
     const after = { f1: { "v1 a": 74, "v2 b": 30 } };
-    const [finding, ...others] = await probeChain(probe, [cluster(before, after)]);
+    const [finding, ...others] = await probeChain(probe, [cluster(before, after)], endless);
     expect(others).toEqual([]);
     expect(finding).toMatchObject({ cluster: "cluster-a", mayHeal: false });
     expect(finding?.seen).toContain("v2 of web/front loses it");
@@ -97,14 +99,23 @@ describe("the probe of a chain", () => {
       { f1: { "v1 a": 2, "v2 b": 2 } },
     ],
   ])("is to be repeated when %s has taken its counts with it", async (_, before, after) => {
-    const findings = await probeChain(probe, [cluster(before, after)]);
+    const findings = await probeChain(probe, [cluster(before, after)], endless);
     expect(findings).toEqual([expect.objectContaining({ mayHeal: true })]);
+  });
+
+  it("sends nothing more when its time is over", async () => {
+    const one = cluster({ f1: {} }, { f1: {} });
+    vi.mocked(get).mockClear();
+    const over = AbortSignal.abort(new Error("no answer in time"));
+    const [finding] = await probeChain(probe, [one], over);
+    expect(finding?.seen).toBe("v2 of web/front does not answer a probe: no answer in time");
+    expect(get).not.toHaveBeenCalled();
   });
 
   it("is to be repeated when an entry does not answer", async () => {
     const one = cluster({ f1: {} }, { f1: {} });
     vi.mocked(get).mockRejectedValue(new Error("no answer"));
-    expect(await probeChain(probe, [one])).toEqual([
+    expect(await probeChain(probe, [one], endless)).toEqual([
       expect.objectContaining({
         seen: "v2 of web/front does not answer a probe: no answer",
         mayHeal: true,

@@ -10,7 +10,10 @@ import { readRoute } from "../../../fleet/read-deployed.ts";
 import { writeRoutes } from "../../../fleet/write-routes.ts";
 import type { DeployedRoute } from "../../../lib/deployed.ts";
 
-vi.mock(import("../../../fleet/checks/index.ts"), () => ({ runChecks: vi.fn<typeof runChecks>() }));
+vi.mock(import("../../../fleet/checks/index.ts"), async (original) => ({
+  ...(await original()),
+  runChecks: vi.fn<typeof runChecks>(),
+}));
 vi.mock(import("../../../fleet/chain/probe-chain.ts"), () => ({
   probeChain: vi.fn<typeof probeChain>(),
 }));
@@ -62,7 +65,7 @@ const rise: Rise = {
 
 /** What is in the API servers now, by cluster, and every write that they were sent. */
 let now: Record<string, DeployedRoute>;
-let writes: { cluster: string; http: unknown; replacing: unknown }[];
+let writes: { cluster: string; http: unknown; replacing: unknown; fence?: true }[];
 
 beforeEach(() => {
   now = Object.fromEntries(names.map((name) => [name, route(10, 7)]));
@@ -71,7 +74,8 @@ beforeEach(() => {
   vi.mocked(confirmWeight).mockReset().mockResolvedValue([]);
   vi.mocked(readRoute).mockImplementation(({ name }) => Promise.resolve(now[name]));
   vi.mocked(writeRoutes).mockImplementation(({ name }, _service, http, options) => {
-    writes.push({ cluster: name, http, replacing: options?.replacing });
+    const { replacing, fence } = options ?? {};
+    writes.push({ cluster: name, http, replacing, ...(fence && { fence }) });
     const [{ weight }] = http as [{ weight: number }];
     now[name] = route(weight, 8);
     return Promise.resolve();
@@ -155,6 +159,54 @@ describe("raiseWeights", () => {
     } finally {
       vi.useRealTimers();
     }
+  });
+
+  it("fences a write off that was not answered, and may yet arrive", async () => {
+    vi.mocked(writeRoutes).mockImplementation(({ name }, _service, http, options) => {
+      const { replacing, fence } = options ?? {};
+      writes.push({ cluster: name, http, replacing, ...(fence && { fence }) });
+      const [{ weight }] = http as [{ weight: number }];
+      if (name === "cluster-b" && weight === 30) {
+        return Promise.reject(new Error("no answer in time"));
+      }
+      now[name] = route(weight, 8);
+      return Promise.resolve();
+    });
+    const { text } = await raiseWeights(clusters, [rise], limits);
+    expect(text).toContain("The weight was taken back in all clusters:");
+    expect(writes.slice(2)).toEqual(
+      expect.arrayContaining([
+        { cluster: "cluster-a", http: [{ weight: 10 }], replacing: "8" },
+        { cluster: "cluster-b", http: [{ weight: 10 }], replacing: "7", fence: true },
+      ]),
+    );
+  });
+
+  it("sends no probe of a chain beside one that is still under way", async () => {
+    let running = 0;
+    let most = 0;
+    vi.mocked(probeChain).mockImplementation(async () => {
+      most = Math.max(most, ++running);
+      await new Promise((resolve) => setTimeout(resolve, 3_000));
+      running--;
+      return [];
+    });
+    // A look that does not wait for its probe, as where its time is over.
+    vi.mocked(runChecks).mockImplementation(({ probe }) => {
+      void probe?.();
+      return Promise.resolve([{ line: "it is day: no, it is night.", mayHeal: true }]);
+    });
+    vi.useFakeTimers();
+    try {
+      const chain = { followers: [], probe: {} as ChainProbe };
+      const report = raiseWeights(clusters, [rise], limits, chain);
+      await vi.advanceTimersByTimeAsync(60_000);
+      await report;
+    } finally {
+      vi.useRealTimers();
+    }
+    expect(most).toBe(1);
+    expect(vi.mocked(probeChain).mock.calls.length).toBeGreaterThan(1);
   });
 
   it("leaves a weight alone that somebody has lowered in the meantime", async () => {
