@@ -41,7 +41,7 @@ export const mutants: readonly Mutant[] = [
   {
     removes: "the bound of a check",
     file: "fleet/checks/index.ts",
-    text: "await Promise.race([run(context), timeout.promise])",
+    text: "await within(withinMs, run(context), late)",
     replacement: "await run(context)",
     tests: fleet,
   },
@@ -97,8 +97,22 @@ export const mutants: readonly Mutant[] = [
   {
     removes: "who has confirmed is remembered",
     file: "fleet/confirm-every.ts",
-    text: "confirmed.get(proxy) ?? (await ask(pod))",
-    replacement: "await ask(pod)",
+    text: "confirmed.get(proxy) ??",
+    replacement: "undefined ??",
+    tests: fleet,
+  },
+  {
+    removes: "an Envoy that is behind counts though it is not ready any more",
+    file: "fleet/confirm-every.ts",
+    text: " || behind.has(proxyIdentity(pod))",
+    replacement: "",
+    tests: fleet,
+  },
+  {
+    removes: "one Envoy that does not answer keeps no other from being asked again",
+    file: "fleet/confirm-every.ts",
+    text: "Math.min(ANSWER_WITHIN_MS, timeoutMs / ROUNDS)",
+    replacement: "ANSWER_WITHIN_MS",
     tests: fleet,
   },
   {
@@ -148,8 +162,15 @@ export const mutants: readonly Mutant[] = [
   {
     removes: "what somebody has lowered meanwhile stays",
     file: "fleet/raise-weights.ts",
-    text: "if (!now || shareOf(now, rise.canary) !== rise.weight) return;",
-    replacement: "if (!now) return;",
+    text: "if (!fence && shareOf(now, rise.canary) !== rise.weight) return;",
+    replacement: "",
+    tests: fleet,
+  },
+  {
+    removes: "a write without an answer is fenced off",
+    file: "fleet/raise-weights.ts",
+    text: "now.resourceVersion === change.route.resourceVersion;",
+    replacement: "false;",
     tests: fleet,
   },
   {
