@@ -34,6 +34,7 @@ export const MONITORING_IMAGES = {
  */
 const FAULTY_VERSIONS: Readonly<Record<string, readonly string[]>> = {
   "v2-failing": ["--faults-in=cluster-b", "--fail-percent=5"],
+  "v2-broken": ["--faults-in=cluster-b", "--fail-percent=40"],
   "v2-slow": ["--faults-in=cluster-b", "--slow-percent=20", "--slow-by=700ms"],
   "v2-dropping": ["--drop-mark"],
 };

@@ -31,9 +31,8 @@ export async function change(weight: number): Promise<Timed<string>> {
 export class ChainLoad {
   readonly clients: LoadClient[] = [];
 
-  /** @param rate requests a second of each client. @default that of the demo */
-  async start(rate = CHAIN_RATE): Promise<void> {
-    this.clients.push(...(await startClients(clusters, labPulumi(), chain, rate)));
+  async start(): Promise<void> {
+    this.clients.push(...(await startClients(clusters, labPulumi(), chain, CHAIN_RATE)));
   }
 
   /**

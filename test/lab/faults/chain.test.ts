@@ -157,8 +157,8 @@ describe("an Envoy that does not follow the mark", () => {
 });
 
 describe("release rollout of a chain", () => {
-  it("takes the whole chain back when a follower's canary fails 5 % in one cluster", async () => {
-    await setCanary("user-service", "v2-failing");
+  it("takes the whole chain back when a follower's canary fails in one cluster", async () => {
+    await setCanary("user-service", "v2-broken");
     // A probe may well be among the requests that fail; this is about what clients are served.
     const probe = {
       path: "/healthz",
@@ -166,8 +166,7 @@ describe("release rollout of a chain", () => {
     };
     await setStackKeys(file, { chain: { ...((await stackKey(file, "chain")) as object), probe } });
     await change(0);
-    // A gate wants some hundred requests of each canary.
-    await load.start(15);
+    await load.start();
     const { stdout, stderr, exitCode } = await releaseOf(chainStack, "rollout", "--json");
     expect(stderr).toBe("");
     const events = stdout
