@@ -1,22 +1,25 @@
+import { copyFile, rm } from "node:fs/promises";
 import os from "node:os";
+import path from "node:path";
 
 import { Command } from "commander";
+import { z } from "zod";
 
-import { labEnvironment, labStack } from "../../lab/environment.ts";
-import { PulumiCli } from "../../lab/pulumi.ts";
+import { labStack } from "../../lab/environment.ts";
+import type { PulumiCli } from "../../lab/pulumi.ts";
 import { serviceConfig } from "../../lab/service-config.ts";
 import { labSettings } from "../../lab/settings.ts";
 import { setStackKeys, stackFile, stackKeys } from "../../lab/stack-file.ts";
 import { labUp } from "../../lab/up.ts";
 import { textTable } from "../../lib/table.ts";
+import { labPulumi } from "../lab/lab.ts";
 import { withPeakMemory } from "./peak-memory.ts";
 import { positive } from "./positive.ts";
 import { spread } from "./weight/figures.ts";
 
-const BENCH_STACK = "lab-bench-preview";
-
 const settings = labSettings();
-const file = stackFile(settings, BENCH_STACK);
+/** The config of the lab's stack with more services in it. */
+const file = path.join(settings.dir, "bench-preview.yaml");
 
 interface Options {
   readonly services: readonly number[];
@@ -30,13 +33,14 @@ interface Sample {
   readonly resources: number;
 }
 
-/** Previews the installation of a mesh with so many services. */
+/** Previews that the lab's stack gets so many services more. */
 async function preview(pulumi: PulumiCli, count: number): Promise<Sample> {
-  const services = Array.from({ length: count }, (_, i) =>
+  const added = Array.from({ length: count }, (_, i) =>
     serviceConfig({ name: `service-${i + 1}`, namespace: "bench" }, 1),
   );
-  await setStackKeys(file, { services });
-  const { value, peakMiB } = await withPeakMemory(() => pulumi.preview());
+  const { services } = await stackKeys(stackFile(settings, labStack));
+  await setStackKeys(file, { services: [...z.array(z.unknown()).parse(services), ...added] });
+  const { value, peakMiB } = await withPeakMemory(() => pulumi.preview("--config-file", file));
   return { seconds: value.seconds, peakMiB, resources: value.value.length };
 }
 
@@ -49,11 +53,18 @@ async function measure(pulumi: PulumiCli, { services, rounds }: Options): Promis
       const sample = await preview(pulumi, count);
       own.push(sample);
       console.log(
-        `  ${count} services: ${sample.seconds.toFixed(1)} s, ${sample.peakMiB.toFixed(0)} MiB`,
+        `  ${count} services more: ${sample.seconds.toFixed(1)} s, ${sample.peakMiB.toFixed(0)} MiB`,
       );
     }
   }
-  const table = textTable(["services", "resources", "min", "median", "max", "largest process"]);
+  const table = textTable([
+    "services more",
+    "resources more",
+    "min",
+    "median",
+    "max",
+    "largest process",
+  ]);
   for (const [count, own] of samples) {
     const seconds = spread(own.map((sample) => sample.seconds));
     table.push([
@@ -70,23 +81,19 @@ async function measure(pulumi: PulumiCli, { services, rounds }: Options): Promis
 
 async function run(options: Options): Promise<void> {
   await labUp(settings);
-  const pulumi = new PulumiCli(settings.root, labEnvironment(settings), BENCH_STACK);
-  // What an interrupted run has left: nothing was ever installed.
-  if (await pulumi.exists()) await pulumi.remove();
-  await pulumi.create();
+  await copyFile(stackFile(settings, labStack), file);
   try {
-    await setStackKeys(file, await stackKeys(stackFile(settings, labStack)));
-    await measure(pulumi, options);
+    await measure(labPulumi(), options);
   } finally {
-    await pulumi.remove();
+    await rm(file);
   }
 }
 
 const program = new Command("bench:preview")
-  .description("how long pulumi preview takes with some and with many services")
+  .description("how long pulumi preview takes for some and for many new services")
   .option(
     "--services <numbers>",
-    "how many services, separated by commas",
+    "how many new services, separated by commas",
     (text) => text.split(",").map(positive),
     [10, 50],
   )
