@@ -1,3 +1,4 @@
+import { isNotFound } from "../../fleet/explain.ts";
 import { labService, type LabService } from "../../lab/mesh/service.ts";
 import { makeReleaseStack } from "../../lab/release-stack.ts";
 import { rolloutConfig, serviceConfig } from "../../lab/service-config.ts";
@@ -76,7 +77,14 @@ export async function removeOwnStack(name: TestRelease): Promise<void> {
   const pulumi = labPulumi(ownStack(name));
   if (!(await pulumi.exists())) return;
   await Promise.all(
-    labClusters().map(({ core }) => core.deleteNamespace({ name: labService(name, "").namespace })),
+    labClusters().map(async ({ core }) => {
+      try {
+        await core.deleteNamespace({ name: labService(name, "").namespace });
+      } catch (error) {
+        // An installation that has failed may have made none.
+        if (!isNotFound(error)) throw error;
+      }
+    }),
   );
   await pulumi.remove({ force: true });
 }
