@@ -1,4 +1,4 @@
-import "./lib/compile-cache.ts";
+import "./stacks/compile-cache.ts";
 
 // Pulumi's SDK takes a stack for each promise and has it mapped back through source maps, a fifth of a program's
 // time. Node runs these files as they are, so there is nothing to map.

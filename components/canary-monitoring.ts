@@ -1,7 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { dashboards } from "../lib/monitoring/dashboards.ts";
-import type { RuleGroup } from "../lib/monitoring/rules.ts";
+import { dashboards } from "../monitoring/dashboards.ts";
+import type { RuleGroup } from "../monitoring/rules.ts";
 import { childOptions } from "./child-options.ts";
 import { KubeStateMetrics } from "./kube-state-metrics.ts";
 import type { ServerImage } from "./monitoring-server.ts";

@@ -1,6 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import type { RuleGroup } from "../lib/monitoring/rules.ts";
+import type { RuleGroup } from "../monitoring/rules.ts";
 import {
   SCRAPE_JOBS,
   targetRelabellings,

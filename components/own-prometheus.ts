@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { dump } from "js-yaml";
 import { alertmanagerConfig, type Receivers } from "../lib/monitoring/alertmanager-config.ts";
 import { prometheusConfig } from "../lib/monitoring/prometheus-config.ts";
-import type { RuleGroup } from "../lib/monitoring/rules.ts";
+import type { RuleGroup } from "../monitoring/rules.ts";
 import { PROMETHEUS, PROMETHEUS_PORT } from "../lib/names.ts";
 import { childOptions } from "./child-options.ts";
 import { grantClusterRole } from "./cluster-role.ts";

@@ -1,5 +1,5 @@
 import type { V1Pod } from "@kubernetes/client-node";
-import { podKey } from "./cluster.ts";
+import { podKey } from "./cluster-client.ts";
 
 /** A pod that is there and has not answered, and why. */
 export interface SilentPod {

@@ -3,7 +3,7 @@ import { ZodError } from "zod";
 import { until } from "../lib/until.ts";
 import { within } from "../lib/within.ts";
 import { askPods, proxyIdentity, type SilentPod } from "./ask-pods.ts";
-import { hasReadyProxy, podKey, type MeshCluster } from "./cluster.ts";
+import { hasReadyProxy, podKey, type MeshCluster } from "./cluster-client.ts";
 import { explain } from "./explain.ts";
 
 /** What an Envoy has instead of what it must have, as it completes "user/client …": `serves 10 %`. */

@@ -1,4 +1,4 @@
-import { podKey, type MeshCluster } from "./cluster.ts";
+import { podKey, type MeshCluster } from "./cluster-client.ts";
 import { Behind, confirmEvery } from "./confirm-every.ts";
 import { virtualHostsOf } from "./envoy.ts";
 import { behind } from "./records/serves.ts";

@@ -1,4 +1,4 @@
-import type { MeshCluster } from "./cluster.ts";
+import type { MeshCluster } from "./cluster-client.ts";
 import { Behind, confirmEvery } from "./confirm-every.ts";
 import { routesOfAny, type EnvoyRoutes } from "./envoy.ts";
 

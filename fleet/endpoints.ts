@@ -1,7 +1,7 @@
 import type { V1Pod } from "@kubernetes/client-node";
 import * as z from "zod";
 
-import type { MeshCluster } from "./cluster.ts";
+import type { MeshCluster } from "./cluster-client.ts";
 import { literal } from "../lib/re2.ts";
 import { ADMIN_PORT } from "./envoy.ts";
 import { getJson } from "./pod-http.ts";

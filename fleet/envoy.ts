@@ -3,7 +3,7 @@ import { z } from "zod";
 
 import { until } from "../lib/until.ts";
 import { answersOf } from "./ask-pods.ts";
-import { podKey, type MeshCluster } from "./cluster.ts";
+import { podKey, type MeshCluster } from "./cluster-client.ts";
 import { getJson } from "./pod-http.ts";
 
 /** Envoy's admin port in every Istio proxy (`proxyAdminPort`). */

@@ -1,6 +1,6 @@
 import { withWeight } from "../lib/deployed.ts";
 import type { ServiceName } from "../lib/names.ts";
-import type { MeshCluster } from "./cluster.ts";
+import type { MeshCluster } from "./cluster-client.ts";
 import { explain } from "./explain.ts";
 import { writeRoutes } from "./write-routes.ts";
 

@@ -4,7 +4,7 @@ import { text } from "node:stream/consumers";
 
 import { PortForward, type V1Pod } from "@kubernetes/client-node";
 
-import { podKey, type MeshCluster } from "./cluster.ts";
+import { podKey, type MeshCluster } from "./cluster-client.ts";
 import { explain } from "./explain.ts";
 import { webSockets } from "./web-sockets.ts";
 

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { serverLabels } from "../lib/monitoring/server-labels.ts";
 import { PROMETHEUS, PROMETHEUS_PORT } from "../lib/names.ts";
-import type { MeshCluster } from "./cluster.ts";
+import type { MeshCluster } from "./cluster-client.ts";
 import { getJson } from "./pod-http.ts";
 
 /** One series of the answer to a query. */

@@ -1,6 +1,6 @@
 import { deployedRoute, type DeployedCluster, type DeployedRoute } from "../lib/deployed.ts";
 import type { ServiceName } from "../lib/names.ts";
-import type { MeshCluster } from "./cluster.ts";
+import type { MeshCluster } from "./cluster-client.ts";
 import { explain, isNotFound } from "./explain.ts";
 
 /** The key of a service in what is read and reported. */

@@ -11,7 +11,7 @@ import { labStatus } from "./clusters/status.ts";
 import { CHAIN_PHASES } from "./demo/chain.ts";
 import { runDemo } from "./demo/demo.ts";
 import { labEnvironment, labPaths, labStack } from "./environment.ts";
-import { MeshCluster } from "../fleet/cluster.ts";
+import { MeshCluster } from "../fleet/cluster-client.ts";
 import { PulumiCli } from "./pulumi.ts";
 import { labSettings, type LabSettings } from "./settings.ts";
 import { labBuild, labDown, labUp } from "./up.ts";

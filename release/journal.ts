@@ -1,6 +1,6 @@
 import { PatchStrategy, type KubernetesObject } from "@kubernetes/client-node";
 import * as z from "zod";
-import type { MeshCluster } from "../fleet/cluster.ts";
+import type { MeshCluster } from "../fleet/cluster-client.ts";
 import { explain, isNotFound } from "../fleet/explain.ts";
 import { fromJson } from "./from-json.ts";
 import type { Progress } from "./planner.ts";

@@ -1,6 +1,6 @@
-import type { MeshCluster } from "../fleet/cluster.ts";
+import type { MeshCluster } from "../fleet/cluster-client.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
-import { deployedIn } from "./fleet.ts";
+import { deployedIn } from "./clusters.ts";
 import { phaseWeights } from "./observer.ts";
 
 /**

@@ -1,4 +1,4 @@
-import type { MeshCluster } from "../fleet/cluster.ts";
+import type { MeshCluster } from "../fleet/cluster-client.ts";
 import { explain } from "../fleet/explain.ts";
 import { serviceKey } from "../fleet/read-deployed.ts";
 import { shareOf, type DeployedCluster } from "../lib/deployed.ts";
@@ -6,7 +6,7 @@ import { durationMs } from "../lib/duration.ts";
 import { follows } from "../lib/served.ts";
 import { until } from "../lib/until.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
-import { deployedIn } from "./fleet.ts";
+import { deployedIn } from "./clusters.ts";
 import type { Metrics } from "./gates/queries.ts";
 import { readings } from "./gates/readings.ts";
 import { confidenceOf, gatesOf, verdict, type GateVerdict } from "./gates/verdict.ts";

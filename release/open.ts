@@ -1,7 +1,7 @@
-import type { MeshCluster } from "../fleet/cluster.ts";
+import type { MeshCluster } from "../fleet/cluster-client.ts";
 import { Prometheus } from "../fleet/prometheus.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
-import { clustersOf } from "./fleet.ts";
+import { clustersOf } from "./clusters.ts";
 import { gatesOf } from "./gates/verdict.ts";
 import { Journal } from "./journal.ts";
 import { Observer } from "./observer.ts";

@@ -1,4 +1,4 @@
-import { MeshCluster } from "../fleet/cluster.ts";
+import { MeshCluster } from "../fleet/cluster-client.ts";
 import { explain } from "../fleet/explain.ts";
 import { readRouting, type LiveRouting } from "../fleet/records/read-routing.ts";
 import { readRecord, type RoutingRecord } from "../fleet/records/routing-records.ts";

@@ -1,4 +1,4 @@
-import { apiServerOf, defaultKubeconfigs, type ApiServer } from "../lib/kubeconfig.ts";
+import { apiServerOf, defaultKubeconfigs, type ApiServer } from "../fleet/kubeconfig.ts";
 import type { Problem } from "../lib/problems.ts";
 import type { Loose } from "./checks.ts";
 

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as z from "zod";
-import type { ApiServer } from "../lib/kubeconfig.ts";
+import type { ApiServer } from "../fleet/kubeconfig.ts";
 import { throwProblems, type Problem } from "../lib/problems.ts";
 import type { Exception } from "../lib/exceptions.ts";
 import { apiServers, localServers } from "./api-servers.ts";

@@ -1,4 +1,4 @@
-import { alertNames } from "../lib/monitoring/rules.ts";
+import { alertNames } from "../monitoring/rules.ts";
 import type { Problem } from "../lib/problems.ts";
 import { durationMs, type Monitoring } from "./schema.ts";
 import { nearest } from "./unknown-keys.ts";

@@ -1,5 +1,5 @@
 import { CanaryMonitoring } from "../components/index.ts";
-import { ruleGroups } from "../lib/monitoring/rules.ts";
+import { ruleGroups } from "../monitoring/rules.ts";
 import type { Settings } from "./config.ts";
 import type { MeshCluster } from "./mesh.ts";
 import { durationMs } from "./schema.ts";

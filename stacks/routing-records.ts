@@ -1,6 +1,6 @@
 import { hostname, userInfo } from "node:os";
 import * as pulumi from "@pulumi/pulumi";
-import { MeshCluster } from "../fleet/cluster.ts";
+import { MeshCluster } from "../fleet/cluster-client.ts";
 import { explain } from "../fleet/explain.ts";
 import { recordRouting } from "../fleet/records/routing-records.ts";
 import { routingScope, type RoutingScope } from "../fleet/records/routing-scope.ts";

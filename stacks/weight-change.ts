@@ -1,7 +1,7 @@
 import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { Rise } from "../fleet/checks/check.ts";
-import { MeshCluster } from "../fleet/cluster.ts";
+import { MeshCluster } from "../fleet/cluster-client.ts";
 import { confirmRules } from "../fleet/confirm-rules.ts";
 import { confirmWeight } from "../fleet/confirm.ts";
 import { lower } from "../fleet/lower.ts";

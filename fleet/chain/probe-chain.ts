@@ -3,7 +3,7 @@ import { markHeaders, markText, type Mark } from "../../lib/mark.ts";
 import { crossClusterHost, SERVICE_PORT, serviceHost, type ServiceName } from "../../lib/names.ts";
 import { answersOf, proxyIdentity } from "../ask-pods.ts";
 import type { ChainFinding } from "../checks/check.ts";
-import type { MeshCluster } from "../cluster.ts";
+import type { MeshCluster } from "../cluster-client.ts";
 import { endpointsOf } from "../endpoints.ts";
 import { explain } from "../explain.ts";
 import { get } from "../pod-http.ts";

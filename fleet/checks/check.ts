@@ -1,4 +1,4 @@
-import type { MeshCluster } from "../cluster.ts";
+import type { MeshCluster } from "../cluster-client.ts";
 import type { DeployedRoute } from "../../lib/deployed.ts";
 import type { ServiceName } from "../../lib/names.ts";
 import type { FleetWeight } from "../../lib/release-rules.ts";

@@ -1,7 +1,7 @@
 import type { V1Pod } from "@kubernetes/client-node";
 import { EAST_WEST_PORT, SERVICE_PORT } from "../../lib/names.ts";
 import { isListed } from "../ask-pods.ts";
-import { podKey, type MeshCluster } from "../cluster.ts";
+import { podKey, type MeshCluster } from "../cluster-client.ts";
 import { endpointsOf } from "../endpoints.ts";
 import type { Check, Finding } from "./check.ts";
 

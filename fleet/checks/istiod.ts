@@ -1,5 +1,5 @@
 import { SYSTEM_NAMESPACE } from "../../lib/names.ts";
-import type { MeshCluster } from "../cluster.ts";
+import type { MeshCluster } from "../cluster-client.ts";
 import { explain } from "../explain.ts";
 import { get } from "../pod-http.ts";
 import type { Check } from "./check.ts";

@@ -1,7 +1,7 @@
 import { gatewayLabels } from "../../lib/helm-values.ts";
 import { EAST_WEST_GATEWAY, passthroughCluster, SERVICE_PORT } from "../../lib/names.ts";
 import { askPods } from "../ask-pods.ts";
-import { podKey } from "../cluster.ts";
+import { podKey } from "../cluster-client.ts";
 import { endpointsOf } from "../endpoints.ts";
 import { virtualHostsOf } from "../envoy.ts";
 import { explain } from "../explain.ts";

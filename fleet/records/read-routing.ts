@@ -3,7 +3,7 @@ import * as z from "zod";
 import { isDeepStrictEqual } from "node:util";
 import type { EnvoyRouting, Routing } from "../../lib/routing.ts";
 import { answersOf } from "../ask-pods.ts";
-import { podKey, type MeshCluster } from "../cluster.ts";
+import { podKey, type MeshCluster } from "../cluster-client.ts";
 import { virtualHostsOf, type VirtualHost } from "../envoy.ts";
 import { ROUTING_KINDS, type RoutingKind, type RoutingScope } from "./routing-scope.ts";
 

@@ -2,7 +2,7 @@ import type { V1ControllerRevision } from "@kubernetes/client-node";
 import * as z from "zod";
 import type { ServiceName } from "../../lib/names.ts";
 import { until } from "../../lib/until.ts";
-import type { MeshCluster } from "../cluster.ts";
+import type { MeshCluster } from "../cluster-client.ts";
 import { readRouting, type LiveRouting } from "./read-routing.ts";
 import type { RoutingScope } from "./routing-scope.ts";
 import { behind } from "./serves.ts";

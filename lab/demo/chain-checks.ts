@@ -1,4 +1,4 @@
-import type { MeshCluster } from "../../fleet/cluster.ts";
+import type { MeshCluster } from "../../fleet/cluster-client.ts";
 import { crossClusterHost } from "../../lib/names.ts";
 import { call } from "../mesh/call.ts";
 import { chain, chainService } from "../mesh/chain.ts";

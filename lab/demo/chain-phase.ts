@@ -1,4 +1,4 @@
-import type { MeshCluster } from "../../fleet/cluster.ts";
+import type { MeshCluster } from "../../fleet/cluster-client.ts";
 import { confirmWeight } from "../../fleet/confirm.ts";
 import { readRoute } from "../../fleet/read-deployed.ts";
 import { chain, chainHost, chainService } from "../mesh/chain.ts";

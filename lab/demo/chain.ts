@@ -1,4 +1,4 @@
-import type { MeshCluster } from "../../fleet/cluster.ts";
+import type { MeshCluster } from "../../fleet/cluster-client.ts";
 import { deleteClientPod } from "../mesh/client-pod.ts";
 import { chain } from "../mesh/chain.ts";
 import type { PulumiCli } from "../pulumi.ts";

@@ -1,6 +1,6 @@
 import { call } from "../mesh/call.ts";
 import { ensureClientPod } from "../mesh/client-pod.ts";
-import type { MeshCluster } from "../../fleet/cluster.ts";
+import type { MeshCluster } from "../../fleet/cluster-client.ts";
 import { hostInCluster } from "../mesh/service.ts";
 import { userService } from "../mesh/user-service.ts";
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-import type { MeshCluster } from "../../fleet/cluster.ts";
+import type { MeshCluster } from "../../fleet/cluster-client.ts";
 import type { PulumiCli } from "../pulumi.ts";
 import { loadFromOutside, loadInMesh, type LoadClient } from "./load.ts";
 

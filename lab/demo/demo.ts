@@ -1,6 +1,6 @@
 import { rm, writeFile } from "node:fs/promises";
 
-import type { MeshCluster } from "../../fleet/cluster.ts";
+import type { MeshCluster } from "../../fleet/cluster-client.ts";
 import { deleteClientPod } from "../mesh/client-pod.ts";
 import { installStandardMetrics } from "../mesh/standard-metrics.ts";
 import { userService } from "../mesh/user-service.ts";

@@ -7,7 +7,7 @@ import { Log } from "@kubernetes/client-node";
 import { execa } from "execa";
 
 import { deleteClientPod, ensureClientPod } from "../mesh/client-pod.ts";
-import { podKey, type MeshCluster } from "../../fleet/cluster.ts";
+import { podKey, type MeshCluster } from "../../fleet/cluster-client.ts";
 import { AnswerParser, CURL_WRITE_OUT, type Answer } from "./answers.ts";
 
 /** Requests a second of one load client. Four clients share two cores with two clusters. */

@@ -1,5 +1,5 @@
 import { routesEverywhere, type EnvoyRoutes } from "../../fleet/envoy.ts";
-import type { MeshCluster } from "../../fleet/cluster.ts";
+import type { MeshCluster } from "../../fleet/cluster-client.ts";
 import { labVersions, weightInApiServer, type LabService } from "../mesh/service.ts";
 import { until } from "../../lib/until.ts";
 import type { Answer } from "./answers.ts";

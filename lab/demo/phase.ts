@@ -1,4 +1,4 @@
-import type { MeshCluster } from "../../fleet/cluster.ts";
+import type { MeshCluster } from "../../fleet/cluster-client.ts";
 import type { LabService } from "../mesh/service.ts";
 import type { LoadClient } from "./load.ts";
 import { confirmWeights, type ClusterWeights, type Share } from "./measure.ts";

@@ -2,7 +2,7 @@ import path from "node:path";
 
 import { execa } from "execa";
 
-import type { MeshCluster } from "../../fleet/cluster.ts";
+import type { MeshCluster } from "../../fleet/cluster-client.ts";
 import { userService } from "../mesh/user-service.ts";
 import { eventText } from "../../release/events.ts";
 import type { RolloutEvent, TimedEvent } from "../../release/rollout-event.ts";

@@ -1,4 +1,4 @@
-import type { MeshCluster } from "../../fleet/cluster.ts";
+import type { MeshCluster } from "../../fleet/cluster-client.ts";
 import { readRouting, type LiveRouting } from "../../fleet/records/read-routing.ts";
 import { routingScope } from "../../fleet/records/routing-scope.ts";
 import { routingDifferences } from "../../lib/routing.ts";

@@ -1,6 +1,6 @@
 import type { V1Pod } from "@kubernetes/client-node";
 
-import { podKey, type MeshCluster } from "../../fleet/cluster.ts";
+import { podKey, type MeshCluster } from "../../fleet/cluster-client.ts";
 
 /** What the service answered to one call. */
 export interface CallResult {

@@ -1,7 +1,7 @@
 import { ApiException, type KubernetesObject, type V1Pod } from "@kubernetes/client-node";
 
 import { until } from "../../lib/until.ts";
-import type { MeshCluster } from "../../fleet/cluster.ts";
+import type { MeshCluster } from "../../fleet/cluster-client.ts";
 
 /** Namespace of the lab's clients; its pods get a sidecar. */
 const NAMESPACE = "client";

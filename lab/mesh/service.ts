@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-import type { MeshCluster } from "../../fleet/cluster.ts";
+import type { MeshCluster } from "../../fleet/cluster-client.ts";
 import { splitOf } from "../../lib/deployed.ts";
 import { crossClusterHost, serviceHost, type ServiceName } from "../../lib/names.ts";
 

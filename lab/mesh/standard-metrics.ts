@@ -9,7 +9,7 @@
  */
 import type { KubernetesObject } from "@kubernetes/client-node";
 
-import type { MeshCluster } from "../../fleet/cluster.ts";
+import type { MeshCluster } from "../../fleet/cluster-client.ts";
 import { SYSTEM_NAMESPACE } from "../../lib/names.ts";
 
 /** By which proxies tell each other who they are, as Istio's do with x-envoy-peer-metadata. */

@@ -3,7 +3,7 @@ import { renderPreview } from "../../preview/markdown.ts";
 import { traffic } from "../../preview/traffic.ts";
 import { nextWeight } from "../next-weight.ts";
 import { openRelease } from "../open.ts";
-import { losses } from "../raise.ts";
+import { losses } from "../update-weight.ts";
 
 export interface PlanOptions {
   readonly stack: string;

@@ -1,5 +1,5 @@
 import { openRelease } from "../open.ts";
-import { raiseTo } from "../raise.ts";
+import { raiseTo } from "../update-weight.ts";
 import { nextWeight } from "../next-weight.ts";
 
 export interface PromoteOptions {

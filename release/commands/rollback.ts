@@ -3,7 +3,7 @@ import { durationMs } from "../../lib/duration.ts";
 import { shares } from "../../lib/weights.ts";
 import { servedLines } from "../describe.ts";
 import { findDestination, type Config, type Destination } from "../destination.ts";
-import { clustersOf, deployedIn } from "../fleet.ts";
+import { clustersOf, deployedIn } from "../clusters.ts";
 import { compare, expectationsOf } from "../proof.ts";
 import { reason } from "../reason.ts";
 import { ReleaseStack } from "../stack.ts";

@@ -7,7 +7,7 @@ import { openRelease, requireMetrics } from "../open.ts";
 import { onInterrupt } from "../on-interrupt.ts";
 import type { Progress } from "../planner.ts";
 import { ProgressLine } from "../progress-line.ts";
-import { lowerToZero, raiseTo } from "../raise.ts";
+import { lowerToZero, raiseTo } from "../update-weight.ts";
 import { planOf } from "../release-settings.ts";
 import { withEvent } from "../remembered-events.ts";
 import { rollout as goThrough } from "../rollout.ts";

@@ -1,4 +1,4 @@
-import { recordedExpr } from "../../lib/monitoring/rules.ts";
+import { recordedExpr } from "../../monitoring/rules.ts";
 
 /** Part of a selector that picks one service in one cluster. */
 export function matchers(cluster: string, service: string): string {

@@ -1,4 +1,4 @@
-import type { MeshCluster } from "../../fleet/cluster.ts";
+import type { MeshCluster } from "../../fleet/cluster-client.ts";
 import { routesEverywhere, type EnvoyRoutes } from "../../fleet/envoy.ts";
 import { behind } from "../../fleet/records/serves.ts";
 import { explain } from "../../fleet/explain.ts";

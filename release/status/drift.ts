@@ -1,4 +1,4 @@
-import type { MeshCluster } from "../../fleet/cluster.ts";
+import type { MeshCluster } from "../../fleet/cluster-client.ts";
 import { serviceKey } from "../../fleet/read-deployed.ts";
 import { sameShares, type DeployedCluster } from "../../lib/deployed.ts";
 import type { ChainRole } from "../../lib/mark.ts";

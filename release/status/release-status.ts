@@ -1,6 +1,6 @@
 import { explain } from "../../fleet/explain.ts";
 import { durationMs } from "../../lib/duration.ts";
-import { deployedIn } from "../fleet.ts";
+import { deployedIn } from "../clusters.ts";
 import type { Metrics } from "../gates/queries.ts";
 import type { GateVerdict } from "../gates/verdict.ts";
 import type { Remembered } from "../journal.ts";

@@ -5,7 +5,7 @@ import path from "node:path";
 import { Command } from "commander";
 import { z } from "zod";
 
-import type { MeshCluster } from "../../fleet/cluster.ts";
+import type { MeshCluster } from "../../fleet/cluster-client.ts";
 import { routesEverywhere } from "../../fleet/envoy.ts";
 import { labEnvironment, labStack } from "../../lab/environment.ts";
 import { labVersions } from "../../lab/mesh/service.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 
-import type { MeshCluster } from "../../fleet/cluster.ts";
+import type { MeshCluster } from "../../fleet/cluster-client.ts";
 import { chainStack } from "../../lab/chain-stack.ts";
 import { parseHop } from "../../lab/demo/answers.ts";
 import { confirmChain, measureChain } from "../../lab/demo/chain-phase.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-import type { MeshCluster } from "../../fleet/cluster.ts";
+import type { MeshCluster } from "../../fleet/cluster-client.ts";
 import { labClusters } from "./lab.ts";
 
 const created = z.looseObject({

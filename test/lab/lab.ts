@@ -3,7 +3,7 @@ import path from "node:path";
 import { z } from "zod";
 
 import { labEnvironment, labStack } from "../../lab/environment.ts";
-import { MeshCluster } from "../../fleet/cluster.ts";
+import { MeshCluster } from "../../fleet/cluster-client.ts";
 import { PulumiCli } from "../../lab/pulumi.ts";
 import { labSettings } from "../../lab/settings.ts";
 

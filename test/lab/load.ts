@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect } from "vitest";
 
-import type { MeshCluster } from "../../fleet/cluster.ts";
+import type { MeshCluster } from "../../fleet/cluster-client.ts";
 import { loadFromOutside, loadInMesh, type LoadClient } from "../../lab/demo/load.ts";
 import { ingressAddress } from "./lab.ts";
 import type { LabRelease } from "./release.ts";

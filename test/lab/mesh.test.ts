@@ -6,7 +6,7 @@ import { z } from "zod";
 
 import { call, calls } from "../../lab/mesh/call.ts";
 import { deleteClientPod, ensureClientPod } from "../../lab/mesh/client-pod.ts";
-import { podKey, type MeshCluster } from "../../fleet/cluster.ts";
+import { podKey, type MeshCluster } from "../../fleet/cluster-client.ts";
 import { hostInCluster } from "../../lab/mesh/service.ts";
 import { userService } from "../../lab/mesh/user-service.ts";
 import { telemetry } from "../../lib/manifests/telemetry.ts";

@@ -6,7 +6,7 @@ import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 
-import { podKey, type MeshCluster } from "../../fleet/cluster.ts";
+import { podKey, type MeshCluster } from "../../fleet/cluster-client.ts";
 import { ADMIN_PORT } from "../../fleet/envoy.ts";
 import { get, getJson } from "../../fleet/pod-http.ts";
 import { Prometheus } from "../../fleet/prometheus.ts";
@@ -15,7 +15,7 @@ import { deleteClientPod, ensureClientPod } from "../../lab/mesh/client-pod.ts";
 import { userService } from "../../lab/mesh/user-service.ts";
 import { labSettings } from "../../lab/settings.ts";
 import { INGRESS_NAMESPACE, SYSTEM_NAMESPACE } from "../../lib/names.ts";
-import { dashboards } from "../../lib/monitoring/dashboards.ts";
+import { dashboards } from "../../monitoring/dashboards.ts";
 import { serverLabels } from "../../lib/monitoring/server-labels.ts";
 import { until } from "../../lib/until.ts";
 import { panelQueries, type DashboardJson } from "../helpers/dashboards.ts";

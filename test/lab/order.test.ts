@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
 
-import type { MeshCluster } from "../../fleet/cluster.ts";
+import type { MeshCluster } from "../../fleet/cluster-client.ts";
 import { serverImage } from "../../lab/service-config.ts";
 import { sameShares } from "../../lib/deployed.ts";
 import { until } from "../../lib/until.ts";

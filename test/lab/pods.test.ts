@@ -2,7 +2,7 @@ import type { KubernetesObject } from "@kubernetes/client-node";
 import { execa } from "execa";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 
-import { podKey, type MeshCluster } from "../../fleet/cluster.ts";
+import { podKey, type MeshCluster } from "../../fleet/cluster-client.ts";
 import { labEnvironment } from "../../lab/environment.ts";
 import { labSettings } from "../../lab/settings.ts";
 import { until } from "../../lib/until.ts";

@@ -1,4 +1,4 @@
-import type { MeshCluster } from "../../fleet/cluster.ts";
+import type { MeshCluster } from "../../fleet/cluster-client.ts";
 import { writeRoutes } from "../../fleet/write-routes.ts";
 import { until } from "../../lib/until.ts";
 import { serviceName } from "../../lab/mesh/service.ts";

@@ -2,7 +2,7 @@ import { ExecaError } from "execa";
 import { afterAll, beforeAll, expect } from "vitest";
 
 import { runChecks } from "../../fleet/checks/index.ts";
-import type { MeshCluster } from "../../fleet/cluster.ts";
+import type { MeshCluster } from "../../fleet/cluster-client.ts";
 import { readRoute } from "../../fleet/read-deployed.ts";
 import { confirmWeights } from "../../lab/demo/measure.ts";
 import { labStack } from "../../lab/environment.ts";

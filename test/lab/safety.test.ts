@@ -1,7 +1,7 @@
 import { PatchStrategy, type KubernetesObject, type V1Deployment } from "@kubernetes/client-node";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
 
-import type { MeshCluster } from "../../fleet/cluster.ts";
+import type { MeshCluster } from "../../fleet/cluster-client.ts";
 import { writeRoutes } from "../../fleet/write-routes.ts";
 import { serviceName } from "../../lab/mesh/service.ts";
 import { withWeight } from "../../lib/deployed.ts";

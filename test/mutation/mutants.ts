@@ -17,7 +17,7 @@ const change = ["test/unit/stacks/weight-change.test.ts"];
 const rules = ["test/unit/lib/release-rules.test.ts"];
 const rollout = [
   "test/unit/release/planner.test.ts",
-  "test/unit/release/raise.test.ts",
+  "test/unit/release/update-weight.test.ts",
   "test/unit/release/gates",
 ];
 const program = ["test/unit/stacks/program.test.ts", "test/unit/stacks/index.test.ts"];
@@ -313,7 +313,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     removes: "a raise that would delete something is refused",
-    file: "release/raise.ts",
+    file: "release/update-weight.ts",
     text: "if (lost.length > 0) {",
     replacement: "if (lost.length > 99) {",
     tests: rollout,

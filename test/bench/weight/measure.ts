@@ -3,7 +3,7 @@ import path from "node:path";
 
 import { execa } from "execa";
 
-import type { MeshCluster } from "../../../fleet/cluster.ts";
+import type { MeshCluster } from "../../../fleet/cluster-client.ts";
 import { confirmWeight } from "../../../fleet/confirm.ts";
 import { readRoute } from "../../../fleet/read-deployed.ts";
 import { labEnvironment } from "../../../lab/environment.ts";

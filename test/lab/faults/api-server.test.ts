@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 
-import type { MeshCluster } from "../../../fleet/cluster.ts";
+import type { MeshCluster } from "../../../fleet/cluster-client.ts";
 import { labSettings } from "../../../lab/settings.ts";
 import { labUp } from "../../../lab/up.ts";
 import { signal } from "../component.ts";

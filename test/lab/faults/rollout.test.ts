@@ -1,7 +1,7 @@
 import { PatchStrategy } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
-import type { MeshCluster } from "../../../fleet/cluster.ts";
+import type { MeshCluster } from "../../../fleet/cluster-client.ts";
 import { serverLabels } from "../../../lib/monitoring/server-labels.ts";
 import { setStackKeys } from "../../../lab/stack-file.ts";
 import { until } from "../../../lib/until.ts";

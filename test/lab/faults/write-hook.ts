@@ -4,7 +4,7 @@ import { json } from "node:stream/consumers";
 import * as x509 from "@peculiar/x509";
 import { z } from "zod";
 
-import type { MeshCluster } from "../../../fleet/cluster.ts";
+import type { MeshCluster } from "../../../fleet/cluster-client.ts";
 import { writeRoutes } from "../../../fleet/write-routes.ts";
 import { hostAddress } from "../../../lab/clusters/addresses.ts";
 import { algorithm, newKeys, privatePem } from "../../../lab/clusters/certificates.ts";

@@ -10,7 +10,7 @@ import { gateways } from "../../../fleet/checks/gateways.ts";
 import { remoteClusters } from "../../../fleet/checks/remote-clusters.ts";
 import { subsets } from "../../../fleet/checks/subsets.ts";
 import { unchanged } from "../../../fleet/checks/unchanged.ts";
-import type { MeshCluster } from "../../../fleet/cluster.ts";
+import type { MeshCluster } from "../../../fleet/cluster-client.ts";
 import { endpointsOf } from "../../../fleet/endpoints.ts";
 import { virtualHostsOf } from "../../../fleet/envoy.ts";
 import { getJson } from "../../../fleet/pod-http.ts";

@@ -1,7 +1,7 @@
 import type { V1Pod } from "@kubernetes/client-node";
 import { describe, expect, it, vi } from "vitest";
 
-import type { MeshCluster } from "../../../fleet/cluster.ts";
+import type { MeshCluster } from "../../../fleet/cluster-client.ts";
 import { confirmRules } from "../../../fleet/confirm-rules.ts";
 import { confirmWeight } from "../../../fleet/confirm.ts";
 import { routesOfAny, virtualHostsOf, type EnvoyRoutes } from "../../../fleet/envoy.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 
-import type { MeshCluster } from "../../../fleet/cluster.ts";
+import type { MeshCluster } from "../../../fleet/cluster-client.ts";
 import { defaultWeights, routesEverywhere } from "../../../fleet/envoy.ts";
 import { getJson } from "../../../fleet/pod-http.ts";
 

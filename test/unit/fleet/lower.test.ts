@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 
-import type { MeshCluster } from "../../../fleet/cluster.ts";
+import type { MeshCluster } from "../../../fleet/cluster-client.ts";
 import { lower, type Fall } from "../../../fleet/lower.ts";
 import { writeRoutes } from "../../../fleet/write-routes.ts";
 

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { KubeConfig } from "@kubernetes/client-node";
 import { afterEach, describe, expect, it } from "vitest";
 import { WebSocketServer, type WebSocket } from "ws";
-import type { MeshCluster } from "../../../fleet/cluster.ts";
+import type { MeshCluster } from "../../../fleet/cluster-client.ts";
 import { get } from "../../../fleet/pod-http.ts";
 
 const pod = { metadata: { name: "job", namespace: "user" } };

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { probeChain, type ChainProbe } from "../../../fleet/chain/probe-chain.ts";
-import type { MeshCluster } from "../../../fleet/cluster.ts";
+import type { MeshCluster } from "../../../fleet/cluster-client.ts";
 import { endpointsOf } from "../../../fleet/endpoints.ts";
 import { get } from "../../../fleet/pod-http.ts";
 

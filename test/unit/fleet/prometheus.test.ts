@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { MeshCluster } from "../../../fleet/cluster.ts";
+import type { MeshCluster } from "../../../fleet/cluster-client.ts";
 import { Prometheus } from "../../../fleet/prometheus.ts";
 
 let server: Server;

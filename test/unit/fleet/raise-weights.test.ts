@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import { probeChain, type ChainProbe } from "../../../fleet/chain/probe-chain.ts";
 import type { Limits, Rise } from "../../../fleet/checks/check.ts";
 import { runChecks } from "../../../fleet/checks/index.ts";
-import type { MeshCluster } from "../../../fleet/cluster.ts";
+import type { MeshCluster } from "../../../fleet/cluster-client.ts";
 import { confirmWeight } from "../../../fleet/confirm.ts";
 import { raiseWeights } from "../../../fleet/raise-weights.ts";
 import { readRoute } from "../../../fleet/read-deployed.ts";

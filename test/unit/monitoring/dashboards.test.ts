@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { dashboards } from "../../../lib/monitoring/dashboards.ts";
+import { dashboards } from "../../../monitoring/dashboards.ts";
 import { panelQueries, type DashboardJson } from "../../helpers/dashboards.ts";
 
 const files = dashboards().map(({ file, text }) => ({

@@ -6,7 +6,7 @@ import {
   ruleGroups,
   writtenRules,
   type RulesArgs,
-} from "../../../lib/monitoring/rules.ts";
+} from "../../../monitoring/rules.ts";
 
 const args: RulesArgs = {
   otherClusters: 2,

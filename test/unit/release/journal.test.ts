@@ -1,6 +1,6 @@
 import { ApiException, type KubernetesObject } from "@kubernetes/client-node";
 import { describe, expect, it } from "vitest";
-import type { MeshCluster } from "../../../fleet/cluster.ts";
+import type { MeshCluster } from "../../../fleet/cluster-client.ts";
 import { Journal } from "../../../release/journal.ts";
 import { phase } from "../../../release/planner.ts";
 import { timed } from "../../../release/rollout-event.ts";

@@ -1,6 +1,6 @@
 import type { V1ControllerRevision } from "@kubernetes/client-node";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import type { MeshCluster } from "../../../../fleet/cluster.ts";
+import type { MeshCluster } from "../../../../fleet/cluster-client.ts";
 import { virtualHostsOf } from "../../../../fleet/envoy.ts";
 import { readRouting } from "../../../../fleet/records/read-routing.ts";
 import { readRecord, recordRouting } from "../../../../fleet/records/routing-records.ts";

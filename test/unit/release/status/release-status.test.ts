@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import type { MeshCluster } from "../../../../fleet/cluster.ts";
+import type { MeshCluster } from "../../../../fleet/cluster-client.ts";
 import { routesEverywhere, type EnvoyRoutes } from "../../../../fleet/envoy.ts";
 import { readDeployed } from "../../../../fleet/read-deployed.ts";
 import type { LiveRouting } from "../../../../fleet/records/read-routing.ts";

@@ -1,0 +1,26 @@
+import { MeshCluster } from "../fleet/cluster-client.ts";
+import { readDeployed } from "../fleet/read-deployed.ts";
+import type { DeployedCluster } from "../lib/deployed.ts";
+import type { ReleaseSettings } from "../stacks/config.ts";
+
+/** Longest wait for one answer of an API server, in milliseconds: one that is down delays a rollback. */
+const ANSWER_WITHIN_MS = 5_000;
+
+/** The clusters of a stack. */
+export function clustersOf(settings: ReleaseSettings): readonly MeshCluster[] {
+  return settings.clusters.map(
+    ({ name, context, kubeconfig }) =>
+      new MeshCluster({ name, context, kubeconfig, answerWithinMs: ANSWER_WITHIN_MS }),
+  );
+}
+
+/** What they serve of the stack's services. */
+export async function deployedIn(
+  settings: ReleaseSettings,
+  clusters: readonly MeshCluster[],
+): Promise<readonly DeployedCluster[]> {
+  return readDeployed(
+    clusters,
+    settings.services.map(({ name, namespace }) => ({ service: name, namespace })),
+  );
+}
