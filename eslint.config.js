@@ -2,6 +2,46 @@ import eslint from "@eslint/js";
 import { defineConfig } from "eslint/config";
 import tseslint from "typescript-eslint";
 
+/** What the files of a folder must not import, as docs/architecture.md tells it. */
+const boundaries = [
+  {
+    folder: "lib",
+    why: "lib/ is pure: it knows neither Pulumi, clusters nor files.",
+    packages: ["@pulumi/*", "@kubernetes/*", "node:fs", "node:fs/*", "node:child_process", "execa"],
+    above: ["components", "fleet", "monitoring", "stacks", "preview", "release", "lab", "scripts"],
+  },
+  {
+    folder: "fleet",
+    why: "fleet/ talks to clusters, and knows nothing of Pulumi.",
+    packages: ["@pulumi/*"],
+    above: ["components", "monitoring", "stacks", "preview", "release", "lab", "scripts"],
+  },
+  {
+    folder: "components",
+    why: "components/ can be used from another program: they register resources and talk to no cluster.",
+    packages: ["@kubernetes/*"],
+    above: ["fleet", "stacks", "preview", "release", "lab", "scripts"],
+  },
+  {
+    folder: "stacks",
+    why: "stacks/ is the program that the commands run.",
+    packages: [],
+    above: ["preview", "release", "lab", "scripts"],
+  },
+  {
+    folder: "preview",
+    why: "preview/ reads what Pulumi prints, and talks to no cluster.",
+    packages: ["@kubernetes/*"],
+    above: ["fleet", "release", "lab", "scripts"],
+  },
+  {
+    folder: "release",
+    why: "release/ works on any clusters, not only on the lab's.",
+    packages: [],
+    above: ["lab", "scripts"],
+  },
+];
+
 export default defineConfig(
   { ignores: [".lab/", "node_modules/"] },
   eslint.configs.recommended,
@@ -21,4 +61,20 @@ export default defineConfig(
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
     },
   },
+  boundaries.map(({ folder, why, packages, above }) => ({
+    files: [`${folder}/**`],
+    rules: {
+      "no-restricted-imports": [
+        "error",
+        {
+          patterns: [
+            {
+              group: [...packages, ...above.map((other) => `**/../${other}/**`)],
+              message: why,
+            },
+          ],
+        },
+      ],
+    },
+  })),
 );

@@ -4,9 +4,9 @@ import { destinationRule } from "../lib/manifests/destination-rule.ts";
 import { type ChainPlace, type RequestMatch } from "../lib/manifests/routing-rules.ts";
 import { virtualService, type Retries } from "../lib/manifests/virtual-service.ts";
 import { serviceHost } from "../lib/names.ts";
-import { throwProblems } from "../lib/problems.ts";
 import { isWeight, sharesByVersion } from "../lib/weights.ts";
 import { childOptions } from "./child-options.ts";
+import { throwProblems } from "./throw-problems.ts";
 
 export interface CanaryRouteArgs {
   readonly service: string;

@@ -1,9 +1,10 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { crossClusterDestinationRule } from "../lib/manifests/destination-rule.ts";
-import { gatewayEndpoints, serviceEntry } from "../lib/manifests/service-entry.ts";
+import { serviceEntry } from "../lib/manifests/service-entry.ts";
 import { crossClusterHost } from "../lib/names.ts";
 import { childOptions } from "./child-options.ts";
+import { gatewayEndpoints } from "./gateway-endpoints.ts";
 
 export interface CrossClusterServiceEntryArgs {
   readonly service: string;

@@ -17,7 +17,7 @@ export {
 export { MeshSecurity, type MeshSecurityArgs } from "./mesh-security.ts";
 export { MeshTracing, type MeshTracingArgs } from "./mesh-tracing.ts";
 export type { ChartSource, HelmValues, Tracing } from "../lib/helm-values.ts";
-export type { ApiServer } from "../fleet/kubeconfig.ts";
+export type { ApiServer } from "../lib/reader-kubeconfig.ts";
 export type { ChainRole, Mark } from "../lib/mark.ts";
 export type { ChainPlace, RequestMatch } from "../lib/manifests/routing-rules.ts";
 export type { Retries } from "../lib/manifests/virtual-service.ts";

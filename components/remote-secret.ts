@@ -1,6 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { readerKubeconfig, type ApiServer } from "../fleet/kubeconfig.ts";
+import { readerKubeconfig, type ApiServer } from "../lib/reader-kubeconfig.ts";
 import { SYSTEM_NAMESPACE } from "../lib/names.ts";
 import { childOptions } from "./child-options.ts";
 

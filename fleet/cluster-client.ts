@@ -43,7 +43,7 @@ function timeoutSignal(ms: number): AbortSignal {
 }
 
 /** One Kubernetes cluster of the mesh, seen through its API server. */
-export class MeshCluster {
+export class ClusterClient {
   readonly name: string;
   readonly kubeConfig: KubeConfig;
   readonly apps: AppsV1Api;

@@ -3,7 +3,7 @@ import { ZodError } from "zod";
 import { until } from "../lib/until.ts";
 import { within } from "../lib/within.ts";
 import { askPods, proxyIdentity, type SilentPod } from "./ask-pods.ts";
-import { hasReadyProxy, podKey, type MeshCluster } from "./cluster-client.ts";
+import { hasReadyProxy, podKey, type ClusterClient } from "./cluster-client.ts";
 import { explain } from "./explain.ts";
 
 /** What an Envoy has instead of what it must have, as it completes "user/client …": `serves 10 %`. */
@@ -44,7 +44,7 @@ function lateText({ pod, error }: SilentPod): string {
  * @throws naming those whose `ask` throws Behind, or that do not answer
  */
 export async function confirmEvery<T>(
-  cluster: MeshCluster,
+  cluster: ClusterClient,
   what: string,
   ask: (pod: V1Pod) => Promise<T | undefined>,
   timeoutMs: number,

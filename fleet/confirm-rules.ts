@@ -1,4 +1,4 @@
-import { podKey, type MeshCluster } from "./cluster-client.ts";
+import { podKey, type ClusterClient } from "./cluster-client.ts";
 import { Behind, confirmEvery } from "./confirm-every.ts";
 import { virtualHostsOf } from "./envoy.ts";
 import { behind } from "./records/serves.ts";
@@ -20,7 +20,7 @@ export interface ExpectedRules {
  * @throws naming those that do not, or do not answer
  */
 export async function confirmRules(
-  cluster: MeshCluster,
+  cluster: ClusterClient,
   services: readonly ExpectedRules[],
   timeoutMs: number,
 ): Promise<void> {

@@ -1,4 +1,4 @@
-import type { MeshCluster } from "./cluster-client.ts";
+import type { ClusterClient } from "./cluster-client.ts";
 import { Behind, confirmEvery } from "./confirm-every.ts";
 import { routesOfAny, type EnvoyRoutes } from "./envoy.ts";
 
@@ -18,7 +18,7 @@ export interface Expected {
  * @throws naming those that do not, or do not answer
  */
 export async function confirmWeight(
-  cluster: MeshCluster,
+  cluster: ClusterClient,
   { hosts, canary, weight }: Expected,
   timeoutMs: number,
 ): Promise<readonly EnvoyRoutes[]> {

@@ -1,7 +1,7 @@
 import type { V1Pod } from "@kubernetes/client-node";
 import * as z from "zod";
 
-import type { MeshCluster } from "./cluster-client.ts";
+import type { ClusterClient } from "./cluster-client.ts";
 import { literal } from "../lib/re2.ts";
 import { ADMIN_PORT } from "./envoy.ts";
 import { getJson } from "./pod-http.ts";
@@ -50,7 +50,7 @@ export interface Endpoint {
  * know are left out.
  */
 export async function endpointsOf(
-  cluster: MeshCluster,
+  cluster: ClusterClient,
   pod: V1Pod,
   envoyClusters: readonly string[],
 ): Promise<ReadonlyMap<string, readonly Endpoint[]>> {

@@ -3,7 +3,7 @@ import { z } from "zod";
 
 import { until } from "../lib/until.ts";
 import { answersOf } from "./ask-pods.ts";
-import { podKey, type MeshCluster } from "./cluster-client.ts";
+import { podKey, type ClusterClient } from "./cluster-client.ts";
 import { getJson } from "./pod-http.ts";
 
 /** Envoy's admin port in every Istio proxy (`proxyAdminPort`). */
@@ -86,7 +86,7 @@ export function defaultWeights(host: VirtualHost): Record<string, number> {
 }
 
 /** The route tables that a proxy has from its istiod. */
-async function routeTablesOf(cluster: MeshCluster, pod: V1Pod) {
+async function routeTablesOf(cluster: ClusterClient, pod: V1Pod) {
   const { configs } = routeTables.parse(
     await getJson(cluster, pod, ADMIN_PORT, "/config_dump?resource=dynamic_route_configs"),
   );
@@ -98,7 +98,7 @@ async function routeTablesOf(cluster: MeshCluster, pod: V1Pod) {
  * instance, forwards by SNI).
  */
 export async function routesOf(
-  cluster: MeshCluster,
+  cluster: ClusterClient,
   pod: V1Pod,
   host: string,
 ): Promise<EnvoyRoutes | undefined> {
@@ -122,7 +122,7 @@ export async function routesOf(
 
 /** How one proxy routes the first of `hosts` that it has a route for, or undefined if there is none. */
 export async function routesOfAny(
-  cluster: MeshCluster,
+  cluster: ClusterClient,
   pod: V1Pod,
   hosts: readonly string[],
 ): Promise<EnvoyRoutes | undefined> {
@@ -139,7 +139,7 @@ export async function routesOfAny(
  * namespace, and hold addresses.
  */
 export async function virtualHostsOf(
-  cluster: MeshCluster,
+  cluster: ClusterClient,
   pod: V1Pod,
   hosts: readonly string[],
 ): Promise<Readonly<Record<string, VirtualHost>>> {
@@ -156,7 +156,7 @@ export async function virtualHostsOf(
 
 /** The routes for any of `hosts` in every proxy of the clusters that has one. */
 export async function routesEverywhere(
-  clusters: readonly MeshCluster[],
+  clusters: readonly ClusterClient[],
   hosts: readonly string[],
 ): Promise<EnvoyRoutes[]> {
   const found = await Promise.all(

@@ -1,16 +1,9 @@
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
-import { dump, load } from "js-yaml";
+import { load } from "js-yaml";
 import * as z from "zod";
-
-/** An API server as another cluster reaches it. */
-export interface ApiServer {
-  /** Its URL. */
-  readonly server: string;
-  /** The authority behind its certificate, PEM in base64. @default one that systems trust anyway */
-  readonly certificateAuthority?: string | undefined;
-}
+import type { ApiServer } from "../lib/reader-kubeconfig.ts";
 
 const kubeconfigSchema = z.object({
   clusters: z.array(
@@ -73,25 +66,4 @@ function readKubeconfig(file: string): z.infer<typeof kubeconfigSchema> {
     throw new Error(`${file} is no kubeconfig with contexts and clusters`);
   }
   return parsed.data;
-}
-
-/** A kubeconfig with which istiod of another cluster reads this one: one cluster, one token. */
-export function readerKubeconfig(cluster: string, apiServer: ApiServer, token: string): string {
-  const ca = apiServer.certificateAuthority;
-  return dump({
-    apiVersion: "v1",
-    kind: "Config",
-    clusters: [
-      {
-        name: cluster,
-        cluster: {
-          server: apiServer.server,
-          ...(ca !== undefined && { "certificate-authority-data": ca }),
-        },
-      },
-    ],
-    users: [{ name: cluster, user: { token } }],
-    contexts: [{ name: cluster, context: { cluster, user: cluster } }],
-    "current-context": cluster,
-  });
 }

@@ -1,12 +1,12 @@
 import { withWeight } from "../lib/deployed.ts";
 import type { ServiceName } from "../lib/names.ts";
-import type { MeshCluster } from "./cluster-client.ts";
+import type { ClusterClient } from "./cluster-client.ts";
 import { explain } from "./explain.ts";
 import { writeRoutes } from "./write-routes.ts";
 
 /** A service whose canary is to get a lower share in one cluster. */
 export interface Fall extends ServiceName {
-  readonly cluster: MeshCluster;
+  readonly cluster: ClusterClient;
   readonly canary: string;
   readonly weight: number;
   /** The routing rules as they are there. */

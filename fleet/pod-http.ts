@@ -4,7 +4,7 @@ import { text } from "node:stream/consumers";
 
 import { PortForward, type V1Pod } from "@kubernetes/client-node";
 
-import { podKey, type MeshCluster } from "./cluster-client.ts";
+import { podKey, type ClusterClient } from "./cluster-client.ts";
 import { explain } from "./explain.ts";
 import { webSockets } from "./web-sockets.ts";
 
@@ -16,7 +16,7 @@ const TIMEOUT_MS = 10_000;
 
 /** GETs a JSON document from a port inside a pod; see `get`. */
 export async function getJson(
-  cluster: MeshCluster,
+  cluster: ClusterClient,
   pod: V1Pod,
   port: number,
   path: string,
@@ -32,7 +32,7 @@ export async function getJson(
  * @throws if the answer is not 200, or does not come in time
  */
 export async function get(
-  cluster: MeshCluster,
+  cluster: ClusterClient,
   pod: V1Pod,
   port: number,
   path: string,

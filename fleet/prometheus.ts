@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { serverLabels } from "../lib/monitoring/server-labels.ts";
 import { PROMETHEUS, PROMETHEUS_PORT } from "../lib/names.ts";
-import type { MeshCluster } from "./cluster-client.ts";
+import type { ClusterClient } from "./cluster-client.ts";
 import { getJson } from "./pod-http.ts";
 
 /** One series of the answer to a query. */
@@ -46,11 +46,11 @@ const TIMEOUT_MS = 20_000;
 
 /** The Prometheus with one cluster's metrics. */
 export class Prometheus {
-  readonly #cluster: MeshCluster;
+  readonly #cluster: ClusterClient;
   readonly #url: string | undefined;
 
   /** @param url where it answers. @default the cluster's own, through the API server's port-forward */
-  constructor(cluster: MeshCluster, url?: string) {
+  constructor(cluster: ClusterClient, url?: string) {
     this.#cluster = cluster;
     this.#url = url;
   }

@@ -5,7 +5,7 @@ import { LOOK_WITHIN_MS, runChecks } from "./checks/index.ts";
 import { lookAgain, type Objections } from "./checks/look-again.ts";
 import { probeChain, type ChainProbe } from "./chain/probe-chain.ts";
 import type { Canary, ChainFinding, Limits, Rise } from "./checks/check.ts";
-import type { MeshCluster } from "./cluster-client.ts";
+import type { ClusterClient } from "./cluster-client.ts";
 import { confirmWeight } from "./confirm.ts";
 import type { EnvoyRoutes } from "./envoy.ts";
 import { explain } from "./explain.ts";
@@ -36,7 +36,7 @@ export interface ChainOfRise {
  * @param chain that the services are part of. @default none
  */
 export async function raiseWeights(
-  clusters: readonly MeshCluster[],
+  clusters: readonly ClusterClient[],
   rises: readonly Rise[],
   limits: Limits,
   chain?: ChainOfRise,
@@ -61,7 +61,7 @@ export async function raiseWeights(
     return new Map(await Promise.all(seen));
   };
   let checked: Promise<Objections> | undefined;
-  const of = (name: string): MeshCluster => {
+  const of = (name: string): ClusterClient => {
     const found = clusters.find((each) => each.name === name);
     if (!found) throw new Error(`there is no cluster ${name}`);
     return found;
@@ -110,7 +110,7 @@ function described(rise: Rise): string {
 }
 
 /** Writes the new rules of all services; refused means that none of them has changed. */
-async function writeAll(cluster: MeshCluster, rises: readonly Rise[]): Promise<void> {
+async function writeAll(cluster: ClusterClient, rises: readonly Rise[]): Promise<void> {
   const results = await Promise.allSettled(
     rises.map(async (rise) => {
       const change = rise.changes.get(cluster.name);
@@ -128,7 +128,7 @@ async function writeAll(cluster: MeshCluster, rises: readonly Rise[]): Promise<v
 }
 
 /** Gives back the weights that were there, save where somebody has since written others. */
-async function restoreAll(cluster: MeshCluster, rises: readonly Rise[]): Promise<void> {
+async function restoreAll(cluster: ClusterClient, rises: readonly Rise[]): Promise<void> {
   await until(
     `the API server of ${cluster.name} to take the weights back`,
     async () => {
@@ -155,7 +155,7 @@ async function restoreAll(cluster: MeshCluster, rises: readonly Rise[]): Promise
 
 /** What each cluster serves now, read from its API server, save from those that have just not answered. */
 async function table(
-  clusters: readonly MeshCluster[],
+  clusters: readonly ClusterClient[],
   rises: readonly Rise[],
   lost: readonly string[],
 ): Promise<readonly string[]> {

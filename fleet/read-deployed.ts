@@ -1,6 +1,6 @@
 import { deployedRoute, type DeployedCluster, type DeployedRoute } from "../lib/deployed.ts";
 import type { ServiceName } from "../lib/names.ts";
-import type { MeshCluster } from "./cluster-client.ts";
+import type { ClusterClient } from "./cluster-client.ts";
 import { explain, isNotFound } from "./explain.ts";
 
 /** The key of a service in what is read and reported. */
@@ -10,7 +10,7 @@ export function serviceKey({ service, namespace }: ServiceName): string {
 
 /** Image of the service's container by the label `version`. */
 async function images(
-  cluster: MeshCluster,
+  cluster: ClusterClient,
   { service, namespace }: ServiceName,
 ): Promise<Readonly<Record<string, string>>> {
   const { items } = await cluster.apps.listNamespacedDeployment({
@@ -28,7 +28,7 @@ async function images(
 
 /** How a service is routed, or undefined while it is not there. */
 export async function readRoute(
-  cluster: MeshCluster,
+  cluster: ClusterClient,
   name: ServiceName,
 ): Promise<DeployedRoute | undefined> {
   const virtualService: Promise<unknown> = cluster.custom.getNamespacedCustomObject({
@@ -53,7 +53,7 @@ export async function readRoute(
  * result, not an error.
  */
 export async function readDeployed(
-  clusters: readonly MeshCluster[],
+  clusters: readonly ClusterClient[],
   services: readonly ServiceName[],
 ): Promise<readonly DeployedCluster[]> {
   return Promise.all(

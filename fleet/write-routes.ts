@@ -1,6 +1,6 @@
 import { ApiException, PatchStrategy, type KubernetesObject } from "@kubernetes/client-node";
 import type { ServiceName } from "../lib/names.ts";
-import type { MeshCluster } from "./cluster-client.ts";
+import type { ClusterClient } from "./cluster-client.ts";
 
 /**
  * Owns the routing rules that it writes ahead of Pulumi, and nothing else of the object. Pulumi's
@@ -29,7 +29,7 @@ const FENCED = "istio-canary/fenced-at";
 
 /** Writes a service's routing rules. */
 export async function writeRoutes(
-  cluster: MeshCluster,
+  cluster: ClusterClient,
   { service, namespace }: ServiceName,
   http: readonly unknown[],
   { dryRun = false, replacing, fence = false }: WriteOptions = {},

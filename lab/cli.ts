@@ -11,7 +11,7 @@ import { labStatus } from "./clusters/status.ts";
 import { CHAIN_PHASES } from "./demo/chain.ts";
 import { runDemo } from "./demo/demo.ts";
 import { labEnvironment, labPaths, labStack } from "./environment.ts";
-import { MeshCluster } from "../fleet/cluster-client.ts";
+import { ClusterClient } from "../fleet/cluster-client.ts";
 import { PulumiCli } from "./pulumi.ts";
 import { labSettings, type LabSettings } from "./settings.ts";
 import { labBuild, labDown, labUp } from "./up.ts";
@@ -81,7 +81,7 @@ async function demo(settings: LabSettings): Promise<void> {
   await labUp(settings);
   const clusters = settings.clusters.map(
     ({ name }) =>
-      new MeshCluster({ name, context: name, kubeconfig: labPaths(settings).kubeconfig }),
+      new ClusterClient({ name, context: name, kubeconfig: labPaths(settings).kubeconfig }),
   );
   const pulumi = new PulumiCli(settings.root, labEnvironment(settings), labStack);
   const problems = await runDemo(

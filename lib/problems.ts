@@ -1,5 +1,3 @@
-import { RunError } from "@pulumi/pulumi";
-
 /** One thing that is wrong with what the user wrote. */
 export interface Problem {
   /** Where it is, as the user would address it: `services[0].port`. */
@@ -25,16 +23,4 @@ export function show(value: unknown): string {
 export function problemLine({ path, value, rule, fix }: Problem): string {
   const got = value === undefined ? "" : `, got ${show(value)}`;
   return ` - ${path}: ${rule}${got}. ${fix}`;
-}
-
-/**
- * Stops the program with every problem in one error, or does nothing when there is none. Pulumi
- * prints a RunError without a stack trace.
- *
- * @param heading what the problems are in, as a line that ends in a colon
- */
-export function throwProblems(heading: string, problems: readonly Problem[]): void {
-  if (problems.length > 0) {
-    throw new RunError([heading, ...problems.map(problemLine)].join("\n"));
-  }
 }

@@ -1,4 +1,4 @@
-import { MeshCluster } from "../fleet/cluster-client.ts";
+import { ClusterClient } from "../fleet/cluster-client.ts";
 import { readDeployed } from "../fleet/read-deployed.ts";
 import type { DeployedCluster } from "../lib/deployed.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
@@ -7,17 +7,17 @@ import type { ReleaseSettings } from "../stacks/config.ts";
 const ANSWER_WITHIN_MS = 5_000;
 
 /** The clusters of a stack. */
-export function clustersOf(settings: ReleaseSettings): readonly MeshCluster[] {
+export function clustersOf(settings: ReleaseSettings): readonly ClusterClient[] {
   return settings.clusters.map(
     ({ name, context, kubeconfig }) =>
-      new MeshCluster({ name, context, kubeconfig, answerWithinMs: ANSWER_WITHIN_MS }),
+      new ClusterClient({ name, context, kubeconfig, answerWithinMs: ANSWER_WITHIN_MS }),
   );
 }
 
 /** What they serve of the stack's services. */
 export async function deployedIn(
   settings: ReleaseSettings,
-  clusters: readonly MeshCluster[],
+  clusters: readonly ClusterClient[],
 ): Promise<readonly DeployedCluster[]> {
   return readDeployed(
     clusters,

@@ -1,6 +1,6 @@
 import { PatchStrategy, type KubernetesObject } from "@kubernetes/client-node";
 import * as z from "zod";
-import type { MeshCluster } from "../fleet/cluster-client.ts";
+import type { ClusterClient } from "../fleet/cluster-client.ts";
 import { explain, isNotFound } from "../fleet/explain.ts";
 import { fromJson } from "./from-json.ts";
 import type { Progress } from "./planner.ts";
@@ -54,11 +54,11 @@ export interface Remembered {
  * that neither overwrites the other.
  */
 export class Journal {
-  readonly #clusters: readonly MeshCluster[];
+  readonly #clusters: readonly ClusterClient[];
   readonly #namespaces: readonly string[];
 
   /** @param namespaces of the services */
-  constructor(clusters: readonly MeshCluster[], namespaces: readonly string[]) {
+  constructor(clusters: readonly ClusterClient[], namespaces: readonly string[]) {
     this.#clusters = clusters;
     this.#namespaces = [...new Set(namespaces)];
   }

@@ -1,4 +1,4 @@
-import type { MeshCluster } from "../fleet/cluster-client.ts";
+import type { ClusterClient } from "../fleet/cluster-client.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
 import { deployedIn } from "./clusters.ts";
 import { phaseWeights } from "./observer.ts";
@@ -11,7 +11,7 @@ import { phaseWeights } from "./observer.ts";
  */
 export async function nextWeight(
   settings: ReleaseSettings,
-  clusters: readonly MeshCluster[],
+  clusters: readonly ClusterClient[],
   stack: string,
 ): Promise<{ readonly now: number; readonly next: number | undefined }> {
   const deployed = await deployedIn(settings, clusters);

@@ -1,4 +1,4 @@
-import type { MeshCluster } from "../fleet/cluster-client.ts";
+import type { ClusterClient } from "../fleet/cluster-client.ts";
 import { explain } from "../fleet/explain.ts";
 import { serviceKey } from "../fleet/read-deployed.ts";
 import { shareOf, type DeployedCluster } from "../lib/deployed.ts";
@@ -60,14 +60,14 @@ function seen(settings: ReleaseSettings, cluster: DeployedCluster): Look["cluste
 /** Sees what a rollout is decided from. */
 export class Observer {
   readonly #settings: ReleaseSettings;
-  readonly #clusters: readonly MeshCluster[];
+  readonly #clusters: readonly ClusterClient[];
   readonly #metrics: ReadonlyMap<string, Metrics>;
   readonly #journal: Journal;
 
   /** @param metrics of each cluster, by its name */
   constructor(
     settings: ReleaseSettings,
-    clusters: readonly MeshCluster[],
+    clusters: readonly ClusterClient[],
     metrics: ReadonlyMap<string, Metrics>,
     journal: Journal,
   ) {

@@ -1,4 +1,4 @@
-import type { MeshCluster } from "../fleet/cluster-client.ts";
+import type { ClusterClient } from "../fleet/cluster-client.ts";
 import { Prometheus } from "../fleet/prometheus.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
 import { clustersOf } from "./clusters.ts";
@@ -13,7 +13,7 @@ import { ReleaseStack } from "./stack.ts";
 export interface OpenRelease {
   readonly stack: ReleaseStack;
   readonly settings: ReleaseSettings;
-  readonly clusters: readonly MeshCluster[];
+  readonly clusters: readonly ClusterClient[];
   /** Each cluster's Prometheus, where there is one. */
   readonly metrics: ReadonlyMap<string, Prometheus>;
   readonly journal: Journal;

@@ -1,4 +1,4 @@
-import { MeshCluster } from "../fleet/cluster-client.ts";
+import { ClusterClient } from "../fleet/cluster-client.ts";
 import { explain } from "../fleet/explain.ts";
 import { readRouting, type LiveRouting } from "../fleet/records/read-routing.ts";
 import { readRecord, type RoutingRecord } from "../fleet/records/routing-records.ts";
@@ -11,7 +11,7 @@ import { scopeIn } from "../stacks/routing-records.ts";
 
 /** What a service's routing in one cluster is to be again. */
 export interface Expectation {
-  readonly cluster: MeshCluster;
+  readonly cluster: ClusterClient;
   readonly scope: RoutingScope;
   /** @default there is none: see `missing` */
   readonly record: RoutingRecord | undefined;
@@ -24,7 +24,7 @@ export interface Expectation {
  */
 export async function expectationsOf(
   settings: ReleaseSettings,
-  clusters: readonly MeshCluster[],
+  clusters: readonly ClusterClient[],
 ): Promise<readonly Expectation[]> {
   return Promise.all(
     clusters.flatMap((cluster) =>

@@ -1,5 +1,6 @@
-import { apiServerOf, defaultKubeconfigs, type ApiServer } from "../fleet/kubeconfig.ts";
+import { apiServerOf, defaultKubeconfigs } from "../fleet/kubeconfig.ts";
 import type { Problem } from "../lib/problems.ts";
+import type { ApiServer } from "../lib/reader-kubeconfig.ts";
 import type { Loose } from "./checks.ts";
 
 /** Where a cluster's context is written, for the person who has to change it. */

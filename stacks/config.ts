@@ -1,7 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as z from "zod";
-import type { ApiServer } from "../fleet/kubeconfig.ts";
-import { throwProblems, type Problem } from "../lib/problems.ts";
+import type { ApiServer } from "../lib/reader-kubeconfig.ts";
+import { throwProblems } from "../components/throw-problems.ts";
+import type { Problem } from "../lib/problems.ts";
 import type { Exception } from "../lib/exceptions.ts";
 import { apiServers, localServers } from "./api-servers.ts";
 import { crossChecks, entries, hostOwners, isBlank, type Parts } from "./checks.ts";

@@ -1,6 +1,6 @@
 import { hostname, userInfo } from "node:os";
 import * as pulumi from "@pulumi/pulumi";
-import { MeshCluster } from "../fleet/cluster-client.ts";
+import { ClusterClient } from "../fleet/cluster-client.ts";
 import { explain } from "../fleet/explain.ts";
 import { recordRouting } from "../fleet/records/routing-records.ts";
 import { routingScope, type RoutingScope } from "../fleet/records/routing-scope.ts";
@@ -33,12 +33,12 @@ export function scopeIn(
  */
 export class RoutingRecords {
   readonly #settings: ReleaseSettings;
-  readonly #clusters: readonly MeshCluster[];
+  readonly #clusters: readonly ClusterClient[];
 
   constructor(settings: ReleaseSettings) {
     this.#settings = settings;
     this.#clusters = settings.clusters.map(
-      ({ name, context, kubeconfig }) => new MeshCluster({ name, context, kubeconfig }),
+      ({ name, context, kubeconfig }) => new ClusterClient({ name, context, kubeconfig }),
     );
   }
 

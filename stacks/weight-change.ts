@@ -1,7 +1,8 @@
 import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { throwProblems } from "../components/throw-problems.ts";
 import type { Rise } from "../fleet/checks/check.ts";
-import { MeshCluster } from "../fleet/cluster-client.ts";
+import { ClusterClient } from "../fleet/cluster-client.ts";
 import { confirmRules } from "../fleet/confirm-rules.ts";
 import { confirmWeight } from "../fleet/confirm.ts";
 import { lower } from "../fleet/lower.ts";
@@ -11,7 +12,6 @@ import { switched } from "../fleet/switched.ts";
 import { isTakenBack } from "../lib/chain-rules.ts";
 import { replacesAnnotation, type DeployedCluster } from "../lib/deployed.ts";
 import type { ChainRole } from "../lib/mark.ts";
-import { throwProblems } from "../lib/problems.ts";
 import {
   falls,
   releaseProblems,
@@ -55,7 +55,7 @@ function messageOf(reason: unknown): string {
  */
 export class WeightChange {
   readonly #settings: ReleaseSettings;
-  readonly #clusters: readonly MeshCluster[];
+  readonly #clusters: readonly ClusterClient[];
   readonly #deployed: readonly DeployedCluster[];
   readonly #wanted: Wanted;
   readonly #rises: readonly Move[];
@@ -67,7 +67,7 @@ export class WeightChange {
 
   private constructor(
     settings: ReleaseSettings,
-    clusters: readonly MeshCluster[],
+    clusters: readonly ClusterClient[],
     deployed: readonly DeployedCluster[],
   ) {
     this.#settings = settings;
@@ -85,7 +85,7 @@ export class WeightChange {
   static async prepare(settings: ReleaseSettings): Promise<WeightChange> {
     const clusters = settings.clusters.map(
       ({ name, context, kubeconfig }) =>
-        new MeshCluster({ name, context, kubeconfig, answerWithinMs: ANSWER_WITHIN_MS }),
+        new ClusterClient({ name, context, kubeconfig, answerWithinMs: ANSWER_WITHIN_MS }),
     );
     const services = settings.services.map(({ name, namespace }) => ({ service: name, namespace }));
     const deployed = await readDeployed(clusters, services);

@@ -3,7 +3,7 @@ import { markHeaders, markText, type Mark } from "../../lib/mark.ts";
 import { crossClusterHost, SERVICE_PORT, serviceHost, type ServiceName } from "../../lib/names.ts";
 import { answersOf, proxyIdentity } from "../ask-pods.ts";
 import type { ChainFinding } from "../checks/check.ts";
-import type { MeshCluster } from "../cluster-client.ts";
+import type { ClusterClient } from "../cluster-client.ts";
 import { endpointsOf } from "../endpoints.ts";
 import { explain } from "../explain.ts";
 import { get } from "../pod-http.ts";
@@ -44,7 +44,7 @@ function versionsOf({ stable, canary }: Member): readonly string[] {
 /** All ways to the services of the chain that a proxy of a cluster may have. */
 function upstreams(
   { services, clusterDomain }: ChainProbe,
-  clusters: readonly MeshCluster[],
+  clusters: readonly ClusterClient[],
 ): readonly Upstream[] {
   return services.flatMap((service) => {
     const hosts = [
@@ -62,7 +62,7 @@ function upstreams(
 }
 
 /** The pods of the version of a service that serves marked requests. */
-function servingPods(cluster: MeshCluster, { service, namespace, stable, canary }: ChainService) {
+function servingPods(cluster: ClusterClient, { service, namespace, stable, canary }: ChainService) {
   return cluster
     .proxies(`app=${service},version=${canary ?? stable}`)
     .then((pods) => pods.filter(({ metadata }) => metadata?.namespace === namespace));
@@ -70,7 +70,7 @@ function servingPods(cluster: MeshCluster, { service, namespace, stable, canary 
 
 /** A service in one cluster, and its pods that marked requests reach: theirs are the calls that count. */
 interface Serving {
-  readonly cluster: MeshCluster;
+  readonly cluster: ClusterClient;
   readonly service: ChainService;
   readonly pods: readonly V1Pod[];
 }
@@ -140,7 +140,7 @@ async function send(
  */
 export async function probeChain(
   probe: ChainProbe,
-  clusters: readonly MeshCluster[],
+  clusters: readonly ClusterClient[],
   signal: AbortSignal,
 ): Promise<readonly ChainFinding[]> {
   const ways = upstreams(probe, clusters);

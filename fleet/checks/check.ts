@@ -1,4 +1,4 @@
-import type { MeshCluster } from "../cluster-client.ts";
+import type { ClusterClient } from "../cluster-client.ts";
 import type { DeployedRoute } from "../../lib/deployed.ts";
 import type { ServiceName } from "../../lib/names.ts";
 import type { FleetWeight } from "../../lib/release-rules.ts";
@@ -37,9 +37,9 @@ export interface Limits {
 
 export interface CheckContext {
   /** The cluster that is looked at. */
-  readonly cluster: MeshCluster;
+  readonly cluster: ClusterClient;
   /** All clusters of the mesh, this one included. */
-  readonly clusters: readonly MeshCluster[];
+  readonly clusters: readonly ClusterClient[];
   readonly rises: readonly Rise[];
   /** All canaries that get more requests by it: those of the rises, and of a chain's followers. */
   readonly canaries: readonly Canary[];

@@ -1,7 +1,7 @@
 import type { V1Pod } from "@kubernetes/client-node";
 import { EAST_WEST_PORT, SERVICE_PORT } from "../../lib/names.ts";
 import { isListed } from "../ask-pods.ts";
-import { podKey, type MeshCluster } from "../cluster-client.ts";
+import { podKey, type ClusterClient } from "../cluster-client.ts";
 import { endpointsOf } from "../endpoints.ts";
 import type { Check, Finding } from "./check.ts";
 
@@ -13,7 +13,7 @@ const TRIED_WITHIN_MS = 5_000;
 
 /** Addresses of the gateways that a proxy sends requests for other clusters to. */
 async function gatewaysOf(
-  cluster: MeshCluster,
+  cluster: ClusterClient,
   pod: V1Pod,
   envoyClusters: readonly string[],
 ): Promise<readonly string[]> {
@@ -30,7 +30,7 @@ async function gatewaysOf(
  * this is turned down shows that the way is open.
  */
 async function cutOff(
-  cluster: MeshCluster,
+  cluster: ClusterClient,
   pod: V1Pod,
   address: string,
 ): Promise<string | undefined> {
@@ -51,7 +51,7 @@ async function cutOff(
 
 /** The gateways that take no connection from a proxy's place. */
 async function unreached(
-  cluster: MeshCluster,
+  cluster: ClusterClient,
   pod: V1Pod,
   addresses: readonly string[],
 ): Promise<readonly Finding[]> {

@@ -1,5 +1,5 @@
 import { SYSTEM_NAMESPACE } from "../../lib/names.ts";
-import type { MeshCluster } from "../cluster-client.ts";
+import type { ClusterClient } from "../cluster-client.ts";
 import { explain } from "../explain.ts";
 import { get } from "../pod-http.ts";
 import type { Check } from "./check.ts";
@@ -8,7 +8,7 @@ import type { Check } from "./check.ts";
 export const ISTIOD_HTTP_PORT = 8080;
 
 /** The running pods of a cluster's istiod. */
-export function istiodPods(cluster: MeshCluster) {
+export function istiodPods(cluster: ClusterClient) {
   return cluster.runningPods("app=istiod", SYSTEM_NAMESPACE);
 }
 

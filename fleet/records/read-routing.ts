@@ -3,7 +3,7 @@ import * as z from "zod";
 import { isDeepStrictEqual } from "node:util";
 import type { EnvoyRouting, Routing } from "../../lib/routing.ts";
 import { answersOf } from "../ask-pods.ts";
-import { podKey, type MeshCluster } from "../cluster-client.ts";
+import { podKey, type ClusterClient } from "../cluster-client.ts";
 import { virtualHostsOf, type VirtualHost } from "../envoy.ts";
 import { ROUTING_KINDS, type RoutingKind, type RoutingScope } from "./routing-scope.ts";
 
@@ -32,7 +32,7 @@ const PLURALS: Readonly<Record<RoutingKind, string>> = {
   ServiceEntry: "serviceentries",
 };
 
-async function objectsOf(cluster: MeshCluster, kind: RoutingKind): Promise<RoutingObject[]> {
+async function objectsOf(cluster: ClusterClient, kind: RoutingKind): Promise<RoutingObject[]> {
   return list.parse(
     await cluster.custom.listCustomObjectForAllNamespaces({
       group: "networking.istio.io",
@@ -85,7 +85,10 @@ function grouped(
 }
 
 /** Reads what routes a service in one cluster: its objects, and what every Envoy holds. */
-export async function readRouting(cluster: MeshCluster, scope: RoutingScope): Promise<LiveRouting> {
+export async function readRouting(
+  cluster: ClusterClient,
+  scope: RoutingScope,
+): Promise<LiveRouting> {
   const [kinds, held] = await Promise.all([
     Promise.all(ROUTING_KINDS.map(async (kind) => ({ kind, all: await objectsOf(cluster, kind) }))),
     answersOf(

@@ -2,7 +2,7 @@ import type { V1ControllerRevision } from "@kubernetes/client-node";
 import * as z from "zod";
 import type { ServiceName } from "../../lib/names.ts";
 import { until } from "../../lib/until.ts";
-import type { MeshCluster } from "../cluster-client.ts";
+import type { ClusterClient } from "../cluster-client.ts";
 import { readRouting, type LiveRouting } from "./read-routing.ts";
 import type { RoutingScope } from "./routing-scope.ts";
 import { behind } from "./serves.ts";
@@ -32,7 +32,7 @@ const data = z.object({
 export type RoutingRecord = z.output<typeof data>;
 
 async function revisions(
-  cluster: MeshCluster,
+  cluster: ClusterClient,
   { service, namespace }: ServiceName,
 ): Promise<readonly V1ControllerRevision[]> {
   const { items } = await cluster.apps.listNamespacedControllerRevision({
@@ -48,7 +48,7 @@ function recordName(service: string, digest: string): string {
 
 /** The record of a state, or undefined if there is none. */
 export async function readRecord(
-  cluster: MeshCluster,
+  cluster: ClusterClient,
   name: ServiceName,
   digest: string,
 ): Promise<RoutingRecord | undefined> {
@@ -61,7 +61,7 @@ export async function readRecord(
 const identity = z.looseObject({ metadata: z.looseObject({ name: z.string(), uid: z.string() }) });
 
 /** The record goes with the VirtualService. */
-async function ownerOf(cluster: MeshCluster, { service, namespace }: ServiceName) {
+async function ownerOf(cluster: ClusterClient, { service, namespace }: ServiceName) {
   const { metadata } = identity.parse(
     await cluster.custom.getNamespacedCustomObject({
       group: "networking.istio.io",
@@ -83,7 +83,7 @@ async function ownerOf(cluster: MeshCluster, { service, namespace }: ServiceName
 
 /** The routing, once every Envoy serves what the VirtualService says. */
 async function servedRouting(
-  cluster: MeshCluster,
+  cluster: ClusterClient,
   scope: RoutingScope,
   timeoutMs: number,
 ): Promise<LiveRouting> {
@@ -106,7 +106,7 @@ async function servedRouting(
  * @param timeoutMs longest wait for the Envoys
  */
 export async function recordRouting(
-  cluster: MeshCluster,
+  cluster: ClusterClient,
   scope: RoutingScope,
   { digest, by }: RecordedState,
   timeoutMs: number,

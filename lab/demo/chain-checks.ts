@@ -1,4 +1,4 @@
-import type { MeshCluster } from "../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../fleet/cluster-client.ts";
 import { crossClusterHost } from "../../lib/names.ts";
 import { call } from "../mesh/call.ts";
 import { chain, chainService } from "../mesh/chain.ts";
@@ -32,7 +32,7 @@ function way(body: string): string {
 }
 
 /** From each cluster, calls to the entry in each other cluster, which its mark decides about. */
-export async function chainChecks(clusters: readonly MeshCluster[]): Promise<Check[]> {
+export async function chainChecks(clusters: readonly ClusterClient[]): Promise<Check[]> {
   const pairs = clusters.flatMap((from) =>
     clusters.filter((to) => to !== from).map((to) => ({ from, to })),
   );

@@ -1,4 +1,4 @@
-import type { MeshCluster } from "../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../fleet/cluster-client.ts";
 import { confirmWeight } from "../../fleet/confirm.ts";
 import { readRoute } from "../../fleet/read-deployed.ts";
 import { chain, chainHost, chainService } from "../mesh/chain.ts";
@@ -32,7 +32,7 @@ export interface ChainPhase {
  * @returns when the last Envoy had switched
  */
 export async function confirmChain(
-  clusters: readonly MeshCluster[],
+  clusters: readonly ClusterClient[],
   weight: number,
 ): Promise<Date> {
   const routes = await Promise.all(
@@ -56,7 +56,7 @@ export async function confirmChain(
 
 function serviceProblems(
   services: readonly ServiceShare[],
-  clusters: readonly MeshCluster[],
+  clusters: readonly ClusterClient[],
 ): string[] {
   const [entry] = services;
   return services.flatMap(({ service, answers, canary, from }) => [
@@ -75,7 +75,7 @@ function serviceProblems(
  * @param began when the change to it was decided
  */
 export async function measureChain(
-  clusters: readonly MeshCluster[],
+  clusters: readonly ClusterClient[],
   clients: readonly LoadClient[],
   weight: number,
   began: Date,

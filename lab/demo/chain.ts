@@ -1,4 +1,4 @@
-import type { MeshCluster } from "../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../fleet/cluster-client.ts";
 import { deleteClientPod } from "../mesh/client-pod.ts";
 import { chain } from "../mesh/chain.ts";
 import type { PulumiCli } from "../pulumi.ts";
@@ -30,7 +30,7 @@ export interface ChainReport {
 }
 
 async function runPhases(
-  clusters: readonly MeshCluster[],
+  clusters: readonly ClusterClient[],
   pulumi: PulumiCli,
   clients: readonly LoadClient[],
 ): Promise<ChainPhase[]> {
@@ -55,7 +55,7 @@ async function runPhases(
  * @param makeStack makes the chain's stack, without resources
  */
 export async function runChain(
-  clusters: readonly MeshCluster[],
+  clusters: readonly ClusterClient[],
   mesh: PulumiCli,
   makeStack: () => Promise<PulumiCli>,
 ): Promise<ChainReport> {

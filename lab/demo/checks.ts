@@ -1,6 +1,6 @@
 import { call } from "../mesh/call.ts";
 import { ensureClientPod } from "../mesh/client-pod.ts";
-import type { MeshCluster } from "../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../fleet/cluster-client.ts";
 import { hostInCluster } from "../mesh/service.ts";
 import { userService } from "../mesh/user-service.ts";
 
@@ -18,7 +18,7 @@ export function check(what: string, expected: string, seen: string): Check {
 }
 
 /** From each cluster, one call through the ServiceEntry host of each other cluster. */
-export async function serviceEntryChecks(clusters: readonly MeshCluster[]): Promise<Check[]> {
+export async function serviceEntryChecks(clusters: readonly ClusterClient[]): Promise<Check[]> {
   const pairs = clusters.flatMap((from) =>
     clusters.filter((to) => to !== from).map((to) => ({ from, to })),
   );
@@ -36,7 +36,7 @@ export async function serviceEntryChecks(clusters: readonly MeshCluster[]): Prom
 }
 
 /** In each cluster, one call whose header sends it to the canary, whatever the weight is. */
-export async function headerChecks(clusters: readonly MeshCluster[]): Promise<Check[]> {
+export async function headerChecks(clusters: readonly ClusterClient[]): Promise<Check[]> {
   return Promise.all(
     clusters.map(async (cluster) => {
       const answer = await call(

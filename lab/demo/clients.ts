@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-import type { MeshCluster } from "../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../fleet/cluster-client.ts";
 import type { PulumiCli } from "../pulumi.ts";
 import { loadFromOutside, loadInMesh, type LoadClient } from "./load.ts";
 
@@ -27,7 +27,7 @@ export interface Called {
  * @param rate requests a second of each. @default that of a load client
  */
 export async function startClients(
-  clusters: readonly MeshCluster[],
+  clusters: readonly ClusterClient[],
   mesh: PulumiCli,
   { host, ingressHost }: Called,
   rate?: number,

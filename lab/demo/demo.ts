@@ -1,6 +1,6 @@
 import { rm, writeFile } from "node:fs/promises";
 
-import type { MeshCluster } from "../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../fleet/cluster-client.ts";
 import { deleteClientPod } from "../mesh/client-pod.ts";
 import { installStandardMetrics } from "../mesh/standard-metrics.ts";
 import { userService } from "../mesh/user-service.ts";
@@ -39,7 +39,7 @@ async function install(pulumi: PulumiCli): Promise<number> {
 
 async function release(
   command: ReleaseCommand,
-  clusters: readonly MeshCluster[],
+  clusters: readonly ClusterClient[],
   clients: readonly LoadClient[],
   eventsFile: string,
 ): Promise<Pick<DemoReport, "phases" | "rollbackDifferences" | "problems">> {
@@ -76,7 +76,7 @@ export interface DemoFiles {
  * @returns everything that is wrong; empty if all is well
  */
 export async function runDemo(
-  clusters: readonly MeshCluster[],
+  clusters: readonly ClusterClient[],
   pulumi: PulumiCli,
   command: ReleaseCommand,
   files: DemoFiles,

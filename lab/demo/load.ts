@@ -7,7 +7,7 @@ import { Log } from "@kubernetes/client-node";
 import { execa } from "execa";
 
 import { deleteClientPod, ensureClientPod } from "../mesh/client-pod.ts";
-import { podKey, type MeshCluster } from "../../fleet/cluster-client.ts";
+import { podKey, type ClusterClient } from "../../fleet/cluster-client.ts";
 import { AnswerParser, CURL_WRITE_OUT, type Answer } from "./answers.ts";
 
 /** Requests a second of one load client. Four clients share two cores with two clusters. */
@@ -77,7 +77,7 @@ function* unlogged(line: string): Generator<{ time: number; text: string }> {
  * @param rate requests a second
  */
 export async function loadInMesh(
-  cluster: MeshCluster,
+  cluster: ClusterClient,
   url: string,
   rate = RATE,
 ): Promise<LoadClient> {

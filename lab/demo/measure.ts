@@ -1,5 +1,5 @@
 import { routesEverywhere, type EnvoyRoutes } from "../../fleet/envoy.ts";
-import type { MeshCluster } from "../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../fleet/cluster-client.ts";
 import { labVersions, weightInApiServer, type LabService } from "../mesh/service.ts";
 import { until } from "../../lib/until.ts";
 import type { Answer } from "./answers.ts";
@@ -40,7 +40,7 @@ export interface ClusterWeights {
 
 /** A service's routes in every Envoy that has one. */
 export async function serviceRoutes(
-  clusters: readonly MeshCluster[],
+  clusters: readonly ClusterClient[],
   { host, ingressHost }: LabService,
 ): Promise<EnvoyRoutes[]> {
   return routesEverywhere(clusters, [host, ingressHost]);
@@ -50,7 +50,7 @@ export async function serviceRoutes(
  * Waits until every Envoy serves a service's weight, and says what each place of each cluster has.
  */
 export async function confirmWeights(
-  clusters: readonly MeshCluster[],
+  clusters: readonly ClusterClient[],
   service: LabService,
   weight: number,
 ): Promise<ClusterWeights[]> {

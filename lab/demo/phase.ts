@@ -1,4 +1,4 @@
-import type { MeshCluster } from "../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../fleet/cluster-client.ts";
 import type { LabService } from "../mesh/service.ts";
 import type { LoadClient } from "./load.ts";
 import { confirmWeights, type ClusterWeights, type Share } from "./measure.ts";
@@ -26,7 +26,7 @@ export interface PhaseReport extends InForce {
 
 /** Waits until every Envoy serves a service's weight. */
 export async function inForce(
-  clusters: readonly MeshCluster[],
+  clusters: readonly ClusterClient[],
   service: LabService,
   weight: number,
 ): Promise<InForce> {

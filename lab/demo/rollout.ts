@@ -2,7 +2,7 @@ import path from "node:path";
 
 import { execa } from "execa";
 
-import type { MeshCluster } from "../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../fleet/cluster-client.ts";
 import { userService } from "../mesh/user-service.ts";
 import { eventText } from "../../release/events.ts";
 import type { RolloutEvent, TimedEvent } from "../../release/rollout-event.ts";
@@ -42,7 +42,7 @@ function lookText({ weight, verdicts, reason }: Extract<RolloutEvent, { event: "
  */
 export async function runRollout(
   { env, stack }: ReleaseCommand,
-  clusters: readonly MeshCluster[],
+  clusters: readonly ClusterClient[],
   clients: readonly LoadClient[],
   eventsFile: string,
 ): Promise<{ readonly phases: readonly PhaseReport[]; readonly problems: readonly string[] }> {
@@ -87,7 +87,7 @@ export async function runRollout(
 /** Takes the canary back to 0 % by `release rollback`, and measures what clients are served then. */
 export async function runRollback(
   { env, stack }: ReleaseCommand,
-  clusters: readonly MeshCluster[],
+  clusters: readonly ClusterClient[],
   clients: readonly LoadClient[],
 ): Promise<PhaseReport> {
   const began = new Date();

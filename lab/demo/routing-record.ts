@@ -1,4 +1,4 @@
-import type { MeshCluster } from "../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../fleet/cluster-client.ts";
 import { readRouting, type LiveRouting } from "../../fleet/records/read-routing.ts";
 import { routingScope } from "../../fleet/records/routing-scope.ts";
 import { routingDifferences } from "../../lib/routing.ts";
@@ -9,7 +9,7 @@ export type RoutingRecord = ReadonlyMap<string, LiveRouting>;
 
 /** Records the routing objects in every API server and the service's routes in every Envoy. */
 export async function recordRouting(
-  clusters: readonly MeshCluster[],
+  clusters: readonly ClusterClient[],
   service: LabService,
 ): Promise<RoutingRecord> {
   return new Map(

@@ -1,6 +1,6 @@
 import type { V1Pod } from "@kubernetes/client-node";
 
-import { podKey, type MeshCluster } from "../../fleet/cluster-client.ts";
+import { podKey, type ClusterClient } from "../../fleet/cluster-client.ts";
 
 /** What the service answered to one call. */
 export interface CallResult {
@@ -32,7 +32,7 @@ const END = { writeOut: "\nanswered with %{http_code}\n", pattern: /\nanswered w
  * @throws if one of them had no HTTP answer at all
  */
 export async function calls(
-  cluster: MeshCluster,
+  cluster: ClusterClient,
   pod: V1Pod,
   url: string,
   count: number,
@@ -56,7 +56,7 @@ export async function calls(
 
 /** As {@link calls}, once. */
 export async function call(
-  cluster: MeshCluster,
+  cluster: ClusterClient,
   pod: V1Pod,
   url: string,
   headers: Readonly<Record<string, string>> = {},

@@ -1,7 +1,7 @@
 import { ApiException, type KubernetesObject, type V1Pod } from "@kubernetes/client-node";
 
 import { until } from "../../lib/until.ts";
-import type { MeshCluster } from "../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../fleet/cluster-client.ts";
 
 /** Namespace of the lab's clients; its pods get a sidecar. */
 const NAMESPACE = "client";
@@ -32,7 +32,7 @@ function manifests(name: string, command: readonly string[]): KubernetesObject[]
  * @param name of the pod and its container
  */
 export async function ensureClientPod(
-  cluster: MeshCluster,
+  cluster: ClusterClient,
   name = "client",
   command: readonly string[] = ["sleep", "infinity"],
 ): Promise<V1Pod> {
@@ -61,7 +61,7 @@ export async function ensureClientPod(
 }
 
 /** Deletes a client pod and waits until it is gone. */
-export async function deleteClientPod(cluster: MeshCluster, name = "client"): Promise<void> {
+export async function deleteClientPod(cluster: ClusterClient, name = "client"): Promise<void> {
   const gone = (error: unknown): boolean => error instanceof ApiException && error.code === 404;
   try {
     await cluster.core.deleteNamespacedPod({ name, namespace: NAMESPACE });

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-import type { MeshCluster } from "../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../fleet/cluster-client.ts";
 import { splitOf } from "../../lib/deployed.ts";
 import { crossClusterHost, serviceHost, type ServiceName } from "../../lib/names.ts";
 
@@ -46,7 +46,7 @@ export interface RoutingObjects {
 }
 
 async function specs(
-  cluster: MeshCluster,
+  cluster: ClusterClient,
   namespace: string,
   plural: string,
 ): Promise<Readonly<Record<string, unknown>>> {
@@ -69,7 +69,7 @@ async function specs(
 
 /** Reads every routing object of the service's namespace. */
 export async function routingObjects(
-  cluster: MeshCluster,
+  cluster: ClusterClient,
   { namespace }: LabService,
 ): Promise<RoutingObjects> {
   const [virtualServices, destinationRules, serviceEntries] = await Promise.all([
@@ -82,7 +82,7 @@ export async function routingObjects(
 
 /** The canary's weight in a cluster's one VirtualService. */
 export async function weightInApiServer(
-  cluster: MeshCluster,
+  cluster: ClusterClient,
   service: LabService,
 ): Promise<number> {
   const { virtualServices } = await routingObjects(cluster, service);

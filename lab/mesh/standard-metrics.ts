@@ -9,7 +9,7 @@
  */
 import type { KubernetesObject } from "@kubernetes/client-node";
 
-import type { MeshCluster } from "../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../fleet/cluster-client.ts";
 import { SYSTEM_NAMESPACE } from "../../lib/names.ts";
 
 /** By which proxies tell each other who they are, as Istio's do with x-envoy-peer-metadata. */
@@ -232,7 +232,7 @@ const envoyFilter: KubernetesObject & { readonly spec: unknown } = {
  * Makes every proxy of the clusters count requests, or leaves them as they are when they do. Nothing
  * restarts; connections that are open keep their old filters for up to 45 s.
  */
-export async function installStandardMetrics(clusters: readonly MeshCluster[]): Promise<void> {
+export async function installStandardMetrics(clusters: readonly ClusterClient[]): Promise<void> {
   await Promise.all(
     clusters.map((cluster) =>
       cluster.objects.patch(

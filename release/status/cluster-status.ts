@@ -1,4 +1,4 @@
-import type { MeshCluster } from "../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../fleet/cluster-client.ts";
 import { routesEverywhere, type EnvoyRoutes } from "../../fleet/envoy.ts";
 import { behind } from "../../fleet/records/serves.ts";
 import { explain } from "../../fleet/explain.ts";
@@ -41,7 +41,7 @@ export interface ClusterStatus {
 /** Reads one cluster. What does not answer is part of the result, not an error. */
 export async function clusterStatus(
   settings: ReleaseSettings,
-  cluster: MeshCluster,
+  cluster: ClusterClient,
   deployed: DeployedCluster,
   metrics: Metrics | undefined,
   period: Period,

@@ -1,4 +1,4 @@
-import type { MeshCluster } from "../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../fleet/cluster-client.ts";
 import { serviceKey } from "../../fleet/read-deployed.ts";
 import { sameShares, type DeployedCluster } from "../../lib/deployed.ts";
 import type { ChainRole } from "../../lib/mark.ts";
@@ -44,7 +44,7 @@ function images(
  */
 export async function driftIn(
   settings: ReleaseSettings,
-  cluster: MeshCluster,
+  cluster: ClusterClient,
   { routes }: DeployedCluster,
 ): Promise<readonly string[]> {
   const wanted = wantedBy(settings);

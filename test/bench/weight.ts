@@ -5,7 +5,7 @@ import path from "node:path";
 import { Command } from "commander";
 import { z } from "zod";
 
-import type { MeshCluster } from "../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../fleet/cluster-client.ts";
 import { routesEverywhere } from "../../fleet/envoy.ts";
 import { labEnvironment, labStack } from "../../lab/environment.ts";
 import { labVersions } from "../../lab/mesh/service.ts";
@@ -45,7 +45,7 @@ const settings = labSettings();
 
 /** What is measured, and where. */
 interface Subjects {
-  readonly clusters: readonly MeshCluster[];
+  readonly clusters: readonly ClusterClient[];
   readonly mesh: Target;
   readonly release: Target;
   readonly empty: PulumiCli;

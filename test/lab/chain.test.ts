@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 
-import type { MeshCluster } from "../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../fleet/cluster-client.ts";
 import { chainStack } from "../../lab/chain-stack.ts";
 import { parseHop } from "../../lab/demo/answers.ts";
 import { confirmChain, measureChain } from "../../lab/demo/chain-phase.ts";
@@ -34,7 +34,7 @@ const virtualServices = z.looseObject({
   ),
 });
 
-async function routes(cluster: MeshCluster) {
+async function routes(cluster: ClusterClient) {
   const list: unknown = await cluster.custom.listNamespacedCustomObject({
     group: "networking.istio.io",
     version: "v1",

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-import type { MeshCluster } from "../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../fleet/cluster-client.ts";
 import { labClusters } from "./lab.ts";
 
 const created = z.looseObject({
@@ -9,7 +9,7 @@ const created = z.looseObject({
     .min(1),
 });
 
-async function everywhere(times: (cluster: MeshCluster) => Promise<number[]>): Promise<number[]> {
+async function everywhere(times: (cluster: ClusterClient) => Promise<number[]>): Promise<number[]> {
   return (await Promise.all(labClusters().map(times))).flat();
 }
 

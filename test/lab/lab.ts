@@ -3,16 +3,18 @@ import path from "node:path";
 import { z } from "zod";
 
 import { labEnvironment, labStack } from "../../lab/environment.ts";
-import { MeshCluster } from "../../fleet/cluster-client.ts";
+import { ClusterClient } from "../../fleet/cluster-client.ts";
 import { PulumiCli } from "../../lab/pulumi.ts";
 import { labSettings } from "../../lab/settings.ts";
 
 const settings = labSettings();
 
 /** The lab's clusters, in the order of its settings. */
-export function labClusters(): MeshCluster[] {
+export function labClusters(): ClusterClient[] {
   const kubeconfig = path.join(settings.dir, "kubeconfig");
-  return settings.clusters.map(({ name }) => new MeshCluster({ name, context: name, kubeconfig }));
+  return settings.clusters.map(
+    ({ name }) => new ClusterClient({ name, context: name, kubeconfig }),
+  );
 }
 
 /** The Pulumi CLI on a stack of the lab. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect } from "vitest";
 
-import type { MeshCluster } from "../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../fleet/cluster-client.ts";
 import { loadFromOutside, loadInMesh, type LoadClient } from "../../lab/demo/load.ts";
 import { ingressAddress } from "./lab.ts";
 import type { LabRelease } from "./release.ts";
@@ -14,9 +14,9 @@ const RATE = 5;
 /** Where the clients of a test file stand. */
 export interface Places {
   /** Clusters with a client that has a sidecar. Their API servers must live: they hand on its log. */
-  readonly inMesh: readonly MeshCluster[];
+  readonly inMesh: readonly ClusterClient[];
   /** Clusters through whose ingress gateway a client outside of the mesh calls. */
-  readonly outside: readonly MeshCluster[];
+  readonly outside: readonly ClusterClient[];
 }
 
 /**

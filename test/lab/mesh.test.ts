@@ -6,7 +6,7 @@ import { z } from "zod";
 
 import { call, calls } from "../../lab/mesh/call.ts";
 import { deleteClientPod, ensureClientPod } from "../../lab/mesh/client-pod.ts";
-import { podKey, type MeshCluster } from "../../fleet/cluster-client.ts";
+import { podKey, type ClusterClient } from "../../fleet/cluster-client.ts";
 import { hostInCluster } from "../../lab/mesh/service.ts";
 import { userService } from "../../lab/mesh/user-service.ts";
 import { telemetry } from "../../lib/manifests/telemetry.ts";
@@ -16,12 +16,12 @@ const clusters = labClusters();
 const pairs = clusters.flatMap((from) =>
   clusters.filter((to) => to !== from).map((to) => ({ from, to })),
 );
-const clients = new Map<MeshCluster, V1Pod>();
+const clients = new Map<ClusterClient, V1Pod>();
 /** Name of this file's client pods. */
 const CLIENT = "mesh-client";
 const serviceUrl = `http://${userService.host}/`;
 
-function clientOf(cluster: MeshCluster): V1Pod {
+function clientOf(cluster: ClusterClient): V1Pod {
   const client = clients.get(cluster);
   if (!client) throw new Error(`no client in ${cluster.name}`);
   return client;
@@ -35,7 +35,7 @@ afterAll(async () => {
   for (const cluster of clusters) await deleteClientPod(cluster, CLIENT);
 });
 
-async function secretData(cluster: MeshCluster, name: string): Promise<Record<string, string>> {
+async function secretData(cluster: ClusterClient, name: string): Promise<Record<string, string>> {
   const { data } = await cluster.core.readNamespacedSecret({ name, namespace: "istio-system" });
   return Object.fromEntries(
     Object.entries(data ?? {}).map(([key, value]) => [

@@ -6,7 +6,7 @@ import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 
-import { podKey, type MeshCluster } from "../../fleet/cluster-client.ts";
+import { podKey, type ClusterClient } from "../../fleet/cluster-client.ts";
 import { ADMIN_PORT } from "../../fleet/envoy.ts";
 import { get, getJson } from "../../fleet/pod-http.ts";
 import { Prometheus } from "../../fleet/prometheus.ts";
@@ -31,13 +31,13 @@ const CLIENT = `counted-${Date.now().toString(36)}`;
 const URL_PATH = `http://${userService.host}/`;
 
 const clusters = labClusters();
-const pods = new Map<MeshCluster, V1Pod>();
+const pods = new Map<ClusterClient, V1Pod>();
 const prometheus = new Map(clusters.map((cluster) => [cluster.name, new Prometheus(cluster)]));
 
 const query = async (cluster: string, promql: string) =>
   (await prometheus.get(cluster)?.query(promql)) ?? [];
 
-function curl(cluster: MeshCluster, args: readonly string[]): Promise<string> {
+function curl(cluster: ClusterClient, args: readonly string[]): Promise<string> {
   const pod = pods.get(cluster);
   if (!pod) throw new Error(`${cluster.name} has no client`);
   return cluster.exec(pod, CLIENT, ["curl", "--silent", "--max-time", "20", ...args]);
@@ -48,7 +48,7 @@ const alerts = z.array(
 );
 
 /** What a cluster's Alertmanager holds of one alert of the lab's service. */
-async function alertsOf(cluster: MeshCluster, name: string) {
+async function alertsOf(cluster: ClusterClient, name: string) {
   const selector = Object.entries(serverLabels("alertmanager")).map(([k, v]) => `${k}=${v}`);
   const [pod] = await cluster.runningPods(selector.join(","));
   if (!pod) throw new Error(`${cluster.name} runs no Alertmanager`);

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
 
-import type { MeshCluster } from "../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../fleet/cluster-client.ts";
 import { serverImage } from "../../lab/service-config.ts";
 import { sameShares } from "../../lib/deployed.ts";
 import { until } from "../../lib/until.ts";
@@ -26,7 +26,7 @@ async function expectSplit(split: Split): Promise<void> {
   }
 }
 
-async function versions(cluster: MeshCluster): Promise<string[]> {
+async function versions(cluster: ClusterClient): Promise<string[]> {
   const { items } = await cluster.apps.listNamespacedDeployment({
     namespace: service.namespace,
   });

@@ -2,7 +2,7 @@ import type { KubernetesObject } from "@kubernetes/client-node";
 import { execa } from "execa";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 
-import { podKey, type MeshCluster } from "../../fleet/cluster-client.ts";
+import { podKey, type ClusterClient } from "../../fleet/cluster-client.ts";
 import { labEnvironment } from "../../lab/environment.ts";
 import { labSettings } from "../../lab/settings.ts";
 import { until } from "../../lib/until.ts";
@@ -38,14 +38,14 @@ const namespace = {
 };
 
 /** How many pods of the Job have come and gone in a cluster. */
-async function ended(cluster: MeshCluster): Promise<number> {
+async function ended(cluster: ClusterClient): Promise<number> {
   const { status = {} } = await cluster.objects.read<
     KubernetesObject & { status?: { succeeded?: number } }
   >(job);
   return status.succeeded ?? 0;
 }
 
-async function endedMore(cluster: MeshCluster, than: number): Promise<void> {
+async function endedMore(cluster: ClusterClient, than: number): Promise<void> {
   await until(
     `more than ${than} pods of the Job in ${cluster.name} to have ended`,
     async () => {
@@ -65,7 +65,7 @@ const quota = {
 };
 
 /** Writes of VirtualServices that an API server has been asked to try, which is one of the checks. */
-async function dryRuns({ name }: MeshCluster): Promise<number> {
+async function dryRuns({ name }: ClusterClient): Promise<number> {
   const { stdout } = await execa("kubectl", ["--context", name, "get", "--raw", "/metrics"], {
     env: labEnvironment(settings),
   });
@@ -75,7 +75,7 @@ async function dryRuns({ name }: MeshCluster): Promise<number> {
     .reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
 }
 
-async function availableCanaries(cluster: MeshCluster): Promise<number> {
+async function availableCanaries(cluster: ClusterClient): Promise<number> {
   const name = `${service.name}-${service.canary}`;
   const deployment = { name, namespace: service.namespace };
   const { status } = await cluster.apps.readNamespacedDeployment(deployment);

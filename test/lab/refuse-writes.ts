@@ -1,4 +1,4 @@
-import type { MeshCluster } from "../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../fleet/cluster-client.ts";
 import { writeRoutes } from "../../fleet/write-routes.ts";
 import { until } from "../../lib/until.ts";
 import { serviceName } from "../../lab/mesh/service.ts";
@@ -12,7 +12,7 @@ function policyOf({ service: { namespace } }: LabRelease): string {
 }
 
 /** Has the API server refuse new routing rules of the release, but not when they are only tried. */
-export async function refuseWrites(cluster: MeshCluster, release: LabRelease): Promise<void> {
+export async function refuseWrites(cluster: ClusterClient, release: LabRelease): Promise<void> {
   const policyName = policyOf(release);
   const metadata = { name: policyName };
   const objects = [
@@ -64,7 +64,7 @@ export async function refuseWrites(cluster: MeshCluster, release: LabRelease): P
 }
 
 /** Takes that back. */
-export async function letWritesThrough(cluster: MeshCluster, release: LabRelease): Promise<void> {
+export async function letWritesThrough(cluster: ClusterClient, release: LabRelease): Promise<void> {
   for (const kind of ["ValidatingAdmissionPolicyBinding", "ValidatingAdmissionPolicy"]) {
     await cluster.objects.delete({ apiVersion, kind, metadata: { name: policyOf(release) } });
   }

@@ -2,7 +2,7 @@ import { ExecaError } from "execa";
 import { afterAll, beforeAll, expect } from "vitest";
 
 import { runChecks } from "../../fleet/checks/index.ts";
-import type { MeshCluster } from "../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../fleet/cluster-client.ts";
 import { readRoute } from "../../fleet/read-deployed.ts";
 import { confirmWeights } from "../../lab/demo/measure.ts";
 import { labStack } from "../../lab/environment.ts";
@@ -27,7 +27,7 @@ const settings = labSettings();
 
 /** The lab's clusters; faults befall the second one. */
 export const clusters = labClusters();
-export const [first, second] = clusters as [MeshCluster, MeshCluster];
+export const [first, second] = clusters as [ClusterClient, ClusterClient];
 
 /** The command's output, and the proof that it has failed. */
 export async function failure(command: Promise<Timed<unknown>>): Promise<string> {
@@ -49,14 +49,14 @@ function releaseIn(stack: string, service: LabService, replicas: number) {
   const pulumi = labPulumi(stack);
 
   /** How a cluster routes the service, as its API server has it. */
-  async function route(cluster: MeshCluster) {
+  async function route(cluster: ClusterClient) {
     const found = await readRoute(cluster, serviceName(service));
     if (!found) throw new Error(`${cluster.name} has no VirtualService of the service`);
     return found;
   }
 
   /** Weight and generation in each API server: what has not been written to keeps both. */
-  async function deployed(of: readonly MeshCluster[] = clusters) {
+  async function deployed(of: readonly ClusterClient[] = clusters) {
     return Promise.all(
       of.map(async (cluster) => {
         const { weight, generation } = await route(cluster);
@@ -66,7 +66,7 @@ function releaseIn(stack: string, service: LabService, replicas: number) {
   }
 
   /** Waits until the weight has arrived in an API server. */
-  async function arrival(cluster: MeshCluster, weight: number): Promise<void> {
+  async function arrival(cluster: ClusterClient, weight: number): Promise<void> {
     await until(
       `${cluster.name} to have ${weight} %`,
       async () => {

@@ -1,7 +1,7 @@
 import { PatchStrategy, type KubernetesObject, type V1Deployment } from "@kubernetes/client-node";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
 
-import type { MeshCluster } from "../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../fleet/cluster-client.ts";
 import { writeRoutes } from "../../fleet/write-routes.ts";
 import { serviceName } from "../../lab/mesh/service.ts";
 import { withWeight } from "../../lib/deployed.ts";
@@ -19,7 +19,7 @@ const deployment = {
 };
 const load = underLoad(release, { inMesh: [first, second], outside: [second] });
 
-async function scaleCanary(cluster: MeshCluster, replicas: number): Promise<void> {
+async function scaleCanary(cluster: ClusterClient, replicas: number): Promise<void> {
   await cluster.objects.patch(
     {
       apiVersion: "apps/v1",

@@ -3,7 +3,7 @@ import path from "node:path";
 
 import { execa } from "execa";
 
-import type { MeshCluster } from "../../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { confirmWeight } from "../../../fleet/confirm.ts";
 import { readRoute } from "../../../fleet/read-deployed.ts";
 import { labEnvironment } from "../../../lab/environment.ts";
@@ -33,7 +33,7 @@ export interface Target extends ServiceName {
  * @throws if an Envoy has switched before
  */
 async function switchOf(
-  clusters: readonly MeshCluster[],
+  clusters: readonly ClusterClient[],
   target: Target,
   weight: number,
   started: number,
@@ -72,7 +72,7 @@ export async function timedUp(
 
 /** Sets the weight in the config, and measures `pulumi up`. */
 export async function changeWeight(
-  clusters: readonly MeshCluster[],
+  clusters: readonly ClusterClient[],
   target: Target,
   weight: number,
 ): Promise<Change> {
@@ -85,7 +85,7 @@ export async function changeWeight(
 
 /** Measures `kubectl patch` of the VirtualServices of all clusters at once. */
 export async function patchWeight(
-  clusters: readonly MeshCluster[],
+  clusters: readonly ClusterClient[],
   target: Target,
   weight: number,
   env: Readonly<Record<string, string>>,
@@ -113,7 +113,7 @@ export async function patchWeight(
  * @throws if it does not raise the weight
  */
 export async function rolloutRaise(
-  clusters: readonly MeshCluster[],
+  clusters: readonly ClusterClient[],
   target: Target,
   stack: string,
   weight: number,

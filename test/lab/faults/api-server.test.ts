@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 
-import type { MeshCluster } from "../../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { labSettings } from "../../../lab/settings.ts";
 import { labUp } from "../../../lab/up.ts";
 import { signal } from "../component.ts";
@@ -52,7 +52,7 @@ describe("an API server that stops while the weight changes", () => {
 
   /** Stops a cluster's API server in the middle of a write; gives what the command then says. */
   async function stopDuringWrite(
-    cluster: MeshCluster,
+    cluster: ClusterClient,
     { of, from, meanwhile }: { of: number; from: number; meanwhile: () => Promise<void> },
   ): Promise<string> {
     let armed = false;

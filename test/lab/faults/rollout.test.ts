@@ -1,7 +1,7 @@
 import { PatchStrategy } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
-import type { MeshCluster } from "../../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { serverLabels } from "../../../lib/monitoring/server-labels.ts";
 import { setStackKeys } from "../../../lab/stack-file.ts";
 import { until } from "../../../lib/until.ts";
@@ -17,7 +17,7 @@ const { stack, file, id, deployed, change, beginAt, expectEverywhere } = release
 const load = underLoad(release, { inMesh: [first], outside: [first, second] });
 
 /** Whether a cluster runs its Prometheus. */
-async function runPrometheus(cluster: MeshCluster, replicas: 0 | 1): Promise<void> {
+async function runPrometheus(cluster: ClusterClient, replicas: 0 | 1): Promise<void> {
   const selector = Object.entries(serverLabels("prometheus")).map(([k, v]) => `${k}=${v}`);
   const { items } = await cluster.apps.listDeploymentForAllNamespaces({
     labelSelector: selector.join(","),

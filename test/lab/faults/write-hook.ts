@@ -4,7 +4,7 @@ import { json } from "node:stream/consumers";
 import * as x509 from "@peculiar/x509";
 import { z } from "zod";
 
-import type { MeshCluster } from "../../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { writeRoutes } from "../../../fleet/write-routes.ts";
 import { hostAddress } from "../../../lab/clusters/addresses.ts";
 import { algorithm, newKeys, privatePem } from "../../../lab/clusters/certificates.ts";
@@ -38,7 +38,7 @@ export interface WriteHook {
 
 /** Watches over the writes of a release in one cluster from now on. */
 export async function watchWrites(
-  cluster: MeshCluster,
+  cluster: ClusterClient,
   release: LabRelease,
   decide: (weight: number) => Decision,
 ): Promise<WriteHook> {

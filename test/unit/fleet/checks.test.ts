@@ -10,7 +10,7 @@ import { gateways } from "../../../fleet/checks/gateways.ts";
 import { remoteClusters } from "../../../fleet/checks/remote-clusters.ts";
 import { subsets } from "../../../fleet/checks/subsets.ts";
 import { unchanged } from "../../../fleet/checks/unchanged.ts";
-import type { MeshCluster } from "../../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { endpointsOf } from "../../../fleet/endpoints.ts";
 import { virtualHostsOf } from "../../../fleet/envoy.ts";
 import { getJson } from "../../../fleet/pod-http.ts";
@@ -64,7 +64,7 @@ const rise: Rise = {
 /** A context whose clusters have only what the check under test uses. */
 function context(...fakes: object[]): CheckContext {
   const clusters = fakes.map(
-    (fake, i) => ({ name: `cluster-${i}`, ...fake }) as unknown as MeshCluster,
+    (fake, i) => ({ name: `cluster-${i}`, ...fake }) as unknown as ClusterClient,
   );
   const [cluster] = clusters;
   if (!cluster) throw new Error("a context has a cluster");

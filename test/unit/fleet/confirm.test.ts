@@ -1,7 +1,7 @@
 import type { V1Pod } from "@kubernetes/client-node";
 import { describe, expect, it, vi } from "vitest";
 
-import type { MeshCluster } from "../../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { confirmRules } from "../../../fleet/confirm-rules.ts";
 import { confirmWeight } from "../../../fleet/confirm.ts";
 import { routesOfAny, virtualHostsOf, type EnvoyRoutes } from "../../../fleet/envoy.ts";
@@ -53,7 +53,7 @@ function changing(...lists: Readonly<Record<string, Proxy>>[]) {
       Object.keys(list).map((name) => podOf(name.replace("!", ""), 0, !name.endsWith("!"))),
     );
   };
-  return { asked, cluster: { name: "cluster-a", podsWithProxy } as unknown as MeshCluster };
+  return { asked, cluster: { name: "cluster-a", podsWithProxy } as unknown as ClusterClient };
 }
 
 const cluster = (proxies: Readonly<Record<string, Proxy>>) => changing(proxies).cluster;
@@ -95,7 +95,7 @@ describe("confirmWeight", () => {
         Promise.reject(new TypeError("fetch failed", { cause: new Error("connect ECONNREFUSED") })),
     };
     await expect(
-      confirmWeight({ name: "cluster-a", ...refused } as unknown as MeshCluster, expected, 50),
+      confirmWeight({ name: "cluster-a", ...refused } as unknown as ClusterClient, expected, 50),
     ).rejects.toThrow("its pods cannot be listed (connect ECONNREFUSED)");
   });
 
@@ -149,7 +149,7 @@ describe("confirmWeight", () => {
       return Promise.resolve({ pod: name, weights: { v2 } } as unknown as EnvoyRoutes);
     });
     const podsWithProxy = () => Promise.resolve(pods.shift() ?? []);
-    const restarting = { name: "cluster-a", podsWithProxy } as unknown as MeshCluster;
+    const restarting = { name: "cluster-a", podsWithProxy } as unknown as ClusterClient;
     await confirmWeight(restarting, expected, 5_000);
     expect(asked).toEqual(["a", "b", "a", "b"]);
   });
@@ -175,7 +175,7 @@ describe("confirmRules", () => {
       if (rest.length > 0) lists = rest;
       return Promise.resolve(now.map((name) => podOf(name)));
     };
-    return { name: "cluster-a", podsWithProxy } as unknown as MeshCluster;
+    return { name: "cluster-a", podsWithProxy } as unknown as ClusterClient;
   };
 
   it("names every Envoy that has other rules, and every one that does not answer", async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 
-import type { MeshCluster } from "../../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { defaultWeights, routesEverywhere } from "../../../fleet/envoy.ts";
 import { getJson } from "../../../fleet/pod-http.ts";
 
@@ -60,7 +60,7 @@ describe("routesEverywhere", () => {
   ];
 
   /** Clusters of one client and a job whose pod does not answer, and is listed so many times. */
-  function clusters(times: number): MeshCluster[] {
+  function clusters(times: number): ClusterClient[] {
     vi.mocked(getJson).mockImplementation((_cluster, pod) =>
       pod.metadata?.name === "job"
         ? Promise.reject(new Error("cannot reach user/job:15000"))
@@ -72,7 +72,7 @@ describe("routesEverywhere", () => {
       const names = listed > times ? ["client"] : ["client", "job"];
       return Promise.resolve(names.map((name) => ({ metadata: { name, namespace: "user" } })));
     };
-    return [{ name: "cluster-a", proxies } as unknown as MeshCluster];
+    return [{ name: "cluster-a", proxies } as unknown as ClusterClient];
   }
 
   it.each([{ times: 1 }, { times: 3 }])(

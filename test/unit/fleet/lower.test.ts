@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 
-import type { MeshCluster } from "../../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { lower, type Fall } from "../../../fleet/lower.ts";
 import { writeRoutes } from "../../../fleet/write-routes.ts";
 
@@ -15,7 +15,7 @@ function fall(name: string): Fall {
     weight: i === 0 ? 70 : 30,
   }));
   return {
-    cluster: { name } as MeshCluster,
+    cluster: { name } as ClusterClient,
     service: "user-service",
     namespace: "user",
     canary: "v2",

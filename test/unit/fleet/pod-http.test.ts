@@ -3,14 +3,14 @@ import type { AddressInfo } from "node:net";
 import { KubeConfig } from "@kubernetes/client-node";
 import { afterEach, describe, expect, it } from "vitest";
 import { WebSocketServer, type WebSocket } from "ws";
-import type { MeshCluster } from "../../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { get } from "../../../fleet/pod-http.ts";
 
 const pod = { metadata: { name: "job", namespace: "user" } };
 let server: Server | undefined;
 
 /** A cluster whose API server does this with a connection to a pod, or knows no pod. */
-async function clusterWith(opened?: (socket: WebSocket) => void): Promise<MeshCluster> {
+async function clusterWith(opened?: (socket: WebSocket) => void): Promise<ClusterClient> {
   const made = createServer();
   server = made;
   if (opened) {
@@ -31,7 +31,7 @@ async function clusterWith(opened?: (socket: WebSocket) => void): Promise<MeshCl
     { name: "a", server: `http://127.0.0.1:${port}`, skipTLSVerify: true },
     { name: "me" },
   );
-  return { name: "cluster-a", kubeConfig } as unknown as MeshCluster;
+  return { name: "cluster-a", kubeConfig } as unknown as ClusterClient;
 }
 
 /** What the API server sends of a stream: its number, and the first time the port too. */

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { probeChain, type ChainProbe } from "../../../fleet/chain/probe-chain.ts";
-import type { MeshCluster } from "../../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { endpointsOf } from "../../../fleet/endpoints.ts";
 import { get } from "../../../fleet/pod-http.ts";
 
@@ -34,7 +34,7 @@ type Counters = Readonly<Record<string, Readonly<Record<string, number>>>>;
 let counters: Counters;
 
 /** A cluster in which the probes make these counters of those. */
-function cluster(before: Counters, after: Counters): MeshCluster {
+function cluster(before: Counters, after: Counters): ClusterClient {
   counters = before;
   vi.mocked(get).mockImplementation(() => {
     counters = after;
@@ -46,7 +46,7 @@ function cluster(before: Counters, after: Counters): MeshCluster {
         metadata: { name, namespace: "web", uid: name },
       })),
     );
-  return { name: "cluster-a", proxies } as unknown as MeshCluster;
+  return { name: "cluster-a", proxies } as unknown as ClusterClient;
 }
 
 beforeEach(() => {

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import { probeChain, type ChainProbe } from "../../../fleet/chain/probe-chain.ts";
 import type { Limits, Rise } from "../../../fleet/checks/check.ts";
 import { runChecks } from "../../../fleet/checks/index.ts";
-import type { MeshCluster } from "../../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { confirmWeight } from "../../../fleet/confirm.ts";
 import { raiseWeights } from "../../../fleet/raise-weights.ts";
 import { readRoute } from "../../../fleet/read-deployed.ts";
@@ -36,7 +36,7 @@ const limits: Limits = {
   clockSkewMs: 5000,
 };
 const names = ["cluster-a", "cluster-b"];
-const clusters = names.map((name) => ({ name }) as MeshCluster);
+const clusters = names.map((name) => ({ name }) as ClusterClient);
 
 function route(weight: number, version: number): DeployedRoute {
   return {

@@ -1,12 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
-import {
-  alertNames,
-  ruleGroups,
-  writtenRules,
-  type RulesArgs,
-} from "../../../monitoring/rules.ts";
+import { alertNames, ruleGroups, writtenRules, type RulesArgs } from "../../../monitoring/rules.ts";
 
 const args: RulesArgs = {
   otherClusters: 2,

@@ -1,6 +1,6 @@
 import { ApiException, type KubernetesObject } from "@kubernetes/client-node";
 import { describe, expect, it } from "vitest";
-import type { MeshCluster } from "../../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { Journal } from "../../../release/journal.ts";
 import { phase } from "../../../release/planner.ts";
 import { timed } from "../../../release/rollout-event.ts";
@@ -38,7 +38,7 @@ class FakeCluster {
 
 function journal() {
   const fakes = [new FakeCluster("cluster-a"), new FakeCluster("cluster-b")] as const;
-  return { fakes, of: new Journal(fakes as unknown as readonly MeshCluster[], ["user", "user"]) };
+  return { fakes, of: new Journal(fakes as unknown as readonly ClusterClient[], ["user", "user"]) };
 }
 
 describe("the journal", () => {

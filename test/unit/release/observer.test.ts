@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import type { MeshCluster } from "../../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { readDeployed } from "../../../fleet/read-deployed.ts";
 import type { DeployedCluster } from "../../../lib/deployed.ts";
 import type { Metrics } from "../../../release/gates/queries.ts";
@@ -77,7 +77,7 @@ function observer(options: Options = {}) {
   );
   return new Observer(
     settings,
-    settings.clusters as unknown as readonly MeshCluster[],
+    settings.clusters as unknown as readonly ClusterClient[],
     new Map(metrics.map((each, i) => [names[i] ?? "", each])),
     journal,
   );

@@ -15,7 +15,7 @@ async function cacheOf(env: Record<string, string>): Promise<string> {
   const print = "console.log(require('node:module').getCompileCacheDir() ?? 'none')";
   const { stdout } = await execa(
     process.execPath,
-    ["--import", "./lib/compile-cache.ts", "--eval", print],
+    ["--import", "./stacks/compile-cache.ts", "--eval", print],
     { cwd: root, env: { NODE_COMPILE_CACHE: undefined, ...env } },
   );
   return stdout;

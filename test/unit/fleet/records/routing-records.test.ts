@@ -1,6 +1,6 @@
 import type { V1ControllerRevision } from "@kubernetes/client-node";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import type { MeshCluster } from "../../../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../../../fleet/cluster-client.ts";
 import { virtualHostsOf } from "../../../../fleet/envoy.ts";
 import { readRouting } from "../../../../fleet/records/read-routing.ts";
 import { readRecord, recordRouting } from "../../../../fleet/records/routing-records.ts";
@@ -100,11 +100,11 @@ function fake(objects: readonly FakeObject[] = own) {
       },
     },
   };
-  return { cluster: cluster as unknown as MeshCluster, kept };
+  return { cluster: cluster as unknown as ClusterClient, kept };
 }
 
 const by = "me@here";
-const record = (cluster: MeshCluster, digest: string) =>
+const record = (cluster: ClusterClient, digest: string) =>
   recordRouting(cluster, scope, { digest, by }, 2_000);
 
 beforeEach(() => {
@@ -133,7 +133,7 @@ describe("the routing of a service in a cluster", () => {
     );
     await expect(readRouting(cluster, scope)).rejects.toThrow("cannot reach user/client-1:15000");
     const both = await cluster.proxies();
-    const proxies = vi.fn<MeshCluster["proxies"]>().mockResolvedValue(both.slice(1));
+    const proxies = vi.fn<ClusterClient["proxies"]>().mockResolvedValue(both.slice(1));
     proxies.mockResolvedValueOnce(both);
     const { envoys, envoyCount } = await readRouting(Object.assign(cluster, { proxies }), scope);
     expect(envoys).toEqual([{ of: ["sidecar of user/client"], virtualHosts: routes("v1") }]);

@@ -6,7 +6,11 @@ import {
   samePlace,
   withoutIgnored,
 } from "../../../../lab/standins/kubernetes-provider/diff.ts";
-import { secret, UNKNOWN, type Fields } from "../../../../lab/standins/kubernetes-provider/values.ts";
+import {
+  secret,
+  UNKNOWN,
+  type Fields,
+} from "../../../../lab/standins/kubernetes-provider/values.ts";
 import { anyObject } from "./json.ts";
 
 const MUTABLE = { configMaps: true, secrets: true };

@@ -2,7 +2,7 @@ import { execa } from "execa";
 import { expect, test } from "vitest";
 import { until } from "../../../../lib/until.ts";
 
-const host = new URL("../../../lab/standins/language-host/main.ts", import.meta.url).pathname;
+const host = new URL("../../../../lab/standins/language-host/main.ts", import.meta.url).pathname;
 
 function isRunning(pid: number): boolean {
   try {

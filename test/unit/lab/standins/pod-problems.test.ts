@@ -1,5 +1,8 @@
 import { expect, test } from "vitest";
-import { podProblem, selectorOf } from "../../../../lab/standins/kubernetes-provider/pod-problems.ts";
+import {
+  podProblem,
+  selectorOf,
+} from "../../../../lab/standins/kubernetes-provider/pod-problems.ts";
 import type { Fields } from "../../../../lab/standins/kubernetes-provider/values.ts";
 
 const pod = (status: Fields, nodeName?: string): Fields => ({ spec: { nodeName }, status });

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import type { MeshCluster } from "../../../../fleet/cluster-client.ts";
+import type { ClusterClient } from "../../../../fleet/cluster-client.ts";
 import { routesEverywhere, type EnvoyRoutes } from "../../../../fleet/envoy.ts";
 import { readDeployed } from "../../../../fleet/read-deployed.ts";
 import type { LiveRouting } from "../../../../fleet/records/read-routing.ts";
@@ -100,7 +100,7 @@ function status(options: ConfigOptions = {}, more: Partial<StatusSources> = {}) 
     {
       stack: { name: "prod" },
       settings,
-      clusters: settings.clusters as unknown as readonly MeshCluster[],
+      clusters: settings.clusters as unknown as readonly ClusterClient[],
       metrics: new Map(settings.clusters.map(({ name }) => [name, prometheus()])),
       journal: {
         read: () =>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { gatewayEndpoints } from "../../../lib/manifests/service-entry.ts";
+import { gatewayEndpoints } from "../../../components/gateway-endpoints.ts";
 
 describe("the endpoints of a cross-cluster host", () => {
   it("refuse a gateway that has no address yet, and say what to do", () => {
