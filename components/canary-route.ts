@@ -8,7 +8,8 @@ import { isWeight, sharesByVersion } from "../lib/weights.ts";
 import { childOptions } from "./child-options.ts";
 import { throwProblems } from "./throw-problems.ts";
 
-export interface CanaryRouteArgs {
+/** How requests to a service are routed in one cluster. */
+export interface CanaryRouting {
   readonly service: string;
   readonly namespace: string;
   /** Version that gets what the canary does not. */
@@ -37,33 +38,63 @@ export interface CanaryRouteArgs {
   /** Domain of Kubernetes Services. @default "cluster.local" */
   readonly clusterDomain?: string | undefined;
   /**
-   * What else must be in place before the weight changes: the rules of all other clusters, whose
-   * gateways only know the subsets of their own rule. @default nothing
-   */
-  readonly weightsAfter?: Promise<readonly pulumi.Resource[]> | undefined;
-  /**
    * What the VirtualService's annotation `istio-canary/replaces` says. Another text makes Pulumi write
    * the VirtualService, for instance because the cluster does not have what its state says. @default none
    */
   readonly replaces?: string | undefined;
-  /** What runs before and after Pulumi's update of the VirtualService. @default nothing */
-  readonly hooks?: pulumi.ResourceHookBinding | undefined;
 }
 
-/** The VirtualService of a CanaryRoute with these arguments. */
-export function canaryRouteManifest(args: CanaryRouteArgs) {
-  return virtualService({
-    ...args,
-    clusterDomain: args.clusterDomain ?? "cluster.local",
-    matches: args.matches ?? [],
-    timeout: args.timeout ?? "10s",
-    retries: args.retries ?? { attempts: 2 },
-    mirrorPercent: args.mirrorPercent ?? 0,
-    crossClusterHosts: args.crossClusterHosts ?? [],
-    ingressHosts: args.ingress?.hosts ?? [],
-    ingressGateway: args.ingress?.gateway ?? "",
-    members: args.chain?.members,
-  });
+/** The objects of a route, and what follows from them. */
+export interface CanaryRouteObjects {
+  readonly destinationRule: ReturnType<typeof destinationRule>;
+  readonly virtualService: ReturnType<typeof virtualService>;
+  /** The service's host inside the mesh. */
+  readonly host: string;
+  /** Percent of requests by version. */
+  readonly shares: Readonly<Record<string, number>>;
+}
+
+/** What is registered, and when. Objects that were made before are taken as they are. */
+export type CanaryRouteArgs = (CanaryRouting | { readonly objects: CanaryRouteObjects }) & {
+  /**
+   * What else must be in place before the weight changes: the rules of all other clusters, whose
+   * gateways only know the subsets of their own rule. @default nothing
+   */
+  readonly weightsAfter?: Promise<readonly pulumi.Resource[]> | undefined;
+  /** What runs before and after Pulumi's update of the VirtualService. @default nothing */
+  readonly hooks?: pulumi.ResourceHookBinding | undefined;
+};
+
+/**
+ * The objects that a CanaryRoute registers.
+ *
+ * @throws RunError with everything that is wrong with the arguments
+ */
+export function canaryRouteObjects(args: CanaryRouting): CanaryRouteObjects {
+  const { service, namespace, stable, canary, clusterDomain = "cluster.local" } = args;
+  throwProblems(`Invalid arguments for the route of ${namespace}/${service}:`, problems(args));
+  return {
+    destinationRule: destinationRule({
+      service,
+      namespace,
+      clusterDomain,
+      versions: canary === undefined ? [stable] : [stable, canary],
+    }),
+    virtualService: virtualService({
+      ...args,
+      clusterDomain,
+      matches: args.matches ?? [],
+      timeout: args.timeout ?? "10s",
+      retries: args.retries ?? { attempts: 2 },
+      mirrorPercent: args.mirrorPercent ?? 0,
+      crossClusterHosts: args.crossClusterHosts ?? [],
+      ingressHosts: args.ingress?.hosts ?? [],
+      ingressGateway: args.ingress?.gateway ?? "",
+      members: args.chain?.members,
+    }),
+    host: serviceHost({ service, namespace }, clusterDomain),
+    shares: sharesByVersion(args),
+  };
 }
 
 /**
@@ -83,18 +114,11 @@ export class CanaryRoute extends pulumi.ComponentResource {
 
   constructor(name: string, args: CanaryRouteArgs, opts?: pulumi.ComponentResourceOptions) {
     super(CanaryRoute.type, name, {}, opts);
-    throwProblems(`Invalid arguments for CanaryRoute ${name}:`, problems(args));
-    const clusterDomain = args.clusterDomain ?? "cluster.local";
-    const { stable, canary } = args;
+    const objects = "objects" in args ? args.objects : canaryRouteObjects(args);
 
     this.destinationRule = new k8s.apiextensions.CustomResource(
       `${name}-rule`,
-      destinationRule({
-        service: args.service,
-        namespace: args.namespace,
-        clusterDomain,
-        versions: canary === undefined ? [stable] : [stable, canary],
-      }),
+      objects.destinationRule,
       childOptions(this, opts),
     );
     const rules: Promise<pulumi.Resource[]> = Promise.resolve(args.weightsAfter ?? []).then(
@@ -102,7 +126,7 @@ export class CanaryRoute extends pulumi.ComponentResource {
     );
     this.virtualService = new k8s.apiextensions.CustomResource(
       `${name}-weights`,
-      canaryRouteManifest(args),
+      objects.virtualService,
       {
         parent: this,
         dependsOn: rules,
@@ -112,13 +136,13 @@ export class CanaryRoute extends pulumi.ComponentResource {
         ...(args.hooks && { hooks: args.hooks }),
       },
     );
-    this.host = serviceHost(args, clusterDomain);
-    this.shares = sharesByVersion(args);
+    this.host = objects.host;
+    this.shares = objects.shares;
     this.registerOutputs({ host: this.host, shares: this.shares });
   }
 }
 
-function problems({ weight, stable, canary }: CanaryRouteArgs) {
+function problems({ weight, stable, canary }: CanaryRouting) {
   return [
     ...(isWeight(weight)
       ? []

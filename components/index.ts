@@ -1,5 +1,11 @@
 export { CanaryMonitoring, type CanaryMonitoringArgs } from "./canary-monitoring.ts";
-export { CanaryRoute, canaryRouteManifest, type CanaryRouteArgs } from "./canary-route.ts";
+export {
+  CanaryRoute,
+  canaryRouteObjects,
+  type CanaryRouteArgs,
+  type CanaryRouteObjects,
+  type CanaryRouting,
+} from "./canary-route.ts";
 export { CanaryWorkload, type CanaryWorkloadArgs, type VersionArgs } from "./canary-workload.ts";
 export {
   CrossClusterServiceEntry,

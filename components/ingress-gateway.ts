@@ -1,7 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { gatewayLabels, type ChartSource, type HelmValues } from "../lib/helm-values.ts";
-import { INGRESS_GATEWAY, INGRESS_NAMESPACE } from "../lib/names.ts";
+import { INGRESS_GATEWAY, INGRESS_GATEWAY_OBJECT, INGRESS_NAMESPACE } from "../lib/names.ts";
 import { childOptions } from "./child-options.ts";
 import { gatewayRelease } from "./gateway-release.ts";
 
@@ -110,7 +110,7 @@ export class IngressGateway extends pulumi.ComponentResource {
       childOptions(this, opts, [namespace]),
     );
 
-    this.gateway = `${INGRESS_NAMESPACE}/${INGRESS_GATEWAY}`;
+    this.gateway = INGRESS_GATEWAY_OBJECT;
     this.release = release;
     this.addresses = addresses;
     this.registerOutputs({ addresses, gateway: this.gateway });

@@ -1,4 +1,4 @@
-import { withWeight } from "../lib/deployed.ts";
+import { loweredTo } from "../lib/deployed.ts";
 import type { ServiceName } from "../lib/names.ts";
 import type { ClusterClient } from "./cluster-client.ts";
 import { explain } from "./explain.ts";
@@ -22,7 +22,7 @@ export async function lower(falls: readonly Fall[]): Promise<ReadonlyMap<string,
   const failures = await Promise.all(
     falls.map(async ({ cluster, http, canary, weight, service, namespace }) => {
       try {
-        await writeRoutes(cluster, { service, namespace }, withWeight(http, canary, weight));
+        await writeRoutes(cluster, { service, namespace }, loweredTo(http, canary, weight));
         return [];
       } catch (error) {
         return [[cluster.name, explain(error)] as const];

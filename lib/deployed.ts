@@ -4,8 +4,16 @@ import { ROLE_LABEL } from "./manifests/version-labels.ts";
 import type { ChainRole } from "./mark.ts";
 import type { Split } from "./weights.ts";
 
+/** The split that is deployed: of hosts that differ, the one with the highest weight. */
+export interface DeployedSplit extends Split {
+  /** The canary's weight at the host that gives it least. @default every host has the same weight */
+  readonly leastWeight?: number | undefined;
+}
+
 /** How one cluster routes a service now, read from its VirtualService. */
-export interface DeployedRoute extends Split {
+export interface DeployedRoute extends DeployedSplit {
+  /** Who has written the rules, if it was neither this program nor Pulumi. @default one of these has, or nobody knows */
+  readonly writtenBy?: string | undefined;
   /** The API server's count of the changes of the VirtualService's spec. */
   readonly generation: number;
   /** The API server's name for this very state of the object. @default not known */
@@ -45,6 +53,9 @@ const virtualServiceSchema = z.looseObject({
   metadata: z.looseObject({
     generation: z.number(),
     resourceVersion: z.string().optional(),
+    managedFields: z
+      .array(z.looseObject({ manager: z.string().optional(), fieldsV1: z.unknown() }))
+      .optional(),
     annotations: z.record(z.string(), z.string()).optional(),
     labels: z
       .looseObject({ [ROLE_LABEL]: z.enum(["entry", "follower"]).optional().catch(undefined) })
@@ -53,16 +64,18 @@ const virtualServiceSchema = z.looseObject({
   spec: specSchema,
 });
 
+const ownsRules = z.looseObject({ "f:spec": z.looseObject({ "f:http": z.unknown() }).required() });
+
 function subset(entry: Destination | undefined): string | undefined {
   return entry?.destination.subset;
 }
 
 /**
  * The versions and the weight of a VirtualService's spec that this program has written. Its last rule
- * is the one that requests to the service's own host take; where somebody has changed another host's
- * weight alone, the highest counts.
+ * is the one that requests to the service's own host take. Somebody may have changed another host's
+ * weight alone.
  */
-export function splitOf(spec: unknown): Split {
+export function splitOf(spec: unknown): DeployedSplit {
   const { http } = specSchema.parse(spec);
   const [stable, canary] = http.at(-1)?.route ?? [];
   const version = subset(canary);
@@ -70,7 +83,27 @@ export function splitOf(spec: unknown): Split {
     .filter(({ route }) => route.length > 1)
     .flatMap(({ route }) => route.filter((entry) => subset(entry) === version))
     .map(({ weight }) => weight ?? 0);
-  return { stable: subset(stable) ?? "", canary: version, weight: Math.max(0, ...weights) };
+  const highest = Math.max(0, ...weights);
+  const least = Math.min(highest, ...weights);
+  return {
+    stable: subset(stable) ?? "",
+    canary: version,
+    weight: highest,
+    ...(least < highest && { leastWeight: least }),
+  };
+}
+
+/** Field managers by which this program and Pulumi's provider write. */
+const OWN_MANAGERS = /^(istio-canary$|pulumi)/;
+
+/** Who owns the rules by the API server's account of fields, unless one of the owners is this program or Pulumi. */
+function otherWriter(
+  managedFields: z.infer<typeof virtualServiceSchema>["metadata"]["managedFields"],
+) {
+  const owners = (managedFields ?? []).flatMap(({ manager, fieldsV1 }) =>
+    manager !== undefined && ownsRules.safeParse(fieldsV1).success ? [manager] : [],
+  );
+  return owners.some((manager) => OWN_MANAGERS.test(manager)) ? undefined : owners[0];
 }
 
 /** Reads a VirtualService as the API server returns it. */
@@ -82,6 +115,7 @@ export function deployedRoute(
   return {
     ...splitOf(spec),
     generation: metadata.generation,
+    writtenBy: otherWriter(metadata.managedFields),
     resourceVersion: metadata.resourceVersion,
     replaces: metadata.annotations?.[REPLACES],
     role: metadata.labels?.[ROLE_LABEL],
@@ -100,8 +134,15 @@ export function shareOf(split: Split, version: string | undefined): number {
   return split.canary === undefined ? 100 : 100 - split.weight;
 }
 
-/** Whether two splits send every request the same way. */
-export function sameShares(one: Split, other: Split): boolean {
+/** The same, for the requests to the host that gives the canary least. */
+export function leastShareOf(split: DeployedSplit, version: string): number {
+  const { canary, leastWeight, weight } = split;
+  return version === canary ? (leastWeight ?? weight) : shareOf(split, version);
+}
+
+/** Whether two splits send every request the same way. One whose hosts differ is like no other. */
+export function sameShares(one: DeployedSplit, other: DeployedSplit): boolean {
+  if (one.leastWeight !== undefined || other.leastWeight !== undefined) return false;
   return [one.stable, one.canary, other.stable, other.canary].every(
     (version) => shareOf(one, version) === shareOf(other, version),
   );
@@ -122,6 +163,17 @@ export function withWeight(
       })),
     }),
   }));
+}
+
+/** The rules with the canary's share lowered where it is higher; all else stays as it is. */
+export function loweredTo(
+  http: readonly unknown[],
+  canary: string,
+  weight: number,
+): readonly unknown[] {
+  return http.map((rule) =>
+    splitOf({ http: [rule] }).weight > weight ? withWeight([rule], canary, weight)[0] : rule,
+  );
 }
 
 /**

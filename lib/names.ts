@@ -6,6 +6,8 @@ export const INGRESS_NAMESPACE = "istio-ingress";
 export const EAST_WEST_GATEWAY = "istio-eastwestgateway";
 /** Helm release, Deployment, Service and Gateway for traffic from outside. */
 export const INGRESS_GATEWAY = "istio-ingressgateway";
+/** The Gateway object of that gateway, as VirtualServices name it. */
+export const INGRESS_GATEWAY_OBJECT = `${INGRESS_NAMESPACE}/${INGRESS_GATEWAY}`;
 /** The Gateway object that lets mTLS traffic for services of the mesh through, as Istio's docs name it. */
 export const CROSS_NETWORK_GATEWAY = "cross-network-gateway";
 /** Port on which an east-west gateway takes mTLS traffic of the mesh. */

@@ -1,5 +1,5 @@
 import { chainProblems, markedShare, serving, wantedShare } from "./chain-rules.ts";
-import { shareOf, type DeployedCluster, type DeployedRoute } from "./deployed.ts";
+import { leastShareOf, shareOf, type DeployedCluster, type DeployedRoute } from "./deployed.ts";
 import { exceptionFix, type Exception } from "./exceptions.ts";
 import type { ChainRole } from "./mark.ts";
 import type { Problem } from "./problems.ts";
@@ -50,6 +50,16 @@ export function wantedIn(
   return { ...route, weight: weightIn({ weight: route.weight, quarantine }, cluster) };
 }
 
+/** Whether the canary's share is to rise, for the requests to any of the service's hosts. */
+export function isToRise(route: DeployedRoute, { canary, weight }: WantedRoute): boolean {
+  return canary !== undefined && leastShareOf(route, canary) < weight;
+}
+
+/** Whether the canary's share is to fall, in favour of the version that is the stable one already. */
+export function isToFall(route: DeployedRoute, { stable, canary, weight }: WantedRoute): boolean {
+  return route.stable === stable && route.canary === canary && weight < route.weight;
+}
+
 /** A cluster in which a service's canary is to get another share. */
 export interface Move {
   readonly cluster: string;
@@ -61,34 +71,25 @@ export interface Move {
 function moves(
   deployed: readonly DeployedCluster[],
   all: Wanted,
-  moves: (route: DeployedRoute, wanted: WantedRoute) => boolean,
+  isToMove: (route: DeployedRoute, wanted: WantedRoute) => boolean,
 ): readonly Move[] {
   return deployed.flatMap((cluster) =>
     all.routes.flatMap((each) => {
       const route = cluster.routes.get(each.key);
       const wanted = wantedIn(all, each, cluster.name);
-      return route && moves(route, wanted) ? [{ cluster: cluster.name, wanted, route }] : [];
+      return route && isToMove(route, wanted) ? [{ cluster: cluster.name, wanted, route }] : [];
     }),
   );
 }
 
 /** Where the canary's share is to rise. */
 export function rises(deployed: readonly DeployedCluster[], wanted: Wanted): readonly Move[] {
-  return moves(
-    deployed,
-    wanted,
-    (route, { canary, weight }) => canary !== undefined && shareOf(route, canary) < weight,
-  );
+  return moves(deployed, wanted, isToRise);
 }
 
 /** Where the canary's share is to fall, in favour of the version that is the stable one already. */
 export function falls(deployed: readonly DeployedCluster[], wanted: Wanted): readonly Move[] {
-  return moves(
-    deployed,
-    wanted,
-    (route, { stable, canary, weight }) =>
-      route.stable === stable && route.canary === canary && weight < route.weight,
-  );
+  return moves(deployed, wanted, isToFall);
 }
 
 function names(clusters: readonly { readonly name: string }[]): string {
@@ -226,6 +227,20 @@ function versionProblems(
   ];
 }
 
+/** What a cluster serves, and who has made it so if that was no update: `100 % in cluster-b (written by kubectl-edit)`. */
+function told({ name, share, least, writtenBy }: Served): string {
+  const range = least === share ? `${share} %` : `${least} to ${share} %, by host,`;
+  return `${range} in ${name}${writtenBy === undefined ? "" : ` (written by ${writtenBy})`}`;
+}
+
+/** What the canary gets in one cluster. */
+interface Served {
+  readonly name: string;
+  readonly share: number;
+  readonly least: number;
+  readonly writtenBy: string | undefined;
+}
+
 function weightProblems(
   deployed: readonly DeployedCluster[],
   known: readonly Known[],
@@ -235,11 +250,21 @@ function weightProblems(
   if (canary === undefined || known.length === 0) return [];
   const shares = known
     .filter(({ name }) => !quarantine.includes(name))
-    .map(({ name, route }) => ({ name, share: shareOf(route, canary) }));
+    .map(({ name, route }) => ({
+      name,
+      share: shareOf(route, canary),
+      least: leastShareOf(route, canary),
+      writtenBy: route.writtenBy,
+    }));
   const highest = Math.max(0, ...shares.map(({ share }) => share));
-  // Up to what one cluster already serves, an update that has stopped half-way is completed, and a
+  const passed = Math.max(
+    0,
+    ...shares.flatMap(({ share, writtenBy }) => (writtenBy === undefined ? [share] : [])),
+  );
+  // Up to what the checks have let one cluster serve, an update that has stopped half-way is completed, and a
   // cluster that comes out of quarantine joins the others.
-  if (weight <= highest) return [];
+  const stays = shares.length > 0 && shares.every(({ least }) => weight <= least);
+  if (weight <= passed || stays) return [];
   const problem = (rule: string, fix: string): Problem => ({
     path: "weight",
     value: weight,
@@ -259,12 +284,12 @@ function weightProblems(
   }
   // No cluster that answers is to rise.
   if (shares.length === 0) return [];
-  const behind = shares.find(({ share }) => share !== highest);
+  const behind = shares.find(({ share, least }) => share !== highest || least !== highest);
   if (behind) {
     return [
       problem(
-        `must not rise while the clusters differ: ${canary} of ${key} serves ${shares.map(({ name, share }) => `${share} % in ${name}`).join(", ")}`,
-        `First make them the same: pulumi config set weight ${phases.findLast((phase) => phase <= highest) ?? 0} && pulumi up. ` +
+        `must not rise while the clusters differ: ${canary} of ${key} serves ${shares.map(told).join(", ")}`,
+        `First make them the same: pulumi config set weight ${phases.findLast((phase) => phase <= passed) ?? 0} && pulumi up. ` +
           `If ${behind.name} is really meant to serve 0 %: pulumi config set --path 'quarantine[${quarantine.length}]' ${behind.name}`,
       ),
     ];

@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as z from "zod";
 import type { ApiServer } from "../lib/reader-kubeconfig.ts";
 import { throwProblems } from "../components/throw-problems.ts";
+import { INGRESS_GATEWAY_OBJECT } from "../lib/names.ts";
 import type { Problem } from "../lib/problems.ts";
 import type { Exception } from "../lib/exceptions.ts";
 import { apiServers, localServers } from "./api-servers.ts";
@@ -46,6 +47,8 @@ export interface ReleaseSettings {
   readonly services: readonly ServiceSettings[];
   /** How the services make one release. @default each is split on its own */
   readonly chain: Chain | undefined;
+  /** The Gateway object for clients outside the mesh, as `namespace/name`. @default the mesh has no ingress gateway */
+  readonly ingressGateway: string | undefined;
   readonly phases: readonly number[];
   readonly weight: number;
   /** Rules that are switched off. */
@@ -146,6 +149,7 @@ export function parseConfig(
             ...release,
             meshStack,
             mesh: meshStack.mesh,
+            ingressGateway: meshStack.mesh.ingress?.gateway,
             ownPrometheus: meshStack.mesh.ownPrometheus,
             clusters: reached,
             services: withHosts(release.services, undefined),
@@ -172,6 +176,7 @@ export function parseConfig(
       }),
       certificates,
       ingress,
+      ingressGateway: ingress && INGRESS_GATEWAY_OBJECT,
       services: withHosts(release.services, ingress),
       monitoring: parts.monitoring,
       ownPrometheus: parts.monitoring?.mode === "prometheus",

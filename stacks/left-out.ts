@@ -2,25 +2,24 @@ import * as pulumi from "@pulumi/pulumi";
 import type * as k8s from "@pulumi/kubernetes";
 import { splitOf, sameShares, type DeployedRoute } from "../lib/deployed.ts";
 import { REPLACES } from "../lib/manifests/routing-annotations.ts";
-import type { Move } from "../lib/release-rules.ts";
 import { shares, type Split } from "../lib/weights.ts";
+import type { PlannedRoute } from "./release-plan.ts";
 
-/** A VirtualService that is in a cluster already, and what this program registers for it. */
+/** A route of the plan, and the VirtualService that is registered for it. */
 export interface Registration {
-  readonly cluster: string;
-  /** The service, as `namespace/service`. */
-  readonly key: string;
-  readonly deployed: DeployedRoute;
-  readonly wanted: Split;
-  /** Value of its annotation REPLACES. */
-  readonly replaces: string | undefined;
+  readonly route: PlannedRoute;
   readonly virtualService: k8s.apiextensions.CustomResource;
 }
 
-/** What this program moves. */
-interface Moves {
-  readonly rises: readonly Move[];
-  readonly falls: readonly Move[];
+/** One that is in its cluster already: one that is new is part of no change of weights. */
+interface Known extends PlannedRoute {
+  readonly deployed: DeployedRoute;
+  readonly virtualService: k8s.apiextensions.CustomResource;
+}
+
+/** Metadata of an object, as far as its annotations go. */
+interface Annotated {
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -28,12 +27,14 @@ interface Moves {
  * state, and tells the program nothing else.
  */
 function isLeftOut(
-  { wanted, replaces }: Registration,
+  { wanted, objects }: Known,
   spec: unknown,
   annotations: Readonly<Record<string, string>> = {},
 ): boolean {
+  const { annotations: registered = {} } = objects.virtualService.metadata as Annotated;
   return (
-    spec !== undefined && (!sameShares(splitOf(spec), wanted) || annotations[REPLACES] !== replaces)
+    spec !== undefined &&
+    (!sameShares(splitOf(spec), wanted) || annotations[REPLACES] !== registered[REPLACES])
   );
 }
 
@@ -41,7 +42,7 @@ function isLeftOut(
 type Outcome = "done" | "left out" | "failed";
 
 /** What has come of each registration, known when all of them have ended. */
-function outcomes(registrations: readonly Registration[]): pulumi.Output<readonly Outcome[]> {
+function outcomes(registrations: readonly Known[]): pulumi.Output<readonly Outcome[]> {
   return pulumi.all(
     registrations.map((registration) => {
       const { virtualService } = registration;
@@ -62,20 +63,11 @@ function orFailed<T>(output: pulumi.Output<T>): pulumi.Output<T | "failed"> {
 }
 
 /** Of what is left out, that which serves something else than is wanted, and will go on with it. */
-function missing(
-  left: readonly Registration[],
-  all: readonly Registration[],
-  { rises, falls }: Moves,
-): readonly Registration[] {
-  const among = (moves: readonly Move[], { cluster, key }: Registration) =>
-    moves.some((move) => move.cluster === cluster && move.wanted.key === key);
+function missing(left: readonly Known[], all: readonly Known[]): readonly Known[] {
   // The hook of one VirtualService raises the weight in all clusters; what falls has fallen before.
-  const raised = all.some((each) => among(rises, each) && !left.includes(each));
+  const raised = all.some((each) => each.rises && !left.includes(each));
   return left.filter(
-    (each) =>
-      !sameShares(each.deployed, each.wanted) &&
-      !among(falls, each) &&
-      !(raised && among(rises, each)),
+    (each) => !sameShares(each.deployed, each.wanted) && !(each.rises ? raised : each.falls),
   );
 }
 
@@ -86,7 +78,7 @@ function told(split: Split): string {
 }
 
 /** Why an update fails that has left out what it should have changed. */
-function incompleteText(missing: readonly Registration[]): string {
+function incompleteText(missing: readonly Known[]): string {
   return [
     "This update leaves out VirtualServices that have to change (--target or --exclude). They stay as they are:",
     ...missing.map(
@@ -97,12 +89,12 @@ function incompleteText(missing: readonly Registration[]): string {
   ].join("\n");
 }
 
-function names(registrations: readonly Registration[]): string {
+function names(registrations: readonly Known[]): string {
   return registrations.map(({ cluster, key }) => `${key} in ${cluster}`).join(", ");
 }
 
 /** Where to look when Pulumi has gone on after an error (`--continue-on-error`). */
-function failedText(registrations: readonly Registration[]): string {
+function failedText(registrations: readonly Known[]): string {
   return (
     `Pulumi has not updated the VirtualService of ${names(registrations)}; the errors say why. ` +
     "When that is mended, run pulumi up again."
@@ -110,7 +102,7 @@ function failedText(registrations: readonly Registration[]): string {
 }
 
 /** What remains to be done after an update that has left out VirtualServices whose weights are right. */
-function laggingText(registrations: readonly Registration[]): string {
+function laggingText(registrations: readonly Known[]): string {
   return (
     `This update leaves out the VirtualService of ${names(registrations)} (--target or --exclude). ` +
     "The weight is the same in every cluster all the same; Pulumi's state lags behind until pulumi up runs without them."
@@ -123,16 +115,16 @@ function laggingText(registrations: readonly Registration[]): string {
  * @returns what an operator has to know of those that were left out without harm, or undefined
  * @throws if one has failed, or is left out and had to change
  */
-export function completion(
-  registrations: readonly Registration[],
-  moves: Moves,
-): pulumi.Output<string | undefined> {
+export function completion(all: readonly Registration[]): pulumi.Output<string | undefined> {
+  const registrations = all.flatMap(({ route, virtualService }): Known[] =>
+    route.deployed ? [{ ...route, deployed: route.deployed, virtualService }] : [],
+  );
   return outcomes(registrations).apply((each): string | undefined => {
     const having = (outcome: Outcome) => registrations.filter((_, i) => each[i] === outcome);
     const failed = having("failed");
     if (failed.length > 0) throw new pulumi.RunError(failedText(failed));
     const left = having("left out");
-    const stay = missing(left, registrations, moves);
+    const stay = missing(left, registrations);
     if (stay.length > 0) throw new pulumi.RunError(incompleteText(stay));
     return left.length === 0 ? undefined : laggingText(left);
   });

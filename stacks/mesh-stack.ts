@@ -53,10 +53,14 @@ export type MeshStack = z.output<typeof outputs> & {
 };
 
 /** Tells other stacks about the mesh; nothing of it is secret. */
-export function describeMesh(
-  { mesh, clusters, ingress, services, ownPrometheus }: Settings,
-  gateway: string | undefined,
-): MeshOutput {
+export function describeMesh({
+  mesh,
+  clusters,
+  ingress,
+  ingressGateway,
+  services,
+  ownPrometheus,
+}: Settings): MeshOutput {
   const taken = services.flatMap(({ ingressHosts }) => ingressHosts);
   return {
     trustDomain: mesh.trustDomain,
@@ -70,8 +74,11 @@ export function describeMesh(
       ...(prometheus !== undefined && { prometheus }),
     })),
     ...(ingress &&
-      gateway !== undefined && {
-        ingress: { gateway, freeHosts: ingress.hosts.filter((host) => !taken.includes(host)) },
+      ingressGateway !== undefined && {
+        ingress: {
+          gateway: ingressGateway,
+          freeHosts: ingress.hosts.filter((host) => !taken.includes(host)),
+        },
       }),
   };
 }
@@ -139,10 +146,7 @@ export function joinMesh({ clusters, meshStack }: ReleaseStackSettings): Mesh {
               network: known.network,
               provider: clusterProvider(access),
               eastWestAddresses: pulumi.output(known.gateways.eastWest),
-              ingress: mesh.ingress && {
-                addresses: pulumi.output(known.gateways.ingress),
-                gateway: mesh.ingress.gateway,
-              },
+              ingressAddresses: mesh.ingress && pulumi.output(known.gateways.ingress),
               istioVersion: pulumi.output(known.istioVersion),
               caExpires: pulumi.output(known.caExpires),
               ready: [],

@@ -20,9 +20,8 @@ export interface MeshCluster {
   readonly provider: k8s.Provider;
   /** Where other clusters reach its services. */
   readonly eastWestAddresses: pulumi.Output<string[]>;
-  /** Where clients outside reach it, and the Gateway for VirtualServices. */
-  readonly ingress:
-    { readonly addresses: pulumi.Output<string[]>; readonly gateway: string } | undefined;
+  /** Where clients outside reach it. @default it has no ingress gateway */
+  readonly ingressAddresses: pulumi.Output<string[]> | undefined;
   readonly istioVersion: pulumi.Output<string>;
   /** When its certificate authority ends, ISO 8601 in UTC. */
   readonly caExpires: pulumi.Output<string>;
@@ -69,7 +68,7 @@ export function installMesh(settings: Settings): Mesh {
   return {
     clusters,
     rootExpires: certificates.rootExpires,
-    output: describeMesh(settings, clusters[0]?.ingress?.gateway),
+    output: describeMesh(settings),
   };
 }
 
@@ -160,7 +159,7 @@ function installCluster(
     network,
     controlPlane,
     eastWestAddresses: eastWest.addresses,
-    ingress: outside && { addresses: outside.addresses, gateway: outside.gateway },
+    ingressAddresses: outside?.addresses,
     istioVersion: controlPlane.version,
     caExpires: authority.expires,
     ready: [controlPlane.istiod, security],

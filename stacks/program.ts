@@ -3,7 +3,7 @@ import { joinMesh } from "./mesh-stack.ts";
 import { installMesh } from "./mesh.ts";
 import { installMonitoring } from "./monitoring.ts";
 import { releaseServices } from "./release.ts";
-import { RoutingRecords } from "./routing-records.ts";
+import { joinHooks, RoutingRecords } from "./routing-records.ts";
 import { WeightChange } from "./weight-change.ts";
 
 const settings = await loadConfig();
@@ -11,11 +11,15 @@ const change = await WeightChange.prepare(settings);
 
 const { clusters: members, ...about } =
   "meshStack" in settings ? joinMesh(settings) : installMesh(settings);
+const records = new RoutingRecords(settings);
+// Before monitoring, which no weight waits for.
+const { traffic, registrations } = releaseServices(settings, members, change.plan, (route) =>
+  joinHooks(change.hooks(route), records.hooks(route.cluster, route.service)),
+);
 if (!("meshStack" in settings)) installMonitoring(settings, members);
-const traffic = releaseServices(settings, members, change, new RoutingRecords(settings));
 
 /** Percent of requests for the canary, in every cluster that is not in quarantine. */
-export const weight = change.complete().apply(() => settings.weight);
+export const weight = change.complete(registrations).apply(() => settings.weight);
 
 /** When the root certificate of the mesh ends. */
 export const rootCaExpires = about.rootExpires;
@@ -25,13 +29,13 @@ export const mesh = about.output;
 
 /** What there is in each cluster. */
 export const clusters = Object.fromEntries(
-  members.map(({ name, network, istioVersion, caExpires, eastWestAddresses, ingress }) => [
+  members.map(({ name, network, istioVersion, caExpires, eastWestAddresses, ingressAddresses }) => [
     name,
     {
       network,
       istioVersion,
       caExpires,
-      gateways: { eastWest: eastWestAddresses, ingress: ingress?.addresses ?? [] },
+      gateways: { eastWest: eastWestAddresses, ingress: ingressAddresses ?? [] },
       traffic: traffic[name] ?? {},
     },
   ]),

@@ -1,40 +1,37 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import {
-  CanaryRoute,
-  canaryRouteManifest,
-  CanaryWorkload,
-  CrossClusterServiceEntry,
-  type CanaryRouteArgs,
-} from "../components/index.ts";
-import { serviceKey } from "../fleet/read-deployed.ts";
+import { CanaryRoute, CanaryWorkload, CrossClusterServiceEntry } from "../components/index.ts";
 import { crossClusterHost, virtualAddresses } from "../lib/names.ts";
-import { weightIn } from "../lib/release-rules.ts";
-import { placeIn, roleIn } from "./chain.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
+import type { Registration } from "./left-out.ts";
 import type { MeshCluster } from "./mesh.ts";
-import { joinHooks, type RoutingRecords } from "./routing-records.ts";
-import type { WeightChange } from "./weight-change.ts";
+import type { PlannedRoute, ReleasePlan } from "./release-plan.ts";
 
 /** Percent of requests by version, by `namespace/service`, by cluster. */
 export type Traffic = Readonly<
   Record<string, Readonly<Record<string, Readonly<Record<string, number>>>>>
 >;
 
+/** What has to happen around Pulumi's change of a route's VirtualService. @default nothing */
+export type RouteHooks = (route: PlannedRoute) => pulumi.ResourceHookBinding | undefined;
+
+/** What was registered. */
+export interface Release {
+  readonly traffic: Traffic;
+  readonly registrations: readonly Registration[];
+}
+
 /**
- * Runs the services in every cluster and routes them by one weight. The order is what makes a change
- * safe: all versions ready in all clusters, then the subsets in all clusters, then the weights. A
- * gateway only knows the subsets of its own cluster's rule, so the far one must have them first.
- *
- * @param change what watches over the weights. @default nothing
- * @param records what records the routing of each state. @default nothing
+ * Runs the services in every cluster and routes them as planned. The order is what makes a change safe:
+ * all versions ready in all clusters, then the subsets in all clusters, then the weights. A gateway only
+ * knows the subsets of its own cluster's rule, so the far one must have them first.
  */
 export function releaseServices(
   settings: ReleaseSettings,
   clusters: readonly MeshCluster[],
-  change?: WeightChange,
-  records?: RoutingRecords,
-): Traffic {
+  plan: ReleasePlan,
+  hooks: RouteHooks = () => undefined,
+): Release {
   const namespaces = new Map(
     clusters.map((cluster) => [cluster.name, makeNamespaces(settings, cluster)]),
   );
@@ -43,40 +40,40 @@ export function releaseServices(
       clusters.map((cluster) => crossClusterHost({ service, namespace }, cluster.name)),
     ),
   );
-  const traffic: Record<string, Record<string, Readonly<Record<string, number>>>> = {};
   // Every weight waits for the rules of all services, which are only there once the last one is made.
   const rules = Promise.withResolvers<readonly pulumi.Resource[]>();
-  const madeRules: pulumi.Resource[] = [];
   const rulesInPlace = rules.promise.then(inPlace);
   // In a chain the routes of one role also wait for all of the other's.
-  const first = change?.firstRole ?? "follower";
   const firstRoutes = Promise.withResolvers<readonly pulumi.Resource[]>();
-  const madeFirst: pulumi.Resource[] = [];
-  const common = { settings, clusters, namespaces, addresses, change, records };
-  for (const service of settings.services) {
-    const role = roleIn(settings.chain, service);
-    const before = role === undefined || role === first ? Promise.resolve([]) : firstRoutes.promise;
+  const common = { settings, clusters, namespaces, addresses, hooks };
+  const released = settings.services.map((service) => {
+    const routes = plan.routes.filter((route) => route.service === service);
     const own = Promise.withResolvers<readonly pulumi.Resource[]>();
+    const before = routes.some(({ isSecond }) => isSecond)
+      ? firstRoutes.promise
+      : Promise.resolve([]);
     const weightsAfter = Promise.all([own.promise, before, rulesInPlace]).then(
       ([ownRules, routesBefore]) => [...ownRules, ...routesBefore],
     );
-    const { routes, entries } = releaseService({ ...common, weightsAfter }, service);
-    const made = [...routes.values(), ...entries].map((each) => each.destinationRule);
-    own.resolve(made);
-    madeRules.push(...made);
-    if (role === first) {
-      madeFirst.push(...[...routes.values()].map(({ virtualService }) => virtualService));
-    }
-    for (const [cluster, { shares }] of routes) {
-      traffic[cluster] = {
-        ...traffic[cluster],
-        [serviceKey({ service: service.name, namespace: service.namespace })]: shares,
-      };
-    }
-  }
-  rules.resolve(madeRules);
-  firstRoutes.resolve(madeFirst);
-  return traffic;
+    const made = releaseService({ ...common, weightsAfter }, service, routes);
+    own.resolve(made.rules);
+    return made;
+  });
+  rules.resolve(released.flatMap((each) => each.rules));
+  const registrations = released.flatMap((each) => each.registrations);
+  firstRoutes.resolve(
+    registrations.flatMap(({ route, virtualService }) => (route.isSecond ? [] : [virtualService])),
+  );
+  return { traffic: trafficOf(plan), registrations };
+}
+
+function trafficOf({ routes }: ReleasePlan): Traffic {
+  return Object.fromEntries(
+    [...Map.groupBy(routes, ({ cluster }) => cluster)].map(([cluster, own]) => [
+      cluster,
+      Object.fromEntries(own.map(({ key, objects }) => [key, objects.shares])),
+    ]),
+  );
 }
 
 /**
@@ -120,15 +117,22 @@ interface Common {
   readonly namespaces: Namespaces;
   /** Virtual addresses of the hosts that name a cluster. */
   readonly addresses: ReadonlyMap<string, string>;
-  readonly change: WeightChange | undefined;
-  readonly records: RoutingRecords | undefined;
+  readonly hooks: RouteHooks;
   readonly weightsAfter: Promise<readonly pulumi.Resource[]>;
 }
 
+/** What was registered for one service. */
+interface ReleasedService {
+  /** The subsets of all its hosts in all clusters. */
+  readonly rules: readonly pulumi.Resource[];
+  readonly registrations: readonly Registration[];
+}
+
 function releaseService(
-  { settings, clusters, namespaces, addresses, change, records, weightsAfter }: Common,
+  { settings, clusters, namespaces, addresses, hooks, weightsAfter }: Common,
   service: ServiceSettings,
-) {
+  planned: readonly PlannedRoute[],
+): ReleasedService {
   const { mesh } = settings;
   const { namespace, stable, canary } = service;
   const versions = canary ? [stable, canary] : [stable];
@@ -180,41 +184,21 @@ function releaseService(
       }),
   );
 
-  const routes = new Map(
-    clusters.map((cluster) => {
-      const args: CanaryRouteArgs = {
-        ...id,
-        stable: stable.version,
-        canary: canary?.version,
-        weight: weightIn(settings, cluster.name),
-        matches: service.matches,
-        chain: placeIn(settings, service),
-        timeout: service.timeout,
-        retries: service.retries,
-        mirrorPercent: service.mirrorPercent,
-        crossClusterHosts: clusters
-          .filter((other) => other !== cluster)
-          .map((other) => crossClusterHost(id, other.name)),
-        ingress: cluster.ingress && {
-          gateway: cluster.ingress.gateway,
-          hosts: service.ingressHosts,
-        },
-        clusterDomain: mesh.clusterDomain,
-        weightsAfter,
-        replaces: change?.replaces(cluster.name, serviceKey(id)),
-        hooks: joinHooks(
-          change?.hooks(cluster.name, serviceKey(id)),
-          records?.hooks(cluster.name, service),
-        ),
-      };
-      change?.declare(cluster.name, serviceKey(id), canaryRouteManifest(args).spec.http);
-      const route = new CanaryRoute(`${key}-route-${cluster.name}`, args, {
-        providers: { kubernetes: cluster.provider },
-        dependsOn: deployments,
-      });
-      change?.registered(cluster.name, serviceKey(id), route.virtualService);
-      return [cluster.name, route] as const;
-    }),
-  );
-  return { routes, entries };
+  const routes = planned.flatMap((route) => {
+    const cluster = clusters.find(({ name }) => name === route.cluster);
+    if (!cluster) return [];
+    const made = new CanaryRoute(
+      `${key}-route-${route.cluster}`,
+      { objects: route.objects, weightsAfter, hooks: hooks(route) },
+      { providers: { kubernetes: cluster.provider }, dependsOn: deployments },
+    );
+    return [{ route, made }];
+  });
+  return {
+    rules: [...routes.map(({ made }) => made), ...entries].map((each) => each.destinationRule),
+    registrations: routes.map(({ route, made }) => ({
+      route,
+      virtualService: made.virtualService,
+    })),
+  };
 }

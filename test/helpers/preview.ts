@@ -1,5 +1,5 @@
 import type { Digest } from "../../preview/digest.ts";
-import { canaryRouteManifest } from "../../components/canary-route.ts";
+import { canaryRouteObjects } from "../../components/canary-route.ts";
 import { parseDigest } from "../../preview/digest.ts";
 
 const STACK = "urn:pulumi:prod::istio-canary::pulumi:pulumi:Stack::istio-canary-prod";
@@ -107,7 +107,7 @@ function chainRoute(cluster: string, { name, stable, canary, weight }: ChainServ
     weight: weight(cluster),
     chain,
   };
-  const { metadata, spec } = canaryRouteManifest(route);
+  const { metadata, spec } = canaryRouteObjects(route).virtualService;
   return { metadata, spec };
 }
 

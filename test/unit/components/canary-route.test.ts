@@ -177,7 +177,7 @@ describe("CanaryRoute", () => {
   it("refuses a weight that is no percent and a canary that is stable, in one error", async () => {
     await expect(specs({ weight: 130, canary: "v1" })).rejects.toThrow(
       [
-        "Invalid arguments for CanaryRoute route:",
+        "Invalid arguments for the route of user/user-service:",
         " - weight: must be a whole number from 0 to 100, got 130. Give the percent of requests that the canary gets.",
         ' - canary: must be another version than stable, got "v1". Leave canary out while there is one version.',
       ].join("\n"),

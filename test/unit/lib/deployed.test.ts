@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   deployedRoute,
+  loweredTo,
   replacesAnnotation,
   sameShares,
   shareOf,
@@ -48,12 +49,38 @@ describe("a deployed VirtualService", () => {
     );
   });
 
-  it("counts the highest weight where somebody has raised one host's alone", () => {
+  it("tells the highest and the lowest weight where somebody has changed one host's alone", () => {
+    const { http } = specOf({ stable: "v1", canary: "v2", weight: 10 });
+    const isFar = (rule: (typeof http)[number]) => rule.name.includes(".mesh-weights");
+    const mixed = http.flatMap((rule) => (isFar(rule) ? withWeight([rule], "v2", 60) : [rule]));
+    const read = splitOf({ http: mixed });
+    expect(read).toMatchObject({ weight: 60, leastWeight: 10 });
+    expect(sameShares(read, { stable: "v1", canary: "v2", weight: 60 })).toBe(false);
+    expect(sameShares(read, { stable: "v1", canary: "v2", weight: 10 })).toBe(false);
+    expect(splitOf({ http: loweredTo(mixed, "v2", 30) })).toMatchObject({
+      weight: 30,
+      leastWeight: 10,
+    });
+    expect(splitOf({ http: loweredTo(mixed, "v2", 5) })).toEqual({
+      stable: "v1",
+      canary: "v2",
+      weight: 5,
+    });
+  });
+
+  it.each([
+    { owners: ["kubectl-edit"], writtenBy: "kubectl-edit" },
+    { owners: ["pulumi-kubernetes-1a2b3c4d"], writtenBy: undefined },
+    { owners: ["pulumi-kubernetes-1a2b3c4d", "istio-canary"], writtenBy: undefined },
+    { owners: [], writtenBy: undefined },
+  ])("tells who has written its rules by hand: $owners", ({ owners, writtenBy }) => {
+    const managedFields = [
+      { manager: "helm", fieldsV1: { "f:metadata": {} } },
+      ...owners.map((manager) => ({ manager, fieldsV1: { "f:spec": { "f:http": {} } } })),
+    ];
     const spec = specOf({ stable: "v1", canary: "v2", weight: 10 });
-    const [first, ...others] = spec.http;
-    const weights = others.map((rule) => ({ ...rule }));
-    const raised = withWeight(weights.slice(0, 1), "v2", 60);
-    expect(splitOf({ http: [first, ...raised, ...weights.slice(1)] }).weight).toBe(60);
+    const route = deployedRoute({ metadata: { generation: 1, managedFields }, spec }, {});
+    expect(route.writtenBy).toBe(writtenBy);
   });
 
   it("becomes by another weight what it would be made as, and nothing else", () => {

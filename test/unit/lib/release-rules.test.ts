@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { DeployedCluster } from "../../../lib/deployed.ts";
+import type { DeployedCluster, DeployedRoute } from "../../../lib/deployed.ts";
 import { problemLine } from "../../../lib/problems.ts";
 import { type Exception } from "../../../lib/exceptions.ts";
 import { falls, releaseProblems, rises, type Wanted } from "../../../lib/release-rules.ts";
@@ -16,6 +16,60 @@ const both = (split: Split | undefined) => [cluster("a", split), cluster("b", sp
 
 const lines = (deployed: readonly DeployedCluster[], to: Wanted) =>
   releaseProblems(deployed, to).map(problemLine);
+
+describe("a weight that somebody has changed by hand", () => {
+  const byHand = (cluster: DeployedCluster, change: Partial<DeployedRoute>): DeployedCluster => ({
+    ...cluster,
+    routes: new Map(
+      [...cluster.routes].map(([key, route]) => [
+        key,
+        { ...route, writtenBy: "kubectl-edit", ...change },
+      ]),
+    ),
+  });
+  const at = (a: number, b: number) =>
+    [cluster("a", v("v1", "v2", a)), cluster("b", v("v1", "v2", b))] as const;
+
+  it("does not let the other clusters follow past the next phase", () => {
+    const [a, b] = at(10, 100);
+    expect(lines([a, byHand(b, {})], wanted(v("v1", "v2", 100)))).toEqual([
+      expect.stringContaining(
+        "weight: must not rise while the clusters differ: v2 of user/user-service serves 10 % in a, 100 % in b (written by kubectl-edit), got 100. " +
+          "First make them the same: pulumi config set weight 10 && pulumi up.",
+      ),
+    ]);
+    // An update that has stopped half-way looks the same, but for who has written.
+    expect(lines([a, b], wanted(v("v1", "v2", 100)))).toEqual([]);
+  });
+
+  it("is put right by an update at the weight that the others have", () => {
+    const [a, b] = at(30, 0);
+    expect(lines([a, byHand(b, {})], wanted(v("v1", "v2", 30)))).toEqual([]);
+    expect(
+      lines(
+        at(10, 10).map((each) => byHand(each, {})),
+        wanted(v("v1", "v2", 10)),
+      ),
+    ).toEqual([]);
+  });
+
+  it("rises and falls host by host", () => {
+    const [a, b] = at(30, 30);
+    const mixed = [byHand(a, { leastWeight: 0 }), b];
+    expect(rises(mixed, wanted(v("v1", "v2", 30))).map((move) => move.cluster)).toEqual(["a"]);
+    expect(falls(mixed, wanted(v("v1", "v2", 30)))).toEqual([]);
+    expect(falls(mixed, wanted(v("v1", "v2", 10))).map((move) => move.cluster)).toEqual(["a", "b"]);
+    expect(rises(mixed, wanted(v("v1", "v2", 10))).map((move) => move.cluster)).toEqual(["a"]);
+    expect(rises(mixed, wanted(v("v1", "v2", 0)))).toEqual([]);
+  });
+
+  it("keeps the weight from rising while the hosts of all clusters differ", () => {
+    const mixed = at(30, 30).map((each) => byHand(each, { leastWeight: 0 }));
+    expect(lines(mixed, wanted(v("v1", "v2", 100)))[0]).toContain(
+      "serves 0 to 30 %, by host, in a (written by kubectl-edit)",
+    );
+  });
+});
 
 describe("what a release may become", () => {
   it.each<[string, Split | undefined, Split]>([

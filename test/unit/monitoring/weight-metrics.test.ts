@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { canaryRouteManifest, type CanaryRouteArgs } from "../../../components/canary-route.ts";
+import { canaryRouteObjects, type CanaryRouting } from "../../../components/canary-route.ts";
 import { WEIGHT_METRICS } from "../../../lib/monitoring/weight-metrics.ts";
 
 /** The value at a path, as kube-state-metrics finds it: negative indices count from a list's end. */
@@ -16,8 +16,8 @@ function at(value: unknown, path: readonly string[]): unknown {
 const shop = { service: "shop", namespace: "user", stable: "v1", canary: "v2", weight: 10 };
 
 /** The series that kube-state-metrics makes of a service's VirtualService. */
-function seriesOf(args: CanaryRouteArgs) {
-  const route = canaryRouteManifest(args);
+function seriesOf(args: CanaryRouting) {
+  const route = canaryRouteObjects(args).virtualService;
   const [resource] = WEIGHT_METRICS.spec.resources;
   const [metric] = resource?.metrics ?? [];
   if (!resource || !metric) throw new Error("it serves nothing");

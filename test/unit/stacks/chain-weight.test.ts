@@ -55,7 +55,6 @@ describe("a weight of a chain", () => {
     };
   }
 
-  /** The change of the weight, with all rules told. */
   async function prepared(
     from: number,
     to: number,
@@ -68,15 +67,15 @@ describe("a weight of a chain", () => {
     vi.mocked(readDeployed).mockResolvedValue(
       ["cluster-a", "cluster-b"].map((name) => at(name, from, versions)),
     );
-    const change = await WeightChange.prepare(settings({ ...size, weight: to }));
-    for (const cluster of ["cluster-a", "cluster-b"]) {
-      for (const key of members) change.declare(cluster, key, [{ name: key }]);
-    }
-    return change;
+    return WeightChange.prepare(settings({ ...size, weight: to }));
   }
 
   const run = async (change: WeightChange, key: string) => {
-    for (const hook of change.hooks("cluster-a", key)?.beforeUpdate ?? []) {
+    const route = change.plan.routes.find(
+      (each) => each.cluster === "cluster-a" && each.key === key,
+    );
+    if (!route) throw new Error(`nothing is planned for ${key}`);
+    for (const hook of change.hooks(route)?.beforeUpdate ?? []) {
       if (typeof hook === "function") await hook({ urn: "", id: "", name: "", type: "" });
     }
   };
@@ -143,7 +142,7 @@ describe("a weight of a chain", () => {
 
   it("has the followers wait for the entry when a promotion is taken back", async () => {
     const change = await prepared(0, 100, { stable: "v2", canary: undefined });
-    expect(change.firstRole).toBe("entry");
+    expect(change.plan.firstRole).toBe("entry");
     await run(change, ENTRY);
     expect(confirmRules).not.toHaveBeenCalled();
     await run(change, FOLLOWER);

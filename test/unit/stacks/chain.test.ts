@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { installMesh } from "../../../stacks/mesh.ts";
-import { releaseServices } from "../../../stacks/release.ts";
+import { planRelease } from "../../../stacks/release-plan.ts";
+import { releaseServices, type Traffic } from "../../../stacks/release.ts";
 import { routingDigest } from "../../../stacks/routing-digest.ts";
 import { settings } from "../../helpers/fixtures.ts";
 import { recordProgram, type Recording, type Registered } from "../../helpers/mocks.ts";
@@ -30,7 +31,7 @@ const inputs = (resource: Registered) => resource.inputs as unknown as VirtualSe
 
 describe("the program with a chain", () => {
   let program: Recording;
-  let traffic: ReturnType<typeof releaseServices>;
+  let traffic: Traffic;
   const of = (role: string) =>
     program
       .ofType(VIRTUAL_SERVICE)
@@ -39,7 +40,7 @@ describe("the program with a chain", () => {
   beforeAll(async () => {
     program = await recordProgram();
     const config = settings({ ...size, weight: 30 });
-    traffic = releaseServices(config, installMesh(config).clusters);
+    ({ traffic } = releaseServices(config, installMesh(config).clusters, planRelease(config, [])));
     await program.settle();
   });
 

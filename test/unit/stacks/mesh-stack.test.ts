@@ -336,7 +336,7 @@ describe("what a stack says of its mesh", () => {
       monitoring: { mode: "prometheus" },
     });
     if (!settings || "meshStack" in settings) throw new Error("it is no mesh");
-    expect(describeMesh(settings, undefined)).toMatchObject({
+    expect(describeMesh(settings)).toMatchObject({
       ownPrometheus: true,
       clusters: [{ prometheus }, expect.not.objectContaining({ prometheus })],
     });
@@ -360,7 +360,7 @@ describe("docs/stacks.md", () => {
       name: MESH,
       rootCaExpires: "",
       clusters: {},
-      mesh: describeMesh(settings, "istio-ingress/istio-ingressgateway"),
+      mesh: describeMesh(settings),
     };
     expect(parseConfig({ ...release }, new Date(), described).problems).toEqual([]);
     expect(release).toMatchObject({ meshStack: MESH });

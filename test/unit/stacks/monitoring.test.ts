@@ -26,7 +26,7 @@ async function made(of: Settings): Promise<string[]> {
     network,
     provider: new k8s.Provider(name, { context }),
     eastWestAddresses: pulumi.output([]),
-    ingress: undefined,
+    ingressAddresses: undefined,
     istioVersion: pulumi.output(of.mesh.istioVersion),
     caExpires: pulumi.output(""),
     ready: [],

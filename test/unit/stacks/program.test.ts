@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { installMesh } from "../../../stacks/mesh.ts";
-import { releaseServices } from "../../../stacks/release.ts";
+import { planRelease } from "../../../stacks/release-plan.ts";
+import { releaseServices, type Traffic } from "../../../stacks/release.ts";
 import { settings } from "../../helpers/fixtures.ts";
 import { recordProgram, type Recording, type Registered } from "../../helpers/mocks.ts";
 
@@ -21,14 +22,14 @@ describe.each([
   { clusters: 3, services: 2 },
 ])("the program over $clusters clusters with $services services", (size) => {
   let program: Recording;
-  let traffic: ReturnType<typeof releaseServices>;
+  let traffic: Traffic;
   const names = ["cluster-a", "cluster-b", "cluster-c"].slice(0, size.clusters);
 
   beforeAll(async () => {
     program = await recordProgram();
     const config = settings({ ...size, weight: 30 });
     const mesh = installMesh(config);
-    traffic = releaseServices(config, mesh.clusters);
+    ({ traffic } = releaseServices(config, mesh.clusters, planRelease(config, [])));
     await program.settle();
   });
 
@@ -36,7 +37,7 @@ describe.each([
     const isLast = (name: string) => name.endsWith("-rule") && name.includes(names.at(-1) ?? "");
     const slow = await recordProgram({}, isLast);
     const config = settings({ ...size, weight: 30 });
-    releaseServices(config, installMesh(config).clusters);
+    releaseServices(config, installMesh(config).clusters, planRelease(config, []));
     await slow.settle();
     for (const weights of slow.ofType(VIRTUAL_SERVICE)) {
       const rules = slow.ofType(DESTINATION_RULE);
@@ -167,7 +168,11 @@ describe.each([
   it("keeps the weight from a cluster in quarantine, for every host, and tells its shares", async () => {
     const recording = await recordProgram();
     const config = settings({ ...size, weight: 30, quarantine: ["cluster-b"] });
-    const shares = releaseServices(config, installMesh(config).clusters);
+    const { traffic: shares } = releaseServices(
+      config,
+      installMesh(config).clusters,
+      planRelease(config, []),
+    );
     await recording.settle();
     for (const virtualService of recording.ofType(VIRTUAL_SERVICE)) {
       const expected = virtualService.provider === "cluster-b" ? [100, 0] : [70, 30];

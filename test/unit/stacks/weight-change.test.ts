@@ -6,6 +6,7 @@ import { lower } from "../../../fleet/lower.ts";
 import { raiseWeights } from "../../../fleet/raise-weights.ts";
 import { readDeployed } from "../../../fleet/read-deployed.ts";
 import type { DeployedCluster } from "../../../lib/deployed.ts";
+import type { PlannedRoute } from "../../../stacks/release-plan.ts";
 import { WeightChange } from "../../../stacks/weight-change.ts";
 import { settings } from "../../helpers/fixtures.ts";
 
@@ -64,8 +65,23 @@ async function prepare(
   return WeightChange.prepare(settings({ weight, quarantine }));
 }
 
+/** What is planned for the service in a cluster. */
+function planned(change: WeightChange, cluster: string): PlannedRoute {
+  const found = change.plan.routes.find((route) => route.cluster === cluster && route.key === KEY);
+  if (!found) throw new Error(`nothing is planned in ${cluster}`);
+  return found;
+}
+
+const hooksOf = (change: WeightChange, cluster: string) => change.hooks(planned(change, cluster));
+
+/** The annotation that shows Pulumi a difference it cannot know of. */
+function replaces(change: WeightChange, cluster: string): unknown {
+  const { annotations } = planned(change, cluster).objects.virtualService.metadata;
+  return Reflect.get(annotations, "istio-canary/replaces");
+}
+
 function hook(change: WeightChange, cluster: string): () => Promise<void> {
-  const [found] = change.hooks(cluster, KEY)?.beforeUpdate ?? [];
+  const [found] = hooksOf(change, cluster)?.beforeUpdate ?? [];
   if (typeof found !== "function") throw new Error(`${cluster} has no hook before its update`);
   return async () => {
     await found({ urn: "", id: "", name: "", type: "" });
@@ -120,7 +136,37 @@ describe("a weight that is to fall", () => {
 
   it("is confirmed after Pulumi's update, and has nothing to pass before", async () => {
     const change = await prepare([at("cluster-a", 30), at("cluster-b", 30)], 10);
-    expect(Object.keys(change.hooks("cluster-a", KEY) ?? {})).toEqual(["afterUpdate"]);
+    expect(Object.keys(hooksOf(change, "cluster-a") ?? {})).toEqual(["afterUpdate"]);
+  });
+});
+
+describe("hosts of one service with different weights", () => {
+  const mixed = (name: string): DeployedCluster => {
+    const cluster = at(name, 30);
+    return {
+      ...cluster,
+      routes: new Map(
+        [...cluster.routes].map(([key, route]) => [key, { ...route, leastWeight: 0 }]),
+      ),
+    };
+  };
+
+  it("are lowered where they are too high, and raise nothing in the same update", async () => {
+    await expect(prepare([mixed("cluster-a"), at("cluster-b", 30)], 10)).rejects.toThrow(
+      [
+        "Somebody has changed the weight of single hosts. What was too high is lowered:",
+        " - cluster-a: user/user-service, to 10 %",
+        "Run pulumi up again: it raises the other hosts, in all clusters or in none.",
+      ].join("\n"),
+    );
+    expect(lower).toHaveBeenCalledOnce();
+  });
+
+  it("rise through the checks where they are too low", async () => {
+    const change = await prepare([mixed("cluster-a"), at("cluster-b", 30)], 30);
+    expect(Object.keys(hooksOf(change, "cluster-a") ?? {})).toContain("beforeUpdate");
+    expect(replaces(change, "cluster-a")).toBe("generation 4");
+    expect(hooksOf(change, "cluster-b")).toBeUndefined();
   });
 });
 
@@ -131,8 +177,8 @@ describe("a cluster in quarantine", () => {
     ]);
     const [falls] = vi.mocked(lower).mock.calls[0] ?? [];
     expect(falls?.map(({ cluster, weight }) => [cluster.name, weight])).toEqual([["cluster-b", 0]]);
-    expect(change.replaces("cluster-a", KEY)).toBeUndefined();
-    expect(change.replaces("cluster-b", KEY)).toBe("generation 4");
+    expect(replaces(change, "cluster-a")).toBeUndefined();
+    expect(replaces(change, "cluster-b")).toBe("generation 4");
   });
 
   it("is lowered while another cluster does not answer, and each weight is told by cluster", async () => {
@@ -147,16 +193,16 @@ describe("a cluster in quarantine", () => {
     const change = await prepare([at("cluster-a", 10), at("cluster-b", 0)], 30, false, [
       "cluster-b",
     ]);
-    expect(Object.keys(change.hooks("cluster-a", KEY) ?? {})).toContain("beforeUpdate");
-    expect(change.hooks("cluster-b", KEY)).toBeUndefined();
-    expect(change.replaces("cluster-b", KEY)).toBeUndefined();
+    expect(Object.keys(hooksOf(change, "cluster-a") ?? {})).toContain("beforeUpdate");
+    expect(hooksOf(change, "cluster-b")).toBeUndefined();
+    expect(replaces(change, "cluster-b")).toBeUndefined();
   });
 });
 
 describe("a weight that has fallen", () => {
   const lowered = async () => {
     const change = await prepare([at("cluster-a", 30), at("cluster-b", 30)], 10);
-    const [hook] = change.hooks("cluster-a", KEY)?.afterUpdate ?? [];
+    const [hook] = hooksOf(change, "cluster-a")?.afterUpdate ?? [];
     if (typeof hook !== "function") throw new Error("there is no hook after the update");
     await hook({ urn: "", id: "", name: "", type: "" });
   };
@@ -182,11 +228,6 @@ describe("a weight that has fallen", () => {
 });
 
 describe("a weight that is to rise", () => {
-  const declared = (change: WeightChange) => {
-    for (const cluster of ["cluster-a", "cluster-b"]) change.declare(cluster, KEY, [{ new: 10 }]);
-    return change;
-  };
-
   it("is refused in a preview when it skips a phase", async () => {
     await expect(prepare([at("cluster-a", 0), at("cluster-b", 0)], 30, true)).rejects.toThrow(
       /^What is deployed does not allow this change \(Pulumi\.test\.yaml\):\n - weight: must rise/,
@@ -195,20 +236,22 @@ describe("a weight that is to rise", () => {
 
   it("is raised once, in all clusters, by the hook that comes first", async () => {
     vi.mocked(raiseWeights).mockResolvedValue({ raised: true, text: "done" });
-    const change = declared(await prepare([at("cluster-a", 0), at("cluster-b", 0)], 10));
+    const change = await prepare([at("cluster-a", 0), at("cluster-b", 0)], 10);
     await Promise.all(["cluster-a", "cluster-b"].map((name) => hook(change, name)()));
     expect(raiseWeights).toHaveBeenCalledOnce();
     const [clusters, rises] = vi.mocked(raiseWeights).mock.calls[0] ?? [];
     expect(clusters?.map(({ name }) => name)).toEqual(["cluster-a", "cluster-b"]);
-    expect([...(rises?.[0]?.changes ?? [])].map(([name, { http }]) => [name, http])).toEqual([
-      ["cluster-a", [{ new: 10 }]],
-      ["cluster-b", [{ new: 10 }]],
-    ]);
+    expect([...(rises?.[0]?.changes ?? [])].map(([name, { http }]) => [name, http])).toEqual(
+      ["cluster-a", "cluster-b"].map((name) => [
+        name,
+        planned(change, name).objects.virtualService.spec.http,
+      ]),
+    );
   });
 
   it("fails every hook when it is not raised, and gives the reason once", async () => {
     vi.mocked(raiseWeights).mockResolvedValue({ raised: false, text: "cluster-b: no" });
-    const change = declared(await prepare([at("cluster-a", 0), at("cluster-b", 0)], 10));
+    const change = await prepare([at("cluster-a", 0), at("cluster-b", 0)], 10);
     const results = await Promise.allSettled(
       ["cluster-a", "cluster-b"].map((name) => hook(change, name)()),
     );
@@ -220,24 +263,22 @@ describe("a weight that is to rise", () => {
 
   it("is raised only where it is lower, when an update stopped half-way", async () => {
     const change = await prepare([at("cluster-a", 10), at("cluster-b", 0)], 10);
-    expect(change.hooks("cluster-a", KEY)).toBeUndefined();
-    expect(Object.keys(change.hooks("cluster-b", KEY) ?? {})).toEqual([
+    expect(hooksOf(change, "cluster-a")).toBeUndefined();
+    expect(Object.keys(hooksOf(change, "cluster-b") ?? {})).toEqual([
       "beforeCreate",
       "beforeUpdate",
     ]);
-    expect(change.replaces("cluster-a", KEY)).toBeUndefined();
-    expect(change.replaces("cluster-b", KEY)).toBe("generation 4");
+    expect(replaces(change, "cluster-a")).toBeUndefined();
+    expect(replaces(change, "cluster-b")).toBe("generation 4");
   });
 });
 
 describe("an update that leaves VirtualServices out", () => {
-  const inputs = (weight: number, replaces: string | undefined) => ({
+  /** What the state of a VirtualService says. */
+  const inputs = (weight: number) => ({
     apiVersion: "networking.istio.io/v1",
     kind: "VirtualService",
-    metadata: {
-      name: "user-service",
-      annotations: replaces === undefined ? {} : { "istio-canary/replaces": replaces },
-    },
+    metadata: { name: "user-service", annotations: {} },
     spec: {
       http: [
         {
@@ -265,16 +306,16 @@ describe("an update that leaves VirtualServices out", () => {
       to,
       preview,
     );
-    for (const name of names) {
-      const next = inputs(to, change.replaces(name, KEY));
-      const args = left.includes(name) ? { ...next, old: inputs(from, undefined) } : next;
-      const resource = new k8s.apiextensions.CustomResource(name, args);
-      change.registered(name, KEY, resource);
-    }
+    const registrations = names.map((name) => {
+      const route = planned(change, name);
+      const next = route.objects.virtualService;
+      const args = left.includes(name) ? { ...next, old: inputs(from) } : next;
+      return { route, virtualService: new k8s.apiextensions.CustomResource(name, args) };
+    });
     return new Promise((resolve) => {
       pulumi
         .recover(
-          change.complete().apply((): string | undefined => undefined),
+          change.complete(registrations).apply((): string | undefined => undefined),
           (error: unknown) => String(error),
         )
         .apply(resolve);

@@ -11,7 +11,7 @@ import type { Remembered } from "../../../../release/journal.ts";
 import { phase } from "../../../../release/planner.ts";
 import { releaseName } from "../../../../release/release-settings.ts";
 import { releaseStatus, type StatusSources } from "../../../../release/status/release-status.ts";
-import { canaryRouteManifest } from "../../../../components/canary-route.ts";
+import { canaryRouteObjects } from "../../../../components/canary-route.ts";
 import type { DeployedRoute } from "../../../../lib/deployed.ts";
 import { CHAIN, deployedChain, ENTRY, FOLLOWER } from "../../../helpers/chain.ts";
 import { deployedCluster, KEY, split as v } from "../../../helpers/deployed.ts";
@@ -211,10 +211,10 @@ describe("a status of a chain", () => {
   const names = ["cluster-a", "cluster-b"];
   const host = "order-service.user.svc.cluster.local";
   /** The rules of a follower, as the API server has them. */
-  const { http } = canaryRouteManifest({
+  const { http } = canaryRouteObjects({
     ...{ service: "order-service", namespace: "user", stable: "v1", canary: "v2", weight: 10 },
     chain,
-  }).spec;
+  }).virtualService.spec;
   const chained = (name: string, weight: number) => {
     const cluster = deployedChain(name, v("v1", "v2", weight));
     const follower = { ...cluster.routes.get(FOLLOWER), http } as DeployedRoute;

@@ -1,0 +1,113 @@
+import { canaryRouteObjects, type CanaryRouteObjects } from "../components/index.ts";
+import { serviceKey } from "../fleet/read-deployed.ts";
+import { isTakenBack } from "../lib/chain-rules.ts";
+import { replacesAnnotation, type DeployedCluster, type DeployedRoute } from "../lib/deployed.ts";
+import type { ChainRole } from "../lib/mark.ts";
+import { crossClusterHost } from "../lib/names.ts";
+import type { Problem } from "../lib/problems.ts";
+import {
+  isToFall,
+  isToRise,
+  releaseProblems,
+  wantedIn,
+  weightIn,
+  type WantedRoute,
+} from "../lib/release-rules.ts";
+import { placeIn } from "./chain.ts";
+import type { ReleaseSettings, ServiceSettings } from "./config.ts";
+import { wantedBy } from "./wanted.ts";
+
+/** How one service is routed in one cluster, and how it is to be. */
+export interface PlannedRoute {
+  readonly cluster: string;
+  readonly service: ServiceSettings;
+  /** The service, as `namespace/service`. */
+  readonly key: string;
+  /** What the cluster is to have. */
+  readonly wanted: WantedRoute;
+  /** @default it has no VirtualService of the service yet, or does not answer */
+  readonly deployed: DeployedRoute | undefined;
+  /** What is registered. */
+  readonly objects: CanaryRouteObjects;
+  /**
+   * What happens to the canary's share. One that both rises and falls has hosts with different shares, of which
+   * somebody has changed one: what is too high falls at once, and the rest rises as any weight does.
+   */
+  readonly rises: boolean;
+  readonly falls: boolean;
+  /** In a chain the routes of one role change after all of the other's. */
+  readonly isSecond: boolean;
+}
+
+/** The way from what is deployed to what is configured, decided once and before anything is done. */
+export interface ReleasePlan {
+  /** Each service in each cluster. */
+  readonly routes: readonly PlannedRoute[];
+  /** The services of a chain whose routes change before the others'. */
+  readonly firstRole: ChainRole;
+  /** Rules that this way would break. */
+  readonly problems: readonly Problem[];
+}
+
+/** Plans the way from what is deployed to what is configured. It has no effect of its own. */
+export function planRelease(
+  settings: ReleaseSettings,
+  deployed: readonly DeployedCluster[],
+): ReleasePlan {
+  const wanted = wantedBy(settings);
+  const firstRole = isTakenBack(deployed, wanted) ? "entry" : "follower";
+  const routes = settings.services.flatMap((service): PlannedRoute[] => {
+    const key = serviceKey({ service: service.name, namespace: service.namespace });
+    const route = wanted.routes.find((each) => each.key === key);
+    if (!route) throw new Error(`the configuration wants nothing of ${key}`);
+    return settings.clusters.map(({ name: cluster }) => {
+      const here = wantedIn(wanted, route, cluster);
+      const now = deployed.find(({ name }) => name === cluster)?.routes.get(key);
+      return {
+        cluster,
+        service,
+        key,
+        wanted: here,
+        deployed: now,
+        objects: routeObjects(settings, service, cluster, here, replacesAnnotation(now, here)),
+        rises: now !== undefined && isToRise(now, here),
+        falls: now !== undefined && isToFall(now, here),
+        isSecond: route.role !== undefined && route.role !== firstRole,
+      };
+    });
+  });
+  return { routes, firstRole, problems: releaseProblems(deployed, wanted) };
+}
+
+function routeObjects(
+  settings: ReleaseSettings,
+  service: ServiceSettings,
+  cluster: string,
+  wanted: WantedRoute,
+  replaces: string | undefined,
+): CanaryRouteObjects {
+  const { mesh, clusters, ingressGateway } = settings;
+  const id = { service: service.name, namespace: service.namespace };
+  const chain = placeIn(settings, service);
+  return canaryRouteObjects({
+    ...id,
+    stable: wanted.stable,
+    canary: wanted.canary,
+    // A follower has the share of what the entries mark, though its own weights are 0.
+    weight: weightIn(settings, cluster),
+    matches: service.matches,
+    chain,
+    timeout: service.timeout,
+    retries: service.retries,
+    mirrorPercent: service.mirrorPercent,
+    crossClusterHosts: clusters
+      .filter(({ name }) => name !== cluster)
+      .map(({ name }) => crossClusterHost(id, name)),
+    ingress:
+      ingressGateway === undefined
+        ? undefined
+        : { gateway: ingressGateway, hosts: service.ingressHosts },
+    clusterDomain: mesh.clusterDomain,
+    replaces,
+  });
+}
