@@ -1,6 +1,7 @@
 import type { V1Pod } from "@kubernetes/client-node";
 import { z } from "zod";
 
+import { subsetOf } from "../lib/names.ts";
 import { until } from "../lib/until.ts";
 import { answersOf } from "./ask-pods.ts";
 import { podKey, type ClusterClient } from "./cluster-client.ts";
@@ -62,11 +63,6 @@ export interface EnvoyRoutes {
   readonly updatedAt: Date;
   /** The host's virtual hosts as the Envoy holds them; equal routing gives equal values. */
   readonly virtualHosts: readonly VirtualHost[];
-}
-
-/** The subset's name in an Envoy cluster name such as `outbound|80|v2|user-service.user.svc.cluster.local`. */
-export function subsetOf(envoyCluster: string): string {
-  return envoyCluster.split("|")[2] ?? "";
 }
 
 /** The weights by subset of what a route does. */

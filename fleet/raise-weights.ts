@@ -1,10 +1,9 @@
 import { shareOf } from "../lib/deployed.ts";
 import { weightIn } from "../lib/release-rules.ts";
 import { until } from "../lib/until.ts";
-import { LOOK_WITHIN_MS, runChecks } from "./checks/index.ts";
-import { lookAgain, type Objections } from "./checks/look-again.ts";
-import { probeChain, type ChainProbe } from "./chain/probe-chain.ts";
-import type { Canary, ChainFinding, Limits, Rise } from "./checks/check.ts";
+import { Barrier, type ChainOfRise } from "./barrier.ts";
+import type { Limits, Rise } from "./checks/check.ts";
+import type { Objections } from "./checks/look-again.ts";
 import type { ClusterClient } from "./cluster-client.ts";
 import { confirmWeight } from "./confirm.ts";
 import type { EnvoyRoutes } from "./envoy.ts";
@@ -23,43 +22,20 @@ export interface RaiseReport {
   readonly text: string;
 }
 
-/** What a rise means for the other services of a chain. */
-export interface ChainOfRise {
-  /** Canaries that get requests because of it, without a weight of their own. */
-  readonly followers: readonly Canary[];
-  readonly probe: ChainProbe;
-}
-
 /**
  * Raises canaries' shares in all clusters or in none.
  *
  * @param chain that the services are part of. @default none
+ * @param barrier the checks, which may have begun before. @default they begin now
  */
 export async function raiseWeights(
   clusters: readonly ClusterClient[],
   rises: readonly Rise[],
   limits: Limits,
   chain?: ChainOfRise,
+  barrier: Barrier = new Barrier(clusters, rises, limits, chain),
 ): Promise<RaiseReport> {
   const served: EnvoyRoutes[] = [];
-  const canaries = [...rises, ...(chain?.followers ?? [])];
-  let lastProbe: Promise<unknown> = Promise.resolve();
-  const look = async (): Promise<Objections> => {
-    let probed: Promise<readonly ChainFinding[]> | undefined;
-    const signal = AbortSignal.timeout(LOOK_WITHIN_MS);
-    // Requests of two probes at once would count for each other.
-    const probeNext = (of: ChainProbe): Promise<readonly ChainFinding[]> => {
-      const own = lastProbe.then(() => probeChain(of, clusters, signal));
-      lastProbe = Promise.allSettled([own]);
-      return own;
-    };
-    const probe = chain && (() => (probed ??= probeNext(chain.probe)));
-    const seen = clusters.map(async (cluster) => {
-      const context = { cluster, clusters, rises, canaries, limits, probe };
-      return [cluster.name, await runChecks(context)] as const;
-    });
-    return new Map(await Promise.all(seen));
-  };
   let checked: Promise<Objections> | undefined;
   const of = (name: string): ClusterClient => {
     const found = clusters.find((each) => each.name === name);
@@ -68,7 +44,7 @@ export async function raiseWeights(
   };
   const actions: Actions = {
     checking: async (name) => {
-      const objections = (await (checked ??= lookAgain(look, limits.checkWithinMs))).get(name);
+      const objections = (await (checked ??= barrier.check())).get(name);
       if (!objections || objections.length > 0) {
         throw new TaskFailure("refused", (objections ?? []).map(({ line }) => line).join("\n"));
       }

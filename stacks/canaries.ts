@@ -1,5 +1,5 @@
 import type { Canary } from "../fleet/checks/check.ts";
-import type { ChainOfRise } from "../fleet/raise-weights.ts";
+import type { ChainOfRise } from "../fleet/barrier.ts";
 import { serviceKey } from "../fleet/read-deployed.ts";
 import { serviceHost } from "../lib/names.ts";
 import { roleIn } from "./chain.ts";

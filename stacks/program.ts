@@ -3,11 +3,14 @@ import { joinMesh } from "./mesh-stack.ts";
 import { installMesh } from "./mesh.ts";
 import { installMonitoring } from "./monitoring.ts";
 import { releaseServices } from "./release.ts";
+import { onResourceChange } from "./on-resource-change.ts";
 import { joinHooks, RoutingRecords } from "./routing-records.ts";
 import { WeightChange } from "./weight-change.ts";
 
 const settings = await loadConfig();
 const change = await WeightChange.prepare(settings);
+// What is checked while Pulumi registers resources counts only as long as it changes none of them.
+if (change.checksAhead) onResourceChange(change.outdateChecks);
 
 const { clusters: members, ...about } =
   "meshStack" in settings ? joinMesh(settings) : installMesh(settings);

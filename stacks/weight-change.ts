@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { throwProblems } from "../components/throw-problems.ts";
-import type { Rise } from "../fleet/checks/check.ts";
+import { Barrier } from "../fleet/barrier.ts";
+import type { Limits, Rise } from "../fleet/checks/check.ts";
 import { ClusterClient } from "../fleet/cluster-client.ts";
 import { confirmRules } from "../fleet/confirm-rules.ts";
 import { confirmWeight } from "../fleet/confirm.ts";
@@ -29,6 +30,31 @@ function weightsAfter(moves: readonly PlannedRoute[]): string {
     .join(" and ");
 }
 
+/** The services whose canary's share rises, with the rules to be written. */
+function risesOf({ mesh, services, weight, quarantine }: ReleaseSettings, plan: ReleasePlan) {
+  return services.flatMap((service): Rise[] => {
+    const canary = canaryOf(service, mesh.clusterDomain);
+    const changes = plan.routes.flatMap((route) => {
+      const { cluster, deployed, objects, rises } = route;
+      return route.service === service && rises && deployed
+        ? [[cluster, { route: deployed, http: objects.virtualService.spec.http }] as const]
+        : [];
+    });
+    return canary && changes.length > 0
+      ? [{ ...canary, weight, quarantine, changes: new Map(changes) }]
+      : [];
+  });
+}
+
+function limitsOf({ safety }: ReleaseSettings): Limits {
+  return {
+    checkWithinMs: durationMs(safety.checkWithin),
+    confirmWithinMs: durationMs(safety.confirmWithin),
+    certificateDays: safety.certificateDays,
+    clockSkewMs: durationMs(safety.clockSkew),
+  };
+}
+
 /** What is done once for all clusters, by the first hook that asks for it. */
 type Action = "raised" | "lowered" | "first";
 
@@ -45,6 +71,8 @@ export class WeightChange {
   readonly plan: ReleasePlan;
   readonly #settings: ReleaseSettings;
   readonly #clusters: readonly ClusterClient[];
+  readonly #rising: readonly Rise[];
+  readonly #barrier: Barrier;
   readonly #running = new Map<Action, Promise<void>>();
 
   private constructor(
@@ -55,6 +83,8 @@ export class WeightChange {
     this.#settings = settings;
     this.#clusters = clusters;
     this.plan = plan;
+    this.#rising = risesOf(settings, plan);
+    this.#barrier = new Barrier(clusters, this.#rising, limitsOf(settings), chainOfRise(settings));
   }
 
   /**
@@ -76,6 +106,7 @@ export class WeightChange {
     const change = new WeightChange(settings, clusters, plan);
     const failed = pulumi.runtime.isDryRun() ? new Map<string, string>() : await change.#lower();
     change.#stopIfIncomplete(deployed, failed);
+    if (change.checksAhead) change.#barrier.lookAhead();
     return change;
   }
 
@@ -102,10 +133,21 @@ export class WeightChange {
     if (route.falls) {
       return { afterUpdate: [() => this.#once("lowered", () => this.#confirmLower())] };
     }
-    if (!route.isSecond) return undefined;
-    const hook = () => this.#once("first", () => this.#confirmFirst());
-    return { beforeCreate: [hook], beforeUpdate: [hook] };
+    const outdate = this.#rising.length > 0 ? [this.outdateChecks] : [];
+    const first = route.isSecond ? [() => this.#once("first", () => this.#confirmFirst())] : [];
+    const hooks = [...outdate, ...first];
+    return hooks.length > 0 ? { beforeCreate: hooks, beforeUpdate: hooks } : undefined;
   }
+
+  /** Whether a weight is about to rise, so that the checks begin before everything is registered. */
+  get checksAhead(): boolean {
+    return this.#rising.length > 0 && !pulumi.runtime.isDryRun();
+  }
+
+  /** Has the checks look again, since something has changed that they may have looked at. */
+  readonly outdateChecks = (): void => {
+    this.#barrier.outdate();
+  };
 
   /** Runs `action` for the first who asks; all others wait for it and fail with it. */
   async #once(which: Action, action: () => Promise<void>): Promise<void> {
@@ -157,30 +199,16 @@ export class WeightChange {
   }
 
   async #raise(): Promise<void> {
-    const { safety, mesh, services, weight, quarantine } = this.#settings;
     if (this.plan.routes.some((route) => route.isSecond && route.rises)) {
       await this.#once("first", () => this.#confirmFirst());
     }
-    const rising = services.flatMap((service): Rise[] => {
-      const canary = canaryOf(service, mesh.clusterDomain);
-      const changes = this.plan.routes.flatMap((route) => {
-        const { cluster, deployed, objects, rises } = route;
-        return route.service === service && rises && deployed
-          ? [[cluster, { route: deployed, http: objects.virtualService.spec.http }] as const]
-          : [];
-      });
-      return canary && changes.length > 0
-        ? [{ ...canary, weight, quarantine, changes: new Map(changes) }]
-        : [];
-    });
-    const limits = {
-      checkWithinMs: durationMs(safety.checkWithin),
-      confirmWithinMs: durationMs(safety.confirmWithin),
-      certificateDays: safety.certificateDays,
-      clockSkewMs: durationMs(safety.clockSkew),
-    };
-    const chain = chainOfRise(this.#settings);
-    const { raised, text } = await raiseWeights(this.#clusters, rising, limits, chain);
+    const { raised, text } = await raiseWeights(
+      this.#clusters,
+      this.#rising,
+      limitsOf(this.#settings),
+      chainOfRise(this.#settings),
+      this.#barrier,
+    );
     if (!raised) throw new Error(text);
     await pulumi.log.info(text);
   }

@@ -1,5 +1,5 @@
 import type { V1Pod } from "@kubernetes/client-node";
-import { EAST_WEST_PORT, SERVICE_PORT } from "../../lib/names.ts";
+import { EAST_WEST_PORT, envoyCluster } from "../../lib/names.ts";
 import { isListed } from "../ask-pods.ts";
 import { podKey, type ClusterClient } from "../cluster-client.ts";
 import { endpointsOf } from "../endpoints.ts";
@@ -77,9 +77,7 @@ async function unreached(
 export const gateways: Check = {
   name: "the other clusters' gateways are reached",
   run: async ({ cluster, canaries }) => {
-    const envoyClusters = canaries.map(
-      ({ canary, host }) => `outbound|${SERVICE_PORT}|${canary}|${host}`,
-    );
+    const envoyClusters = canaries.map(({ canary, host }) => envoyCluster(host, canary));
     const list = () => cluster.proxies();
     // One client stands for all: the first that sends requests to other clusters, and stays to be asked.
     for (const pod of await list()) {

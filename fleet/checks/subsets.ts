@@ -1,5 +1,5 @@
 import { gatewayLabels } from "../../lib/helm-values.ts";
-import { EAST_WEST_GATEWAY, passthroughCluster, SERVICE_PORT } from "../../lib/names.ts";
+import { EAST_WEST_GATEWAY, envoyCluster, passthroughCluster } from "../../lib/names.ts";
 import { askPods } from "../ask-pods.ts";
 import { podKey } from "../cluster-client.ts";
 import { endpointsOf } from "../endpoints.ts";
@@ -59,9 +59,7 @@ export const subsets: Check = {
         const isGateway = pod.metadata?.labels?.["istio"] === gateway.istio;
         const wanted = isGateway
           ? context.canaries.map(({ host, canary }) => passthroughCluster(host, canary))
-          : (await routedBy(context, pod)).map(
-              ({ host, canary }) => `outbound|${SERVICE_PORT}|${canary}|${host}`,
-            );
+          : (await routedBy(context, pod)).map(({ host, canary }) => envoyCluster(host, canary));
         return holds(context, pod, wanted);
       },
     );

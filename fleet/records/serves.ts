@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
 import * as z from "zod";
 import { durationMs } from "../../lib/duration.ts";
+import { subsetOf } from "../../lib/names.ts";
 import type { EnvoyRouting } from "../../lib/routing.ts";
-import { subsetOf, weightsOf, type VirtualHost } from "../envoy.ts";
+import { weightsOf, type VirtualHost } from "../envoy.ts";
 
 const textMatch = z.looseObject({ exact: z.string().optional(), regex: z.string().optional() });
 const destination = z.looseObject({ subset: z.string().default("") });

@@ -16,6 +16,13 @@ vi.mock(import("../../../fleet/confirm-rules.ts"), () => ({
   confirmRules: vi.fn<typeof confirmRules>(),
 }));
 vi.mock(import("../../../fleet/lower.ts"), () => ({ lower: vi.fn<typeof lower>() }));
+const ahead = vi.hoisted(() => ({ look: vi.fn<() => void>(), outdate: vi.fn<() => void>() }));
+vi.mock(import("../../../fleet/barrier.ts"), async (original) => ({
+  Barrier: class extends (await original()).Barrier {
+    override lookAhead = ahead.look;
+    override outdate = ahead.outdate;
+  },
+}));
 vi.mock(import("../../../fleet/raise-weights.ts"), () => ({
   raiseWeights: vi.fn<typeof raiseWeights>(),
 }));

@@ -18,6 +18,13 @@ vi.mock(import("../../../fleet/confirm.ts"), () => ({
   confirmWeight: vi.fn<typeof confirmWeight>(),
 }));
 vi.mock(import("../../../fleet/lower.ts"), () => ({ lower: vi.fn<typeof lower>() }));
+const ahead = vi.hoisted(() => ({ look: vi.fn<() => void>(), outdate: vi.fn<() => void>() }));
+vi.mock(import("../../../fleet/barrier.ts"), async (original) => ({
+  Barrier: class extends (await original()).Barrier {
+    override lookAhead = ahead.look;
+    override outdate = ahead.outdate;
+  },
+}));
 vi.mock(import("../../../fleet/raise-weights.ts"), () => ({
   raiseWeights: vi.fn<typeof raiseWeights>(),
 }));
@@ -91,6 +98,8 @@ function hook(change: WeightChange, cluster: string): () => Promise<void> {
 beforeEach(() => {
   vi.mocked(lower).mockReset().mockResolvedValue(new Map());
   vi.mocked(raiseWeights).mockReset();
+  ahead.look.mockReset();
+  ahead.outdate.mockReset();
   vi.mocked(confirmWeight).mockReset().mockResolvedValue([]);
 });
 
@@ -166,7 +175,8 @@ describe("hosts of one service with different weights", () => {
     const change = await prepare([mixed("cluster-a"), at("cluster-b", 30)], 30);
     expect(Object.keys(hooksOf(change, "cluster-a") ?? {})).toContain("beforeUpdate");
     expect(replaces(change, "cluster-a")).toBe("generation 4");
-    expect(hooksOf(change, "cluster-b")).toBeUndefined();
+    await hook(change, "cluster-b")();
+    expect(raiseWeights).not.toHaveBeenCalled();
   });
 });
 
@@ -194,8 +204,9 @@ describe("a cluster in quarantine", () => {
       "cluster-b",
     ]);
     expect(Object.keys(hooksOf(change, "cluster-a") ?? {})).toContain("beforeUpdate");
-    expect(hooksOf(change, "cluster-b")).toBeUndefined();
     expect(replaces(change, "cluster-b")).toBeUndefined();
+    await hook(change, "cluster-b")();
+    expect(raiseWeights).not.toHaveBeenCalled();
   });
 });
 
@@ -249,6 +260,27 @@ describe("a weight that is to rise", () => {
     );
   });
 
+  it("is checked while resources are registered, and anew if one of them changes", async () => {
+    vi.mocked(raiseWeights).mockResolvedValue({ raised: true, text: "done" });
+    const change = await prepare([at("cluster-a", 10), at("cluster-b", 0)], 10);
+    expect(ahead.look).toHaveBeenCalledOnce();
+    expect(ahead.outdate).not.toHaveBeenCalled();
+    // Nothing rises there, so its VirtualService changes in another way.
+    await hook(change, "cluster-a")();
+    expect(ahead.outdate).toHaveBeenCalledOnce();
+    await hook(change, "cluster-b")();
+    expect(ahead.outdate).toHaveBeenCalledOnce();
+  });
+
+  it.each([
+    { what: "a preview", to: 10, preview: true },
+    { what: "a weight that stays", to: 0, preview: false },
+  ])("is not checked ahead in $what", async ({ to, preview }) => {
+    const change = await prepare([at("cluster-a", 0), at("cluster-b", 0)], to, preview);
+    expect(change.checksAhead).toBe(false);
+    expect(ahead.look).not.toHaveBeenCalled();
+  });
+
   it("fails every hook when it is not raised, and gives the reason once", async () => {
     vi.mocked(raiseWeights).mockResolvedValue({ raised: false, text: "cluster-b: no" });
     const change = await prepare([at("cluster-a", 0), at("cluster-b", 0)], 10);
@@ -262,12 +294,12 @@ describe("a weight that is to rise", () => {
   });
 
   it("is raised only where it is lower, when an update stopped half-way", async () => {
+    vi.mocked(raiseWeights).mockResolvedValue({ raised: true, text: "done" });
     const change = await prepare([at("cluster-a", 10), at("cluster-b", 0)], 10);
-    expect(hooksOf(change, "cluster-a")).toBeUndefined();
-    expect(Object.keys(hooksOf(change, "cluster-b") ?? {})).toEqual([
-      "beforeCreate",
-      "beforeUpdate",
-    ]);
+    await hook(change, "cluster-a")();
+    expect(raiseWeights).not.toHaveBeenCalled();
+    await hook(change, "cluster-b")();
+    expect(raiseWeights).toHaveBeenCalledOnce();
     expect(replaces(change, "cluster-a")).toBeUndefined();
     expect(replaces(change, "cluster-b")).toBe("generation 4");
   });
