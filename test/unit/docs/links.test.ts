@@ -16,7 +16,7 @@ function prose(text: string): string {
 
 /** The ids that GitHub gives the headings of a page. */
 function anchorsOf(text: string): ReadonlySet<string> {
-  const anchors = new Set<string>();
+  const found = new Set<string>();
   for (const [, heading = ""] of prose(text).matchAll(/^#{1,6} (.+)$/gm)) {
     const anchor = heading
       .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "$1")
@@ -24,10 +24,10 @@ function anchorsOf(text: string): ReadonlySet<string> {
       .replaceAll(/[^\p{L}\p{N}_\- ]/gu, "")
       .replaceAll(" ", "-");
     let unique = anchor;
-    for (let i = 1; anchors.has(unique); i++) unique = `${anchor}-${i}`;
-    anchors.add(unique);
+    for (let i = 1; found.has(unique); i++) unique = `${anchor}-${i}`;
+    found.add(unique);
   }
-  return anchors;
+  return found;
 }
 
 /** Targets of the links to places in the repository, outside of code. */
@@ -37,12 +37,19 @@ function linksOf(text: string): readonly string[] {
     .filter((target) => !/^[a-z]+:/.test(target));
 }
 
+const anchors = new Map<string, ReadonlySet<string>>();
+function anchorsIn(page: string): ReadonlySet<string> {
+  const found = anchors.get(page) ?? anchorsOf(read(page));
+  anchors.set(page, found);
+  return found;
+}
+
 /** What is wrong with a link on a page, if anything. */
 function brokenLink(page: string, link: string): string | undefined {
   const [file = "", anchor] = link.split("#");
   const target = file === "" ? page : path.join(path.dirname(page), file);
   if (!existsSync(path.join(root, target))) return `${page}: there is no ${link}`;
-  if (anchor !== undefined && !anchorsOf(read(target)).has(anchor)) {
+  if (anchor !== undefined && !anchorsIn(target).has(anchor)) {
     return `${page}: ${target} has no heading for #${anchor}`;
   }
   return undefined;
