@@ -8,15 +8,17 @@ import type { Wanted, WantedRoute } from "./release-rules.ts";
  * cluster, so the highest weight of any cluster counts.
  */
 export function markedShare(deployed: readonly DeployedCluster[]): number {
-  const entries = deployed.flatMap(({ routes }) =>
-    [...routes.values()].filter(({ role }) => role === "entry"),
-  );
-  return Math.max(0, ...entries.map(({ weight }) => weight));
+  return markedBy(deployed.flatMap(({ routes }) => [...routes.values()]));
+}
+
+/** Percent of the requests that the entries among these routes mark: the highest where they differ. */
+export function markedBy(routes: readonly Pick<DeployedRoute, "role" | "weight">[]): number {
+  return Math.max(0, ...routes.map(({ role, weight }) => (role === "entry" ? weight : 0)));
 }
 
 /** The same for what is wanted. */
 export function wantedShare({ routes }: Pick<Wanted, "routes">): number {
-  return Math.max(0, ...routes.map(({ role, weight }) => (role === "entry" ? weight : 0)));
+  return markedBy(routes);
 }
 
 /** A route with the share that the canary really has: a follower's own weights are always 0. */

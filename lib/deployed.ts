@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { CHAIN, MARK, REPLACES } from "./manifests/routing-annotations.ts";
 import { ROLE_LABEL } from "./manifests/version-labels.ts";
+import { virtualServiceSpec, type RuleDestination } from "./manifests/virtual-service-spec.ts";
 import type { ChainRole } from "./mark.ts";
 import type { Split } from "./weights.ts";
 
@@ -41,14 +42,6 @@ export interface DeployedCluster {
   readonly routes: ReadonlyMap<string, DeployedRoute>;
 }
 
-const destination = z.looseObject({
-  destination: z.looseObject({ subset: z.string().optional() }),
-  weight: z.number().optional(),
-});
-type Destination = z.infer<typeof destination>;
-const specSchema = z.looseObject({
-  http: z.array(z.looseObject({ route: z.array(destination).default([]) })).default([]),
-});
 const virtualServiceSchema = z.looseObject({
   metadata: z.looseObject({
     generation: z.number(),
@@ -61,12 +54,12 @@ const virtualServiceSchema = z.looseObject({
       .looseObject({ [ROLE_LABEL]: z.enum(["entry", "follower"]).optional().catch(undefined) })
       .optional(),
   }),
-  spec: specSchema,
+  spec: virtualServiceSpec,
 });
 
 const ownsRules = z.looseObject({ "f:spec": z.looseObject({ "f:http": z.unknown() }).required() });
 
-function subset(entry: Destination | undefined): string | undefined {
+function subset(entry: RuleDestination | undefined): string | undefined {
   return entry?.destination.subset;
 }
 
@@ -76,7 +69,7 @@ function subset(entry: Destination | undefined): string | undefined {
  * weight alone.
  */
 export function splitOf(spec: unknown): DeployedSplit {
-  const { http } = specSchema.parse(spec);
+  const { http } = virtualServiceSpec.parse(spec);
   const [stable, canary] = http.at(-1)?.route ?? [];
   const version = subset(canary);
   const weights = http
@@ -154,7 +147,7 @@ export function withWeight(
   canary: string,
   weight: number,
 ): readonly unknown[] {
-  return specSchema.parse({ http }).http.map((rule) => ({
+  return virtualServiceSpec.parse({ http }).http.map((rule) => ({
     ...rule,
     ...(rule.route.length > 1 && {
       route: rule.route.map((entry) => ({

@@ -1,6 +1,9 @@
+import { markedBy, serving } from "../lib/chain-rules.ts";
+import { splitOf } from "../lib/deployed.ts";
 import type { ChainRole } from "../lib/mark.ts";
 import { ROLE_LABEL } from "../lib/manifests/version-labels.ts";
 import { MARK } from "../lib/manifests/routing-annotations.ts";
+import { shares, type Split as VersionSplit } from "../lib/weights.ts";
 import { configured } from "./configured.ts";
 import {
   clusterOf,
@@ -54,17 +57,14 @@ export function stackOutputs({ steps }: Digest): Readonly<Record<string, unknown
   return stack?.oldState?.outputs ?? {};
 }
 
-/** The weights of a VirtualService: those of its last rule, which takes every request no other takes. */
-function split(state: State | undefined): Split {
-  const { route } = record(list(record(state?.inputs["spec"])["http"]).at(-1));
-  const destinations = list(route).map(record);
-  return new Map(
-    destinations.flatMap(({ destination, weight }) => {
-      const { subset } = record(destination);
-      const share = weight ?? (destinations.length === 1 ? 100 : 0);
-      return typeof subset === "string" && typeof share === "number" ? [[subset, share]] : [];
-    }),
-  );
+/** What a VirtualService says of its versions; nothing where Pulumi does not know it yet. */
+function sharesIn(state: State | undefined): Split {
+  const spec = record(state?.inputs["spec"]);
+  return list(spec["http"]).length > 0 ? sharesOf(splitOf(spec)) : new Map();
+}
+
+function sharesOf(split: VersionSplit): Split {
+  return new Map(shares(split).map(({ version, weight }) => [version, weight]));
 }
 
 function routed(state: State | undefined): Routed {
@@ -72,7 +72,7 @@ function routed(state: State | undefined): Routed {
   const role = record(labels)[ROLE_LABEL];
   const mark = record(annotations)[MARK];
   return {
-    shares: split(state),
+    shares: sharesIn(state),
     role: role === "entry" || role === "follower" ? role : undefined,
     mark: typeof mark === "string" ? mark : undefined,
   };
@@ -96,31 +96,18 @@ function deployed(outputs: Readonly<Record<string, unknown>>) {
   );
 }
 
-/** The canary's share, where there are two versions. */
-function ofCanary({ shares }: Routed): number {
-  return shares.size > 1 ? ([...shares.values()].at(-1) ?? 0) : 0;
+/** The versions of a route as the rules of a chain know them. */
+function splitIn({ shares, role }: Routed) {
+  const [stable = "", canary] = shares.keys();
+  return { stable, canary, role, weight: (canary !== undefined && shares.get(canary)) || 0 };
 }
 
-/** A follower has weights of 0, and the share of the cluster's entries: the highest where they differ. */
+/** A follower has weights of 0, and the share of the cluster's entries. */
 function following(routes: readonly RouteChange[], side: "before" | "after", cluster: string) {
-  const marked = Math.max(
-    0,
-    ...routes
-      .filter((each) => each.cluster === cluster && each[side].role === "entry")
-      .map((each) => ofCanary(each[side])),
-  );
-  return (own: Routed): Routed => {
-    const [stable, canary] = [...own.shares.keys()];
-    return own.role !== "follower" || stable === undefined || canary === undefined
-      ? own
-      : {
-          ...own,
-          shares: new Map([
-            [stable, 100 - marked],
-            [canary, marked],
-          ]),
-        };
-  };
+  const here = routes.filter((each) => each.cluster === cluster).map((each) => each[side]);
+  const marked = markedBy(here.map(splitIn));
+  return (own: Routed): Routed =>
+    own.role === "follower" ? { ...own, shares: sharesOf(serving(splitIn(own), marked)) } : own;
 }
 
 /**

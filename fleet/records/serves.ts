@@ -1,37 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
 import * as z from "zod";
 import { durationMs } from "../../lib/duration.ts";
+import { virtualServiceSpec } from "../../lib/manifests/virtual-service-spec.ts";
 import { subsetOf } from "../../lib/names.ts";
 import type { EnvoyRouting } from "../../lib/routing.ts";
 import { weightsOf, type VirtualHost } from "../envoy.ts";
 
-const textMatch = z.looseObject({ exact: z.string().optional(), regex: z.string().optional() });
-const destination = z.looseObject({ subset: z.string().default("") });
-const headerChange = z.looseObject({
-  set: z.record(z.string(), z.string()).default({}),
-  remove: z.array(z.string()).default([]),
-});
-const virtualService = z.looseObject({
-  http: z.array(
-    z.looseObject({
-      name: z.string().optional(),
-      match: z
-        .array(z.looseObject({ headers: z.record(z.string(), textMatch).default({}) }))
-        .default([{ headers: {} }]),
-      route: z.array(
-        z.looseObject({
-          destination,
-          weight: z.number().optional(),
-          headers: z.looseObject({ request: headerChange.optional() }).optional(),
-        }),
-      ),
-      timeout: z.string().optional(),
-      retries: z.looseObject({ attempts: z.number() }).optional(),
-      mirror: destination.optional(),
-      mirrorPercentage: z.looseObject({ value: z.number() }).optional(),
-    }),
-  ),
-});
 const headerMatch = z.looseObject({
   name: z.string(),
   string_match: z
@@ -82,19 +56,19 @@ function lines(set: readonly (readonly [string, string])[], remove: readonly str
 }
 
 function wantedRules(spec: unknown): Rule[] {
-  return virtualService.parse(spec).http.flatMap((rule) =>
-    rule.match.map(({ headers }) => ({
+  return virtualServiceSpec.parse(spec).http.flatMap((rule) =>
+    (rule.match ?? [{}]).map(({ headers = {} }) => ({
       name: rule.name,
       headers: Object.fromEntries(
         Object.entries(headers).map(([name, { exact, regex }]) => [name, exact ?? regex]),
       ),
       weights: shared(
         Object.fromEntries(
-          rule.route.map((entry) => [entry.destination.subset, entry.weight ?? 100]),
+          rule.route.map((entry) => [entry.destination.subset ?? "", entry.weight ?? 100]),
         ),
       ),
       changes: Object.fromEntries(
-        rule.route.flatMap(({ destination: { subset }, weight = 100, headers }) => {
+        rule.route.flatMap(({ destination: { subset = "" }, weight = 100, headers }) => {
           const { set = {}, remove = [] } = headers?.request ?? {};
           const own = lines(Object.entries(set), remove);
           return weight > 0 && own.length > 0 ? [[subset, own] as const] : [];
@@ -103,7 +77,7 @@ function wantedRules(spec: unknown): Rule[] {
       timeoutMs: durationMs(rule.timeout ?? "0s"),
       retries: rule.retries?.attempts ?? 0,
       mirror: rule.mirror && {
-        subset: rule.mirror.subset,
+        subset: rule.mirror.subset ?? "",
         percent: rule.mirrorPercentage?.value ?? 100,
       },
     })),
