@@ -1,5 +1,8 @@
-import { LocalWorkspace, type ConfigMap } from "@pulumi/pulumi/automation/index.js";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { LocalWorkspace, Stack, type ConfigMap } from "@pulumi/pulumi/automation/index.js";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { isStale, ReleaseStack } from "../../../release/stack.ts";
 import { CHAIN } from "../../helpers/chain.ts";
 import { rawConfig } from "../../helpers/fixtures.ts";
@@ -22,6 +25,47 @@ describe("a lock", () => {
   });
 });
 
+describe("the stack that plain pulumi commands work on", () => {
+  /** A folder whose `pulumi` notes how it is called, and answers as the CLI does for an empty stack. */
+  let folder: string;
+  const called = () => readFileSync(path.join(folder, "called"), "utf8").trim().split("\n");
+  const PULUMI = `#!/bin/sh
+echo "$@" >> "$(dirname "$0")/called"
+case "$1 $2" in
+  version*) echo v3.259.0 ;;
+  "stack history") echo '[]' ;;
+  *) echo '{}' ;;
+esac
+`;
+
+  beforeEach(() => {
+    folder = mkdtempSync(path.join(tmpdir(), "stack-"));
+    const file = path.join(folder, "pulumi");
+    writeFileSync(file, PULUMI);
+    chmodSync(file, 0o755);
+    vi.stubEnv("PATH", `${folder}:${process.env["PATH"] ?? ""}`);
+  });
+  afterEach(() => {
+    vi.unstubAllEnvs();
+    rmSync(folder, { recursive: true });
+  });
+
+  it("is never selected: each call names its own", async () => {
+    const stack = await ReleaseStack.open("prod");
+    await stack.states();
+    await stack.preview();
+    await stack.configure({ weight: "10", chain: "{}" });
+    await stack.configure({ weight: "30" });
+    await stack.up("a message", () => undefined);
+    const calls = called().filter((call) => call !== "version");
+    expect(calls.map((call) => call.split(" ", 2).join(" "))).toEqual(
+      expect.arrayContaining(["config set-all", "config rm-all", "stack history", "up --yes"]),
+    );
+    expect(calls.filter((call) => !/ --stack prod( |$)/.test(call))).toEqual([]);
+    expect(calls.filter((call) => call.startsWith("stack select"))).toEqual([]);
+  });
+});
+
 describe("a stack's release", () => {
   const { kubeconfig, ...structured } = rawConfig(CHAIN);
   const values: Readonly<Record<string, string>> = {
@@ -37,7 +81,8 @@ describe("a stack's release", () => {
     file = Object.fromEntries(
       Object.entries(values).map(([key, value]) => [`istio-canary:${key}`, { value }]),
     );
-    vi.spyOn(LocalWorkspace, "selectStack").mockResolvedValue({
+    vi.spyOn(LocalWorkspace, "create").mockResolvedValue({} as LocalWorkspace);
+    vi.spyOn(Stack, "select").mockResolvedValue({
       name: "prod",
       workspace: { projectSettings: () => Promise.resolve({ name: "istio-canary" }) },
       getAllConfig: () => Promise.resolve({ ...file }),
@@ -49,7 +94,7 @@ describe("a stack's release", () => {
         file = Object.fromEntries(Object.entries(file).filter(([key]) => !keys.includes(key)));
         return Promise.resolve();
       },
-    } as unknown as Awaited<ReturnType<typeof LocalWorkspace.selectStack>>);
+    } as unknown as Stack);
     return ReleaseStack.open("prod");
   }
   const entriesIn = (found: ReturnType<ReleaseStack["settings"]>) =>
