@@ -1,11 +1,10 @@
 import { z } from "zod";
 
-import { installStandardMetrics } from "../../lab/mesh/standard-metrics.ts";
 import { labSettings } from "../../lab/settings.ts";
 import { stackFile, stackKey } from "../../lab/stack-file.ts";
 import { labStack } from "../../lab/environment.ts";
 import { labUp } from "../../lab/up.ts";
-import { labClusters, labPulumi } from "./lab.ts";
+import { labPulumi } from "./lab.ts";
 import { meshReplicas, removeOwnStack, testHost, testReleases } from "./own-stack.ts";
 
 /** Set once the lab is ready, since every project of lab tests has this set-up, in one process. */
@@ -49,7 +48,6 @@ export default async function setup(): Promise<(() => Promise<void>) | undefined
   await addIngressHosts();
   await setReplicas(meshReplicas, meshReplicas);
   await pulumi.up("lab tests begin");
-  await installStandardMetrics(labClusters());
   return async () => {
     await removeOwnStack("faults");
     // Of the next update by hand, or of the demo.
