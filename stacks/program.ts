@@ -1,4 +1,5 @@
 import { loadConfig } from "./config.ts";
+import { keepOutputs } from "./kept-outputs.ts";
 import { joinMesh } from "./mesh-stack.ts";
 import { installMesh } from "./mesh.ts";
 import { installMonitoring } from "./monitoring.ts";
@@ -6,6 +7,7 @@ import { releaseServices } from "./release.ts";
 import { RoutingRecords } from "./routing-records.ts";
 import { WeightChange } from "./weight-change.ts";
 
+keepOutputs();
 const settings = await loadConfig();
 const change = await WeightChange.prepare(settings);
 
