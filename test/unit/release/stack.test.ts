@@ -1,5 +1,5 @@
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import path from "node:path";
 import { LocalWorkspace, Stack, type ConfigMap } from "@pulumi/pulumi/automation/index.js";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -25,32 +25,39 @@ describe("a lock", () => {
   });
 });
 
-describe("the stack that plain pulumi commands work on", () => {
-  /** A folder whose `pulumi` notes how it is called, and answers as the CLI does for an empty stack. */
+describe("a command of Pulumi's", () => {
+  /**
+   * A folder whose `pulumi` notes how it is called, and answers as the CLI does for an empty stack; locked by whom
+   * the file `lock` says.
+   */
   let folder: string;
-  const called = () => readFileSync(path.join(folder, "called"), "utf8").trim().split("\n");
+  const inFolder = (name: string) => path.join(folder, name);
+  const called = () => readFileSync(inFolder("called"), "utf8").trim().split("\n");
   const PULUMI = `#!/bin/sh
-echo "$@" >> "$(dirname "$0")/called"
+cd "$(dirname "$0")"
+echo "$@" >> called
 case "$1 $2" in
   version*) echo v3.259.0 ;;
   "stack history") echo '[]' ;;
+  up*) if [ -e lock ]; then cat lock >&2; exit 255; fi ;;
+  cancel*) rm lock ;;
   *) echo '{}' ;;
 esac
 `;
 
   beforeEach(() => {
     folder = mkdtempSync(path.join(tmpdir(), "stack-"));
-    const file = path.join(folder, "pulumi");
-    writeFileSync(file, PULUMI);
-    chmodSync(file, 0o755);
+    writeFileSync(inFolder("pulumi"), PULUMI);
+    chmodSync(inFolder("pulumi"), 0o755);
     vi.stubEnv("PATH", `${folder}:${process.env["PATH"] ?? ""}`);
   });
   afterEach(() => {
+    vi.restoreAllMocks();
     vi.unstubAllEnvs();
     rmSync(folder, { recursive: true });
   });
 
-  it("is never selected: each call names its own", async () => {
+  it("names the stack, and selects none, so that the user's next one works on the same as before", async () => {
     const stack = await ReleaseStack.open("prod");
     await stack.states();
     await stack.preview();
@@ -63,6 +70,23 @@ esac
     );
     expect(calls.filter((call) => !/ --stack prod( |$)/.test(call))).toEqual([]);
     expect(calls.filter((call) => call.startsWith("stack select"))).toEqual([]);
+  });
+
+  it("that a killed one has locked out is repeated, which standard output says nothing of", async () => {
+    const stdout = vi.spyOn(process.stdout, "write").mockReturnValue(true);
+    const log = vi.spyOn(console, "log").mockReturnValue();
+    const error = vi.spyOn(console, "error").mockReturnValue();
+    // No process has this number, which is above the highest that Linux gives.
+    writeFileSync(inFolder("lock"), locks(`me@${hostname()} (pid 4194305)`));
+    const stack = await ReleaseStack.open("prod");
+    await stack.up("a message", () => undefined);
+    const updates = called().filter((call) => /^(up|cancel) /.test(call));
+    expect(updates.map((call) => call.split(" ", 1)[0])).toEqual(["up", "cancel", "up"]);
+    expect(error.mock.calls).toEqual([
+      ["The last update was killed: its lock is removed (pulumi cancel)."],
+    ]);
+    expect(log.mock.calls).toEqual([]);
+    expect(stdout.mock.calls).toEqual([]);
   });
 });
 
