@@ -1,11 +1,10 @@
-import { z } from "zod";
-
 import { labSettings } from "../../lab/settings.ts";
 import { stackFile, stackKey } from "../../lab/stack-file.ts";
 import { labStack } from "../../lab/environment.ts";
 import { labUp } from "../../lab/up.ts";
 import { labPulumi } from "./lab.ts";
 import { meshReplicas, removeOwnStack, testHost, testReleases } from "./own-stack.ts";
+import { replicasOf } from "./replicas.ts";
 
 /** Set once the lab is ready, since every project of lab tests has this set-up, in one process. */
 const READY = "LAB_TESTS_READY";
@@ -21,9 +20,6 @@ async function addIngressHosts(): Promise<void> {
     Object.fromEntries(missing.map((host, i) => [`ingress.hosts[${hosts.length + i}]`, host])),
   );
 }
-
-const version = z.looseObject({ replicas: z.number() });
-const services = z.tuple([z.looseObject({ stable: version, canary: version })], z.unknown());
 
 /** Sets the replicas of the mesh's own service in the config. */
 async function setReplicas(stable: number, canary: number): Promise<void> {
@@ -42,7 +38,7 @@ export default async function setup(): Promise<(() => Promise<void>) | undefined
   if (process.env[READY] !== undefined) return undefined;
   process.env[READY] = "yes";
   await labUp(labSettings());
-  const [{ stable, canary }] = services.parse(await stackKey(file, "services"));
+  const { stable, canary } = replicasOf(await stackKey(file, "services"), file);
   const pulumi = labPulumi();
   await pulumi.setWeight(0);
   await addIngressHosts();
@@ -51,6 +47,6 @@ export default async function setup(): Promise<(() => Promise<void>) | undefined
   return async () => {
     await removeOwnStack("faults");
     // Of the next update by hand, or of the demo.
-    await setReplicas(stable.replicas, canary.replicas);
+    await setReplicas(stable, canary);
   };
 }
