@@ -181,8 +181,13 @@ export function continues(
   weights: readonly number[],
 ): before is Progress {
   if (before?.release !== release) return false;
-  const ended = before.end && (before.end.result === "done" ? 100 : 0);
-  return ended === undefined || weights.every((each) => each === ended);
+  const { end } = before;
+  return !end || weights.every((each) => each === endWeight(end));
+}
+
+/** The weight at which a rollout has ended that is remembered. */
+export function endWeight({ result }: End): number {
+  return result === "done" ? 100 : 0;
 }
 
 /** What is remembered of what is deployed; a weight that somebody else has raised begins anew. */

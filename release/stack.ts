@@ -3,8 +3,8 @@ import path from "node:path";
 import {
   ConcurrentUpdateError,
   LocalWorkspace,
+  Stack,
   type ConfigMap,
-  type Stack,
   type UpdateSummary,
 } from "@pulumi/pulumi/automation/index.js";
 import { problemLine, type Problem } from "../lib/problems.ts";
@@ -17,7 +17,7 @@ import { RELEASE_KEYS, releaseOf, statesOf, type Release, type State } from "./s
 /** Entries of the history that are asked for at once. */
 const PAGE = 100;
 
-/** A stack of this project, through the Pulumi CLI. */
+/** A stack of this project, through the Pulumi CLI. Which stack is selected stays as it is. */
 export class ReleaseStack {
   readonly name: string;
   readonly #stack: Stack;
@@ -42,7 +42,10 @@ export class ReleaseStack {
   /** @throws if there is no such stack, or its configuration cannot be read */
   static async open(stackName: string): Promise<ReleaseStack> {
     const workDir = path.dirname(import.meta.dirname);
-    const stack = await LocalWorkspace.selectStack({ stackName, workDir });
+    const workspace = await LocalWorkspace.create({ workDir });
+    // Pulumi's would change which stack the user's next command works on; every other call names its stack.
+    workspace.selectStack = () => Promise.resolve();
+    const stack = await Stack.select(stackName, workspace);
     const [{ name }, config] = await Promise.all([
       stack.workspace.projectSettings(),
       stack.getAllConfig(),

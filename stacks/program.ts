@@ -1,4 +1,5 @@
 import { loadConfig } from "./config.ts";
+import { keepOutputs } from "./kept-outputs.ts";
 import { joinMesh } from "./mesh-stack.ts";
 import { installMesh } from "./mesh.ts";
 import { installMonitoring } from "./monitoring.ts";
@@ -7,6 +8,7 @@ import { onResourceChange } from "./on-resource-change.ts";
 import { joinHooks, RoutingRecords } from "./routing-records.ts";
 import { WeightChange } from "./weight-change.ts";
 
+keepOutputs();
 const settings = await loadConfig();
 const change = await WeightChange.prepare(settings);
 // What is checked while Pulumi registers resources counts only as long as it changes none of them.

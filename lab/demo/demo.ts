@@ -2,7 +2,6 @@ import { rm, writeFile } from "node:fs/promises";
 
 import type { ClusterClient } from "../../fleet/cluster-client.ts";
 import { deleteClientPod } from "../mesh/client-pod.ts";
-import { installStandardMetrics } from "../mesh/standard-metrics.ts";
 import { userService } from "../mesh/user-service.ts";
 import type { PulumiCli } from "../pulumi.ts";
 import { runChain, type ChainReport } from "./chain.ts";
@@ -87,7 +86,6 @@ export async function runDemo(
   await rm(files.events, { force: true });
   heading("install: pulumi up at weight 0");
   const installSeconds = await install(pulumi);
-  await installStandardMetrics(clusters);
   console.log(`up ${installSeconds.toFixed(1)} s`);
 
   heading("single calls at weight 0");

@@ -8,8 +8,6 @@
  * `envoy_`. It must not be installed beside Istio's own build of Envoy: that would count twice.
  */
 import type { KubernetesObject } from "@kubernetes/client-node";
-
-import type { ClusterClient } from "../../fleet/cluster-client.ts";
 import { SYSTEM_NAMESPACE } from "../../lib/names.ts";
 
 /** By which proxies tell each other who they are, as Istio's do with x-envoy-peer-metadata. */
@@ -215,7 +213,8 @@ function patches(
   ];
 }
 
-const envoyFilter: KubernetesObject & { readonly spec: unknown } = {
+/** The EnvoyFilter, for every proxy of a cluster. The lab's istiod chart has it, so it comes with the mesh. */
+export const standardMetrics: KubernetesObject & { readonly spec: unknown } = {
   apiVersion: "networking.istio.io/v1alpha3",
   kind: "EnvoyFilter",
   metadata: { name: "lab-standard-metrics", namespace: SYSTEM_NAMESPACE },
@@ -227,22 +226,3 @@ const envoyFilter: KubernetesObject & { readonly spec: unknown } = {
     ],
   },
 };
-
-/**
- * Makes every proxy of the clusters count requests, or leaves them as they are when they do. Nothing
- * restarts; connections that are open keep their old filters for up to 45 s.
- */
-export async function installStandardMetrics(clusters: readonly ClusterClient[]): Promise<void> {
-  await Promise.all(
-    clusters.map((cluster) =>
-      cluster.objects.patch(
-        envoyFilter,
-        undefined,
-        undefined,
-        "lab",
-        true,
-        "application/apply-patch+yaml",
-      ),
-    ),
-  );
-}

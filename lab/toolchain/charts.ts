@@ -1,5 +1,7 @@
 import { chmod, cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { dump } from "js-yaml";
+import { standardMetrics } from "../mesh/standard-metrics.ts";
 import { artifact, build, isBuilt, type Artifact } from "./artifact.ts";
 import { dependencyDirectory, type GoBuild } from "./go.ts";
 import { ISTIO_HUB, ISTIO_VERSION } from "./versions.ts";
@@ -8,9 +10,13 @@ import type { Step } from "./steps.ts";
 /** Istio's charts: folder below manifests/charts of Istio's module, by the chart's name. */
 const CHARTS = { base: "base", istiod: "istio-control/istio-discovery", gateway: "gateway" };
 
-/** Istio's charts as its release process packages them; NAME-VERSION.tgz each. */
+/**
+ * Istio's charts as its release process packages them, NAME-VERSION.tgz each, but for one object more in istiod's:
+ * the EnvoyFilter by which Envoy's own release counts what Istio's build does.
+ */
 export function charts(cacheDir: string, istio: GoBuild): Artifact {
-  return artifact(cacheDir, "charts", [istio.built.key, CHARTS, ISTIO_VERSION, ISTIO_HUB]);
+  const inputs = [istio.built.key, CHARTS, ISTIO_VERSION, ISTIO_HUB, standardMetrics];
+  return artifact(cacheDir, "charts", inputs);
 }
 
 export function chartsStep(
@@ -30,7 +36,10 @@ export function chartsStep(
           const chart = join(directory, name);
           await cp(join(source, "manifests", "charts", folder), chart, { recursive: true });
           await makeWritable(chart);
-          if (name === "istiod") await stampImages(join(chart, "values.yaml"));
+          if (name === "istiod") {
+            await stampImages(join(chart, "values.yaml"));
+            await addObject(join(chart, "templates", "lab-standard-metrics.yaml"), standardMetrics);
+          }
           await run(join(istio.built.directory, "helm"), [
             ...["package", chart, "--destination", directory],
             ...["--version", ISTIO_VERSION, "--app-version", ISTIO_VERSION],
@@ -63,4 +72,11 @@ async function stampImages(values: string): Promise<void> {
     text = text.replace(line, `$1${value}`);
   }
   await writeFile(values, text);
+}
+
+/** @throws if Helm would take a part of it for a template */
+async function addObject(file: string, object: unknown): Promise<void> {
+  const text = dump(object, { lineWidth: -1, noRefs: true });
+  if (text.includes("{{")) throw new Error(`${file} would be a template, not an object`);
+  await writeFile(file, text);
 }

@@ -6,7 +6,7 @@ import type { GateVerdict } from "../gates/verdict.ts";
 import type { Remembered } from "../journal.ts";
 import { pausedBy } from "../observer.ts";
 import type { OpenRelease } from "../open.ts";
-import type { Progress } from "../planner.ts";
+import { continues, endWeight, type Progress } from "../planner.ts";
 import { releaseName } from "../release-settings.ts";
 import { chainStatus, type ChainStatus } from "./chain-status.ts";
 import { clusterStatus, type ClusterStatus } from "./cluster-status.ts";
@@ -28,12 +28,45 @@ export interface ReleaseStatus {
   readonly period: Period;
   /** What is remembered of a rollout of this release. @default none has begun */
   readonly progress?: Progress;
+  /** What was made of a rollout that has ended. @default it goes on, or the clusters serve what it has ended with */
+  readonly changed?: ChangedSince;
   /** Why nobody knows whether one has begun. @default it is known */
   readonly forgotten?: string;
   /** Who holds the rollout, when and why. @default nobody */
   readonly paused?: string;
   /** What the gates of the running phase say. */
   readonly verdicts: readonly GateVerdict[];
+}
+
+/** That the clusters serve another weight than a rollout has ended with. */
+interface ChangedSince {
+  /** Percent that it has ended with. */
+  readonly from: number;
+  /** When it has ended. @default its events are forgotten */
+  readonly ended?: string;
+  /** Percent that the clusters serve; more than one where they differ. */
+  readonly to: readonly number[];
+}
+
+/** What the clusters that answer serve instead of what the rollout of this release has ended with. */
+function changedSince(
+  progress: Progress | undefined,
+  events: Remembered["events"],
+  clusters: readonly ClusterStatus[],
+): ChangedSince | undefined {
+  const { release = "", end } = progress ?? {};
+  if (!end) return undefined;
+  const to = clusters.flatMap(({ quarantined, weights }) => {
+    const served = Object.values(weights);
+    return quarantined && served.every((each) => each === 0) ? [] : served;
+  });
+  if (continues(progress, release, to)) return undefined;
+  const ended = events.findLast(({ event }) => event === "end")?.time;
+  return {
+    from: endWeight(end),
+    ...(ended !== undefined && { ended }),
+    to: [...new Set(to)],
+  };
 }
 
 /** Since a running phase's weight has settled, as its gates count; else the last minutes. */
@@ -70,7 +103,7 @@ export async function releaseStatus(
       forgotten: explain(error),
     })),
   ]);
-  const { progress, pause } = remembered;
+  const { progress, pause, events = [] } = remembered;
   const own = progress?.release === release ? progress : undefined;
   const runs = own && !own.end && own.rollingBack === undefined;
   const period = periodOf(runs ? own : undefined, durationMs(settings.rollout.settle), now);
@@ -85,6 +118,7 @@ export async function releaseStatus(
     ),
     runs ? observer.verdicts(own.weight, own.since, now) : [],
   ]);
+  const changed = changedSince(own, events, found);
   const paused = pausedBy(pause);
   const chain = chainStatus(deployed);
   return {
@@ -95,6 +129,7 @@ export async function releaseStatus(
     ...(chain && { chain }),
     period,
     ...(own && { progress: own }),
+    ...(changed && { changed }),
     ...("forgotten" in remembered && { forgotten: remembered.forgotten }),
     ...(paused !== undefined && { paused }),
     verdicts,

@@ -29,10 +29,15 @@ const milliseconds = (value: number | undefined) =>
   value === undefined ? "-" : `${value < 10 ? value.toFixed(1) : value.toFixed(0)} ms`;
 
 /** The phase and since when, or how the rollout ended. */
-function rolloutLine({ progress, forgotten, period }: ReleaseStatus): string {
+function rolloutLine({ progress, changed, forgotten, period }: ReleaseStatus): string {
   if (forgotten !== undefined) return `whether a rollout runs is not known: ${forgotten}`;
   if (!progress) return "no rollout of it has begun";
   const { weight, since, failures, end, rollingBack } = progress;
+  if (end && changed) {
+    const when = changed.ended === undefined ? "" : ` at ${changed.ended}`;
+    const now = changed.to.map((each) => `${each} %`).join(" and ");
+    return `the rollout ended with ${changed.from} %${when} (${end.result}: ${end.reason}); since then the weight was changed to ${now}`;
+  }
   if (end) return `rollout ${end.result}: ${end.reason}`;
   if (rollingBack !== undefined) return `rollout is being rolled back: ${rollingBack}`;
   const lasts = age((period.until - since) / 1000);

@@ -1,12 +1,10 @@
-import { z } from "zod";
-
-import { installStandardMetrics } from "../../lab/mesh/standard-metrics.ts";
 import { labSettings } from "../../lab/settings.ts";
 import { stackFile, stackKey } from "../../lab/stack-file.ts";
 import { labStack } from "../../lab/environment.ts";
 import { labUp } from "../../lab/up.ts";
-import { labClusters, labPulumi } from "./lab.ts";
+import { labPulumi } from "./lab.ts";
 import { meshReplicas, removeOwnStack, testHost, testReleases } from "./own-stack.ts";
+import { replicasOf } from "./replicas.ts";
 
 /** Set once the lab is ready, since every project of lab tests has this set-up, in one process. */
 const READY = "LAB_TESTS_READY";
@@ -22,9 +20,6 @@ async function addIngressHosts(): Promise<void> {
     Object.fromEntries(missing.map((host, i) => [`ingress.hosts[${hosts.length + i}]`, host])),
   );
 }
-
-const version = z.looseObject({ replicas: z.number() });
-const services = z.tuple([z.looseObject({ stable: version, canary: version })], z.unknown());
 
 /** Sets the replicas of the mesh's own service in the config. */
 async function setReplicas(stable: number, canary: number): Promise<void> {
@@ -43,16 +38,15 @@ export default async function setup(): Promise<(() => Promise<void>) | undefined
   if (process.env[READY] !== undefined) return undefined;
   process.env[READY] = "yes";
   await labUp(labSettings());
-  const [{ stable, canary }] = services.parse(await stackKey(file, "services"));
+  const { stable, canary } = replicasOf(await stackKey(file, "services"), file);
   const pulumi = labPulumi();
   await pulumi.setWeight(0);
   await addIngressHosts();
   await setReplicas(meshReplicas, meshReplicas);
   await pulumi.up("lab tests begin");
-  await installStandardMetrics(labClusters());
   return async () => {
     await removeOwnStack("faults");
     // Of the next update by hand, or of the demo.
-    await setReplicas(stable.replicas, canary.replicas);
+    await setReplicas(stable, canary);
   };
 }

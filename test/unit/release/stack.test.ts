@@ -1,5 +1,8 @@
-import { LocalWorkspace, type ConfigMap } from "@pulumi/pulumi/automation/index.js";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import path from "node:path";
+import { LocalWorkspace, Stack, type ConfigMap } from "@pulumi/pulumi/automation/index.js";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { isStale, ReleaseStack } from "../../../release/stack.ts";
 import { CHAIN } from "../../helpers/chain.ts";
 import { rawConfig } from "../../helpers/fixtures.ts";
@@ -22,6 +25,71 @@ describe("a lock", () => {
   });
 });
 
+describe("a command of Pulumi's", () => {
+  /**
+   * A folder whose `pulumi` notes how it is called, and answers as the CLI does for an empty stack; locked by whom
+   * the file `lock` says.
+   */
+  let folder: string;
+  const inFolder = (name: string) => path.join(folder, name);
+  const called = () => readFileSync(inFolder("called"), "utf8").trim().split("\n");
+  const PULUMI = `#!/bin/sh
+cd "$(dirname "$0")"
+echo "$@" >> called
+case "$1 $2" in
+  version*) echo v3.259.0 ;;
+  "stack history") echo '[]' ;;
+  up*) if [ -e lock ]; then cat lock >&2; exit 255; fi ;;
+  cancel*) rm lock ;;
+  *) echo '{}' ;;
+esac
+`;
+
+  beforeEach(() => {
+    folder = mkdtempSync(path.join(tmpdir(), "stack-"));
+    writeFileSync(inFolder("pulumi"), PULUMI);
+    chmodSync(inFolder("pulumi"), 0o755);
+    vi.stubEnv("PATH", `${folder}:${process.env["PATH"] ?? ""}`);
+  });
+  afterEach(() => {
+    vi.restoreAllMocks();
+    vi.unstubAllEnvs();
+    rmSync(folder, { recursive: true });
+  });
+
+  it("names the stack, and selects none, so that the user's next one works on the same as before", async () => {
+    const stack = await ReleaseStack.open("prod");
+    await stack.states();
+    await stack.preview();
+    await stack.configure({ weight: "10", chain: "{}" });
+    await stack.configure({ weight: "30" });
+    await stack.up("a message", () => undefined);
+    const calls = called().filter((call) => call !== "version");
+    expect(calls.map((call) => call.split(" ", 2).join(" "))).toEqual(
+      expect.arrayContaining(["config set-all", "config rm-all", "stack history", "up --yes"]),
+    );
+    expect(calls.filter((call) => !/ --stack prod( |$)/.test(call))).toEqual([]);
+    expect(calls.filter((call) => call.startsWith("stack select"))).toEqual([]);
+  });
+
+  it("that a killed one has locked out is repeated, which standard output says nothing of", async () => {
+    const stdout = vi.spyOn(process.stdout, "write").mockReturnValue(true);
+    const log = vi.spyOn(console, "log").mockReturnValue();
+    const error = vi.spyOn(console, "error").mockReturnValue();
+    // No process has this number, which is above the highest that Linux gives.
+    writeFileSync(inFolder("lock"), locks(`me@${hostname()} (pid 4194305)`));
+    const stack = await ReleaseStack.open("prod");
+    await stack.up("a message", () => undefined);
+    const updates = called().filter((call) => /^(up|cancel) /.test(call));
+    expect(updates.map((call) => call.split(" ", 1)[0])).toEqual(["up", "cancel", "up"]);
+    expect(error.mock.calls).toEqual([
+      ["The last update was killed: its lock is removed (pulumi cancel)."],
+    ]);
+    expect(log.mock.calls).toEqual([]);
+    expect(stdout.mock.calls).toEqual([]);
+  });
+});
+
 describe("a stack's release", () => {
   const { kubeconfig, ...structured } = rawConfig(CHAIN);
   const values: Readonly<Record<string, string>> = {
@@ -37,7 +105,8 @@ describe("a stack's release", () => {
     file = Object.fromEntries(
       Object.entries(values).map(([key, value]) => [`istio-canary:${key}`, { value }]),
     );
-    vi.spyOn(LocalWorkspace, "selectStack").mockResolvedValue({
+    vi.spyOn(LocalWorkspace, "create").mockResolvedValue({} as LocalWorkspace);
+    vi.spyOn(Stack, "select").mockResolvedValue({
       name: "prod",
       workspace: { projectSettings: () => Promise.resolve({ name: "istio-canary" }) },
       getAllConfig: () => Promise.resolve({ ...file }),
@@ -49,7 +118,7 @@ describe("a stack's release", () => {
         file = Object.fromEntries(Object.entries(file).filter(([key]) => !keys.includes(key)));
         return Promise.resolve();
       },
-    } as unknown as Awaited<ReturnType<typeof LocalWorkspace.selectStack>>);
+    } as unknown as Stack);
     return ReleaseStack.open("prod");
   }
   const entriesIn = (found: ReturnType<ReleaseStack["settings"]>) =>

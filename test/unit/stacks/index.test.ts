@@ -50,6 +50,34 @@ describe("the program", () => {
     });
   });
 
+  it("keeps the outputs of an update that fails before they are known: has none of its own as it begins", async () => {
+    configure({ ...rawConfig(), weight: "10" });
+    const monitor = pulumi.runtime.getMonitor() as unknown as {
+      registerResourceOutputs: (
+        request: { getUrn(): string; getOutputs(): { toJavaScript(): object } },
+        callback: () => void,
+      ) => void;
+    };
+    const registered: { readonly outputs: readonly string[]; readonly resources: number }[] = [];
+    vi.spyOn(monitor, "registerResourceOutputs").mockImplementation((request, callback) => {
+      if (request.getUrn().includes("::pulumi:pulumi:Stack::")) {
+        registered.push({
+          outputs: Object.keys(request.getOutputs().toJavaScript()),
+          resources: program.resources.length,
+        });
+      }
+      callback();
+    });
+    vi.resetModules();
+    await pulumi.runtime.runInPulumiStack(() => import("../../../index.ts"));
+    await program.settle();
+    // The stack itself is the only resource that is there.
+    expect(registered[0]).toEqual({ outputs: [], resources: 1 });
+    expect(registered.slice(1).map(({ outputs }) => outputs.toSorted())).toEqual([
+      ["clusters", "mesh", "rootCaExpires", "weight"],
+    ]);
+  });
+
   it("stops with one error that lists all problems, before it registers anything", async () => {
     configure({ ...rawConfig(), weight: 25, phases: [10, 10] });
     await expect(loadConfig()).rejects.toThrow(

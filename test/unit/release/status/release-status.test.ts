@@ -10,6 +10,7 @@ import type { Split } from "../../../../lib/weights.ts";
 import type { Remembered } from "../../../../release/journal.ts";
 import { phase } from "../../../../release/planner.ts";
 import { releaseName } from "../../../../release/release-settings.ts";
+import { timed } from "../../../../release/rollout-event.ts";
 import { releaseStatus, type StatusSources } from "../../../../release/status/release-status.ts";
 import { canaryRouteObjects } from "../../../../components/canary-route.ts";
 import type { DeployedRoute } from "../../../../lib/deployed.ts";
@@ -195,6 +196,37 @@ describe("a status", () => {
       { config: 10, quarantined: false, drift: [] },
       { config: 0, quarantined: true, drift: [], weights: { [KEY]: 0 } },
     ]);
+  });
+
+  const ended = (result: "done" | "rolled-back") => ({
+    progress: {
+      ...phase(releaseName(fixture()), result === "done" ? 100 : 0, T0),
+      end: { result, reason: "a reason" },
+    },
+    events: [timed({ event: "end", result, reason: "a reason" }, T0)],
+  });
+
+  it("tells that the weight was changed since the rollout has ended", async () => {
+    memory = ended("done");
+    const changed = async (options: ConfigOptions = {}) => (await status(options).found).changed;
+    const all = (weight: number) => {
+      has = Object.fromEntries(
+        ["cluster-a", "cluster-b"].map((name) => [name, there(name, v("v1", "v2", weight))]),
+      );
+    };
+    all(30);
+    expect(await changed()).toEqual({ from: 100, ended: "2026-01-01T00:00:00.000Z", to: [30] });
+    has = { ...has, "cluster-b": there("cluster-b", v("v1", "v2", 100)) };
+    expect(await changed()).toMatchObject({ to: [30, 100] });
+    all(100);
+    expect(await changed()).toBeUndefined();
+    has = { ...has, "cluster-b": there("cluster-b", v("v1", "v2", 0)) };
+    expect(await changed({ quarantine: ["cluster-b"] })).toBeUndefined();
+    memory = ended("rolled-back");
+    all(0);
+    expect(await changed()).toBeUndefined();
+    all(10);
+    expect(await changed()).toMatchObject({ from: 0, to: [10] });
   });
 
   it("says who has paused", async () => {

@@ -105,6 +105,13 @@ describe("a status for people", () => {
     );
     const end = { result: "done", reason: "all phases have passed" } as const;
     expect(line({ progress: { ...progress, end } })).toBe("rollout done: all phases have passed");
+    const changed = { from: 100, ended: "2026-01-01T00:00:00.000Z", to: [30] };
+    expect(line({ progress: { ...progress, end }, changed })).toBe(
+      "the rollout ended with 100 % at 2026-01-01T00:00:00.000Z (done: all phases have passed); since then the weight was changed to 30 %",
+    );
+    expect(line({ progress: { ...progress, end }, changed: { from: 100, to: [30, 10] } })).toBe(
+      "the rollout ended with 100 % (done: all phases have passed); since then the weight was changed to 30 % and 10 %",
+    );
   });
 
   const part = (service: string, more: Partial<ChainPart> = {}): ChainPart[] =>
