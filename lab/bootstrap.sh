@@ -3,7 +3,7 @@
 # and, for the lab, Go. Installs what is missing; says nothing and takes no time when nothing is.
 #
 #   bootstrap.sh           all that the lab needs, on a machine that can run it
-#   bootstrap.sh packages  only the npm packages, on any machine
+#   bootstrap.sh packages  only the npm packages, the lab's among them, on any machine
 #   bootstrap.sh go ARGS   only Go, and runs it with these arguments
 #
 # LAB_CACHE is where the lab keeps what it builds (default: istio-canary-lab in the user's cache).
@@ -30,14 +30,17 @@ check_machine() {
   fi
 }
 
+# Those of the project, and those that the lab alone uses.
 npm_packages() {
-  installed=node_modules/.installed-package-lock.json
-  if ! cmp -s package-lock.json "$installed"; then
-    command -v npm >/dev/null || apt_install npm
-    echo "bootstrap: npm ci"
-    npm ci --no-audit --no-fund --loglevel=error
-    cp package-lock.json "$installed"
-  fi
+  for folder in . lab; do
+    installed=$folder/node_modules/.installed-package-lock.json
+    if ! cmp -s "$folder/package-lock.json" "$installed"; then
+      command -v npm >/dev/null || apt_install npm
+      echo "bootstrap: npm ci --prefix $folder"
+      npm ci --prefix "$folder" --no-audit --no-fund --loglevel=error
+      cp "$folder/package-lock.json" "$installed"
+    fi
+  done
 }
 
 # True if version $1 is at least $2.
