@@ -4,12 +4,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import {
-  componentSteps,
-  findProcess,
-  logTail,
-  type Host,
-} from "../clusters/component-process.ts";
+import { componentSteps, findProcess, logTail, type Host } from "../clusters/component-process.ts";
 import type { Component } from "../clusters/plan.ts";
 import { probeHttp } from "../clusters/probes.ts";
 import { runSteps } from "../clusters/steps.ts";

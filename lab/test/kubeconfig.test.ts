@@ -1,10 +1,6 @@
 import { load } from "js-yaml";
 import { describe, expect, it } from "vitest";
-import {
-  kubeconfig,
-  mergeKubeconfigs,
-  stringifyKubeconfig,
-} from "../clusters/kubeconfig.ts";
+import { kubeconfig, mergeKubeconfigs, stringifyKubeconfig } from "../clusters/kubeconfig.ts";
 
 const one = (name: string) =>
   kubeconfig({ name, server: `https://${name}:6443`, ca: "ca", certificate: "crt", key: "key" });

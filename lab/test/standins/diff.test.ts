@@ -6,11 +6,7 @@ import {
   samePlace,
   withoutIgnored,
 } from "../../standins/kubernetes-provider/diff.ts";
-import {
-  secret,
-  UNKNOWN,
-  type Fields,
-} from "../../standins/kubernetes-provider/values.ts";
+import { secret, UNKNOWN, type Fields } from "../../standins/kubernetes-provider/values.ts";
 import { anyObject } from "./json.ts";
 
 const MUTABLE = { configMaps: true, secrets: true };

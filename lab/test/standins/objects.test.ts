@@ -13,12 +13,7 @@ import {
   toServerKeys,
   withoutServerFields,
 } from "../../standins/kubernetes-provider/objects.ts";
-import {
-  plain,
-  secret,
-  UNKNOWN,
-  type Fields,
-} from "../../standins/kubernetes-provider/values.ts";
+import { plain, secret, UNKNOWN, type Fields } from "../../standins/kubernetes-provider/values.ts";
 
 const URN = "urn:pulumi:lab::mesh::my:Mesh$kubernetes:core/v1:Secret::a::b";
 

@@ -1,8 +1,5 @@
 import { expect, test } from "vitest";
-import {
-  podProblem,
-  selectorOf,
-} from "../../standins/kubernetes-provider/pod-problems.ts";
+import { podProblem, selectorOf } from "../../standins/kubernetes-provider/pod-problems.ts";
 import type { Fields } from "../../standins/kubernetes-provider/values.ts";
 
 const pod = (status: Fields, nodeName?: string): Fields => ({ spec: { nodeName }, status });
