@@ -2,7 +2,10 @@ import { cp, mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { execa } from "execa";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
+
+// Nothing of what is compiled is cached: seconds of work, and a minute on a machine that is busy.
+vi.setConfig({ testTimeout: 180_000 });
 
 const root = path.resolve(import.meta.dirname, "../../..");
 const own = ["components", "fleet", "lib", "monitoring", "preview", "release", "stacks"];
