@@ -1,6 +1,6 @@
 # Everything a user or the gate calls; each target does its own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help setup packages toolchain demo test campaign mutation check workflows unit preview history rollback lab-up lab-down lab-status lab-logs lab-shell
+.PHONY: help setup packages commands toolchain demo test campaign mutation check workflows unit preview history rollback lab-up lab-down lab-status lab-logs lab-shell
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
@@ -16,6 +16,9 @@ setup: ## Install Node, Go and the packages this project needs
 
 packages:
 	@sh lab/bootstrap.sh packages
+
+commands:
+	@sh lab/bootstrap.sh commands
 
 toolchain: setup
 	@node lab/cli.ts build --browser
@@ -49,13 +52,13 @@ workflows: ## The workflows of .github with actionlint; not part of check, since
 unit: packages ## Unit tests only, in seconds
 	@vitest run --project unit
 
-preview: packages ## What an update would do, as Markdown for a pull request: make preview STACK=prod
+preview: commands ## What an update would do, as Markdown for a pull request: make preview STACK=prod
 	@npm run --silent preview -- --stack $(or $(STACK),$(error name the stack: make preview STACK=prod))
 
-history: packages ## The recorded states of a stack: make history STACK=prod
+history: commands ## The recorded states of a stack: make history STACK=prod
 	@npm run --silent release -- history --stack $(or $(STACK),$(error name the stack: make history STACK=prod))
 
-rollback: packages ## Back to an earlier state in every cluster: make rollback STACK=prod TO=7 (or previous, zero)
+rollback: commands ## Back to an earlier state in every cluster: make rollback STACK=prod TO=7 (or previous, zero)
 	@npm run --silent release -- rollback --to $(or $(TO),previous) \
 		--stack $(or $(STACK),$(error name the stack: make rollback STACK=prod))
 

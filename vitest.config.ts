@@ -8,7 +8,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["test/unit/**/*.test.ts"],
+          include: ["test/unit/**/*.test.ts", "lab/test/**/*.test.ts"],
           // A worker loads what is in node_modules once; fresh-modules.ts keeps the files apart.
           isolate: false,
           setupFiles: ["test/helpers/fresh-modules.ts"],

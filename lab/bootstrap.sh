@@ -3,7 +3,8 @@
 # and, for the lab, Go. Installs what is missing; says nothing and takes no time when nothing is.
 #
 #   bootstrap.sh           all that the lab needs, on a machine that can run it
-#   bootstrap.sh packages  only the npm packages, on any machine
+#   bootstrap.sh packages  only the npm packages, the lab's among them, on any machine
+#   bootstrap.sh commands  only the npm packages that `release` and `preview` need
 #   bootstrap.sh go ARGS   only Go, and runs it with these arguments
 #
 # LAB_CACHE is where the lab keeps what it builds (default: istio-canary-lab in the user's cache).
@@ -30,14 +31,30 @@ check_machine() {
   fi
 }
 
+# Where a copy of folder $1's lock file lies, once what it names is installed: $2 is "package" for all of it, or "production".
+installed_lock() {
+  echo "$1/node_modules/.installed-$2-lock.json"
+}
+
+# True if that is installed.
+has_installed() {
+  cmp -s "$1/package-lock.json" "$(installed_lock "$1" "$2")"
+}
+
+# Installs it unless it is; further arguments are npm's.
+npm_ci() {
+  folder=$1 what=$2
+  shift 2
+  has_installed "$folder" "$what" && return
+  command -v npm >/dev/null || apt_install npm
+  echo "bootstrap: npm ci --prefix $folder" "$@"
+  npm ci --prefix "$folder" --no-audit --no-fund --loglevel=error "$@"
+  cp "$folder/package-lock.json" "$(installed_lock "$folder" "$what")"
+}
+
 npm_packages() {
-  installed=node_modules/.installed-package-lock.json
-  if ! cmp -s package-lock.json "$installed"; then
-    command -v npm >/dev/null || apt_install npm
-    echo "bootstrap: npm ci"
-    npm ci --no-audit --no-fund --loglevel=error
-    cp package-lock.json "$installed"
-  fi
+  npm_ci . package
+  npm_ci lab package
 }
 
 # True if version $1 is at least $2.
@@ -74,10 +91,11 @@ case ${1:-lab} in
     go_toolchain
     ;;
   packages) npm_packages ;;
+  commands) has_installed . package || npm_ci . production --omit=dev ;;
   go)
     shift
     go_toolchain
     exec go "$@"
     ;;
-  *) fail "unknown argument $1: give packages, go with its arguments, or nothing" ;;
+  *) fail "unknown argument $1: give packages, commands, go with its arguments, or nothing" ;;
 esac

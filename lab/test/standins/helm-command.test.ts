@@ -1,0 +1,121 @@
+import { expect, test } from "vitest";
+import {
+  statusOf,
+  templateArguments,
+  unsupportedInputs,
+  upgradeArguments,
+  valueSources,
+} from "../../standins/kubernetes-provider/helm-command.ts";
+import { ASSET, type Fields } from "../../standins/kubernetes-provider/values.ts";
+
+const SIGNATURE = "4dabf18193072939515e22adb298388d";
+const release: Fields = {
+  name: "istiod",
+  namespace: "istio-system",
+  chart: "/charts/istiod.tgz",
+  values: { pilot: { password: "opensesame" } },
+};
+const upgrade = (more: Fields = {}, timeout = 0) =>
+  upgradeArguments({ ...release, ...more }, ["/tmp/values.yaml"], "owner", timeout);
+
+test("a release is installed or upgraded, waited for, and marked as its resource's", () => {
+  expect(upgrade()).toEqual([
+    "upgrade",
+    "--install",
+    "istiod",
+    "/charts/istiod.tgz",
+    "--values",
+    "/tmp/values.yaml",
+    "--labels",
+    "pulumi-resource=owner",
+    "--timeout",
+    "300s",
+    "--server-side=false",
+    "--wait=legacy",
+    "--output",
+    "json",
+    "--hide-notes",
+  ]);
+});
+
+test("values are never arguments", () => {
+  expect(upgrade().join(" ")).not.toContain("opensesame");
+});
+
+test.each<[Fields, string[]]>([
+  [{ createNamespace: true }, ["--create-namespace"]],
+  [{ atomic: true }, ["--rollback-on-failure"]],
+  [{ cleanupOnFail: true }, ["--cleanup-on-fail"]],
+  [{ skipCrds: true }, ["--skip-crds"]],
+  [{ maxHistory: 3 }, ["--history-max", "3"]],
+  [{ waitForJobs: true }, ["--wait=legacy", "--wait-for-jobs"]],
+  [{ version: "1.31.0" }, ["--version", "1.31.0"]],
+  [{ repositoryOpts: { repo: "https://charts.test" } }, ["--repo", "https://charts.test"]],
+])("%j is passed on as %j", (inputs, expected) => {
+  const args = upgrade(inputs);
+  const start = args.indexOf(expected[0] ?? "");
+  expect(args.slice(start, start + expected.length)).toEqual(expected);
+});
+
+test("nothing is waited for if the release says so", () => {
+  expect(upgrade({ skipAwait: true, waitForJobs: true }).join(" ")).not.toContain("--wait");
+});
+
+test("the release's own timeout goes before the resource's, and that before the default", () => {
+  const seconds = (args: string[]) => args[args.indexOf("--timeout") + 1];
+  expect(seconds(upgrade({ timeout: 60 }, 30))).toBe("60s");
+  expect(seconds(upgrade({}, 30))).toBe("30s");
+});
+
+test("a preview renders the chart with the same values", () => {
+  expect(templateArguments({ ...release, version: "1.31.0" }, ["a.yaml", "b.yaml"])).toEqual([
+    "template",
+    "istiod",
+    "/charts/istiod.tgz",
+    "--version",
+    "1.31.0",
+    "--values",
+    "a.yaml",
+    "--values",
+    "b.yaml",
+  ]);
+});
+
+test("nulls in values are dropped unless they are allowed", () => {
+  const values: Fields = { a: null, b: { c: null, d: [null, 1] } };
+  expect(valueSources({ values }).values).toEqual({ b: { d: [null, 1] } });
+  expect(valueSources({ values, allowNullValues: true }).values).toEqual(values);
+});
+
+test("value files may be files or texts, no remote assets", () => {
+  const asset = (content: Fields): Fields => ({ [SIGNATURE]: ASSET, ...content });
+  expect(
+    valueSources({ valueYamlFiles: [asset({ path: "a.yaml" }), asset({ text: "b: 1" })] }).files,
+  ).toEqual([{ path: "a.yaml" }, { text: "b: 1" }]);
+  expect(() => valueSources({ valueYamlFiles: [asset({ uri: "https://x.test" })] })).toThrow(
+    "only files and texts",
+  );
+});
+
+test("inputs that cannot be carried out are named, flags that are off are not", () => {
+  expect(
+    unsupportedInputs({
+      replace: true,
+      verify: false,
+      repositoryOpts: { repo: "https://charts.test", password: "x" },
+    }),
+  ).toEqual(["replace", "repositoryOpts.password"]);
+});
+
+test("the status names what upstream's does", () => {
+  const metadata = {
+    name: "a",
+    namespace: "b",
+    revision: 2,
+    status: "deployed",
+    chart: "c",
+    version: "1",
+    appVersion: "2",
+  };
+  expect(statusOf({ ...metadata, labels: {}, deployedAt: "now" })).toEqual(metadata);
+});

@@ -1,0 +1,71 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { load } from "js-yaml";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { standardMetrics } from "../../mesh/standard-metrics.ts";
+import { artifact } from "../../toolchain/artifact.ts";
+import { charts, chartsStep } from "../../toolchain/charts.ts";
+import { run } from "../../toolchain/run.ts";
+import { ISTIO_HUB, ISTIO_VERSION } from "../../toolchain/versions.ts";
+
+const FOLDERS = ["base", "gateway", "istio-control/istio-discovery"];
+const VALUES = "_internal:\n  global:\n    hub: gcr.io/istio-testing\n    tag: latest\n";
+
+let cacheDir: string;
+beforeEach(async () => {
+  cacheDir = mkdtempSync(join(tmpdir(), "charts-test-"));
+  for (const folder of FOLDERS) {
+    const chart = join(cacheDir, "istio", "manifests", "charts", folder);
+    await mkdir(join(chart, "templates"), { recursive: true });
+    await writeFile(join(chart, "values.yaml"), VALUES);
+  }
+});
+afterEach(() => {
+  rmSync(cacheDir, { recursive: true });
+});
+
+async function program(file: string, script: string): Promise<void> {
+  await mkdir(join(file, ".."), { recursive: true });
+  await writeFile(file, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+}
+
+/** The folder that a chart was packaged from, by the chart's name. */
+async function packaged(): Promise<(name: string) => string> {
+  const istio = {
+    ...{ name: "istio", packages: [], programs: {} },
+    built: artifact(cacheDir, "istio", 1),
+  };
+  // The one says where Istio's source is, the other keeps a chart's folder beside where its archive would be.
+  await program(join(cacheDir, "go", "bin", "go"), `echo '${join(cacheDir, "istio")}'`);
+  await program(join(istio.built.directory, "helm"), 'cp -r "$2" "$4/$(basename "$2")-packaged"');
+  const wanted = charts(cacheDir, istio);
+  await chartsStep(wanted, cacheDir, istio, []).work({
+    progress: () => undefined,
+    run: (command, args) => run(command, args, { log: join(cacheDir, "log") }),
+  });
+  return (name) => join(wanted.directory, `${name}-packaged`);
+}
+
+test("the istiod chart has the standard metrics as one object, and the others have none", async () => {
+  const chart = await packaged();
+  const templates = (name: string) => readdir(join(chart(name), "templates"));
+  expect(await templates("base")).toEqual([]);
+  expect(await templates("gateway")).toEqual([]);
+  expect(await templates("istiod")).toEqual(["lab-standard-metrics.yaml"]);
+  const text = await readFile(
+    join(chart("istiod"), "templates", "lab-standard-metrics.yaml"),
+    "utf8",
+  );
+  expect(load(text)).toEqual(standardMetrics);
+  expect(standardMetrics.kind).toBe("EnvoyFilter");
+  // Helm would take it for a template.
+  expect(text).not.toContain("{{");
+});
+
+test("the istiod chart names the release's images", async () => {
+  const chart = await packaged();
+  const values = await readFile(join(chart("istiod"), "values.yaml"), "utf8");
+  expect(load(values)).toEqual({ _internal: { global: { hub: ISTIO_HUB, tag: ISTIO_VERSION } } });
+});
