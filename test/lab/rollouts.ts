@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect } from "vitest";
 import { loadInMesh, type LoadClient } from "../../lab/demo/load.ts";
 import { confirmWeights } from "../../lab/demo/measure.ts";
 import { serverImage } from "../../lab/service-config.ts";
+import type { TestRelease } from "./own-stack.ts";
 import { releaseOf } from "./release-command.ts";
 import { clusters, withOwnRelease } from "./release.ts";
 
@@ -40,7 +41,7 @@ export function story(events: readonly Event[]): string[] {
  * @param name of the release, unique among the test files
  * @param rate requests a second of the client in each cluster
  */
-export function withRollouts(name: string, phases: readonly number[], rate: number) {
+export function withRollouts(name: TestRelease, phases: readonly number[], rate: number) {
   const { stack, service, id, pulumi } = withOwnRelease(name, { config: { phases } });
   const [first = 100] = phases;
   const load: LoadClient[] = [];

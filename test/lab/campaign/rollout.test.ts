@@ -7,7 +7,7 @@ import { story, withRollouts } from "../rollouts.ts";
 
 // At 10 % the canary gets few of the requests, so there are more of them.
 const { service, load, deployCanary, release, expectRollback } = withRollouts(
-  "rollout-long",
+  "rollout",
   [10, 30, 100],
   100,
 );
