@@ -12,7 +12,8 @@ import { parseDigest, type Digest } from "../preview/digest.ts";
 import { previewJson } from "../preview/preview-json.ts";
 import { parseConfig, rawConfig, type ReleaseSettings } from "../stacks/config.ts";
 import { meshStackOf, type MeshStack } from "../stacks/mesh-stack.ts";
-import { RELEASE_KEYS, releaseOf, statesOf, type Release, type State } from "./states.ts";
+import { RELEASE_KEYS } from "../stacks/schema.ts";
+import { releaseOf, statesOf, type Release, type State } from "./states.ts";
 
 /** Entries of the history that are asked for at once. */
 const PAGE = 100;

@@ -1,11 +1,8 @@
 import type * as z from "zod";
 import type { Problem } from "../lib/problems.ts";
-import type { schema } from "./schema.ts";
+import { mayBeSecret } from "./schema/structure.ts";
+import { schema, type ConfigKey } from "./schema.ts";
 import { unknownInner } from "./unknown-keys.ts";
-
-/** Values below these keys are never shown: they may be secret. */
-const PRIVATE =
-  /^(certificates\.(root|clusters)|ingress\.tls|monitoring\.alertmanager|rollout\.(webhooks|notifications)\[\d+\]\.url)/;
 
 function pathOf(key: string, path: readonly PropertyKey[]): string {
   return path.reduce<string>(
@@ -27,14 +24,10 @@ function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
  * @param key top-level key in whose value it is
  * @param raw that value, as it was written
  */
-export function problemsOf(
-  key: keyof typeof schema,
-  raw: unknown,
-  issue: z.core.$ZodIssue,
-): Problem[] {
+export function problemsOf(key: ConfigKey, raw: unknown, issue: z.core.$ZodIssue): Problem[] {
   const path = pathOf(key, issue.path);
   const found = valueAt(raw, issue.path);
-  const value = PRIVATE.test(path) ? undefined : found;
+  const value = mayBeSecret(schema[key], issue.path) ? undefined : found;
   switch (issue.code) {
     case "unrecognized_keys":
       return issue.keys.map((name) => unknownInner(key, issue.path, path, name));
