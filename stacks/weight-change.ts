@@ -24,6 +24,7 @@ import { roleIn } from "./chain.ts";
 import { canaryOf, chainOfRise, hostsOf } from "./canaries.ts";
 import type { ReleaseSettings } from "./config.ts";
 import { completion, type Registration } from "./left-out.ts";
+import { SAID_ELSEWHERE } from "./said-elsewhere.ts";
 import { durationMs } from "./schema.ts";
 import { wantedBy } from "./wanted.ts";
 
@@ -169,7 +170,7 @@ export class WeightChange {
     const running = this.#running.get(which);
     if (running) {
       await running.catch(() => {
-        throw new Error("not done, for the reason that is given once for all clusters.");
+        throw new Error(SAID_ELSEWHERE);
       });
       return;
     }
