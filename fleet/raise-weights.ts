@@ -1,4 +1,5 @@
 import { shareOf } from "../lib/deployed.ts";
+import { allOf } from "../lib/enumerate.ts";
 import { weightIn } from "../lib/release-rules.ts";
 import { until } from "../lib/until.ts";
 import { LOOK_WITHIN_MS, runChecks } from "./checks/index.ts";
@@ -106,7 +107,7 @@ function described(rise: Rise): string {
   const from = [
     ...new Set([...rise.changes.values()].map(({ route }) => shareOf(route, rise.canary))),
   ];
-  return `${rise.canary} of ${serviceKey(rise)} from ${from.join(" and ")} % to ${rise.weight} % in ${[...rise.changes.keys()].join(", ")}`;
+  return `${rise.canary} of ${serviceKey(rise)} from ${allOf(from.map(String))} % to ${rise.weight} % in ${[...rise.changes.keys()].join(", ")}`;
 }
 
 /** Writes the new rules of all services; refused means that none of them has changed. */

@@ -1,4 +1,5 @@
 import type * as z from "zod";
+import { oneOf } from "../lib/enumerate.ts";
 import type { Problem } from "../lib/problems.ts";
 import { mayBeSecret } from "./schema/structure.ts";
 import { schema, type ConfigKey } from "./schema.ts";
@@ -61,7 +62,7 @@ export function problemsOf(key: ConfigKey, raw: unknown, issue: z.core.$ZodIssue
       ];
     }
     case "invalid_value": {
-      const fix = `Write ${issue.values.join(" or ")}.`;
+      const fix = `Write ${oneOf(issue.values.map(String))}.`;
       return [
         found === undefined
           ? { path, rule: "must be given", fix }

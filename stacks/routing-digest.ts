@@ -6,7 +6,10 @@ import { service as serviceSchema } from "./schema/service.ts";
 import { routed } from "./schema/structure.ts";
 import { schema } from "./schema.ts";
 
-/** JSON in which the order of keys means nothing. */
+/**
+ * JSON in which the order of keys means nothing. Not RFC 8785, as libraries write it: that sorts keys which are
+ * whole numbers otherwise, and clusters hold records by digests of these bytes.
+ */
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_, inner: unknown) =>
     typeof inner === "object" && inner !== null && !Array.isArray(inner)
