@@ -11,7 +11,8 @@ import { confirmWeight } from "./confirm.ts";
 import type { EnvoyRoutes } from "./envoy.ts";
 import { explain } from "./explain.ts";
 import { raise, TaskFailure, type Actions, type Raised } from "./run-protocol.ts";
-import { readRoute, serviceKey } from "./read-deployed.ts";
+import { readRoute } from "./read-deployed.ts";
+import { serviceKey } from "../lib/names.ts";
 import { switched } from "./switched.ts";
 import { isRefusal, writeRoutes } from "./write-routes.ts";
 

@@ -2,7 +2,7 @@ import type { DeployedCluster } from "../lib/deployed.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
 import { routingDigest } from "../stacks/routing-digest.ts";
 import { wantedBy } from "../stacks/wanted.ts";
-import { planRollback, type Plan, type Stop } from "./plan.ts";
+import { planRollback, type RollbackPlan, type Stop } from "./plan.ts";
 import { isTarget, type Release, type State } from "./states.ts";
 
 /** A release, and the whole configuration with it. */
@@ -18,7 +18,7 @@ export interface Destination {
   /** What `--to` must be to go there again: `zero`, or the number of a state. */
   readonly to: string;
   readonly config: Config;
-  readonly plan: Plan<Config>;
+  readonly plan: RollbackPlan<Config>;
 }
 
 /** What is known of the stack. */
@@ -65,7 +65,7 @@ function stops({ current, states, read }: Situation): readonly Stop<Config>[] {
   });
 }
 
-function refused(...problems: string[]): Plan<Config> {
+function refused(...problems: string[]): RollbackPlan<Config> {
   return { steps: undefined, problems };
 }
 
@@ -77,7 +77,7 @@ function once<T>(make: () => T): () => T {
   return () => (made ??= { value: make() }).value;
 }
 
-function planTo(config: Config, situation: Situation, via: Via): Plan<Config> {
+function planTo(config: Config, situation: Situation, via: Via): RollbackPlan<Config> {
   const kept = keysOf(config.settings);
   const lost = keysOf(situation.current.settings).filter((key) => !kept.includes(key));
   if (lost.length > 0) {

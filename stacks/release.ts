@@ -7,8 +7,7 @@ import {
   CrossClusterServiceEntry,
   type CanaryRouteArgs,
 } from "../components/index.ts";
-import { serviceKey } from "../fleet/read-deployed.ts";
-import { crossClusterHost, virtualAddresses } from "../lib/names.ts";
+import { serviceKey, crossClusterHost, virtualAddresses } from "../lib/names.ts";
 import { weightIn } from "../lib/release-rules.ts";
 import { placeIn, roleIn } from "./chain.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
