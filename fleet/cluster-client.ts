@@ -131,6 +131,7 @@ export class ClusterClient {
     const { namespace, name } = podKey(pod);
     const stdout = new PassThrough();
     const stderr = new PassThrough();
+    // Not within(): a socket that is late has to be closed.
     const bound = withinMs === undefined ? undefined : AbortSignal.timeout(withinMs);
     const status = new Promise<V1Status>((resolve, reject) => {
       bound?.addEventListener("abort", () => {

@@ -1,23 +1,8 @@
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
-import { delimiter, dirname, join, resolve } from "node:path";
-import { load } from "js-yaml";
-import * as z from "zod";
+import { delimiter, join } from "node:path";
+import { KubeConfig } from "@kubernetes/client-node";
 import type { ApiServer } from "../lib/reader-kubeconfig.ts";
-
-const kubeconfigSchema = z.object({
-  clusters: z.array(
-    z.object({
-      name: z.string(),
-      cluster: z.object({
-        server: z.string(),
-        "certificate-authority-data": z.string().optional(),
-        "certificate-authority": z.string().optional(),
-      }),
-    }),
-  ),
-  contexts: z.array(z.object({ name: z.string(), context: z.object({ cluster: z.string() }) })),
-});
 
 /** The files kubectl reads when it is told none. */
 export function defaultKubeconfigs(env: NodeJS.ProcessEnv = process.env): readonly string[] {
@@ -32,27 +17,25 @@ export function defaultKubeconfigs(env: NodeJS.ProcessEnv = process.env): readon
  */
 export function apiServerOf(files: readonly string[], context: string): ApiServer {
   const seen: string[] = [];
+  // One by one: KubeConfig merges files, and refuses two with a cluster of one name, which kubectl takes.
   for (const file of files) {
-    const { clusters, contexts } = readKubeconfig(file);
-    const found = contexts.find(({ name }) => name === context);
+    const config = readKubeconfig(file);
+    const found = config.getContextObject(context);
     if (!found) {
-      seen.push(...contexts.map(({ name }) => name));
+      seen.push(...config.getContexts().map(({ name }) => name));
       continue;
     }
-    const cluster = clusters.find(({ name }) => name === found.context.cluster)?.cluster;
+    const cluster = config.getCluster(found.cluster);
     if (!cluster) {
       throw new Error(
-        `its context ${context} names a cluster ${found.context.cluster} that ${file} does not have`,
+        `its context ${context} names a cluster ${found.cluster} that ${file} does not have`,
       );
     }
-    const caFile = cluster["certificate-authority"];
+    const { server, caData, caFile } = cluster;
     return {
-      server: cluster.server,
+      server,
       certificateAuthority:
-        cluster["certificate-authority-data"] ??
-        (caFile === undefined
-          ? undefined
-          : readFileSync(resolve(dirname(file), caFile)).toString("base64")),
+        caData ?? (caFile === undefined ? undefined : readFileSync(caFile).toString("base64")),
     };
   }
   throw new Error(
@@ -60,10 +43,17 @@ export function apiServerOf(files: readonly string[], context: string): ApiServe
   );
 }
 
-function readKubeconfig(file: string): z.infer<typeof kubeconfigSchema> {
-  const parsed = kubeconfigSchema.safeParse(load(readFileSync(file, "utf8")));
-  if (!parsed.success) {
+function readKubeconfig(file: string): KubeConfig {
+  const config = new KubeConfig();
+  try {
+    config.loadFromFile(file);
+  } catch (error) {
+    if (error instanceof Error && "code" in error) throw error;
+    // The parser's own error quotes the file, and so the credentials in it: it goes no further.
+    config.loadFromOptions({ clusters: [], contexts: [], users: [] });
+  }
+  if (config.getContexts().length === 0 && config.getClusters().length === 0) {
     throw new Error(`${file} is no kubeconfig with contexts and clusters`);
   }
-  return parsed.data;
+  return config;
 }

@@ -6,6 +6,7 @@ import { PortForward, type V1Pod } from "@kubernetes/client-node";
 
 import { podKey, type ClusterClient } from "./cluster-client.ts";
 import { explain } from "./explain.ts";
+import { within } from "../lib/within.ts";
 import { webSockets } from "./web-sockets.ts";
 
 /**
@@ -61,10 +62,6 @@ export async function get(
       throw new Error(`cannot reach ${where}: ${explain(error)}`);
     },
   );
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    late.reject(new Error(`${where}${path} did not answer within ${TIMEOUT_MS / 1000} s`));
-  }, TIMEOUT_MS);
   // However late it opens, the connection must not outlive the request.
   const close = () => {
     forward.then(
@@ -74,36 +71,36 @@ export async function get(
       () => undefined,
     );
   };
+  const late = `${where}${path} did not answer within ${TIMEOUT_MS / 1000} s`;
+  const answer = async () => {
+    await opened;
+    return new Promise<string>((resolve, reject) => {
+      const broken = (error: unknown) => {
+        reject(new Error(`${where}${path} did not answer: ${explain(error)}`));
+      };
+      errors.once("data", (message: Buffer) => {
+        reject(new Error(`cannot reach ${where}: ${message.toString().trim()}`));
+      });
+      http
+        .get(
+          {
+            path,
+            headers,
+            host: "localhost",
+            createConnection: () => Duplex.from({ readable: fromPod, writable: toPod }),
+          },
+          (response) => {
+            if (response.statusCode !== 200) {
+              reject(new Error(`${where}${path} answered ${response.statusCode ?? "nothing"}`));
+            } else text(response).then(resolve, broken);
+          },
+        )
+        .on("error", broken);
+    });
+  };
   try {
-    await Promise.race([opened, late.promise]);
-    return await Promise.race([
-      late.promise,
-      new Promise<string>((resolve, reject) => {
-        const broken = (error: unknown) => {
-          reject(new Error(`${where}${path} did not answer: ${explain(error)}`));
-        };
-        errors.once("data", (message: Buffer) => {
-          reject(new Error(`cannot reach ${where}: ${message.toString().trim()}`));
-        });
-        http
-          .get(
-            {
-              path,
-              headers,
-              host: "localhost",
-              createConnection: () => Duplex.from({ readable: fromPod, writable: toPod }),
-            },
-            (response) => {
-              if (response.statusCode !== 200) {
-                reject(new Error(`${where}${path} answered ${response.statusCode ?? "nothing"}`));
-              } else text(response).then(resolve, broken);
-            },
-          )
-          .on("error", broken);
-      }),
-    ]);
+    return await within(TIMEOUT_MS, answer(), late);
   } finally {
-    clearTimeout(timer);
     close();
   }
 }

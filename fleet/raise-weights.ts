@@ -1,4 +1,5 @@
 import { shareOf } from "../lib/deployed.ts";
+import { allOf } from "../lib/enumerate.ts";
 import { weightIn } from "../lib/release-rules.ts";
 import { until } from "../lib/until.ts";
 import { Barrier, type ChainOfRise } from "./barrier.ts";
@@ -9,7 +10,8 @@ import { confirmWeight } from "./confirm.ts";
 import type { EnvoyRoutes } from "./envoy.ts";
 import { explain } from "./explain.ts";
 import { raise, TaskFailure, type Actions, type Raised } from "./run-protocol.ts";
-import { readRoute, serviceKey } from "./read-deployed.ts";
+import { readRoute } from "./read-deployed.ts";
+import { serviceKey } from "../lib/names.ts";
 import { switched } from "./switched.ts";
 import { isRefusal, writeRoutes } from "./write-routes.ts";
 
@@ -82,7 +84,7 @@ function described(rise: Rise): string {
   const from = [
     ...new Set([...rise.changes.values()].map(({ route }) => shareOf(route, rise.canary))),
   ];
-  return `${rise.canary} of ${serviceKey(rise)} from ${from.join(" and ")} % to ${rise.weight} % in ${[...rise.changes.keys()].join(", ")}`;
+  return `${rise.canary} of ${serviceKey(rise)} from ${allOf(from.map(String))} % to ${rise.weight} % in ${[...rise.changes.keys()].join(", ")}`;
 }
 
 /** Writes the new rules of all services; refused means that none of them has changed. */

@@ -1,12 +1,7 @@
 import { deployedRoute, type DeployedCluster, type DeployedRoute } from "../lib/deployed.ts";
-import type { ServiceName } from "../lib/names.ts";
+import { serviceKey, type ServiceName } from "../lib/names.ts";
 import type { ClusterClient } from "./cluster-client.ts";
 import { explain, isNotFound } from "./explain.ts";
-
-/** The key of a service in what is read and reported. */
-export function serviceKey({ service, namespace }: ServiceName): string {
-  return `${namespace}/${service}`;
-}
 
 /** Image of the service's container by the label `version`. */
 async function images(

@@ -137,7 +137,7 @@ export function authorityProblems(
     }
     problems.push(...pairProblems(at, given, now));
     if (rootCertificate && given.certificate !== undefined) {
-      problems.push(...chainProblems(at, given, rootCertificate));
+      problems.push(...certificateChainProblems(at, given, rootCertificate));
     }
   }
   return problems;
@@ -156,7 +156,7 @@ function notCa(path: string, certificate: X509Certificate): Problem[] {
 }
 
 /** Follows the signatures from the intermediate over the chain to the root. */
-function chainProblems(
+function certificateChainProblems(
   path: string,
   { certificate = "", chain = "" }: GivenAuthority,
   root: X509Certificate,

@@ -48,6 +48,22 @@ export interface ServiceName {
   readonly namespace: string;
 }
 
+/** A service in what is read and reported: `namespace/service`. */
+export function serviceKey({ service, namespace }: ServiceName): string {
+  return `${namespace}/${service}`;
+}
+
+/** Which service a part of the configuration is about. */
+export function idOf({
+  name,
+  namespace,
+}: {
+  readonly name: string;
+  readonly namespace: string;
+}): ServiceName {
+  return { service: name, namespace };
+}
+
 /** The name of a Kubernetes Service that every cluster resolves to its own: `user-service.user.svc.cluster.local`. */
 export function serviceHost({ service, namespace }: ServiceName, clusterDomain: string): string {
   return `${service}.${namespace}.svc.${clusterDomain}`;

@@ -1,3 +1,4 @@
+import { oneOf } from "../lib/enumerate.ts";
 import { chainRows, lanes, type ChainPart, type ChainRow, type Lane } from "../lib/chain-view.ts";
 import { code, table } from "./markup.ts";
 import type { RouteChange } from "./traffic.ts";
@@ -34,7 +35,7 @@ export function chainLines(routes: readonly RouteChange[]): readonly string[] {
 }
 
 function marked(marks: readonly string[]): string {
-  return marks.length === 0 ? "" : `, marked by ${marks.join(" or ")}`;
+  return marks.length === 0 ? "" : `, marked by ${oneOf(marks)}`;
 }
 
 function row(

@@ -1,3 +1,4 @@
+import { unknownValue } from "@pulumi/pulumi/runtime/rpc.js";
 import { stripVTControlCharacters } from "node:util";
 import { chainLines } from "./chain.ts";
 import { ACTIONS, changes, isMark, type Change, type PropertyChange } from "./changes.ts";
@@ -15,8 +16,6 @@ const MAX_SAID = 20_000;
 const MAX_VALUE = 120;
 /** Characters before the first difference that are shown of long values. */
 const CONTEXT = 20;
-/** What Pulumi writes for a value that only the update will tell. */
-const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
 /** What a preview is of. */
 export interface PreviewOf {
@@ -139,7 +138,7 @@ function propertyLine(change: PropertyChange): string {
 
 /** Undefined where there is nothing. */
 function inWords(value: unknown): string | undefined {
-  if (value === UNKNOWN) return "known after the update";
+  if (value === unknownValue) return "known after the update";
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 

@@ -1,3 +1,5 @@
+import { markdownTable } from "markdown-table";
+
 /** A part of a comment, or nothing where there are no lines in it. */
 export function section(title: string, lines: readonly string[]): readonly string[] {
   return lines.length === 0 ? [] : [`### ${title}`, "", ...lines, ""];
@@ -22,6 +24,11 @@ export function table(
   head: readonly string[],
   rows: readonly (readonly string[])[],
 ): readonly string[] {
-  const line = (cells: readonly string[]) => `| ${cells.map(cell).join(" | ")} |`;
-  return rows.length === 0 ? [] : [line(head), line(head.map(() => "---")), ...rows.map(line)];
+  if (rows.length === 0) return [];
+  // Aligned columns would only make a comment longer, of which there is a limit.
+  const text = markdownTable(
+    [head, ...rows].map((cells) => cells.map(cell)),
+    { alignDelimiters: false },
+  );
+  return text.split("\n");
 }

@@ -1,11 +1,8 @@
+import { specialSecretSig, specialSigKey } from "@pulumi/pulumi/runtime/rpc.js";
 import { valueAt } from "./property-path.ts";
 
 /** Written in place of a secret; Pulumi writes the same. */
 const SECRET = "[secret]";
-
-/** Pulumi marks a value that is no plain JSON by this key; the value beside it says what it is. */
-const SIGNATURE = "4dabf18193072939515e22adb298388d";
-const SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270";
 
 /** Fields of a Kubernetes Secret that hold what is secret. */
 const SECRET_FIELDS = ["data", "stringData"];
@@ -43,7 +40,7 @@ function withoutSecrets(value: unknown, type: string, path: readonly (string | n
   }
   if (typeof value === "object" && value !== null) {
     const fields = value as Readonly<Record<string, unknown>>;
-    if (fields[SIGNATURE] === SECRET_SIGNATURE) return SECRET;
+    if (fields[specialSigKey] === specialSecretSig) return SECRET;
     // An environment variable has its name beside its value.
     const isPrivate = typeof fields["name"] === "string" && PRIVATE_NAME.test(fields["name"]);
     return Object.fromEntries(

@@ -1,3 +1,4 @@
+import { allOf } from "../lib/enumerate.ts";
 import type { Change } from "./changes.ts";
 import { configured } from "./configured.ts";
 import {
@@ -42,13 +43,6 @@ export function warnings(
   ];
 }
 
-/** `a, b and c` */
-function enumeration(items: readonly string[]): string {
-  return items.length < 2
-    ? items.join("")
-    : `${items.slice(0, -1).join(", ")} and ${items.at(-1) ?? ""}`;
-}
-
 function groups<T>(
   items: readonly T[],
   key: (item: T) => string,
@@ -69,7 +63,7 @@ function lost(changed: readonly Change[], action: Change["action"], what: string
     const more = names.length > NAMED ? [`${names.length - NAMED} more`] : [];
     return (
       `${items.length} ${items.length === 1 ? "resource is" : "resources are"} **${what}**` +
-      `${cluster === "" ? "" : ` in ${cluster}`}: ${enumeration([...names.slice(0, NAMED), ...more])}.`
+      `${cluster === "" ? "" : ` in ${cluster}`}: ${allOf([...names.slice(0, NAMED), ...more])}.`
     );
   });
 }
@@ -88,7 +82,7 @@ function skippedPhases(shares: readonly Share[], all: readonly number[]): string
       ? []
       : [
           `\`${service}\` ${version} **skips a phase** in ${cluster}: ` +
-            `it goes from ${before} % to ${after} %, past ${enumeration(skipped.map((phase) => `${phase} %`))}.`,
+            `it goes from ${before} % to ${after} %, past ${allOf(skipped.map((phase) => `${phase} %`))}.`,
         ];
   });
 }
@@ -99,7 +93,7 @@ function byValue(values: readonly (readonly [cluster: string, value: string])[])
   for (const [cluster, value] of [...values].sort(([a], [b]) => (a < b ? -1 : 1))) {
     clusters.set(value, [...(clusters.get(value) ?? []), cluster]);
   }
-  return enumeration([...clusters].map(([value, names]) => `${value} in ${enumeration(names)}`));
+  return allOf([...clusters].map(([value, names]) => `${value} in ${allOf(names)}`));
 }
 
 function areDifferent(values: readonly (readonly [cluster: string, value: string])[]): boolean {
@@ -169,9 +163,7 @@ function istioVersions(digest: Digest): string[] {
     }
   }
   if (new Set([...versions.values()].flatMap((set) => [...set])).size < 2) return [];
-  const texts = [...versions].map(
-    ([cluster, set]) => [cluster, enumeration([...set].sort())] as const,
-  );
+  const texts = [...versions].map(([cluster, set]) => [cluster, allOf([...set].sort())] as const);
   return [`Istio has **different versions**: ${byValue(texts)}.`];
 }
 

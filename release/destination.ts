@@ -2,7 +2,7 @@ import type { DeployedCluster } from "../lib/deployed.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
 import { routingDigest } from "../stacks/routing-digest.ts";
 import { wantedBy } from "../stacks/wanted.ts";
-import { planRollback, type Plan, type Stop } from "./plan.ts";
+import { planRollback, type RollbackPlan, type Stop } from "./plan.ts";
 import { isTarget, type Release, type State } from "./states.ts";
 
 /** A release, and the whole configuration with it. */
@@ -15,8 +15,10 @@ export interface Config {
 export interface Destination {
   /** As it completes "rollback to …". */
   readonly name: string;
+  /** What `--to` must be to go there again: `zero`, or the number of a state. */
+  readonly to: string;
   readonly config: Config;
-  readonly plan: Plan<Config>;
+  readonly plan: RollbackPlan<Config>;
 }
 
 /** What is known of the stack. */
@@ -63,7 +65,7 @@ function stops({ current, states, read }: Situation): readonly Stop<Config>[] {
   });
 }
 
-function refused(...problems: string[]): Plan<Config> {
+function refused(...problems: string[]): RollbackPlan<Config> {
   return { steps: undefined, problems };
 }
 
@@ -75,7 +77,7 @@ function once<T>(make: () => T): () => T {
   return () => (made ??= { value: make() }).value;
 }
 
-function planTo(config: Config, situation: Situation, via: Via): Plan<Config> {
+function planTo(config: Config, situation: Situation, via: Via): RollbackPlan<Config> {
   const kept = keysOf(config.settings);
   const lost = keysOf(situation.current.settings).filter((key) => !kept.includes(key));
   if (lost.length > 0) {
@@ -114,8 +116,9 @@ function configOf({ release }: State, { read }: Situation): Config | readonly st
 export function findDestination(to: string, situation: Situation): Destination {
   const { current, states, read } = situation;
   const via = once(() => stops(situation));
-  const destination = (name: string, config: Config): Destination => ({
-    name,
+  const destination = (at: string, config: Config): Destination => ({
+    name: at === "zero" ? "weight 0" : `state ${at}`,
+    to: at,
     config,
     plan: planTo(config, situation, via),
   });
@@ -123,7 +126,7 @@ export function findDestination(to: string, situation: Situation): Destination {
     const release = { ...current.release, weight: "0" };
     const found = read(release);
     if ("problems" in found) throw new Error(found.problems.join("\n"));
-    return destination("weight 0", { release, settings: found.settings });
+    return destination(to, { release, settings: found.settings });
   }
   const targets = states.filter(isTarget);
   if (to === "previous") {
@@ -133,7 +136,7 @@ export function findDestination(to: string, situation: Situation): Destination {
     for (const state of targets.filter(({ inForce }) => !inForce)) {
       const config = configOf(state, situation);
       if (!("settings" in config) || sameRouting(config.settings, settings)) continue;
-      const found = destination(`state ${state.number}`, config);
+      const found = destination(String(state.number), config);
       if (found.plan.steps) return found;
     }
     throw new Error(
@@ -150,7 +153,7 @@ export function findDestination(to: string, situation: Situation): Destination {
     );
   }
   const config = configOf(state, situation);
-  if ("settings" in config) return destination(`state ${to}`, config);
+  if ("settings" in config) return destination(to, config);
   throw new Error(
     [`The configuration of state ${to} is not right for this program any more:`, ...config].join(
       "\n",

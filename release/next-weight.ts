@@ -1,3 +1,4 @@
+import { allOf } from "../lib/enumerate.ts";
 import type { ClusterClient } from "../fleet/cluster-client.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
 import { deployedIn } from "./clusters.ts";
@@ -29,7 +30,7 @@ export async function nextWeight(
   const [now = 0] = weights;
   if (weights.length > 1) {
     throw new Error(
-      `Nothing rises while the clusters differ: ${found.map((each) => `${each.weights.join(" and ")} % in ${each.name}`).join(", ")}. Make them the same first: pulumi up --stack ${stack}, or npm run release -- rollback --stack ${stack} --to zero`,
+      `Nothing rises while the clusters differ: ${found.map((each) => `${allOf(each.weights.map(String))} % in ${each.name}`).join(", ")}. Make them the same first: pulumi up --stack ${stack}, or npm run release -- rollback --stack ${stack} --to zero`,
     );
   }
   return { now, next: settings.phases.find((phase) => phase > now) };

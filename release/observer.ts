@@ -1,6 +1,6 @@
+import { serviceKey } from "../lib/names.ts";
 import type { ClusterClient } from "../fleet/cluster-client.ts";
 import { explain } from "../fleet/explain.ts";
-import { serviceKey } from "../fleet/read-deployed.ts";
 import { shareOf, type DeployedCluster } from "../lib/deployed.ts";
 import { durationMs } from "../lib/duration.ts";
 import { follows } from "../lib/served.ts";

@@ -10,7 +10,7 @@ export interface Stop<T> {
 }
 
 /** The updates that lead back, or why there is no way. */
-export type Plan<T> =
+export type RollbackPlan<T> =
   | { readonly steps: readonly Stop<T>[]; readonly problems: readonly [] }
   | { readonly steps: undefined; readonly problems: readonly string[] };
 
@@ -65,7 +65,7 @@ export function planRollback<T>(
   deployed: readonly DeployedCluster[],
   target: Stop<T>,
   others: readonly Stop<T>[],
-): Plan<T> {
+): RollbackPlan<T> {
   const unvisited = new Set(others);
   let ways: readonly {
     readonly at: readonly DeployedCluster[];

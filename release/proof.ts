@@ -46,7 +46,7 @@ export async function expectationsOf(
 }
 
 /** What came of a comparison, as lines for a person. */
-export interface Verdict {
+export interface Comparison {
   readonly same: boolean;
   readonly lines: readonly string[];
 }
@@ -92,7 +92,7 @@ export async function inspect(
 }
 
 /** Compares what one cluster has with what is recorded, and looks for what nobody has recorded. */
-export async function compare(expectation: Expectation, timeoutMs: number): Promise<Verdict> {
+export async function compare(expectation: Expectation, timeoutMs: number): Promise<Comparison> {
   const { cluster, scope, record, missing } = expectation;
   const { live, differences, strays } = await inspect(expectation, timeoutMs);
   const what = `${scope.namespace}/${scope.service} in ${cluster.name}`;

@@ -1,7 +1,6 @@
-import { serviceKey } from "../fleet/read-deployed.ts";
 import { brief } from "../lib/brief.ts";
 import { durationMs } from "../lib/duration.ts";
-import { serviceHost } from "../lib/names.ts";
+import { idOf, serviceKey, serviceHost } from "../lib/names.ts";
 import { roleIn } from "../stacks/chain.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
 import type { Judged } from "./gates/readings.ts";
@@ -45,7 +44,7 @@ export function releaseName({ services }: ReleaseSettings): string {
   return services
     .flatMap(({ name, namespace, canary }) =>
       canary
-        ? [`${serviceKey({ service: name, namespace })} ${canary.version} (${canary.image})`]
+        ? [`${serviceKey(idOf({ name, namespace }))} ${canary.version} (${canary.image})`]
         : [],
     )
     .join(SEPARATOR);

@@ -5,6 +5,7 @@ import {
   LocalWorkspace,
   Stack,
   type ConfigMap,
+  type DiagnosticEvent,
   type UpdateSummary,
 } from "@pulumi/pulumi/automation/index.js";
 import { problemLine, type Problem } from "../lib/problems.ts";
@@ -12,7 +13,9 @@ import { parseDigest, type Digest } from "../preview/digest.ts";
 import { previewJson } from "../preview/preview-json.ts";
 import { parseConfig, rawConfig, type ReleaseSettings } from "../stacks/config.ts";
 import { meshStackOf, type MeshStack } from "../stacks/mesh-stack.ts";
-import { RELEASE_KEYS, releaseOf, statesOf, type Release, type State } from "./states.ts";
+import { RELEASE_KEYS } from "../stacks/schema.ts";
+import { releaseOf, statesOf, type Release, type State } from "./states.ts";
+import { UpdateFailure } from "./update-failure.ts";
 
 /** Entries of the history that are asked for at once. */
 const PAGE = 100;
@@ -148,14 +151,33 @@ export class ReleaseStack {
   /**
    * `pulumi up` without a preview, which a cluster that is down would fail. The lock of an update
    * that was killed on this machine is removed.
+   *
+   * @throws UpdateFailure if it fails
    */
   async up(
     message: string,
     onOutput: (text: string) => void = (text) => process.stdout.write(text),
   ): Promise<void> {
-    const options = { message, color: "never" as const, onOutput, suppressOutputs: true };
+    const update = async () => {
+      const diagnostics: DiagnosticEvent[] = [];
+      try {
+        await this.#stack.up({
+          message,
+          color: "never",
+          onOutput,
+          suppressOutputs: true,
+          onEvent: ({ diagnosticEvent }) => {
+            if (diagnosticEvent) diagnostics.push(diagnosticEvent);
+          },
+        });
+      } catch (error) {
+        throw error instanceof ConcurrentUpdateError
+          ? error
+          : new UpdateFailure(diagnostics, error);
+      }
+    };
     try {
-      await this.#stack.up(options);
+      await update();
     } catch (error) {
       if (!(error instanceof ConcurrentUpdateError)) throw error;
       if (!isStale(error.message)) {
@@ -168,7 +190,7 @@ export class ReleaseStack {
       // Standard output may be read by a machine.
       console.error("The last update was killed: its lock is removed (pulumi cancel).");
       await this.#stack.cancel();
-      await this.#stack.up(options);
+      await update();
     }
   }
 }

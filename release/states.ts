@@ -1,5 +1,6 @@
 import type { UpdateSummary } from "@pulumi/pulumi/automation/index.js";
 import * as z from "zod";
+import { RELEASE_KEYS, type ConfigKey } from "../stacks/schema.ts";
 import { fromJson } from "./from-json.ts";
 
 /** A service's versions in a state. */
@@ -26,10 +27,8 @@ export interface State {
   readonly release: Release;
 }
 
-/** Keys of the configuration that make a release; a rollback restores these, and no others. */
-export const RELEASE_KEYS = ["services", "chain", "phases", "weight"] as const;
 /** Values of the release's keys as Pulumi writes them; those that are not set are left out. */
-export type Release = Readonly<Partial<Record<(typeof RELEASE_KEYS)[number], string>>>;
+export type Release = Readonly<Partial<Record<ConfigKey, string>>>;
 
 const version = z.looseObject({ version: z.string() });
 const services = z.array(

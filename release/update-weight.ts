@@ -2,22 +2,6 @@ import { changes } from "../preview/changes.ts";
 import type { Digest } from "../preview/digest.ts";
 import type { ReleaseStack } from "./stack.ts";
 
-/**
- * Where an update has failed, the part of Pulumi's output that says why. Pulumi prints the first line of an
- * error as soon as it happens, and all of it at the end.
- */
-export function updateProblem(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  const told = [
-    ...text.matchAll(
-      /(The weight (?:has risen in no cluster|was taken back)[\s\S]*?)(?:\n\s*\n|$)/g,
-    ),
-  ].at(-1);
-  const lines = (told?.[1] ?? text).split("\n").map((line) => line.trimEnd());
-  const kept = told ? lines : lines.filter((line) => line.trim() !== "").slice(-12);
-  return kept.map((line) => line.replace(/^\s{4}/, "")).join("\n");
-}
-
 /** What a preview deletes or makes anew, which no change of a weight does. */
 export function losses(digest: Digest): readonly string[] {
   return changes(digest)
@@ -55,11 +39,7 @@ export async function raiseTo(
         ].join("\n"),
       );
     }
-    try {
-      await stack.up(`release: ${weight} %`, print);
-    } catch (error) {
-      throw new Error(updateProblem(error), { cause: error });
-    }
+    await stack.up(`release: ${weight} %`, print);
   } catch (error) {
     await stack.setWeight(before);
     throw error;
@@ -77,9 +57,5 @@ export async function lowerToZero(
   print: (text: string) => void,
 ): Promise<void> {
   await stack.setWeight(0);
-  try {
-    await stack.up(`release: rolled back: ${reason}`.slice(0, 500), print);
-  } catch (error) {
-    throw new Error(updateProblem(error), { cause: error });
-  }
+  await stack.up(`release: rolled back: ${reason}`.slice(0, 500), print);
 }

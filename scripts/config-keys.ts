@@ -1,6 +1,6 @@
 import { dump } from "js-yaml";
 import * as z from "zod";
-import { bare, layers } from "../stacks/schema/structure.ts";
+import { bare, layers, metaOf } from "../stacks/schema/structure.ts";
 import type { KeyMeta } from "../stacks/schema/values.ts";
 
 /** One key of the configuration, as its schema describes it. */
@@ -21,14 +21,6 @@ export interface ConfigKey {
 }
 
 type Shape = Readonly<Record<string, z.core.$ZodType>>;
-
-/** What `.meta()` says about a schema and what it wraps; what is said further out counts. */
-function metaOf(type: z.core.$ZodType): Partial<KeyMeta> & { readonly type?: unknown } {
-  return layers(type).reduceRight(
-    (inner, layer) => ({ ...inner, ...z.globalRegistry.get(layer) }),
-    {},
-  );
-}
 
 /** The messages of the rules on a schema itself. */
 function ownRules(type: z.core.$ZodType): string[] {

@@ -1,4 +1,5 @@
 import { dump } from "js-yaml";
+import { table } from "../preview/markup.ts";
 import { schema } from "../stacks/schema.ts";
 import { configKeys, defaultText, flatten, type ConfigKey } from "./config-keys.ts";
 
@@ -31,7 +32,6 @@ In paths \`[]\` stands for each element of a list, and \`<cluster>\` for a key t
 `;
 
 const code = (text: string) => `\`${text}\``;
-const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("\n", " ");
 const sentence = (text: string) =>
   `${text.charAt(0).toUpperCase()}${text.slice(1)}${text.endsWith(".") ? "" : "."}`;
 
@@ -44,14 +44,12 @@ function anchor(heading: string): string {
 }
 
 function overview(keys: readonly ConfigKey[]): string {
-  return [
-    "| key | type | default |",
-    "| --- | --- | --- |",
-    ...keys.map(
-      (key) =>
-        `| [${cell(code(key.path))}](#${anchor(key.path)}) | ${key.type} | ${cell(defaultText(key, code))} |`,
-    ),
-  ].join("\n");
+  const rows = keys.map((key) => [
+    `[${code(key.path)}](#${anchor(key.path)})`,
+    key.type,
+    defaultText(key, code).replaceAll("\n", " "),
+  ]);
+  return table(["key", "type", "default"], rows).join("\n");
 }
 
 /** The example, as it stands in a stack's file: with the keys it is in. */

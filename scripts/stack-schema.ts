@@ -1,14 +1,11 @@
 import * as z from "zod";
-import { schema } from "../stacks/schema.ts";
-import { docKeywords, type KeyMeta } from "../stacks/schema/values.ts";
+import { NEEDED_MESH_KEYS, schema } from "../stacks/schema.ts";
+import { docKeywords, type TopKeyMeta } from "../stacks/schema/values.ts";
 
 type Json = z.core.JSONSchema.BaseSchema;
 
 /** Name of the project, which stands before its keys. */
 const PROJECT = "istio-canary";
-
-/** What a stack must be given unless it uses the mesh of another stack. */
-const MESH_KEYS = ["mesh", "clusters"] as const satisfies (keyof typeof schema)[];
 
 /** What Pulumi writes for a value that it has encrypted. */
 const SECURE = {
@@ -20,7 +17,7 @@ const SECURE = {
 } as const satisfies Json;
 
 /** Turns what `.meta()` says into what JSON Schema knows. */
-function finish(json: Json & Partial<KeyMeta>, type: z.core.$ZodTypes): void {
+function finish(json: Json & Partial<TopKeyMeta>, type: z.core.$ZodTypes): void {
   const { effect, secret } = json;
   const { def } = type._zod;
   // zod takes these away where a value is preprocessed; here they are what is written.
@@ -86,7 +83,7 @@ export function stackSchema(): Json {
         description:
           "The stack's configuration. Keys of other namespaces are Pulumi's or providers'.",
         required: required.map(name),
-        anyOf: [{ required: MESH_KEYS.map(name) }, { required: [name("meshStack")] }],
+        anyOf: [{ required: NEEDED_MESH_KEYS.map(name) }, { required: [name("meshStack")] }],
         properties: Object.fromEntries(
           Object.entries(properties).map(([key, json]) => [name(key), orText(json as Json)]),
         ),

@@ -1,7 +1,6 @@
 import type { Canary } from "../fleet/checks/check.ts";
 import type { ChainOfRise } from "../fleet/barrier.ts";
-import { serviceKey } from "../fleet/read-deployed.ts";
-import { serviceHost } from "../lib/names.ts";
+import { idOf, serviceKey, serviceHost } from "../lib/names.ts";
 import { roleIn } from "./chain.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
 
@@ -43,7 +42,7 @@ export function chainOfRise({ services, chain, mesh }: ReleaseSettings): ChainOf
         services: services.map((service) => ({
           service: service.name,
           namespace: service.namespace,
-          key: serviceKey({ service: service.name, namespace: service.namespace }),
+          key: serviceKey(idOf(service)),
           isEntry: roleIn(chain, service) === "entry",
           stable: service.stable.version,
           canary: service.canary?.version,

@@ -1,4 +1,4 @@
-import { serviceKey } from "../fleet/read-deployed.ts";
+import { idOf, serviceKey } from "../lib/names.ts";
 import { MARK_VALUE } from "../lib/mark.ts";
 import type { Problem } from "../lib/problems.ts";
 import { roleIn } from "./chain.ts";
@@ -6,7 +6,7 @@ import { duplicates } from "./checks.ts";
 import type { Chain, Service } from "./schema.ts";
 
 /** Rules that join the chain and the services of the stack. */
-export function chainProblems(
+export function chainConfigProblems(
   chain: Chain | undefined,
   services: readonly Service[] | undefined,
 ): Problem[] {
@@ -31,11 +31,9 @@ export function chainProblems(
 }
 
 function entryProblems({ entries }: Chain, services: readonly Service[]): Problem[] {
-  const keys = services.map(({ name, namespace }) => serviceKey({ service: name, namespace }));
+  const keys = services.map((service) => serviceKey(idOf(service)));
   const onTrial = services.filter(({ canary }) => canary);
-  const decides = onTrial.some((service) =>
-    entries.includes(serviceKey({ service: service.name, namespace: service.namespace })),
-  );
+  const decides = onTrial.some((service) => entries.includes(serviceKey(idOf(service))));
   return [
     ...entries.flatMap((entry, i) =>
       keys.includes(entry)
@@ -72,7 +70,7 @@ function entryProblems({ entries }: Chain, services: readonly Service[]): Proble
 function withoutProblems(chain: Chain, services: readonly Service[]): Problem[] {
   const followers = services
     .filter((service) => roleIn(chain, service) === "follower")
-    .map(({ name, namespace }) => serviceKey({ service: name, namespace }));
+    .map((service) => serviceKey(idOf(service)));
   return chain.probe.without.flatMap((key, i) =>
     followers.includes(key)
       ? []

@@ -1,4 +1,4 @@
-import { serviceKey } from "../fleet/read-deployed.ts";
+import { idOf, serviceKey } from "../lib/names.ts";
 import type { ChainRole, Mark } from "../lib/mark.ts";
 import type { Chain, Service } from "./schema.ts";
 
@@ -13,12 +13,9 @@ export interface Place {
 type Named = Pick<Service, "name" | "namespace">;
 
 /** What a service is in a chain, or undefined without one. */
-export function roleIn(
-  chain: Chain | undefined,
-  { name, namespace }: Named,
-): ChainRole | undefined {
+export function roleIn(chain: Chain | undefined, service: Named): ChainRole | undefined {
   if (!chain) return undefined;
-  return chain.entries.includes(serviceKey({ service: name, namespace })) ? "entry" : "follower";
+  return chain.entries.includes(serviceKey(idOf(service))) ? "entry" : "follower";
 }
 
 /** A service's place in the stack's chain, or undefined without one. */
@@ -31,7 +28,7 @@ export function placeIn(
     ? {
         role,
         mark: chain.mark,
-        members: services.map(({ name, namespace }) => serviceKey({ service: name, namespace })),
+        members: services.map((service) => serviceKey(idOf(service))),
       }
     : undefined;
 }

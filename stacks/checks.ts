@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { authorityProblems, pairProblems } from "../lib/certificates.ts";
 import { crossClusterName, isServiceName } from "../lib/names.ts";
 import type { Problem } from "../lib/problems.ts";
-import { chainProblems } from "./chain-checks.ts";
+import { chainConfigProblems } from "./chain-checks.ts";
 import { monitoringProblems } from "./monitoring-checks.ts";
 import {
   durationMs,
@@ -377,7 +377,7 @@ export function crossChecks(raw: Loose, parts: Parts, now: Date): Problem[] {
     ...serviceListProblems(entries(raw["services"]) ?? []),
     ...(services ?? []).flatMap(serviceProblems),
     ...madeTwice(services ?? [], parts.clusterNames ?? []),
-    ...chainProblems(parts.chain, services),
+    ...chainConfigProblems(parts.chain, services),
     ...(weight === undefined ? [] : weightProblems(weight, phases, services)),
     ...quarantineProblems(parts.quarantine ?? [], parts.clusterNames),
     ...(parts.monitoring ? monitoringProblems(parts.monitoring) : []),

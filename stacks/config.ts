@@ -13,9 +13,11 @@ import { readMeshStack, type MeshStack } from "./mesh-stack.ts";
 import { rolloutProblems } from "./rollout-checks.ts";
 import {
   schema,
+  TEXT_KEYS,
   type Certificates,
   type Chain,
   type Cluster,
+  type ConfigKey,
   type Ingress,
   type Mesh,
   type Monitoring,
@@ -76,9 +78,6 @@ export interface ReleaseStackSettings extends ReleaseSettings {
   readonly meshStack: MeshStack;
 }
 
-/** Keys whose values are text as it stands; the others are read as JSON, as Pulumi writes them. */
-const TEXT_KEYS: readonly string[] = ["kubeconfig", "meshStack"];
-
 /**
  * Reads the stack's configuration.
  *
@@ -94,7 +93,7 @@ export function parseConfig(
   | { settings: Settings | ReleaseStackSettings; problems: [] }
   | { settings: undefined; problems: Problem[] } {
   const problems = unknownTopLevel(Object.keys(raw));
-  const read = <T extends z.ZodType>(key: keyof typeof schema, type: T) => {
+  const read = <T extends z.ZodType>(key: ConfigKey, type: T) => {
     const value = isBlank(raw[key]) ? undefined : raw[key];
     const result = type.safeParse(value);
     if (!result.success) {
@@ -200,7 +199,10 @@ export function rawConfig(
       .filter(([key]) => key.startsWith(prefix))
       .map(([key, value]) => {
         const name = key.slice(prefix.length);
-        return [name, TEXT_KEYS.includes(name) ? value : fromJson(value)] as const;
+        return [
+          name,
+          (TEXT_KEYS as readonly string[]).includes(name) ? value : fromJson(value),
+        ] as const;
       }),
   );
 }

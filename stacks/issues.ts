@@ -1,11 +1,9 @@
 import type * as z from "zod";
+import { oneOf } from "../lib/enumerate.ts";
 import type { Problem } from "../lib/problems.ts";
-import type { schema } from "./schema.ts";
+import { mayBeSecret } from "./schema/structure.ts";
+import { schema, type ConfigKey } from "./schema.ts";
 import { unknownInner } from "./unknown-keys.ts";
-
-/** Values below these keys are never shown: they may be secret. */
-const PRIVATE =
-  /^(certificates\.(root|clusters)|ingress\.tls|monitoring\.alertmanager|rollout\.(webhooks|notifications)\[\d+\]\.url)/;
 
 function pathOf(key: string, path: readonly PropertyKey[]): string {
   return path.reduce<string>(
@@ -27,14 +25,10 @@ function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
  * @param key top-level key in whose value it is
  * @param raw that value, as it was written
  */
-export function problemsOf(
-  key: keyof typeof schema,
-  raw: unknown,
-  issue: z.core.$ZodIssue,
-): Problem[] {
+export function problemsOf(key: ConfigKey, raw: unknown, issue: z.core.$ZodIssue): Problem[] {
   const path = pathOf(key, issue.path);
   const found = valueAt(raw, issue.path);
-  const value = PRIVATE.test(path) ? undefined : found;
+  const value = mayBeSecret(schema[key], issue.path) ? undefined : found;
   switch (issue.code) {
     case "unrecognized_keys":
       return issue.keys.map((name) => unknownInner(key, issue.path, path, name));
@@ -68,7 +62,7 @@ export function problemsOf(
       ];
     }
     case "invalid_value": {
-      const fix = `Write ${issue.values.join(" or ")}.`;
+      const fix = `Write ${oneOf(issue.values.map(String))}.`;
       return [
         found === undefined
           ? { path, rule: "must be given", fix }

@@ -3,10 +3,7 @@ import { apiServers } from "./api-servers.ts";
 import type { ClusterAccess } from "./config.ts";
 import { isBlank, type Loose } from "./checks.ts";
 import type { MeshStack } from "./mesh-stack.ts";
-import type { Service } from "./schema.ts";
-
-/** Keys that say how a mesh is installed: they belong to the stack that does it. */
-const MESH_KEYS = ["mesh", "clusters", "certificates", "ingress", "monitoring"] as const;
+import { MESH_KEYS, type Service } from "./schema.ts";
 
 /** Keys that a stack without a mesh of its own must not have. */
 export function meshKeyProblems(raw: Loose): Problem[] {

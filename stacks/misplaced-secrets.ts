@@ -1,7 +1,5 @@
 import type { Problem } from "../lib/problems.ts";
-
-/** Keys whose values go nowhere but into Secrets, or into no resource at all. */
-const MAY_BE_SECRET: readonly string[] = ["certificates", "ingress", "monitoring", "rollout"];
+import { KEYS_WITH_SECRETS } from "./schema.ts";
 
 /**
  * Problems with secrets under keys whose values become part of Deployments, Helm values and outputs,
@@ -14,7 +12,7 @@ export function misplacedSecrets(secretKeys: readonly string[], project: string)
   return secretKeys
     .filter((key) => key.startsWith(prefix))
     .map((key) => key.slice(prefix.length))
-    .filter((key) => !MAY_BE_SECRET.includes(key))
+    .filter((key) => !(KEYS_WITH_SECRETS as readonly string[]).includes(key))
     .map((path) => ({
       path,
       rule: "must hold no secret, since its values are seen in previews, in the state and in the clusters",

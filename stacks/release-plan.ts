@@ -1,9 +1,8 @@
 import { canaryRouteObjects, type CanaryRouteObjects } from "../components/index.ts";
-import { serviceKey } from "../fleet/read-deployed.ts";
 import { isTakenBack } from "../lib/chain-rules.ts";
 import { replacesAnnotation, type DeployedCluster, type DeployedRoute } from "../lib/deployed.ts";
 import type { ChainRole } from "../lib/mark.ts";
-import { crossClusterHost } from "../lib/names.ts";
+import { crossClusterHost, serviceKey } from "../lib/names.ts";
 import type { Problem } from "../lib/problems.ts";
 import {
   isToFall,

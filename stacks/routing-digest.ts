@@ -2,8 +2,14 @@ import { createHash } from "node:crypto";
 import { weightIn } from "../lib/release-rules.ts";
 import { placeIn } from "./chain.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
+import { service as serviceSchema } from "./schema/service.ts";
+import { routed } from "./schema/structure.ts";
+import { schema } from "./schema.ts";
 
-/** JSON in which the order of keys means nothing. */
+/**
+ * JSON in which the order of keys means nothing. Not RFC 8785, as libraries write it: that sorts keys which are
+ * whole numbers otherwise, and clusters hold records by digests of these bytes.
+ */
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_, inner: unknown) =>
     typeof inner === "object" && inner !== null && !Array.isArray(inner)
@@ -14,26 +20,30 @@ function canonical(value: unknown): string {
 
 /**
  * Names everything in the configuration that decides how a service is routed in a cluster: two
- * configurations with the same digest route alike, and a record of one is a record of the other.
+ * configurations with the same digest route alike, and a record of one is a record of the other. What
+ * decides it, each key says in the schema. Clusters keep records by their digests for good, so what
+ * made one today must make the same one tomorrow: a new key is left out where it is not set.
  */
 export function routingDigest(
   settings: ReleaseSettings,
   service: ServiceSettings,
   cluster: string,
 ): string {
-  const { name, namespace, stable, canary, matches, timeout, retries } = service;
-  const { mirrorPercent, ingressHosts } = service;
   const { mesh, clusters } = settings;
   const place = placeIn(settings, service);
   const weight = place?.role === "follower" ? 0 : weightIn(settings, cluster);
+  const { stable, canary, matches, mirrorPercent, ...always } = routed(serviceSchema, service);
   const decides = {
-    clusters: clusters.map((each) => each.name).sort(),
-    clusterDomain: mesh.clusterDomain,
-    trustDomain: mesh.trustDomain,
-    service: { name, namespace, stable: stable.version, timeout, retries, ingressHosts },
-    canary: canary && { version: canary.version, weight, matches, mirrorPercent },
+    ...routed(schema.mesh, mesh),
+    clusters: routed(schema.clusters, clusters)
+      .map(({ name }) => name)
+      .sort(),
+    service: { ...always, stable: stable?.version },
+    canary: canary && { ...canary, weight, matches, mirrorPercent },
     // Left out without a chain, so that records from before there were any still count.
-    ...(place && { chain: { role: place.role, mark: place.mark } }),
+    ...(place && {
+      chain: { ...routed(schema.chain, settings.chain), entries: undefined, role: place.role },
+    }),
   };
   return createHash("sha256").update(canonical(decides)).digest("hex");
 }

@@ -1,7 +1,7 @@
 import { closestMatch } from "leven";
 import type { Problem } from "../lib/problems.ts";
 import { keysAt } from "./schema/structure.ts";
-import { schema } from "./schema.ts";
+import { schema, type ConfigKey } from "./schema.ts";
 
 /** How many letters of a key may be wrong for another key to be meant; two that are swapped are two. */
 function tolerance(letters: number): number {
@@ -30,7 +30,7 @@ export function nearest(
 
 /** A key that stands below a top-level key, at a place in its value. */
 export function unknownInner(
-  top: keyof typeof schema,
+  top: ConfigKey,
   place: readonly PropertyKey[],
   shownPlace: string,
   name: string,

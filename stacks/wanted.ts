@@ -1,4 +1,4 @@
-import { serviceKey } from "../fleet/read-deployed.ts";
+import { idOf, serviceKey } from "../lib/names.ts";
 import { markText } from "../lib/mark.ts";
 import type { Wanted } from "../lib/release-rules.ts";
 import { roleIn } from "./chain.ts";
@@ -15,7 +15,7 @@ export function wantedBy(settings: ReleaseSettings): Wanted {
     routes: services.map(({ name, namespace, stable, canary }, i) => {
       const role = roleIn(chain, { name, namespace });
       return {
-        key: serviceKey({ service: name, namespace }),
+        key: serviceKey(idOf({ name, namespace })),
         path: `services[${i}]`,
         stable: stable.version,
         canary: canary?.version,

@@ -14,6 +14,7 @@ import { canaryOf, chainOfRise, hostsOf } from "./canaries.ts";
 import type { ReleaseSettings } from "./config.ts";
 import { completion, type Registration } from "./left-out.ts";
 import { planRelease, type PlannedRoute, type ReleasePlan } from "./release-plan.ts";
+import { SAID_ELSEWHERE } from "./said-elsewhere.ts";
 import { durationMs } from "./schema.ts";
 
 /** Longest wait for one answer of an API server, in milliseconds. */
@@ -154,7 +155,7 @@ export class WeightChange {
     const running = this.#running.get(which);
     if (running) {
       await running.catch(() => {
-        throw new Error("not done, for the reason that is given once for all clusters.");
+        throw new Error(SAID_ELSEWHERE);
       });
       return;
     }

@@ -1,4 +1,5 @@
-import { readRoute, serviceKey } from "../read-deployed.ts";
+import { readRoute } from "../read-deployed.ts";
+import { serviceKey } from "../../lib/names.ts";
 import type { Check } from "./check.ts";
 
 /** What was decided at the start of the program holds for what it has seen then. */

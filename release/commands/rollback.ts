@@ -109,7 +109,7 @@ export async function rollback({ stack: name, to, dryRun }: RollbackOptions): Pr
           "The clusters have now:",
           ...servedLines(now),
           `The config stays at ${routed(step.config)}. Mend the cause, then: ` +
-            `npm run release -- rollback --stack ${name} --to ${to === "zero" ? to : destination.name.replace("state ", "")}`,
+            `npm run release -- rollback --stack ${name} --to ${destination.to}`,
         ].join("\n"),
         { cause: error },
       );

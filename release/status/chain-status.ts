@@ -1,3 +1,4 @@
+import { oneOf } from "../../lib/enumerate.ts";
 import type { ChainPart } from "../../lib/chain-view.ts";
 import type { DeployedCluster } from "../../lib/deployed.ts";
 import { servedIn } from "../../lib/served.ts";
@@ -31,5 +32,5 @@ export function chainStatus(deployed: readonly DeployedCluster[]): ChainStatus |
   const marks = new Set(
     deployed.flatMap(({ routes }) => [...routes.values()].flatMap(({ mark }) => mark ?? [])),
   );
-  return { ...(marks.size > 0 && { mark: [...marks].sort().join(" or ") }), services };
+  return { ...(marks.size > 0 && { mark: oneOf([...marks].sort()) }), services };
 }

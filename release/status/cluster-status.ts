@@ -1,8 +1,8 @@
+import { serviceKey } from "../../lib/names.ts";
 import type { ClusterClient } from "../../fleet/cluster-client.ts";
 import { routesEverywhere, type EnvoyRoutes } from "../../fleet/envoy.ts";
 import { behind } from "../../fleet/records/serves.ts";
 import { explain } from "../../fleet/explain.ts";
-import { serviceKey } from "../../fleet/read-deployed.ts";
 import { shareOf, type DeployedCluster, type DeployedRoute } from "../../lib/deployed.ts";
 import { weightIn } from "../../lib/release-rules.ts";
 import { servedIn } from "../../lib/served.ts";

@@ -1,5 +1,5 @@
+import { idOf, serviceKey } from "../../lib/names.ts";
 import type { ClusterClient } from "../../fleet/cluster-client.ts";
-import { serviceKey } from "../../fleet/read-deployed.ts";
 import { sameShares, type DeployedCluster } from "../../lib/deployed.ts";
 import type { ChainRole } from "../../lib/mark.ts";
 import { wantedIn } from "../../lib/release-rules.ts";
@@ -51,7 +51,7 @@ export async function driftIn(
   const expectations = await expectationsOf(settings, [cluster]);
   const found = await Promise.all(
     settings.services.map(async (service, i) => {
-      const key = serviceKey({ service: service.name, namespace: service.namespace });
+      const key = serviceKey(idOf(service));
       const route = routes.get(key);
       const [to, expectation] = [wanted.routes[i], expectations[i]];
       if (!to || !expectation) return [];

@@ -1,3 +1,4 @@
+import { allOf } from "../../lib/enumerate.ts";
 import { textTable } from "../../lib/table.ts";
 import { briefRelease } from "../release-settings.ts";
 import { chainLines } from "./chain-text.ts";
@@ -56,7 +57,7 @@ function clusterRow(status: ClusterStatus): string[] {
   return [
     cluster,
     `${config} %${quarantined ? " (quarantine)" : ""}`,
-    has.join(" and ") || (known ? "nothing" : "not known"),
+    allOf(has) || (known ? "nothing" : "not known"),
     known ? `${serving} of ${envoys} serve it` : "not known",
     alertsCell(status),
     known ? (drift.length === 0 ? "none" : `${drift.length}, see below`) : "not known",

@@ -1,4 +1,4 @@
-import { serviceKey } from "../../fleet/read-deployed.ts";
+import { serviceKey } from "../../lib/names.ts";
 import type { Gates } from "../../stacks/schema.ts";
 import { countRequests, latencyQuantile, type Metrics } from "../gates/queries.ts";
 import type { Judged } from "../gates/readings.ts";

@@ -92,6 +92,7 @@ export const chain = z.strictObject({
       "Write for instance [web/front].",
     ),
     {
+      routing: "all",
       description:
         "The services, as `namespace/name`, at which it is decided which version a request gets, and where it is marked. All other services of the stack follow the mark: they have no weight of their own.",
       rules: [
@@ -104,11 +105,13 @@ export const chain = z.strictObject({
     },
   ),
   mark: key(mark.prefault({}), {
+    routing: "all",
     description: "How a request is marked.",
     effect: ROUTES,
     examples: [{ header: "x-istio-canary", baggage: "istio-canary" }],
   }),
   probe: key(probe.prefault({}), {
+    routing: "none",
     description:
       "The preflight before each higher weight: marked requests, after which the proxies' counters tell whether every service has handed the mark on.",
     effect: "In force from the next change of weights on.",

@@ -5,6 +5,7 @@ import { filled, key, label, rule, text } from "./values.ts";
 /** One cluster of the mesh. */
 export const cluster = z.strictObject({
   name: key(label("cluster-a"), {
+    routing: "all",
     description:
       "Name of the cluster in the mesh and in hosts such as `user-service.user.NAME.mesh`.",
     rules: ["must be another one in each cluster"],
@@ -12,6 +13,7 @@ export const cluster = z.strictObject({
     examples: ["cluster-a"],
   }),
   network: key(label("network-a"), {
+    routing: "none",
     description: "The cluster's network. Other networks reach it through its east-west gateway.",
     rules: ["must be another one in each cluster"],
     effect:
@@ -19,6 +21,7 @@ export const cluster = z.strictObject({
     examples: ["network-a"],
   }),
   context: key(filled("prod-a"), {
+    routing: "none",
     description: "Context of the kubeconfig by which Pulumi reaches the cluster.",
     rules: [
       "must be a context of the kubeconfig",
@@ -28,6 +31,7 @@ export const cluster = z.strictObject({
     examples: ["prod-a"],
   }),
   kubeconfig: key(filled("/home/me/prod-b.yaml").optional(), {
+    routing: "none",
     description: "Path of the kubeconfig file with this cluster's context.",
     fallback: "the file of the top-level `kubeconfig`",
     effect: "A file that leads to the same cluster changes nothing in it.",
@@ -41,6 +45,7 @@ export const cluster = z.strictObject({
       { pattern: "^https://" },
     ).optional(),
     {
+      routing: "none",
       description:
         "URL at which the other clusters reach this cluster's API server; their istiod reads endpoints there.",
       fallback: "the URL in the kubeconfig",
@@ -61,6 +66,7 @@ export const cluster = z.strictObject({
       "Leave it out to use the addresses of the gateway's load balancer.",
     ).optional(),
     {
+      routing: "none",
       description:
         "IP addresses of the cluster's east-west gateway, needed where a cloud's load balancer has a host name only.",
       fallback: "the addresses of the gateway's load balancer",
@@ -76,6 +82,7 @@ export const cluster = z.strictObject({
       { pattern: "^https?://" },
     ).optional(),
     {
+      routing: "none",
       description:
         "URL of the Prometheus with this cluster's metrics, as seen from where `release` runs. It must need no login.",
       fallback: "the Prometheus of `monitoring`, through the API server",

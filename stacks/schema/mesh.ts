@@ -53,6 +53,7 @@ const tracing = z.strictObject({
 /** What all clusters share. */
 export const mesh = z.strictObject({
   id: key(label("prod-mesh"), {
+    routing: "none",
     description:
       "The mesh's id, the same in all clusters. It is also the organisation in generated certificates.",
     effect:
@@ -66,6 +67,7 @@ export const mesh = z.strictObject({
       "Write for instance 1.31.0, in quotes if YAML takes it for a number.",
     ),
     {
+      routing: "none",
       description: "Istio's version in all clusters, of the charts and of the images.",
       effect:
         "Upgrades istiod and the gateways in every cluster. Sidecars take the new version when their pods are next made: restart the services' Deployments. Go one minor version at a time.",
@@ -73,11 +75,13 @@ export const mesh = z.strictObject({
     },
   ),
   trustDomain: key(domain("cluster.local").default("cluster.local"), {
+    routing: "all",
     description: "Domain of all workload identities: `spiffe://cluster.local/ns/…/sa/…`.",
     effect: "Breaks mTLS between old and new workloads until all pods have been made anew.",
     examples: ["cluster.local"],
   }),
   clusterDomain: key(domain("cluster.local").default("cluster.local"), {
+    routing: "all",
     description:
       "Domain of Kubernetes Services, as the clusters' kubelets and DNS have it; the same in all clusters.",
     effect:
@@ -91,6 +95,7 @@ export const mesh = z.strictObject({
       "Write for instance prod.",
     ).default("prod"),
     {
+      routing: "none",
       description: "Value of the label `env` on the services' objects and pods.",
       effect: "Rolls the pods of every service.",
       examples: ["prod"],
@@ -104,18 +109,21 @@ export const mesh = z.strictObject({
       "Remove one of them.",
     ).default({}),
     {
+      routing: "none",
       description: "Where Istio's Helm charts come from.",
       effect: "Upgrades the Helm releases; with the same charts inside, nothing restarts.",
       examples: [{ directory: "/srv/charts" }],
     },
   ),
   hub: key(filled("docker.io/istio").optional(), {
+    routing: "none",
     description: "Image hub of istiod and the proxies (Helm value `global.hub`).",
     fallback: "the charts' own",
     effect: "Restarts istiod; proxies come from the new hub when their pods are next made.",
     examples: ["registry.example.com/istio"],
   }),
   tracing: key(tracing.optional(), {
+    routing: "none",
     description:
       "Traces by OpenTelemetry: every proxy's spans carry the workload's version (`service.version`) and cluster (`k8s.cluster.name`).",
     fallback: "none",
@@ -131,6 +139,7 @@ export const mesh = z.strictObject({
       })
       .default({ base: {}, istiod: {}, gateway: {} }),
     {
+      routing: "none",
       description: "Helm values for what no other key covers, the same in every cluster.",
       examples: [{ istiod: { pilot: { autoscaleMin: 2 } } }],
     },

@@ -31,6 +31,7 @@ const image = text(
 
 const version = z.strictObject({
   version: key(label("v2"), {
+    routing: "all",
     description:
       "Name of the version: value of the label `version`, and part of the Deployment's name.",
     rules: [
@@ -42,11 +43,13 @@ const version = z.strictObject({
     examples: ["v2"],
   }),
   image: key(image, {
+    routing: "none",
     description: "Image of the container, with a tag or digest.",
     effect: "Rolls this version's pods, none away before its successor is ready.",
     examples: ["registry.example.com/user-service:v2"],
   }),
   replicas: key(whole(1, 1000, "Write for instance 5.").default(5), {
+    routing: "none",
     description: "Pods of this version in each cluster.",
     effect: "Adds or removes pods; the others go on.",
     examples: [5],
@@ -82,6 +85,7 @@ const quantities = (what: string, examples: readonly unknown[]) =>
 /** One service, its versions and its routes. */
 export const service = z.strictObject({
   name: key(serviceName("user-service"), {
+    routing: "all",
     description: "Name of the Service, ServiceAccount and container, and value of the label `app`.",
     rules: ["must be given once in its namespace"],
     effect: "Makes the service a new one and removes the old one.",
@@ -95,6 +99,7 @@ export const service = z.strictObject({
       "Write for instance user.",
     ),
     {
+      routing: "all",
       description: "Namespace of the service in every cluster. The program makes it.",
       effect: "Makes the service a new one and removes the old one.",
       examples: ["user"],
@@ -108,28 +113,33 @@ export const service = z.strictObject({
       "Let the container listen on another port, for instance 8080.",
     ),
     {
+      routing: "none",
       description: "Port the container listens on. The Service's port is always 80.",
       effect: ROLLS,
       examples: [8080],
     },
   ),
   timeout: key(duration("10s").default("10s"), {
+    routing: "all",
     description: "Time limit of a request with all its tries.",
     effect: ROUTE_ONLY,
     examples: ["10s"],
   }),
   retries: key(retries.default({ attempts: 2 }), {
+    routing: "all",
     description: "More tries for a request that has not reached the service.",
     effect: ROUTE_ONLY,
     examples: [{ attempts: 2, perTryTimeout: "3s" }],
   }),
   stable: key(version, {
+    routing: "parts",
     description: "The version that gets all requests that the canary does not get.",
     effect:
       "To promote the canary, make it the stable version and set `weight` to 0, at weight 100 and in one update: its pods stay.",
     examples: [{ version: "v1", image: "registry.example.com/user-service:v1", replicas: 5 }],
   }),
   canary: key(version.optional(), {
+    routing: "parts",
     description: "The version on trial.",
     fallback: "none, stable gets every request",
     effect:
@@ -137,18 +147,21 @@ export const service = z.strictObject({
     examples: [{ version: "v2", image: "registry.example.com/user-service:v2", replicas: 5 }],
   }),
   matches: key(z.array(match).default([]), {
+    routing: "all",
     description:
       "Requests that reach the canary at any weight, even 0. One match is enough; what one match names must all hold.",
     effect: ROUTE_ONLY,
     examples: [[{ header: { "x-canary": "true" } }, { cookie: { canary: "always" } }]],
   }),
   mirrorPercent: key(whole(0, 100, "Write for instance 10.").default(0), {
+    routing: "all",
     description:
       "Percent of the requests that are also sent to the canary, whose answers are thrown away.",
     effect: ROUTE_ONLY,
     examples: [10],
   }),
   ingressHosts: key(z.array(domain("user.example.com")).optional(), {
+    routing: "all",
     description: "Which of `ingress.hosts` lead to this service.",
     fallback: "all of them if this is the only service, else none",
     rules: [
@@ -159,6 +172,7 @@ export const service = z.strictObject({
     examples: [["user.example.com"]],
   }),
   args: key(z.array(scalar(z.string())).optional(), {
+    routing: "none",
     description:
       "Arguments of the container. `$(SERVICE_VERSION)` and `$(CLUSTER_NAME)` in them are filled in.",
     fallback: "the image's",
@@ -179,6 +193,7 @@ export const service = z.strictObject({
       )
       .optional(),
     {
+      routing: "none",
       description:
         "Environment variables of the container, beside SERVICE_VERSION and CLUSTER_NAME.",
       fallback: "none",
@@ -190,6 +205,7 @@ export const service = z.strictObject({
   healthPath: key(
     pattern(/^\/\S*$/, "must be a path", "Write for instance /healthz.").default("/healthz"),
     {
+      routing: "none",
       description:
         "Path that answers 200 to GET while the container can serve; both probes ask for it.",
       effect: ROLLS,
@@ -204,6 +220,7 @@ export const service = z.strictObject({
       })
       .optional(),
     {
+      routing: "none",
       description: "CPU and memory of the container.",
       fallback: "requests of 100m CPU and 128Mi memory, a limit of 256Mi memory",
       effect: ROLLS,
@@ -218,6 +235,7 @@ export const service = z.strictObject({
       "Write for instance 65532.",
     ).optional(),
     {
+      routing: "none",
       description: "User id the container runs as.",
       fallback: "65532",
       effect: ROLLS,

@@ -1,4 +1,5 @@
-import type * as z from "zod";
+import * as z from "zod";
+import type { TopKeyMeta } from "./values.ts";
 
 /** What a key's value is once defaults, optionality and preprocessing are taken off. */
 type Bare = Exclude<
@@ -28,23 +29,98 @@ export function bare(type: z.core.$ZodType): Bare {
   return layers(type).at(-1) as Bare;
 }
 
+/** What a schema and what it wraps say in `.meta()`; what is said further out counts. */
+export function metaOf(type: z.core.$ZodType): Partial<TopKeyMeta> & { readonly type?: unknown } {
+  return layers(type).reduceRight(
+    (inner, layer) => ({ ...inner, ...z.globalRegistry.get(layer) }),
+    {},
+  );
+}
+
+/** The schema of what is at `part` in a value, or undefined if nothing can be there. */
+function inner(type: z.core.$ZodType, part: PropertyKey): z.core.$ZodType | undefined {
+  const { def } = bare(type)._zod;
+  switch (def.type) {
+    case "object":
+      return def.shape[String(part)];
+    case "array":
+      return def.element;
+    case "record":
+      return def.valueType;
+    default:
+      return undefined;
+  }
+}
+
 /** The keys that may stand at a place in a value, as far as they are fixed. */
 export function keysAt(type: z.core.$ZodType, path: readonly PropertyKey[]): readonly string[] {
+  const place = path.reduce<z.core.$ZodType | undefined>((at, part) => at && inner(at, part), type);
+  const { def } = place ? bare(place)._zod : {};
+  return def?.type === "object" ? Object.keys(def.shape) : [];
+}
+
+/** Whether there may be a secret in a value. */
+export function holdsSecret(type: z.core.$ZodType): boolean {
+  if (metaOf(type).secret === true) return true;
   const { def } = bare(type)._zod;
-  const [part, ...rest] = path;
   switch (def.type) {
-    case "object": {
-      if (part === undefined) {
-        return Object.keys(def.shape);
-      }
-      const inner = def.shape[String(part)];
-      return inner === undefined ? [] : keysAt(inner, rest);
-    }
+    case "object":
+      return Object.values(def.shape).some(holdsSecret);
     case "array":
-      return part === undefined ? [] : keysAt(def.element, rest);
+      return holdsSecret(def.element);
     case "record":
-      return part === undefined ? [] : keysAt(def.valueType, rest);
+      return holdsSecret(def.valueType);
     default:
-      return [];
+      return false;
   }
+}
+
+/** Whether what is at a place in a value may be a secret, hold one, or be a part of one. */
+export function mayBeSecret(
+  type: z.core.$ZodType,
+  [part, ...rest]: readonly PropertyKey[],
+): boolean {
+  if (part === undefined || metaOf(type).secret === true) return holdsSecret(type);
+  const next = inner(type, part);
+  return next === undefined ? holdsSecret(type) : mayBeSecret(next, rest);
+}
+
+/** What is left of a value when all keys are taken out that do not decide the routing. */
+type Routed<T> = T extends readonly (infer Element)[]
+  ? readonly Routed<Element>[]
+  : T extends object
+    ? { readonly [Key in keyof T]?: Routed<T[Key]> }
+    : T;
+
+/**
+ * What of a value decides the routing.
+ *
+ * @param type its schema, of whose value it may be a part or have more in it
+ * @throws Error naming a key that does not say whether it does
+ */
+export function routed<T>(type: z.core.$ZodType, value: T, path = ""): Routed<T> {
+  const { def } = bare(type)._zod;
+  if (def.type === "array" && Array.isArray(value)) {
+    return value.map((each: unknown) => routed(def.element, each, `${path}[]`)) as Routed<T>;
+  }
+  if (def.type !== "object" || typeof value !== "object" || value === null) {
+    return value as Routed<T>;
+  }
+  const kept = Object.entries(def.shape).flatMap(([name, of]) => {
+    const part: unknown = Reflect.get(value, name);
+    const place = path === "" ? name : `${path}.${name}`;
+    switch (metaOf(of).routing) {
+      case "all":
+        return [[name, part] as const];
+      case "parts":
+        return [[name, routed(of, part, place)] as const];
+      case "none":
+        return [];
+      default:
+        throw new Error(
+          `${place} does not say whether it decides the routing; give it "routing" in stacks/schema`,
+        );
+    }
+  });
+  return Object.fromEntries(kept) as Routed<T>;
 }

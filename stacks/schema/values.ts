@@ -2,6 +2,19 @@ import * as z from "zod";
 import { durationMs } from "../../lib/duration.ts";
 import { isDnsLabel, isDnsName, isServiceName } from "../../lib/names.ts";
 
+/**
+ * Whose a top-level key is. mesh: it says how a mesh is installed, and only the stack that installs one
+ * has it. release: it says what is released, and a rollback restores it. stack: it says how this stack
+ * is run, and a rollback leaves it as it is.
+ */
+export type Owner = "mesh" | "release" | "stack";
+
+/**
+ * How much of a key's value decides how requests are routed, and so is in the digest that names a
+ * routing: all of it, those of its keys that say so themselves, or none.
+ */
+export type Routing = "all" | "parts" | "none";
+
 /** What a key's schema says about it in `.meta()`, from which its documentation is generated. */
 export interface KeyMeta {
   /** What the key means, in sentences. Every key has one. */
@@ -18,20 +31,38 @@ export interface KeyMeta {
   readonly secret?: boolean;
   /** What the keys of a map are, as it stands for them in paths: `<cluster>`. */
   readonly placeholder?: string;
+  /** Must be said by each key within one of "parts". @default as the key above it */
+  readonly routing?: Routing;
 }
 
-/** The keys of KeyMeta that are no keywords of JSON Schema. */
+/** What a top-level key's schema says about it beside. */
+export interface TopKeyMeta extends KeyMeta {
+  readonly owner: Owner;
+  readonly routing: Routing;
+  /** Whether a stack that installs a mesh must have it. @default false */
+  readonly meshNeeds?: boolean;
+}
+
+/** What a key says that is no keyword of JSON Schema. */
 export const docKeywords = [
   "effect",
   "fallback",
   "rules",
   "secret",
   "placeholder",
-] as const satisfies (keyof KeyMeta)[];
+  "routing",
+  "owner",
+  "meshNeeds",
+] as const satisfies (keyof TopKeyMeta)[];
 
 /** Adds to a schema what is told about its key. Goes last, around defaults. */
 export function key<T extends z.ZodType>(schema: T, meta: KeyMeta): T {
   return schema.meta({ ...meta });
+}
+
+/** The same for a key at the top, which must say whose it is and whether it decides the routing. */
+export function topKey<T extends z.ZodType>(schema: T, meta: TopKeyMeta): T {
+  return key(schema, meta);
 }
 
 /** A rule on top of the type, with what to write instead. */

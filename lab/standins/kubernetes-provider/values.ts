@@ -7,7 +7,8 @@ export interface Fields {
   [key: string]: Value | undefined;
 }
 
-// The engine's marks (sdk/go/common/resource: signatures and plugin/rpc.go: unknown values).
+// The engine's marks (sdk/go/common/resource: signatures and plugin/rpc.go: unknown values). The SDK exports some of them,
+// from a module with all of its runtime, which would be loaded at every start of the provider.
 const SIGNATURE = "4dabf18193072939515e22adb298388d";
 const SECRET = "1b47061264138c4ac30d75fd1eb44270";
 export const ASSET = "c44067f5952c0a294b673a41bacd8c17";

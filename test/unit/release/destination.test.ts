@@ -79,6 +79,7 @@ describe("the previous state", () => {
   it("is the one before", () => {
     const found = findDestination("previous", situation(v("v1", "v2", 30), zero, ten, thirty));
     expect([found.name, weights(found)]).toEqual(["state 2", [10]]);
+    expect(found.to).toBe("2");
   });
 
   it("is none with the same routing, and none that would raise a share", () => {
@@ -122,6 +123,7 @@ describe("weight 0", () => {
     const known = situation(v("v1", "v2", 30), thirty);
     const found = findDestination("zero", { ...known, states: [] });
     expect(weights(found)).toEqual([0]);
+    expect([found.name, found.to]).toEqual(["weight 0", "zero"]);
     expect(found.config.release.services).toBe(thirty.services);
   });
 });

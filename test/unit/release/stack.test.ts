@@ -101,7 +101,7 @@ describe("a stack's release", () => {
   /** The stack's config file. */
   let file: ConfigMap;
 
-  async function open() {
+  async function open(more: Partial<Stack> = {}) {
     file = Object.fromEntries(
       Object.entries(values).map(([key, value]) => [`istio-canary:${key}`, { value }]),
     );
@@ -118,6 +118,7 @@ describe("a stack's release", () => {
         file = Object.fromEntries(Object.entries(file).filter(([key]) => !keys.includes(key)));
         return Promise.resolve();
       },
+      ...more,
     } as unknown as Stack);
     return ReleaseStack.open("prod");
   }
@@ -125,6 +126,19 @@ describe("a stack's release", () => {
     "settings" in found ? (found.settings.chain?.entries ?? "no chain") : found.problems;
 
   afterEach(() => vi.restoreAllMocks());
+
+  it("says of an update that has failed what the engine has reported as its error", async () => {
+    const up = vi.fn<Stack["up"]>((options) => {
+      const event = { message: "pods are not ready\n", color: "never", severity: "error" } as const;
+      options?.onEvent?.({ sequence: 1, timestamp: 0, diagnosticEvent: event });
+      return Promise.reject(new Error("code: 255\n stdout: Updating (prod):"));
+    });
+    const stack = await open({ up });
+    await expect(stack.up("release: 30 %", () => undefined)).rejects.toThrow(
+      /^pods are not ready$/,
+    );
+    expect(up).toHaveBeenCalledOnce();
+  });
 
   it("is read with its chain, and without it where an earlier one had none", async () => {
     const stack = await open();

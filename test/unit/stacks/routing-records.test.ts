@@ -1,6 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
+import * as z from "zod";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { recordRouting } from "../../../fleet/records/routing-records.ts";
+import { configKeys, type ConfigKey } from "../../../scripts/config-keys.ts";
+import type { Settings } from "../../../stacks/config.ts";
+import { routed } from "../../../stacks/schema/structure.ts";
+import { key } from "../../../stacks/schema/values.ts";
+import { schema } from "../../../stacks/schema.ts";
 import { routingDigest } from "../../../stacks/routing-digest.ts";
 import { joinHooks, RoutingRecords, whoRuns } from "../../../stacks/routing-records.ts";
 import { settings } from "../../helpers/fixtures.ts";
@@ -91,6 +97,154 @@ describe("the digest of a configuration's routing", () => {
     expect(digest(changes, of)).not.toBe(digest({}));
   });
 });
+
+/** A configuration in which every service has all that routes requests. */
+function everything(): Settings {
+  const found = settings({ weight: 30, services: 3, quarantine: ["cluster-b"] });
+  return {
+    ...found,
+    services: found.services.map((each) => ({
+      ...each,
+      timeout: "3s",
+      retries: { attempts: 1, perTryTimeout: "1s", on: "unavailable" },
+      mirrorPercent: 5,
+      args: ["a"],
+      env: { B: "c" },
+      user: 7,
+      matches: [{ header: { b: "2", a: "1" } }, { cookie: { c: "3" } }],
+    })),
+  };
+}
+
+describe("the digest of a routing that clusters have recorded", () => {
+  const bare = { ...config, services: [{ ...service, canary: undefined }] };
+  const chain = settings({ weight: 30, services: 3, chain: true });
+  const rich = everything();
+
+  it.each([
+    [
+      "one service",
+      config,
+      "user-service",
+      "cluster-a",
+      "8c3515ea7df633ad9fafbbba00539abedda2df3f7e2f8351f4294b7fb06e9d2d",
+    ],
+    [
+      "every key that routes, and a cluster in quarantine",
+      rich,
+      "user-service",
+      "cluster-a",
+      "83dc866dbd90ee6d67705047ce85a06d2dd4c28154de9ac42819853d60be82ec",
+    ],
+    [
+      "every key that routes, and a cluster in quarantine",
+      rich,
+      "order-service",
+      "cluster-a",
+      "ea69dc3b1ca4437b1b45153fb22c4d2f335dc05277b45e514c335715e9019eaa",
+    ],
+    [
+      "every key that routes, and a cluster in quarantine",
+      rich,
+      "user-service",
+      "cluster-b",
+      "0ae2477092f4d2a1697143ff3f4b05781633d33b0d1fefb7b4a84ee00e38625a",
+    ],
+    [
+      "every key that routes, and a cluster in quarantine",
+      rich,
+      "order-service",
+      "cluster-b",
+      "9699891a60e36b43074bae2156fa5b5882d5cd4e81865e63b62324b80885aea1",
+    ],
+    [
+      "a chain",
+      chain,
+      "user-service",
+      "cluster-a",
+      "657933fcc3635d92c0aa3aa9bb29ef0f13da3f26fce4496e54663560b4a8f6cc",
+    ],
+    [
+      "a chain",
+      chain,
+      "order-service",
+      "cluster-a",
+      "da82d18bf67f72b2a0b43a916ef595f7e9df46f095439733d5f4d8b0a2694f68",
+    ],
+    [
+      "a chain",
+      chain,
+      "stock-service",
+      "cluster-a",
+      "36ec27d94e74c49fa939215a82b5e5814f2c0ada0a7d8816d27fac6b1f8c547d",
+    ],
+    [
+      "no canary",
+      bare,
+      "user-service",
+      "cluster-a",
+      "b15f6b79b21f972d7deb04b8202ca01c359d8cf4fa6d6a4a4f418766a6eaa282",
+    ],
+  ])("is what it was: %s, %#", (_, of, name, cluster, recorded) => {
+    const found = of.services.find((each) => each.name === name);
+    expect(found && routingDigest(of, found, cluster)).toBe(recorded);
+  });
+});
+
+describe("each key that says whether it decides the routing", () => {
+  const chained = settings({ weight: 30, services: 3, chain: true });
+  const facts = configKeys(schema)
+    .flatMap((key) => [key, ...(key.meta.routing === "parts" ? partsOf(key) : [])])
+    .filter(({ meta }) => meta.routing !== "parts");
+  /** What a key is set to, where any text would not do. */
+  const others: Readonly<Record<string, unknown>> = {
+    weight: 10,
+    quarantine: ["cluster-a"],
+    "chain.entries": ["user/order-service"],
+    // Read for its name, not as a part of the service's routes.
+    "clusters[].name": "cluster-z",
+  };
+  const digest = (of: Settings) => {
+    const [entry] = of.services;
+    if (!entry) throw new Error("the fixture has three services");
+    return routingDigest(of, entry, "cluster-a");
+  };
+
+  it.each(facts.map(({ path, meta }) => [path, meta.routing] as const))(
+    "%s is in the digest: %s",
+    (path, routing) => {
+      const changed = replaced(chained, path.split("."), others[path] ?? "changed") as Settings;
+      expect(changed).not.toEqual(chained);
+      expect(digest(changed) === digest(chained)).toBe(routing === "none");
+    },
+  );
+
+  it("are all keys at the top, and all within one that decides it in part", () => {
+    expect(facts.filter(({ meta }) => meta.routing === undefined).map(({ path }) => path)).toEqual(
+      [],
+    );
+    const untold = z.strictObject({ told: key(z.string(), { description: "It says nothing." }) });
+    expect(() => routed(untold, { told: "" }, "services[]")).toThrow(
+      "services[].told does not say whether it decides the routing",
+    );
+  });
+});
+
+/** The keys of one that decides the routing in part, and theirs. */
+function partsOf({ children }: ConfigKey): readonly ConfigKey[] {
+  return children.flatMap((key) => [key, ...(key.meta.routing === "parts" ? partsOf(key) : [])]);
+}
+
+/** A value with another part, in the first element where it is in a list: `services[]`, `stable`. */
+function replaced(value: unknown, [part = "", ...rest]: readonly string[], by: unknown): unknown {
+  const name = part.replace("[]", "");
+  const now = Reflect.get(value as object, name) as unknown;
+  const inner = (of: unknown) => (rest.length === 0 ? by : replaced(of, rest, by));
+  const next = part.endsWith("[]")
+    ? (now as unknown[]).with(0, inner((now as unknown[])[0]))
+    : inner(now);
+  return { ...(value as object), [name]: next };
+}
 
 describe("hooks of several concerns", () => {
   it("all run, in their order", () => {

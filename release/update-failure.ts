@@ -1,0 +1,34 @@
+import type { DiagnosticEvent } from "@pulumi/pulumi/automation/index.js";
+import { SAID_ELSEWHERE } from "../stacks/said-elsewhere.ts";
+
+/** What the engine adds where a resource has failed, which has said why. */
+const SUMMARY = "update failed";
+/** What the engine puts before the error of a hook. */
+const HOOK = /^(?:before|after) hook "[^"]*" failed: /;
+/** Lines of Pulumi's output that are kept where it has reported no error, as when it has not started. */
+const KEPT = 12;
+
+/** An update of a stack that has failed; the message says why, and is all that is to be shown of it. */
+export class UpdateFailure extends Error {
+  /**
+   * @param diagnostics what the engine has reported
+   * @param cause what the Automation API has thrown, with all that Pulumi has printed
+   */
+  constructor(diagnostics: readonly DiagnosticEvent[], cause: unknown) {
+    const errors = diagnostics
+      .filter(({ severity }) => severity === "error")
+      .map(({ message }) => message.trim().replace(HOOK, ""))
+      .filter((message) => message !== SUMMARY && message !== SAID_ELSEWHERE);
+    super(errors.length > 0 ? [...new Set(errors)].join("\n") : lastLines(cause), { cause });
+  }
+}
+
+function lastLines(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  const lines = text.split("\n").map((line) => line.trimEnd());
+  return lines
+    .filter((line) => line.trim() !== "")
+    .slice(-KEPT)
+    .map((line) => line.replace(/^\s{4}/, ""))
+    .join("\n");
+}
