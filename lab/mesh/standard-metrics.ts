@@ -213,7 +213,7 @@ function patches(
   ];
 }
 
-/** The EnvoyFilter, for every proxy of a cluster. The lab's istiod chart has it, so it comes with the mesh. */
+/** The EnvoyFilter, for every proxy of a cluster. It comes with the lab's east-west gateways. */
 export const standardMetrics: KubernetesObject & { readonly spec: unknown } = {
   apiVersion: "networking.istio.io/v1alpha3",
   kind: "EnvoyFilter",

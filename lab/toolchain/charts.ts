@@ -1,6 +1,7 @@
 import { chmod, cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { dump } from "js-yaml";
+import { EAST_WEST_GATEWAY } from "../../lib/names.ts";
 import { standardMetrics } from "../mesh/standard-metrics.ts";
 import { artifact, build, isBuilt, type Artifact } from "./artifact.ts";
 import { dependencyDirectory, type GoBuild } from "./go.ts";
@@ -11,8 +12,8 @@ import type { Step } from "./steps.ts";
 const CHARTS = { base: "base", istiod: "istio-control/istio-discovery", gateway: "gateway" };
 
 /**
- * Istio's charts as its release process packages them, NAME-VERSION.tgz each, but for one object more in istiod's:
- * the EnvoyFilter by which Envoy's own release counts what Istio's build does.
+ * Istio's charts as its release process packages them, NAME-VERSION.tgz each, but for one object more, which comes with the
+ * east-west gateway of each cluster: the EnvoyFilter by which Envoy's own release counts what Istio's build does.
  */
 export function charts(cacheDir: string, istio: GoBuild): Artifact {
   const inputs = [istio.built.key, CHARTS, ISTIO_VERSION, ISTIO_HUB, standardMetrics];
@@ -38,7 +39,14 @@ export function chartsStep(
           await makeWritable(chart);
           if (name === "istiod") {
             await stampImages(join(chart, "values.yaml"));
-            await addObject(join(chart, "templates", "lab-standard-metrics.yaml"), standardMetrics);
+          }
+          // Not with istiod, whose webhook has to admit it.
+          if (name === "gateway") {
+            await addObject(
+              join(chart, "templates", "lab-standard-metrics.yaml"),
+              standardMetrics,
+              EAST_WEST_GATEWAY,
+            );
           }
           await run(join(istio.built.directory, "helm"), [
             ...["package", chart, "--destination", directory],
@@ -74,9 +82,14 @@ async function stampImages(values: string): Promise<void> {
   await writeFile(values, text);
 }
 
-/** @throws if Helm would take a part of it for a template */
-async function addObject(file: string, object: unknown): Promise<void> {
+/**
+ * Adds an object to a chart.
+ *
+ * @param release the one of the chart's releases that has it
+ * @throws if Helm would take a part of it for a template
+ */
+async function addObject(file: string, object: unknown, release: string): Promise<void> {
   const text = dump(object, { lineWidth: -1, noRefs: true });
   if (text.includes("{{")) throw new Error(`${file} would be a template, not an object`);
-  await writeFile(file, text);
+  await writeFile(file, `{{- if eq .Release.Name "${release}" }}\n${text}{{- end }}\n`);
 }

@@ -48,20 +48,23 @@ async function packaged(): Promise<(name: string) => string> {
   return (name) => join(wanted.directory, `${name}-packaged`);
 }
 
-test("the istiod chart has the standard metrics as one object, and the others have none", async () => {
+test("the gateway chart has the standard metrics as one object of the east-west gateway, and the others have none", async () => {
   const chart = await packaged();
   const templates = (name: string) => readdir(join(chart(name), "templates"));
   expect(await templates("base")).toEqual([]);
-  expect(await templates("gateway")).toEqual([]);
-  expect(await templates("istiod")).toEqual(["lab-standard-metrics.yaml"]);
+  expect(await templates("istiod")).toEqual([]);
+  expect(await templates("gateway")).toEqual(["lab-standard-metrics.yaml"]);
   const text = await readFile(
-    join(chart("istiod"), "templates", "lab-standard-metrics.yaml"),
+    join(chart("gateway"), "templates", "lab-standard-metrics.yaml"),
     "utf8",
   );
-  expect(load(text)).toEqual(standardMetrics);
+  const [condition, ...object] = text.trim().split("\n");
+  expect(condition).toBe('{{- if eq .Release.Name "istio-eastwestgateway" }}');
+  expect(object.pop()).toBe("{{- end }}");
+  expect(load(object.join("\n"))).toEqual(standardMetrics);
   expect(standardMetrics.kind).toBe("EnvoyFilter");
   // Helm would take it for a template.
-  expect(text).not.toContain("{{");
+  expect(object.join("\n")).not.toContain("{{");
 });
 
 test("the istiod chart names the release's images", async () => {

@@ -3,7 +3,10 @@ import path from "node:path";
 import { describe, expect, it } from "vitest";
 
 const root = path.resolve(import.meta.dirname, "../../..");
-const pages = globSync("**/*.md", { cwd: root, exclude: ["node_modules", ".lab", "test"] });
+const pages = globSync("**/*.md", {
+  cwd: root,
+  exclude: ["node_modules", "lab/node_modules", ".lab", "test"],
+});
 
 function read(page: string): string {
   return readFileSync(path.join(root, page), "utf8");
