@@ -11,12 +11,15 @@ import type { Step } from "./steps.ts";
 /** Istio's charts: folder below manifests/charts of Istio's module, by the chart's name. */
 const CHARTS = { base: "base", istiod: "istio-control/istio-discovery", gateway: "gateway" };
 
+/** The object that is added: not to istiod's chart, since istiod's webhook has to admit it. */
+const METRICS = { chart: "gateway", release: EAST_WEST_GATEWAY, object: standardMetrics };
+
 /**
  * Istio's charts as its release process packages them, NAME-VERSION.tgz each, but for one object more, which comes with the
  * east-west gateway of each cluster: the EnvoyFilter by which Envoy's own release counts what Istio's build does.
  */
 export function charts(cacheDir: string, istio: GoBuild): Artifact {
-  const inputs = [istio.built.key, CHARTS, ISTIO_VERSION, ISTIO_HUB, standardMetrics];
+  const inputs = [istio.built.key, CHARTS, ISTIO_VERSION, ISTIO_HUB, METRICS];
   return artifact(cacheDir, "charts", inputs);
 }
 
@@ -40,13 +43,8 @@ export function chartsStep(
           if (name === "istiod") {
             await stampImages(join(chart, "values.yaml"));
           }
-          // Not with istiod, whose webhook has to admit it.
-          if (name === "gateway") {
-            await addObject(
-              join(chart, "templates", "lab-standard-metrics.yaml"),
-              standardMetrics,
-              EAST_WEST_GATEWAY,
-            );
+          if (name === METRICS.chart) {
+            await addObject(join(chart, "templates", "lab-standard-metrics.yaml"), METRICS);
           }
           await run(join(istio.built.directory, "helm"), [
             ...["package", chart, "--destination", directory],
@@ -83,12 +81,11 @@ async function stampImages(values: string): Promise<void> {
 }
 
 /**
- * Adds an object to a chart.
+ * Adds an object to one release of a chart.
  *
- * @param release the one of the chart's releases that has it
  * @throws if Helm would take a part of it for a template
  */
-async function addObject(file: string, object: unknown, release: string): Promise<void> {
+async function addObject(file: string, { object, release }: typeof METRICS): Promise<void> {
   const text = dump(object, { lineWidth: -1, noRefs: true });
   if (text.includes("{{")) throw new Error(`${file} would be a template, not an object`);
   await writeFile(file, `{{- if eq .Release.Name "${release}" }}\n${text}{{- end }}\n`);
