@@ -46,6 +46,11 @@ export interface CanaryRouteArgs {
    * the VirtualService, for instance because the cluster does not have what its state says. @default none
    */
   readonly replaces?: string | undefined;
+  /**
+   * Kubeconfig contexts of all clusters that are released together. They are recorded on the VirtualService,
+   * where `release zero` finds them. @default not recorded
+   */
+  readonly contexts?: readonly string[] | undefined;
   /** What runs before and after Pulumi's update of the VirtualService. @default nothing */
   readonly hooks?: pulumi.ResourceHookBinding | undefined;
 }

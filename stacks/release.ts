@@ -200,6 +200,7 @@ function releaseService(
           hosts: service.ingressHosts,
         },
         clusterDomain: mesh.clusterDomain,
+        contexts: settings.clusters.map(({ context }) => context),
         weightsAfter,
         replaces: change?.replaces(cluster.name, serviceKey(id)),
         hooks: joinHooks(

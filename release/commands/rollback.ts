@@ -108,6 +108,9 @@ export async function rollback({ stack: name, to, dryRun }: RollbackOptions): Pr
           reason(error),
           "The clusters have now:",
           ...servedLines(now),
+          ...(to === "zero"
+            ? ["Where Pulumi does not work, a kubeconfig is enough: npm run release -- zero"]
+            : []),
           `The config stays at ${routed(step.config)}. Mend the cause, then: ` +
             `npm run release -- rollback --stack ${name} --to ${to === "zero" ? to : destination.name.replace("state ", "")}`,
         ].join("\n"),
