@@ -92,7 +92,7 @@ export async function ownedCanaries(
 /** The canaries of a stack's services in a cluster, where they are the ones on trial. */
 export async function canariesOf(
   cluster: ClusterClient,
-  services: readonly (ServiceName & { readonly stable: string; readonly canary: string })[],
+  services: readonly (ServiceName & { readonly canary: string })[],
 ): Promise<readonly CanaryWeight[]> {
   const found = await Promise.all(
     services.map(async ({ service, namespace, canary }) => {

@@ -19,7 +19,7 @@ export interface ZeroedCanary {
   /** Percent that it had at first. */
   readonly before: number;
   /** Percent that was read back from the API server last. @default it could not be read back */
-  readonly weight: number | undefined;
+  readonly weight?: number | undefined;
   /** How many Envoys serve 0 %. */
   readonly envoys: number;
 }
@@ -29,7 +29,7 @@ export interface ZeroedCluster {
   readonly name: string;
   readonly canaries: readonly ZeroedCanary[];
   /** Why it is not known that its API server and all its Envoys have 0. @default it is known */
-  readonly problem: string | undefined;
+  readonly problem?: string | undefined;
 }
 
 interface Options {

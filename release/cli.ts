@@ -8,6 +8,7 @@ import type { RollbackOptions } from "./commands/rollback.ts";
 import type { RolloutOptions } from "./commands/rollout.ts";
 import type { StatusOptions } from "./commands/status.ts";
 import type { ZeroOptions } from "./commands/zero.ts";
+import { EXIT_CODES, NotConfirmed } from "./exit-codes.ts";
 import { reason } from "./reason.ts";
 
 /** Every value of an option that may be given again. */
@@ -131,5 +132,5 @@ try {
   await program.parseAsync();
 } catch (error) {
   console.error(`release: ${reason(error)}`);
-  process.exitCode = 1;
+  process.exitCode = error instanceof NotConfirmed ? EXIT_CODES["rollback-incomplete"] : 1;
 }

@@ -1,9 +1,26 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
+import { dump } from "js-yaml";
 import { WebSocketServer } from "ws";
 import { canaryRouteManifest, type CanaryRouteArgs } from "../../components/canary-route.ts";
 import { splitOf } from "../../lib/deployed.ts";
+
+/** A kubeconfig with a context for each API server, by its URL; the first one is current. */
+export function kubeconfigText(servers: Readonly<Record<string, string>>): string {
+  const names = Object.keys(servers);
+  return dump({
+    apiVersion: "v1",
+    kind: "Config",
+    "current-context": names[0],
+    clusters: names.map((name) => ({
+      name,
+      cluster: { server: servers[name], "insecure-skip-tls-verify": true },
+    })),
+    users: [{ name: "me", user: {} }],
+    contexts: names.map((name) => ({ name, context: { cluster: name, user: "me" } })),
+  });
+}
 
 type VirtualService = ReturnType<typeof canaryRouteManifest>;
 

@@ -3,12 +3,11 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { execa } from "execa";
-import { dump } from "js-yaml";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { CanaryRouteArgs } from "../../../../components/canary-route.ts";
 import type { ZeroedCluster } from "../../../../fleet/to-zero.ts";
 import { zero, type ZeroOptions } from "../../../../release/commands/zero.ts";
-import { FakeApiServer } from "../../../helpers/fake-api-server.ts";
+import { FakeApiServer, kubeconfigText } from "../../../helpers/fake-api-server.ts";
 
 const ROOT = path.join(import.meta.dirname, "../../../..");
 const route: CanaryRouteArgs = {
@@ -28,24 +27,9 @@ let b: FakeApiServer;
 let printed: string[];
 let complained: string[];
 
-/** A kubeconfig with a context for each API server; the first one is current. */
 async function kubeconfig(servers: Readonly<Record<string, string>>): Promise<string> {
-  const names = Object.keys(servers);
   const file = path.join(dir, "kubeconfig");
-  await writeFile(
-    file,
-    dump({
-      apiVersion: "v1",
-      kind: "Config",
-      "current-context": names[0],
-      clusters: names.map((name) => ({
-        name,
-        cluster: { server: servers[name], "insecure-skip-tls-verify": true },
-      })),
-      users: [{ name: "me", user: {} }],
-      contexts: names.map((name) => ({ name, context: { cluster: name, user: "me" } })),
-    }),
-  );
+  await writeFile(file, kubeconfigText(servers));
   return file;
 }
 const run = async (options: ZeroOptions = {}) =>
@@ -138,11 +122,10 @@ describe("release zero", () => {
 
   it("does not report what somebody has raised again meanwhile", async () => {
     let raises = 1;
-    const { put } = FakeApiServer.prototype;
     // The Envoy is asked between the two reads.
     Object.defineProperty(a, "envoy", {
       get: () => {
-        if (raises-- > 0) put.call(a, route);
+        if (raises-- > 0) a.put(route);
         return 0;
       },
     });
