@@ -10,7 +10,7 @@ import {
   type Verdict,
 } from "./planner.ts";
 import type { Result, RolloutEvent } from "./rollout-event.ts";
-import { MayHeal, StackLocked } from "./try-again.ts";
+import { Held, MayHeal } from "./try-again.ts";
 
 export interface Outcome {
   readonly result: Result;
@@ -26,8 +26,7 @@ export interface Surroundings {
   /** Asks the webhooks of a time. */
   ask(when: "before" | "confirm", progress: Progress): Promise<readonly Verdict[]>;
   /**
-   * Raises the weight in all clusters or in none. Throws if it has not; StackLocked or MayHeal if the same may be tried
-   * again.
+   * Raises the weight in all clusters or in none. Throws if it has not; Held or MayHeal if the same may be tried again.
    */
   raise(weight: number): Promise<void>;
   /** Takes the weight back to 0. Throws, naming the clusters, if one keeps another. */
@@ -74,7 +73,7 @@ export async function rollout(
   };
   /** Somebody else's update says nothing of the canary, however long it takes; what does not answer has its time. */
   const mayWait = (error: unknown, waitedMs: number) =>
-    error instanceof StackLocked || (error instanceof MayHeal && waitedMs < plan.noDataLimitMs);
+    error instanceof Held || (error instanceof MayHeal && waitedMs < plan.noDataLimitMs);
   const isInterrupted = () => signal.aborted;
   const rollBack = async (reason: string) => {
     const before = isInterrupted();

@@ -14,6 +14,7 @@ import { previewJson } from "../preview/preview-json.ts";
 import { parseConfig, rawConfig, type ReleaseSettings } from "../stacks/config.ts";
 import { meshStackOf, type MeshStack } from "../stacks/mesh-stack.ts";
 import { setNumber, withCopy } from "./config-file.ts";
+import { isAlive } from "./is-alive.ts";
 import { StackLocked } from "./try-again.ts";
 import { RELEASE_KEYS, releaseOf, statesOf, type Release, type State } from "./states.ts";
 
@@ -223,17 +224,8 @@ function lockLines(message: string): string[] {
 export function isStale(
   message: string,
   host: string = hostname(),
-  isAlive: (pid: number) => boolean = alive,
+  lives: (pid: number) => boolean = isAlive,
 ): boolean {
   const locks = lockLines(message).map((line) => LOCK.exec(line) ?? []);
-  return locks.length > 0 && locks.every(([, at, pid]) => at === host && !isAlive(Number(pid)));
-}
-
-function alive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== "ESRCH";
-  }
+  return locks.length > 0 && locks.every(([, at, pid]) => at === host && !lives(Number(pid)));
 }

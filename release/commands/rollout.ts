@@ -3,6 +3,7 @@ import { canariesOf } from "../../fleet/canary-weights.ts";
 import { durationMs } from "../../lib/duration.ts";
 import { eventFile, eventText } from "../events.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
+import { Lease } from "../lease.ts";
 import { notify } from "../notifications.ts";
 import { openRelease, requireMetrics } from "../open.ts";
 import { onInterrupt } from "../on-interrupt.ts";
@@ -68,6 +69,11 @@ export async function rollout({
   // What Pulumi prints would only hide what happens; an error says what matters of it.
   const silent = () => undefined;
 
+  const lease = new Lease(
+    clusters,
+    judgedServices(settings).map(({ namespace }) => namespace),
+    name,
+  );
   const stop = new AbortController();
   const leave = onInterrupt(() => {
     line.print("interrupted: what is being done is finished first; once more ends it at once");
@@ -79,7 +85,10 @@ export async function rollout({
       {
         look: (progress) => observer.look(progress, Date.now()),
         ask: (when, { weight }) => askWebhooks(config.webhooks, when, observer.webhookBody(weight)),
-        raise: (weight) => raiseTo(stack, weight, silent),
+        raise: async (weight) => {
+          await lease.take();
+          await raiseTo(stack, weight, silent);
+        },
         rollBack: (reason) =>
           lowerToZero(stack, reason, {
             clusters,
@@ -107,6 +116,7 @@ export async function rollout({
   } finally {
     line.end();
     leave();
+    await lease.release();
     await teller.settled();
     // What has happened since the last step, how it ended above all.
     for (const [cluster, why] of events.length > 0 ? await remember() : []) {
