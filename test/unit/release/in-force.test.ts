@@ -29,7 +29,7 @@ async function look(weight = 0) {
     (name) => new ClusterClient({ name, context: name, kubeconfig }),
   );
   const of = settings({ weight });
-  return inForce({ ...of, safety: { ...of.safety, confirmWithin: "1s" } }, clusters);
+  return inForce({ ...of, safety: { ...of.safety, confirmWithin: "3s" } }, clusters);
 }
 
 describe("what is in force", () => {

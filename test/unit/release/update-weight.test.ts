@@ -168,7 +168,7 @@ describe("lowerToZero", () => {
     const ended = lowerToZero(fake, "cluster-b: success rate 95 %", {
       clusters,
       find: (cluster) => canariesOf(cluster, [route]),
-      confirmWithinMs: 500,
+      confirmWithinMs: 5_000,
       withinMs: 5_000,
       lockEveryMs: 10,
       tell: (event) => told.push(event),
@@ -271,7 +271,7 @@ describe("lowerToZero", () => {
 
   it("names an Envoy that does not follow", async () => {
     b.envoy = 30;
-    await expect(lowerAll(undefined, { withinMs: 100, confirmWithinMs: 100 })).rejects.toThrow(
+    await expect(lowerAll(undefined, { withinMs: 100, confirmWithinMs: 3_000 })).rejects.toThrow(
       /cluster-b is not confirmed at 0 %: .*user\/client serves 30 %/,
     );
   });
