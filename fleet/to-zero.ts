@@ -9,10 +9,10 @@ import { serviceKey } from "./read-deployed.ts";
 /** First and longest pause between two tries in one cluster, in milliseconds. */
 const BACK_OFF_MS = { first: 250, longest: 5_000 } as const;
 /** How long one cluster is tried before the command hands over, in milliseconds. */
-export const HAND_OVER_AFTER_MS = 120_000;
+const HAND_OVER_AFTER_MS = 120_000;
 
 /** A canary in one cluster after its weight was to become 0. */
-export interface ZeroedCanary {
+interface ZeroedCanary {
   /** The service, as `namespace/name`. */
   readonly key: string;
   readonly canary: string;

@@ -25,7 +25,8 @@ class FakeCluster {
   #write(body: V1Lease) {
     this.#version += 1;
     const resourceVersion = String(this.#version);
-    this.lease = { ...body, metadata: { ...body.metadata, resourceVersion } };
+    this.lease = structuredClone(body);
+    this.lease.metadata = Object.assign(this.lease.metadata ?? {}, { resourceVersion });
   }
   coordination = {
     readNamespacedLease: () =>
