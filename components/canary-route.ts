@@ -42,6 +42,11 @@ export interface CanaryRouting {
    * the VirtualService, for instance because the cluster does not have what its state says. @default none
    */
   readonly replaces?: string | undefined;
+  /**
+   * Kubeconfig contexts of all clusters that are released together. They are recorded on the VirtualService,
+   * where `release zero` finds them. @default not recorded
+   */
+  readonly contexts?: readonly string[] | undefined;
 }
 
 /** The objects of a route, and what follows from them. */

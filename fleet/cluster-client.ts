@@ -3,6 +3,7 @@ import { text } from "node:stream/consumers";
 
 import {
   AppsV1Api,
+  CoordinationV1Api,
   CoreV1Api,
   createConfiguration,
   CustomObjectsApi,
@@ -48,6 +49,7 @@ export class ClusterClient {
   readonly kubeConfig: KubeConfig;
   readonly apps: AppsV1Api;
   readonly core: CoreV1Api;
+  readonly coordination: CoordinationV1Api;
   readonly custom: CustomObjectsApi;
   readonly objects: KubernetesObjectApi;
   readonly #answerWithinMs: number;
@@ -62,6 +64,7 @@ export class ClusterClient {
     this.kubeConfig.setCurrentContext(context);
     this.apps = this.#client(AppsV1Api);
     this.core = this.#client(CoreV1Api);
+    this.coordination = this.#client(CoordinationV1Api);
     this.custom = this.#client(CustomObjectsApi);
     this.objects = this.#client(KubernetesObjectApi);
   }

@@ -1,14 +1,20 @@
 import { Command, Option } from "commander";
-import { history, type HistoryOptions } from "./commands/history.ts";
-import { pause, resume, type PauseOptions } from "./commands/pause.ts";
-import { plan, type PlanOptions } from "./commands/plan.ts";
-import { promote, type PromoteOptions } from "./commands/promote.ts";
-import { writeReport, type ReportOptions } from "./commands/report.ts";
-import { rollback, type RollbackOptions } from "./commands/rollback.ts";
-import { rollout, type RolloutOptions } from "./commands/rollout.ts";
-import { status, type StatusOptions } from "./commands/status.ts";
+import type { HistoryOptions } from "./commands/history.ts";
+import type { PauseOptions } from "./commands/pause.ts";
+import type { PlanOptions } from "./commands/plan.ts";
+import type { PromoteOptions } from "./commands/promote.ts";
+import type { ReportOptions } from "./commands/report.ts";
+import type { RollbackOptions } from "./commands/rollback.ts";
+import type { RolloutOptions } from "./commands/rollout.ts";
+import type { StatusOptions } from "./commands/status.ts";
+import type { ZeroOptions } from "./commands/zero.ts";
+import { EXIT_CODES, NotConfirmed } from "./exit-codes.ts";
 import { reason } from "./reason.ts";
 
+/** Every value of an option that may be given again. */
+const all = (value: string, before: readonly string[] = []) => [...before, value];
+
+// Each verb loads what it needs: zero works where there is no Pulumi.
 const program = new Command("release").description(
   "The releases of a stack: through all phases, and the way back",
 );
@@ -17,7 +23,10 @@ program
   .description("show the recorded states of the stack, newest first")
   .requiredOption("--stack <name>", "the stack")
   .option("--json", "as JSON")
-  .action((options: HistoryOptions) => history(options));
+  .action(async (options: HistoryOptions) => {
+    const { history } = await import("./commands/history.ts");
+    await history(options);
+  });
 program
   .command("rollback")
   .description("restore an earlier state's release in every cluster, and prove it")
@@ -28,13 +37,36 @@ program
     "previous",
   )
   .option("--dry-run", "say what would be done, and do nothing")
-  .action((options: RollbackOptions) => rollback(options));
+  .action(async (options: RollbackOptions) => {
+    const { rollback } = await import("./commands/rollback.ts");
+    await rollback(options);
+  });
+program
+  .command("zero")
+  .description(
+    "break glass: take canaries back to 0 % in all clusters, with a kubeconfig alone, and confirm it in every Envoy",
+  )
+  .option(
+    "--context <name>",
+    "a context of the kubeconfig; may be given again (default: those that the clusters have recorded)",
+    all,
+  )
+  .option("--kubeconfig <file>", "the kubeconfig (default: the files kubectl reads)")
+  .option("--service <namespace/name>", "only this service; may be given again", all)
+  .option("--json", "as JSON")
+  .action(async (options: ZeroOptions) => {
+    const { zero } = await import("./commands/zero.ts");
+    await zero(options);
+  });
 program
   .command("status")
   .description("show what every cluster serves, and how the rollout stands")
   .requiredOption("--stack <name>", "the stack")
   .option("--json", "as JSON")
-  .action((options: StatusOptions) => status(options));
+  .action(async (options: StatusOptions) => {
+    const { status } = await import("./commands/status.ts");
+    await status(options);
+  });
 program
   .command("plan")
   .description("show the next phase and what it would change")
@@ -42,12 +74,18 @@ program
   .addOption(
     new Option("--format <format>", "how").choices(["text", "markdown", "json"]).default("text"),
   )
-  .action((options: PlanOptions) => plan(options));
+  .action(async (options: PlanOptions) => {
+    const { plan } = await import("./commands/plan.ts");
+    await plan(options);
+  });
 program
   .command("promote")
   .description("raise the weight by one phase in every cluster")
   .requiredOption("--stack <name>", "the stack")
-  .action((options: PromoteOptions) => promote(options));
+  .action(async (options: PromoteOptions) => {
+    const { promote } = await import("./commands/promote.ts");
+    await promote(options);
+  });
 program
   .command("rollout")
   .description("go through all phases, judged by each cluster's own metrics")
@@ -55,18 +93,27 @@ program
   .option("--again", "try a canary once more that was rolled back")
   .option("--json", "print events as lines of JSON, and nothing else")
   .option("--events <file>", "append events to a file, as lines of JSON")
-  .action((options: RolloutOptions) => rollout(options));
+  .action(async (options: RolloutOptions) => {
+    const { rollout } = await import("./commands/rollout.ts");
+    await rollout(options);
+  });
 program
   .command("pause")
   .description("hold a rollout, also one that runs elsewhere")
   .requiredOption("--stack <name>", "the stack")
   .option("--reason <text>", "why")
-  .action((options: PauseOptions) => pause(options));
+  .action(async (options: PauseOptions) => {
+    const { pause } = await import("./commands/pause.ts");
+    await pause(options);
+  });
 program
   .command("resume")
   .description("let a rollout go on")
   .requiredOption("--stack <name>", "the stack")
-  .action((options: PauseOptions) => resume(options));
+  .action(async (options: PauseOptions) => {
+    const { resume } = await import("./commands/pause.ts");
+    await resume(options);
+  });
 program
   .command("report")
   .description("write what the last rollout has done, and what was measured, as one HTML page")
@@ -77,6 +124,7 @@ program
   )
   .option("--out <file>", "the page", "release-report.html")
   .action(async (options: ReportOptions) => {
+    const { writeReport } = await import("./commands/report.ts");
     console.log(await writeReport(options));
   });
 
@@ -84,5 +132,5 @@ try {
   await program.parseAsync();
 } catch (error) {
   console.error(`release: ${reason(error)}`);
-  process.exitCode = 1;
+  process.exitCode = error instanceof NotConfirmed ? EXIT_CODES["rollback-incomplete"] : 1;
 }

@@ -1,3 +1,4 @@
+import type { ZeroedCluster } from "../fleet/to-zero.ts";
 import { brief } from "../lib/brief.ts";
 import { shareOf, type DeployedCluster } from "../lib/deployed.ts";
 import { servedIn } from "../lib/served.ts";
@@ -40,6 +41,18 @@ export function statesJson(states: readonly State[]): string {
     (key, value: unknown) => (key === "release" ? undefined : value),
     2,
   );
+}
+
+/** What each cluster has after its canaries were to be taken back to 0 %, a line each. */
+export function zeroedLines(clusters: readonly ZeroedCluster[]): readonly string[] {
+  return clusters.flatMap(({ name, canaries, problem }) => {
+    const confirmed = problem === undefined;
+    const now = canaries.map(
+      ({ key, canary, before, weight, envoys }) =>
+        ` - ${name}: ${canary} of ${key} had ${before} %, its API server has ${weight === undefined ? "an unknown weight" : `${weight} %`} now${confirmed ? ` and so have its ${envoys} Envoys` : ""}`,
+    );
+    return confirmed ? now : [...now, ` - ${name} is not confirmed at 0 %: ${problem}`];
+  });
 }
 
 /** What each cluster serves, a line each. */

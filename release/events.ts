@@ -1,5 +1,6 @@
 import { appendFileSync, readFileSync } from "node:fs";
 import * as z from "zod";
+import { zeroedLines } from "./describe.ts";
 import { fromJson } from "./from-json.ts";
 import { briefRelease } from "./release-settings.ts";
 import { timedEvent, type RolloutEvent, type TimedEvent } from "./rollout-event.ts";
@@ -65,6 +66,14 @@ export function eventText(event: RolloutEvent): string | undefined {
       return `${event.weight} % in every cluster`;
     case "raise-failed":
       return `not raised to ${event.weight} %:\n${event.reason}`;
+    case "raise-waits":
+      return `not raised to ${event.weight} % yet, it is tried again:\n${event.reason}`;
+    case "lowered":
+      return ["lowered in every cluster:", ...zeroedLines(event.clusters)].join("\n");
+    case "locked":
+      return `Pulumi's state follows when another update has ended: ${event.reason}`;
+    case "not-followed":
+      return event.reason;
     case "roll-back":
       return `rolling back in every cluster: ${event.reason}`;
     case "rolled-back":

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from "node:timers/promises";
 import { serviceKey } from "../lib/names.ts";
 import type { ClusterClient } from "../fleet/cluster-client.ts";
 import { explain } from "../fleet/explain.ts";
@@ -17,6 +18,8 @@ import { askWebhooks } from "./webhooks.ts";
 
 /** Pause between two tries to reach a cluster, in milliseconds. */
 const RETRY_MS = 1_000;
+/** Pause before clusters that differ are looked at again, in milliseconds. */
+const SECOND_LOOK_MS = 3_000;
 
 /** Who holds a rollout, in words; undefined if nobody does. */
 export function pausedBy(pause: Pause | undefined): string | undefined {
@@ -63,24 +66,29 @@ export class Observer {
   readonly #clusters: readonly ClusterClient[];
   readonly #metrics: ReadonlyMap<string, Metrics>;
   readonly #journal: Journal;
+  readonly #secondLookMs: number;
 
-  /** @param metrics of each cluster, by its name */
+  /**
+   * @param metrics of each cluster, by its name
+   * @param secondLookMs pause before clusters that differ are looked at again, in milliseconds
+   */
   constructor(
     settings: ReleaseSettings,
     clusters: readonly ClusterClient[],
     metrics: ReadonlyMap<string, Metrics>,
     journal: Journal,
+    secondLookMs: number = SECOND_LOOK_MS,
   ) {
     this.#settings = settings;
     this.#clusters = clusters;
     this.#metrics = metrics;
     this.#journal = journal;
+    this.#secondLookMs = secondLookMs;
   }
 
   /** Looks at all clusters; requests are counted since the phase of `progress` began. */
   async look(progress: Progress | undefined, now: number): Promise<Look> {
-    const deployed = await this.#deployed();
-    const clusters = deployed.map((cluster) => seen(this.#settings, cluster));
+    const clusters = await this.#clustersTwice();
     const weight = Math.max(0, ...clusters.flatMap(({ weights }) => weights));
     const release = releaseName(this.#settings);
     // A rollback waits for nothing that only tells how good the canary is.
@@ -98,6 +106,19 @@ export class Observer {
     const { said, paused } = await people;
     const all: readonly Verdict[] = [...verdicts, ...said];
     return { release, clusters, verdicts: all, ...(paused !== undefined && { paused }) };
+  }
+
+  /**
+   * What each cluster has. Clusters that differ are looked at once more: a promotion from another terminal writes all of
+   * them at once, but not in one moment.
+   */
+  async #clustersTwice(): Promise<Look["clusters"]> {
+    const read = async () =>
+      (await this.#deployed()).map((cluster) => seen(this.#settings, cluster));
+    const clusters = await read();
+    if (new Set(clusters.flatMap(({ weights }) => weights)).size <= 1) return clusters;
+    await wait(this.#secondLookMs);
+    return read();
   }
 
   /** What webhooks say, and who has paused. Never fails. */

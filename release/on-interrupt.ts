@@ -1,9 +1,10 @@
 import type { EventEmitter } from "node:events";
 
-const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+/** What ends a command: Ctrl-C, a system that stops it, a terminal that is closed. */
+export const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /**
- * Calls `action` at the first Ctrl-C or SIGTERM. At the second one nobody listens any more, so that it
+ * Calls `action` at the first Ctrl-C, SIGTERM or SIGHUP. At the second one nobody listens any more, so that it
  * ends the process at once.
  *
  * @returns what stops listening

@@ -1,9 +1,16 @@
-import { CommandError } from "@pulumi/pulumi/automation/index.js";
+/** Names of the errors with all that the Pulumi CLI has printed. */
+const PULUMI_ERRORS = [
+  "CommandError",
+  "ConcurrentUpdateError",
+  "StackNotFoundError",
+  "StackAlreadyExistsError",
+];
 
 /** What Pulumi calls an error in all that it has printed, or the whole of it. */
 export function reason(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  if (!(error instanceof CommandError)) return error.message;
+  // By its name: release zero has no Pulumi to know its classes from.
+  if (!PULUMI_ERRORS.includes(error.name)) return error.message;
   const lines = error.message.split("\n").filter((line) => line.startsWith("error: "));
   return lines.length > 0 ? [...new Set(lines)].join("\n") : error.message;
 }

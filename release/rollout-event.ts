@@ -55,7 +55,33 @@ const rolloutEvent = z.discriminatedUnion("event", [
   z.object({ event: z.literal("raise"), weight }),
   z.object({ event: z.literal("raised"), weight }),
   z.object({ event: z.literal("raise-failed"), weight, reason }),
+  /** The same is tried again after the next look. */
+  z.object({ event: z.literal("raise-waits"), weight, reason }),
   z.object({ event: z.literal("roll-back"), reason }),
+  z.object({
+    event: z.literal("lowered"),
+    /** What was read back from each cluster's API server and Envoys. */
+    clusters: z
+      .array(
+        z.object({
+          name: z.string(),
+          canaries: z
+            .array(
+              z.object({
+                key: z.string(),
+                canary: z.string(),
+                before: weight,
+                weight: weight.optional(),
+                envoys: z.number(),
+              }),
+            )
+            .readonly(),
+        }),
+      )
+      .readonly(),
+  }),
+  z.object({ event: z.literal("locked"), reason }),
+  z.object({ event: z.literal("not-followed"), reason }),
   z.object({ event: z.literal("rolled-back") }),
   z.object({ event: z.literal("rollback-incomplete"), reason }),
   z.object({ event: z.literal("not-remembered"), cluster: z.string(), reason }),

@@ -10,6 +10,7 @@ import {
   type Verdict,
 } from "./planner.ts";
 import type { Result, RolloutEvent } from "./rollout-event.ts";
+import { Held, MayHeal } from "./try-again.ts";
 
 export interface Outcome {
   readonly result: Result;
@@ -24,7 +25,9 @@ export interface Surroundings {
   ): Promise<Look & { readonly verdicts: readonly (Verdict | GateVerdict)[] }>;
   /** Asks the webhooks of a time. */
   ask(when: "before" | "confirm", progress: Progress): Promise<readonly Verdict[]>;
-  /** Raises the weight in all clusters or in none. Throws if it has not. */
+  /**
+   * Raises the weight in all clusters or in none. Throws if it has not; Held or MayHeal if the same may be tried again.
+   */
   raise(weight: number): Promise<void>;
   /** Takes the weight back to 0. Throws, naming the clusters, if one keeps another. */
   rollBack(reason: string): Promise<void>;
@@ -58,6 +61,8 @@ export async function rollout(
   let raiseFailed: string | undefined;
   let answers: Look["answers"];
   let first = true;
+  /** Since when, and for what, the next phase waits that may begin otherwise. */
+  let waiting: { readonly since: number; readonly reason: string } | undefined;
 
   const remember = async (next: Progress) => {
     if (JSON.stringify(next) === JSON.stringify(progress)) return;
@@ -66,6 +71,9 @@ export async function rollout(
       around.tell({ event: "not-remembered", cluster, reason });
     }
   };
+  /** Somebody else's update says nothing of the canary, however long it takes; what does not answer has its time. */
+  const mayWait = (error: unknown, waitedMs: number) =>
+    error instanceof Held || (error instanceof MayHeal && waitedMs < plan.noDataLimitMs);
   const isInterrupted = () => signal.aborted;
   const rollBack = async (reason: string) => {
     const before = isInterrupted();
@@ -133,13 +141,24 @@ export async function rollout(
         break;
       case "raise":
         await remember(next);
-        around.tell({ event: "raise", weight: step.weight });
+        if (!waiting) around.tell({ event: "raise", weight: step.weight });
         try {
           await around.raise(step.weight);
           around.tell({ event: "raised", weight: step.weight });
           await remember(phase(next.release, step.weight, around.now()));
+          waiting = undefined;
         } catch (error) {
-          raiseFailed = reasonOf(error);
+          const reason = reasonOf(error);
+          const since = waiting?.since ?? around.now();
+          if (mayWait(error, around.now() - since) && !isInterrupted()) {
+            if (waiting?.reason !== reason) {
+              around.tell({ event: "raise-waits", weight: step.weight, reason });
+            }
+            waiting = { since, reason };
+            await around.pause(signal);
+            break;
+          }
+          raiseFailed = reason;
           around.tell({ event: "raise-failed", weight: step.weight, reason: raiseFailed });
         }
         break;

@@ -7,6 +7,7 @@ import {
   type ConfigMap,
   type DiagnosticEvent,
   type UpdateSummary,
+  type UpOptions,
 } from "@pulumi/pulumi/automation/index.js";
 import { problemLine, type Problem } from "../lib/problems.ts";
 import { parseDigest, type Digest } from "../preview/digest.ts";
@@ -14,7 +15,10 @@ import { previewJson } from "../preview/preview-json.ts";
 import { parseConfig, rawConfig, type ReleaseSettings } from "../stacks/config.ts";
 import { meshStackOf, type MeshStack } from "../stacks/mesh-stack.ts";
 import { RELEASE_KEYS } from "../stacks/schema.ts";
+import { setNumber, withCopy } from "./config-file.ts";
+import { isAlive } from "./is-alive.ts";
 import { releaseOf, statesOf, type Release, type State } from "./states.ts";
+import { StackLocked } from "./try-again.ts";
 import { UpdateFailure } from "./update-failure.ts";
 
 /** Entries of the history that are asked for at once. */
@@ -25,7 +29,8 @@ export class ReleaseStack {
   readonly name: string;
   readonly #stack: Stack;
   readonly #project: string;
-  readonly #config: ConfigMap;
+  /** As it was read last. */
+  #config: ConfigMap;
   /** What the stack says whose mesh this one uses. @default this one has its own */
   readonly #meshStack: MeshStack | Problem | undefined;
 
@@ -67,15 +72,42 @@ export class ReleaseStack {
     return releaseOf(this.#config, this.#project);
   }
 
-  /** Sets the weight in the stack's config file. */
+  /**
+   * Sets the weight in the stack's config file, whatever was read from it before, and without the Pulumi CLI: it has to
+   * be possible while the backend is away.
+   */
   async setWeight(weight: number): Promise<void> {
-    await this.configure({ ...this.release, weight: String(weight) });
+    await setNumber(this.#configFile, this.#weightKey, weight);
+    this.#config = { ...this.#config, [this.#weightKey]: { value: String(weight) } };
   }
 
-  /** What `pulumi up` would do now. */
-  async preview(): Promise<Digest> {
+  /** What `pulumi up` would do if the weight were another one. The config file stays as it is. */
+  async previewAt(weight: number): Promise<Digest> {
+    return withCopy(this.#configFile, this.#weightKey, weight, (copy) => this.#preview(copy));
+  }
+
+  /** `pulumi up` as if the weight were another one. The config file stays as it is. */
+  async upAt(weight: number, message: string, onOutput?: (text: string) => void): Promise<void> {
+    await withCopy(this.#configFile, this.#weightKey, weight, (configFile) =>
+      this.up(message, onOutput, { configFile }),
+    );
+  }
+
+  get #configFile(): string {
+    return path.join(
+      this.#stack.workspace.workDir,
+      `Pulumi.${this.name.split("/").at(-1) ?? ""}.yaml`,
+    );
+  }
+
+  get #weightKey(): string {
+    return `${this.#project}:weight`;
+  }
+
+  async #preview(configFile: string): Promise<Digest> {
     const { workDir, envVars } = this.#stack.workspace;
-    const { json, ok } = await previewJson(this.name, { cwd: workDir, env: envVars });
+    const options = { cwd: workDir, env: envVars, configFile };
+    const { json, ok } = await previewJson(this.name, options);
     if (!json.trimStart().startsWith("{")) throw new Error("pulumi preview has failed");
     const digest = parseDigest(json);
     if (!ok) {
@@ -120,6 +152,8 @@ export class ReleaseStack {
    * comments, stay as they are.
    */
   async configure(release: Release): Promise<void> {
+    // Another command may have written it since.
+    this.#config = await this.#stack.getAllConfig();
     const now = this.release;
     const gone = RELEASE_KEYS.filter(
       (key) => now[key] !== undefined && release[key] === undefined,
@@ -152,16 +186,18 @@ export class ReleaseStack {
    * `pulumi up` without a preview, which a cluster that is down would fail. The lock of an update
    * that was killed on this machine is removed.
    *
-   * @throws UpdateFailure if it fails
+   * @throws StackLocked while another update is running, UpdateFailure if it fails
    */
   async up(
     message: string,
     onOutput: (text: string) => void = (text) => process.stdout.write(text),
+    more: Pick<UpOptions, "configFile"> = {},
   ): Promise<void> {
     const update = async () => {
       const diagnostics: DiagnosticEvent[] = [];
       try {
         await this.#stack.up({
+          ...more,
           message,
           color: "never",
           onOutput,
@@ -181,11 +217,7 @@ export class ReleaseStack {
     } catch (error) {
       if (!(error instanceof ConcurrentUpdateError)) throw error;
       if (!isStale(error.message)) {
-        throw new Error(
-          `Another update of stack ${this.name} is running:\n${lockLines(error.message).join("\n")}\n` +
-            `Wait for it to end. If it was killed: pulumi cancel --yes --stack ${this.name}, then this command again.`,
-          { cause: error },
-        );
+        throw new StackLocked(this.name, lockLines(error.message).join("\n"), { cause: error });
       }
       // Standard output may be read by a machine.
       console.error("The last update was killed: its lock is removed (pulumi cancel).");
@@ -216,17 +248,8 @@ function lockLines(message: string): string[] {
 export function isStale(
   message: string,
   host: string = hostname(),
-  isAlive: (pid: number) => boolean = alive,
+  lives: (pid: number) => boolean = isAlive,
 ): boolean {
   const locks = lockLines(message).map((line) => LOCK.exec(line) ?? []);
-  return locks.length > 0 && locks.every(([, at, pid]) => at === host && !isAlive(Number(pid)));
-}
-
-function alive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== "ESRCH";
-  }
+  return locks.length > 0 && locks.every(([, at, pid]) => at === host && !lives(Number(pid)));
 }

@@ -1,5 +1,13 @@
+import { isDeepStrictEqual } from "node:util";
+import { setTimeout as wait } from "node:timers/promises";
+import type { FindCanaries } from "../fleet/canary-weights.ts";
+import type { ClusterClient } from "../fleet/cluster-client.ts";
+import { explain } from "../fleet/explain.ts";
+import { toZero, type ZeroedCluster } from "../fleet/to-zero.ts";
 import { changes } from "../preview/changes.ts";
 import type { Digest } from "../preview/digest.ts";
+import { zeroedLines } from "./describe.ts";
+import { MayHeal, StackLocked } from "./try-again.ts";
 import type { ReleaseStack } from "./stack.ts";
 
 /** What a preview deletes or makes anew, which no change of a weight does. */
@@ -13,23 +21,26 @@ export function losses(digest: Digest): readonly string[] {
 }
 
 /** Part of a stack that a change of the weight needs. */
-type WeightStack = Pick<ReleaseStack, "name" | "release" | "setWeight" | "preview" | "up">;
+type WeightStack = Pick<ReleaseStack, "name" | "setWeight" | "previewAt" | "up" | "upAt">;
+
+/** What is said of an API server, a pod or a connection that does not answer now. */
+const NO_ANSWER =
+  /no answer in time|does not answer|did not answer|cannot be reached|unreachable|ECONNREFUSED|ECONNRESET|ETIMEDOUT|connection refused|connection reset|i\/o timeout|TLS handshake timeout/;
 
 /**
  * Raises the weight in all clusters or in none: preview, update, and the confirmation of every Envoy that
- * is part of the update. Without success the config has the weight it had.
+ * is part of the update. The config file has the new weight only after all clusters do.
  *
- * @throws if the preview fails, or would delete or replace something, or the update fails
+ * @throws if the preview fails, or would delete or replace something, or the update fails; StackLocked or MayHeal if
+ *   the same may be tried again
  */
 export async function raiseTo(
   stack: WeightStack,
   weight: number,
   print: (text: string) => void,
 ): Promise<void> {
-  const before = Number(stack.release.weight ?? 0);
-  await stack.setWeight(weight);
   try {
-    const lost = losses(await stack.preview());
+    const lost = losses(await stack.previewAt(weight));
     if (lost.length > 0) {
       throw new Error(
         [
@@ -39,23 +50,107 @@ export async function raiseTo(
         ].join("\n"),
       );
     }
-    await stack.up(`release: ${weight} %`, print);
+    await stack.upAt(weight, `release: ${weight} %`, print);
   } catch (error) {
-    await stack.setWeight(before);
-    throw error;
+    if (error instanceof StackLocked) throw error;
+    const problem = explain(error);
+    // All that has failed has to be such a thing: a gateway that does not answer may hide another fault.
+    const lines = problem
+      .split("\n")
+      .filter((line) => line.startsWith(" - ") && !/ has \d+ %/.test(line));
+    const reasons = lines.length > 0 ? lines : [problem];
+    const heals = reasons.every((line) => NO_ANSWER.test(line));
+    throw heals ? new MayHeal(problem, { cause: error }) : new Error(problem, { cause: error });
   }
+  await stack.setWeight(weight);
+}
+
+/** What has come of a way down. */
+export type Lowering =
+  /** Every API server and every Envoy has 0 %: read back from all of them. */
+  | { readonly event: "lowered"; readonly clusters: readonly ZeroedCluster[] }
+  /** Pulumi's state waits for another update. */
+  | { readonly event: "locked"; readonly reason: string }
+  /** Pulumi's state or the config file does not follow. */
+  | { readonly event: "not-followed"; readonly reason: string };
+
+/** What the way down needs, beside a stack. */
+export interface WayDown {
+  readonly clusters: readonly ClusterClient[];
+  readonly find: FindCanaries;
+  /** How long the Envoys of a cluster are waited for in one try, in milliseconds. */
+  readonly confirmWithinMs: number;
+  /** How long each cluster is tried, in milliseconds. @default HAND_OVER_AFTER_MS */
+  readonly withinMs?: number;
+  /** How long another update is waited for, in milliseconds. @default 2 minutes */
+  readonly lockWithinMs?: number;
+  /** Between two looks at the lock, in milliseconds. @default 5 s */
+  readonly lockEveryMs?: number;
+  readonly tell: (event: Lowering) => void;
+  readonly print: (text: string) => void;
 }
 
 /**
- * Takes the weight back to 0 in every cluster that answers, without preview.
+ * Takes the weight back to 0 in every cluster: in the clusters themselves first, again and again, and in the config file
+ * at the same time; neither Pulumi nor its backend is asked before every cluster has it. Then Pulumi's
+ * state follows, which waits for another update of the stack. What is in force is read back at the end.
  *
- * @throws saying which clusters keep another weight
+ * @throws saying what each cluster has, if one is not known to have 0 % in its API server and all its Envoys
  */
 export async function lowerToZero(
   stack: WeightStack,
   reason: string,
-  print: (text: string) => void,
+  { clusters, find, confirmWithinMs, withinMs, ...rest }: WayDown,
 ): Promise<void> {
-  await stack.setWeight(0);
-  await stack.up(`release: rolled back: ${reason}`.slice(0, 500), print);
+  const { lockWithinMs = 120_000, lockEveryMs = 5_000, tell, print } = rest;
+  const lower = async () => {
+    const zeroed = await toZero(clusters, find, { withinMs, confirmWithinMs });
+    if (zeroed.every(({ problem }) => problem === undefined)) return zeroed;
+    throw new Error(["The clusters have now:", ...zeroedLines(zeroed)].join("\n"));
+  };
+  let unwritten: unknown;
+  const [lowered] = await Promise.all([
+    lower(),
+    stack.setWeight(0).catch((error: unknown) => {
+      unwritten = error;
+    }),
+  ]);
+  tell({ event: "lowered", clusters: lowered });
+  if (unwritten !== undefined) {
+    tell({
+      event: "not-followed",
+      reason: `the config file of stack ${stack.name} still has another weight (${explain(unwritten)}): set it to 0 before the next pulumi up, which would raise it again`,
+    });
+    return;
+  }
+  const message = `release: rolled back: ${reason}`.slice(0, 500);
+  const until = Date.now() + lockWithinMs;
+  for (let told = ""; ;) {
+    try {
+      await stack.up(message, print);
+      break;
+    } catch (error) {
+      const locked = error instanceof StackLocked;
+      if (!locked || Date.now() >= until) {
+        const why = locked ? `the stack is locked: ${error.holders}` : explain(error);
+        tell({
+          event: "not-followed",
+          reason: `Pulumi's state of stack ${stack.name} does not know of it yet: ${why}\nRun pulumi up --stack ${stack.name} when that is over; its preview shows the difference.`,
+        });
+        break;
+      }
+      if (told !== error.holders) tell({ event: "locked", reason: error.holders });
+      told = error.holders;
+      await wait(lockEveryMs);
+    }
+    // The other update may have begun with the old weight.
+    await lower();
+  }
+  const last = await lower();
+  if (!isDeepStrictEqual(weightsOf(last), weightsOf(lowered))) {
+    tell({ event: "lowered", clusters: last });
+  }
 }
+
+const weightsOf = (clusters: readonly ZeroedCluster[]) =>
+  clusters.map(({ canaries }) => canaries.map(({ key, weight }) => [key, weight]));

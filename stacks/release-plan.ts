@@ -107,6 +107,7 @@ function routeObjects(
         ? undefined
         : { gateway: ingressGateway, hosts: service.ingressHosts },
     clusterDomain: mesh.clusterDomain,
+    contexts: clusters.map(({ context }) => context),
     replaces,
   });
 }

@@ -9,6 +9,9 @@ export const OWNED = { "pulumi.com/patchForce": "true" } as const;
 /** On a VirtualService: which state of it the last change of weights was made from. */
 export const REPLACES = "istio-canary/replaces";
 
+/** On a VirtualService: the kubeconfig contexts of all clusters that are released together, as a JSON list. */
+export const CONTEXTS = "istio-canary/contexts";
+
 /** On the VirtualService of a chain's entry: all services of the chain, as `namespace/name`. */
 export const CHAIN = "istio-canary/chain";
 

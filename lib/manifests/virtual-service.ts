@@ -1,5 +1,5 @@
 import { serviceHost, type ServiceName } from "../names.ts";
-import { chainAnnotations, OWNED, REPLACES } from "./routing-annotations.ts";
+import { chainAnnotations, CONTEXTS, OWNED, REPLACES } from "./routing-annotations.ts";
 import { routingRules, type RuleArgs } from "./routing-rules.ts";
 import { versionLabels } from "./version-labels.ts";
 
@@ -27,6 +27,8 @@ export interface VirtualServiceArgs extends ServiceName, RuleArgs {
   readonly ingressGateway: string;
   /** All services of the chain, as `namespace/name`. @default none */
   readonly members?: readonly string[] | undefined;
+  /** Kubeconfig contexts of all clusters, by which `release zero` finds them. @default not recorded */
+  readonly contexts?: readonly string[] | undefined;
   /** Value of the annotation REPLACES. @default none */
   readonly replaces?: string | undefined;
 }
@@ -76,6 +78,7 @@ export function virtualService(args: VirtualServiceArgs) {
       labels: versionLabels(args, args.chain?.role),
       annotations: {
         ...OWNED,
+        ...(args.contexts && { [CONTEXTS]: JSON.stringify(args.contexts) }),
         ...(args.replaces !== undefined && { [REPLACES]: args.replaces }),
         ...(args.chain?.role === "entry" && chainAnnotations(args.chain.mark, args.members ?? [])),
       },

@@ -10,7 +10,7 @@ export interface PlanOptions {
   readonly format: "text" | "markdown" | "json";
 }
 
-/** Shows the next phase and what it would change. The config is afterwards as it was. */
+/** Shows the next phase and what it would change. The config file is not touched. */
 export async function plan({ stack: name, format }: PlanOptions): Promise<void> {
   const { stack, settings, clusters } = await openRelease(name);
   const { now, next } = await nextWeight(settings, clusters, name);
@@ -22,14 +22,7 @@ export async function plan({ stack: name, format }: PlanOptions): Promise<void> 
     );
     return;
   }
-  const before = Number(stack.release.weight ?? 0);
-  await stack.setWeight(next);
-  let digest;
-  try {
-    digest = await stack.preview();
-  } finally {
-    await stack.setWeight(before);
-  }
+  const digest = await stack.previewAt(next);
   const changed = changes(digest);
   switch (format) {
     case "json":

@@ -5,6 +5,8 @@ import { servedLines } from "../describe.ts";
 import { findDestination, type Config, type Destination } from "../destination.ts";
 import { clustersOf, deployedIn } from "../clusters.ts";
 import { compare, expectationsOf } from "../proof.ts";
+import { NotConfirmed } from "../exit-codes.ts";
+import { inForce } from "../in-force.ts";
 import { reason } from "../reason.ts";
 import { ReleaseStack } from "../stack.ts";
 import type { State } from "../states.ts";
@@ -65,7 +67,7 @@ async function configuredIn(
  * Restores the release's configuration of an earlier state, applies it in every cluster, and proves
  * that each routes as it did then.
  *
- * @throws if there is no way back, or an update fails
+ * @throws if there is no way back, or an update fails; NotConfirmed if the weight is not in force everywhere
  */
 export async function rollback({ stack: name, to, dryRun }: RollbackOptions): Promise<void> {
   const stack = await ReleaseStack.open(name);
@@ -108,6 +110,9 @@ export async function rollback({ stack: name, to, dryRun }: RollbackOptions): Pr
           reason(error),
           "The clusters have now:",
           ...servedLines(now),
+          ...(to === "zero"
+            ? ["Where Pulumi does not work, a kubeconfig is enough: npm run release -- zero"]
+            : []),
           `The config stays at ${routed(step.config)}. Mend the cause, then: ` +
             `npm run release -- rollback --stack ${name} --to ${destination.to}`,
         ].join("\n"),
@@ -116,6 +121,18 @@ export async function rollback({ stack: name, to, dryRun }: RollbackOptions): Pr
     }
   }
 
+  // That Pulumi has succeeded says nothing: another command may have written meanwhile.
+  const found = await inForce(config.settings, clusters);
+  for (const line of found.lines) console.log(line);
+  if (found.problems.length > 0) {
+    throw new NotConfirmed(
+      [
+        `The rollback to ${destination.name} is not confirmed in every cluster:`,
+        ...found.problems.map((line) => ` - ${line}`),
+        "Mend what is named, then run the same command again.",
+      ].join("\n"),
+    );
+  }
   const verdicts = await Promise.all(
     expectations.map((each) => compare(each, durationMs(config.settings.safety.confirmWithin))),
   );

@@ -1,17 +1,19 @@
 import { setTimeout as wait } from "node:timers/promises";
+import { canariesOf } from "../../fleet/canary-weights.ts";
 import { durationMs } from "../../lib/duration.ts";
 import { eventFile, eventText } from "../events.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
+import { Lease } from "../lease.ts";
 import { notify } from "../notifications.ts";
 import { openRelease, requireMetrics } from "../open.ts";
 import { onInterrupt } from "../on-interrupt.ts";
 import type { Progress } from "../planner.ts";
 import { ProgressLine } from "../progress-line.ts";
 import { lowerToZero, raiseTo } from "../update-weight.ts";
-import { planOf } from "../release-settings.ts";
+import { judgedServices, planOf } from "../release-settings.ts";
 import { withEvent } from "../remembered-events.ts";
 import { rollout as goThrough } from "../rollout.ts";
-import { timed, type TimedEvent } from "../rollout-event.ts";
+import { timed, type RolloutEvent, type TimedEvent } from "../rollout-event.ts";
 import { Teller } from "../teller.ts";
 import { askWebhooks } from "../webhooks.ts";
 
@@ -37,7 +39,7 @@ export async function rollout({
 }: RolloutOptions): Promise<void> {
   const release = await openRelease(name);
   requireMetrics(release);
-  const { stack, settings, journal, observer } = release;
+  const { stack, settings, clusters, journal, observer } = release;
   const { rollout: config } = settings;
   const plan = planOf(settings, name);
   const intervalMs = durationMs(config.interval);
@@ -59,9 +61,19 @@ export async function rollout({
   let progress: Progress | undefined;
   let events: readonly TimedEvent[] = [];
   const remember = () => journal.writeProgress(progress, events, Date.now());
+  const tell = (event: RolloutEvent) => {
+    const happened = timed(event, Date.now());
+    events = withEvent(events, happened);
+    teller.tell(happened);
+  };
   // What Pulumi prints would only hide what happens; an error says what matters of it.
   const silent = () => undefined;
 
+  const lease = new Lease(
+    clusters,
+    judgedServices(settings).map(({ namespace }) => namespace),
+    name,
+  );
   const stop = new AbortController();
   const leave = onInterrupt(() => {
     line.print("interrupted: what is being done is finished first; once more ends it at once");
@@ -73,8 +85,18 @@ export async function rollout({
       {
         look: (progress) => observer.look(progress, Date.now()),
         ask: (when, { weight }) => askWebhooks(config.webhooks, when, observer.webhookBody(weight)),
-        raise: (weight) => raiseTo(stack, weight, silent),
-        rollBack: (reason) => lowerToZero(stack, reason, silent),
+        raise: async (weight) => {
+          await lease.take();
+          await raiseTo(stack, weight, silent);
+        },
+        rollBack: (reason) =>
+          lowerToZero(stack, reason, {
+            clusters,
+            find: (cluster) => canariesOf(cluster, judgedServices(settings)),
+            confirmWithinMs: durationMs(settings.safety.confirmWithin),
+            tell,
+            print: silent,
+          }),
         recall: async () => {
           ({ progress, events } = await journal.read());
           return progress;
@@ -83,11 +105,7 @@ export async function rollout({
           progress = next;
           return remember();
         },
-        tell: (event) => {
-          const happened = timed(event, Date.now());
-          events = withEvent(events, happened);
-          teller.tell(happened);
-        },
+        tell,
         now: () => Date.now(),
         pause: (signal) => wait(intervalMs, undefined, { signal }).catch(() => undefined),
       },
@@ -98,6 +116,7 @@ export async function rollout({
   } finally {
     line.end();
     leave();
+    await lease.release();
     await teller.settled();
     // What has happened since the last step, how it ended above all.
     for (const [cluster, why] of events.length > 0 ? await remember() : []) {

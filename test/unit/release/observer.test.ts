@@ -36,6 +36,17 @@ const away = (name: string): DeployedCluster => ({
   routes: new Map(),
 });
 
+const PLAN: Plan = {
+  phases: [10, 30, 100],
+  stack: "prod",
+  trialMs: undefined,
+  bakeMs: 60_000,
+  maxFailures: { consecutive: 0, total: 0 },
+  noDataLimitMs: 600_000,
+  approval: [],
+  asks: { before: false, confirm: false },
+};
+
 /** A Prometheus that has seen so many of the canary's 1000 requests fail, at 10 %. */
 function prometheus(failed: number): FakeMetrics {
   return new FakeMetrics([
@@ -80,6 +91,7 @@ function observer(options: Options = {}) {
     settings.clusters as unknown as readonly ClusterClient[],
     new Map(metrics.map((each, i) => [names[i] ?? "", each])),
     journal,
+    1,
   );
 }
 
@@ -125,6 +137,19 @@ describe("a look", () => {
       ),
     );
     expect(paused).toBeUndefined();
+  });
+
+  it("does not take a promotion that is being written for clusters that differ", async () => {
+    vi.mocked(readDeployed).mockResolvedValueOnce(both(30, 10)).mockResolvedValueOnce(both(30));
+    const promoted = await observer().look(running, NOW);
+    expect(promoted.clusters.map(({ weights }) => weights)).toEqual([[30], [30]]);
+    vi.mocked(readDeployed).mockResolvedValue(both(30, 10));
+    const { step } = nextStep(running, await observer().look(running, NOW), PLAN, NOW);
+    expect(step).toEqual({
+      do: "roll-back",
+      reason: "the clusters differ: 30 % in cluster-a, 10 % in cluster-b",
+    });
+    expect(readDeployed).toHaveBeenCalledTimes(4);
   });
 
   it("names the cluster in which alone the canary is bad", async () => {
@@ -230,16 +255,6 @@ describe("a look at a chain", () => {
   const RELEASED = releaseName(fixture(CHAIN));
   const chained = (weight: number, follower?: ReturnType<typeof v>) =>
     names.map((name) => deployedChain(name, v("v1", "v2", weight), follower));
-  const plan: Plan = {
-    phases: [10, 30, 100],
-    stack: "prod",
-    trialMs: undefined,
-    bakeMs: 60_000,
-    maxFailures: { consecutive: 0, total: 0 },
-    noDataLimitMs: 600_000,
-    approval: [],
-    asks: { before: false, confirm: false },
-  };
   const at10 = phase(RELEASED, 10, T0);
   /** A Prometheus in which a part of the requests to the canary of one service fail. */
   const failing = (service: string): Metrics => ({
@@ -248,7 +263,7 @@ describe("a look at a chain", () => {
   /** What a rollout does next, and why. */
   const step = async (metrics: readonly Metrics[]) => {
     const seen = await observer({ ...CHAIN, metrics }).look(at10, NOW);
-    return nextStep(at10, seen, plan, NOW).step;
+    return nextStep(at10, seen, PLAN, NOW).step;
   };
 
   beforeEach(() => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Look, Plan, Progress, Verdict } from "../../../release/planner.ts";
 import { rollout, type Surroundings } from "../../../release/rollout.ts";
 import type { RolloutEvent } from "../../../release/rollout-event.ts";
+import { MayHeal, StackLocked } from "../../../release/try-again.ts";
 
 const MINUTE = 60_000;
 const plan: Plan = {
@@ -165,6 +166,54 @@ describe("a rollout", () => {
     };
     expect((await run(world, lenient)).result).toBe("done");
     expect(world.names()).toContain("raise-failed");
+  });
+
+  it("waits for another update, says once who holds the lock, and counts no failure", async () => {
+    const world = new World();
+    let tries = 0;
+    world.raise = (weight) => {
+      tries += 1;
+      // Longer than what does not answer would have.
+      return tries <= 10
+        ? Promise.reject(new StackLocked("prod", "created by ann@laptop"))
+        : World.prototype.raise.call(world, weight);
+    };
+    expect((await run(world)).result).toBe("done");
+    const waits = world.events.filter(({ event }) => event === "raise-waits");
+    expect(waits).toHaveLength(1);
+    expect(JSON.stringify(waits)).toContain("created by ann@laptop");
+    expect(world.names()).not.toContain("raise-failed");
+  });
+
+  it("rolls a canary back that fails while its next phase waits for another update", async () => {
+    const world = new World();
+    world.raise = (weight) => {
+      if (weight === 10) return World.prototype.raise.call(world, weight);
+      world.gates = () => [bad];
+      return Promise.reject(new StackLocked("prod", "created by ann@laptop"));
+    };
+    expect(await run(world)).toEqual({ result: "rolled-back", reason: bad.text });
+  });
+
+  it("tries a rise again that may heal, as long as there may be no data", async () => {
+    const world = new World();
+    let until = world.time + plan.noDataLimitMs - MINUTE;
+    world.raise = (weight) =>
+      world.time < until
+        ? Promise.reject(new MayHeal("cluster-b: no answer in time"))
+        : World.prototype.raise.call(world, weight);
+    expect((await run(world)).result).toBe("done");
+    const other = new World();
+    until = Number.POSITIVE_INFINITY;
+    other.raise = (weight) =>
+      weight === 10
+        ? World.prototype.raise.call(other, weight)
+        : Promise.reject(new MayHeal("cluster-b: no answer in time"));
+    expect(await run(other)).toEqual({
+      result: "rolled-back",
+      reason: "cluster-b: no answer in time",
+    });
+    expect(other.weights).toEqual([0, 0]);
   });
 
   it("rolls back although no cluster remembers", async () => {

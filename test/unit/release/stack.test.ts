@@ -1,4 +1,5 @@
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import path from "node:path";
 import { LocalWorkspace, Stack, type ConfigMap } from "@pulumi/pulumi/automation/index.js";
@@ -98,6 +99,7 @@ describe("a stack's release", () => {
       Object.entries(structured).map(([key, value]) => [key, JSON.stringify(value)]),
     ),
   };
+  let workDir = "";
   /** The stack's config file. */
   let file: ConfigMap;
 
@@ -108,7 +110,7 @@ describe("a stack's release", () => {
     vi.spyOn(LocalWorkspace, "create").mockResolvedValue({} as LocalWorkspace);
     vi.spyOn(Stack, "select").mockResolvedValue({
       name: "prod",
-      workspace: { projectSettings: () => Promise.resolve({ name: "istio-canary" }) },
+      workspace: { workDir, projectSettings: () => Promise.resolve({ name: "istio-canary" }) },
       getAllConfig: () => Promise.resolve({ ...file }),
       setAllConfigJson: (json: string) => {
         file = { ...file, ...(JSON.parse(json) as ConfigMap) };
@@ -122,6 +124,30 @@ describe("a stack's release", () => {
     } as unknown as Stack);
     return ReleaseStack.open("prod");
   }
+  it("gets the weight whatever was read of its config file before, which stays as it is otherwise", async () => {
+    const dir = await mkdtemp(path.join(tmpdir(), "stack-"));
+    const at = path.join(dir, "Pulumi.prod.yaml");
+    workDir = dir;
+    const text = "# ours\nconfig:\n  istio-canary:weight: 10 # a promote has written it since\n";
+    await writeFile(at, text, { mode: 0o600 });
+    const stack = await open();
+    await stack.setWeight(0);
+    // It was 0 when the stack was opened.
+    expect(await readFile(at, "utf8")).toBe(text.replace("10", "0"));
+    expect((await stat(at)).mode & 0o777).toBe(0o600);
+    expect(stack.release.weight).toBe("0");
+    expect(await readdir(dir)).toEqual(["Pulumi.prod.yaml"]);
+    await rm(dir, { recursive: true });
+  });
+
+  it("is configured anew after another command has changed the config file", async () => {
+    const stack = await open();
+    const { release } = stack;
+    file = { ...file, "istio-canary:weight": { value: "10" } };
+    await stack.configure(release);
+    expect(file["istio-canary:weight"]?.value).toBe(release.weight);
+  });
+
   const entriesIn = (found: ReturnType<ReleaseStack["settings"]>) =>
     "settings" in found ? (found.settings.chain?.entries ?? "no chain") : found.problems;
 

@@ -1,7 +1,19 @@
-import { describe, expect, it } from "vitest";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { canariesOf } from "../../../fleet/canary-weights.ts";
+import { ClusterClient } from "../../../fleet/cluster-client.ts";
 import type { Digest } from "../../../preview/digest.ts";
 import { previewStep } from "../../helpers/preview-step.ts";
-import { lowerToZero, raiseTo } from "../../../release/update-weight.ts";
+import { MayHeal, StackLocked } from "../../../release/try-again.ts";
+import {
+  lowerToZero,
+  raiseTo,
+  type Lowering,
+  type WayDown,
+} from "../../../release/update-weight.ts";
+import { FakeApiServer, kubeconfigText } from "../../helpers/fake-api-server.ts";
 
 /** A stack that notes what is done to it. */
 function stack(preview: () => Promise<Digest>, up: () => Promise<void> = () => Promise.resolve()) {
@@ -9,14 +21,17 @@ function stack(preview: () => Promise<Digest>, up: () => Promise<void> = () => P
   return {
     done,
     name: "prod",
-    release: { weight: "10" },
     setWeight: (weight: number) => {
       done.push(`config ${weight}`);
       return Promise.resolve();
     },
-    preview,
+    previewAt: preview,
     up: (message: string) => {
       done.push(`up ${message}`);
+      return up();
+    },
+    upAt: (weight: number, message: string) => {
+      done.push(`up at ${weight}: ${message}`);
       return up();
     },
   };
@@ -24,10 +39,10 @@ function stack(preview: () => Promise<Digest>, up: () => Promise<void> = () => P
 const print = () => undefined;
 
 describe("raiseTo", () => {
-  it("sets the config, previews, and updates", async () => {
+  it("previews and updates, and writes the config file when all clusters have the weight", async () => {
     const fake = stack(() => Promise.resolve(previewStep("update")));
     await raiseTo(fake, 30, print);
-    expect(fake.done).toEqual(["config 30", "up release: 30 %"]);
+    expect(fake.done).toEqual(["up at 30: release: 30 %", "config 30"]);
   });
 
   it.each(["delete", "replace", "create-replacement"])(
@@ -38,7 +53,7 @@ describe("raiseTo", () => {
       await expect(raiseTo(fake, 30, print)).rejects.toThrow(
         `The preview of weight 30 would lose something, so nothing was done:\n - ${action} Service user/user-service in cluster-b`,
       );
-      expect(fake.done).toEqual(["config 30", "config 10"]);
+      expect(fake.done).toEqual([]);
     },
   );
 
@@ -48,28 +63,215 @@ describe("raiseTo", () => {
       () => Promise.resolve(previewStep("update")),
       () => Promise.reject(new Error(why)),
     );
-    await expect(raiseTo(fake, 30, print)).rejects.toThrow(why);
-    expect(fake.done.at(-1)).toBe("config 10");
+    expect(fake.done).toEqual(["up at 30: release: 30 %"]);
+  });
+});
+
+describe("a rise that fails", () => {
+  const failing = (text: string) =>
+    raiseTo(
+      stack(
+        () => Promise.resolve(previewStep("update")),
+        () => Promise.reject(new Error(text)),
+      ),
+      30,
+      print,
+    );
+  const told = (...lines: string[]) =>
+    [
+      "error: The weight has risen in no cluster:",
+      ...lines,
+      "What the clusters have now:",
+      " - cluster-a: v2 of user/user-service has 10 %",
+    ].join("\n");
+
+  it("may be tried again where a cluster or a pod does not answer", async () => {
+    const noAnswer = " - cluster-b: writing the weight: no answer in time";
+    await expect(failing(told(noAnswer))).rejects.toBeInstanceOf(MayHeal);
+    await expect(
+      failing("error: configured Kubernetes cluster is unreachable"),
+    ).rejects.toBeInstanceOf(MayHeal);
+  });
+
+  it("may not where anything else speaks against it too", async () => {
+    const lines = [" - cluster-b: no answer in time", " - cluster-a: v2 loses the mark"];
+    await expect(failing(told(...lines))).rejects.not.toBeInstanceOf(MayHeal);
+    await expect(failing(told())).rejects.not.toBeInstanceOf(MayHeal);
+  });
+
+  it("waits where another update has the lock", async () => {
+    const locked = new StackLocked("prod", "created by ann@laptop (pid 7)");
+    const fake = stack(
+      () => Promise.resolve(previewStep("update")),
+      () => Promise.reject(locked),
+    );
+    await expect(raiseTo(fake, 30, print)).rejects.toBe(locked);
+    expect(fake.done).not.toContain("config 30");
   });
 });
 
 describe("lowerToZero", () => {
-  it("waits for no preview", async () => {
-    const fake = stack(() => Promise.reject(new Error("a cluster is down")));
-    await lowerToZero(fake, "cluster-b: success rate 95 %", print);
-    expect(fake.done).toEqual([
-      "config 0",
-      "up release: rolled back: cluster-b: success rate 95 %",
+  const route = {
+    service: "user-service",
+    namespace: "user",
+    stable: "v1",
+    canary: "v2",
+    weight: 30,
+  };
+  let dir: string;
+  let a: FakeApiServer;
+  let b: FakeApiServer;
+  let told: Lowering[];
+
+  beforeEach(async () => {
+    dir = await mkdtemp(path.join(tmpdir(), "lower-"));
+    [a, b] = [await FakeApiServer.start(route), await FakeApiServer.start(route)];
+    told = [];
+  });
+  afterEach(async () => {
+    a.stop();
+    b.stop();
+    await rm(dir, { recursive: true });
+  });
+
+  const weights = () => [a.weight(), b.weight()];
+  async function lowerAll(
+    up: () => Promise<void> = () => Promise.resolve(),
+    more: Partial<WayDown> & { config?: () => Promise<void> } = {},
+  ) {
+    const kubeconfig = path.join(dir, "kubeconfig");
+    await writeFile(kubeconfig, kubeconfigText({ "cluster-a": a.url, "cluster-b": b.url }));
+    const clusters = ["cluster-a", "cluster-b"].map(
+      (name) => new ClusterClient({ name, context: name, kubeconfig, answerWithinMs: 2_000 }),
+    );
+    const fake = stack(() => Promise.reject(new Error("a cluster is down")), up);
+    const { setWeight } = fake;
+    fake.setWeight = (weight) => (more.config ? more.config() : setWeight(weight));
+    const ended = lowerToZero(fake, "cluster-b: success rate 95 %", {
+      clusters,
+      find: (cluster) => canariesOf(cluster, [route]),
+      confirmWithinMs: 5_000,
+      withinMs: 5_000,
+      lockEveryMs: 10,
+      tell: (event) => told.push(event),
+      print,
+      ...more,
+    });
+    return ended.then(() => fake.done);
+  }
+  const zero = {
+    event: "lowered",
+    clusters: ["cluster-a", "cluster-b"].map((name) => ({
+      name,
+      canaries: [{ key: "user/user-service", canary: "v2", before: 30, weight: 0, envoys: 1 }],
+    })),
+  };
+
+  it("lowers the clusters and the config file before it asks Pulumi, and waits for no preview", async () => {
+    let then: number[] = [];
+    const done = await lowerAll(() => {
+      then = weights();
+      return Promise.resolve();
+    });
+    expect(then).toEqual([0, 0]);
+    expect(done).toEqual(["config 0", "up release: rolled back: cluster-b: success rate 95 %"]);
+    expect(told).toEqual([zero]);
+  });
+
+  it("is done where Pulumi's backend is away, and says that its state is behind", async () => {
+    await lowerAll(() => Promise.reject(new Error("error: the backend is away")));
+    expect(weights()).toEqual([0, 0]);
+    expect(told).toEqual([
+      zero,
+      {
+        event: "not-followed",
+        reason:
+          "Pulumi's state of stack prod does not know of it yet: error: the backend is away\nRun pulumi up --stack prod when that is over; its preview shows the difference.",
+      },
     ]);
   });
 
-  it("keeps the config at 0 when a cluster is left, so that the next update lowers it", async () => {
-    const fake = stack(
-      () => Promise.resolve(previewStep("update")),
-      () => Promise.reject(new Error("cluster-b does not answer")),
+  it("does not run an update with a config file that would raise the weight again", async () => {
+    const done = await lowerAll(undefined, { config: () => Promise.reject(new Error("no space")) });
+    expect(done).toEqual([]);
+    expect(weights()).toEqual([0, 0]);
+    expect(told.at(-1)).toMatchObject({
+      event: "not-followed",
+      reason: expect.stringContaining("still has another weight (no space)") as string,
+    });
+  });
+
+  it("waits for another update's lock, says once who holds it, and takes back what that one raises", async () => {
+    let tries = 0;
+    await lowerAll(() => {
+      tries += 1;
+      if (tries === 4) {
+        expect(weights()).toEqual([0, 0]);
+        return Promise.resolve();
+      }
+      a.put(route);
+      return Promise.reject(new StackLocked("prod", "created by ann@laptop (pid 7)"));
+    });
+    expect(tries).toBe(4);
+    expect(told).toEqual([zero, { event: "locked", reason: "created by ann@laptop (pid 7)" }]);
+    expect(weights()).toEqual([0, 0]);
+  });
+
+  it("does not wait for a lock for ever, and blames nobody's canary for it", async () => {
+    const locked = () => Promise.reject(new StackLocked("prod", "created by ann@laptop (pid 7)"));
+    await lowerAll(locked, { lockWithinMs: 50 });
+    expect(told.at(-1)).toMatchObject({
+      event: "not-followed",
+      reason: expect.stringContaining("the stack is locked: created by ann@laptop") as string,
+    });
+  });
+
+  it("reports nothing that was not read back: an update that succeeds may have written another weight", async () => {
+    await lowerAll(() => {
+      a.put({ ...route, weight: 10 });
+      return Promise.resolve();
+    });
+    expect(weights()).toEqual([0, 0]);
+    await expect(
+      lowerAll(
+        () => {
+          b.put({ ...route, weight: 10 });
+          b.refuse = () => "denied";
+          return Promise.resolve();
+        },
+        { withinMs: 100 },
+      ),
+    ).rejects.toThrow(
+      [
+        "The clusters have now:",
+        " - cluster-a: v2 of user/user-service had 0 %, its API server has 0 % now and so have its 1 Envoys",
+        " - cluster-b: v2 of user/user-service had 10 %, its API server has 10 % now",
+        " - cluster-b is not confirmed at 0 %: denied",
+      ].join("\n"),
     );
-    await expect(lowerToZero(fake, "bad", print)).rejects.toThrow("cluster-b does not answer");
-    expect(fake.done[0]).toBe("config 0");
-    expect(fake.done).not.toContain("config 10");
+  });
+
+  it("names an Envoy that does not follow", async () => {
+    b.envoy = 30;
+    await expect(lowerAll(undefined, { withinMs: 100, confirmWithinMs: 3_000 })).rejects.toThrow(
+      /cluster-b is not confirmed at 0 %: .*user\/client serves 30 %/,
+    );
+  });
+
+  it("keeps the config at 0 when a cluster is left, so that the next update lowers it", async () => {
+    b.stop();
+    const done: string[] = [];
+    const config = () => Promise.resolve(void done.push("config"));
+    await expect(lowerAll(undefined, { withinMs: 300, config })).rejects.toThrow(
+      /cluster-b is not confirmed at 0 %: .*ECONNREFUSED/,
+    );
+    expect(a.weight()).toBe(0);
+    expect(done).toEqual(["config"]);
+  });
+
+  it("leaves another release's canary alone", async () => {
+    b.put({ ...route, canary: "v3" });
+    await lowerAll();
+    expect(weights()).toEqual([0, 30]);
   });
 });

@@ -52,19 +52,23 @@ beforeEach(() => {
       name: "prod",
       release: { weight: "10" },
       setWeight: (weight: number) => Promise.resolve(done.push(`config ${weight}`)),
-      preview: () => preview(),
-      up: (message: string) => Promise.resolve(done.push(`up ${message}`)),
+      previewAt: (weight: number) => {
+        done.push(`preview ${weight}`);
+        return preview();
+      },
+      upAt: (weight: number, message: string) =>
+        Promise.resolve(done.push(`up at ${weight}: ${message}`)),
     },
   } as unknown as OpenRelease);
 });
 
 describe("plan", () => {
-  it("shows the next phase and what it changes, and leaves the config as it was", async () => {
+  it("shows the next phase and what it changes, and does not touch the config file", async () => {
     await plan({ stack: "prod", format: "text" });
     expect(printed).toEqual([
       "next: from 10 % to 30 % in cluster-a, cluster-b\n - change VirtualService user/user-service in cluster-b",
     ]);
-    expect(done).toEqual(["config 30", "config 10"]);
+    expect(done).toEqual(["preview 30"]);
   });
 
   it("says that promote would refuse what loses something", async () => {
@@ -89,7 +93,7 @@ describe("plan", () => {
   it("leaves the config as it was when the preview fails", async () => {
     preview = () => Promise.reject(new Error("cluster-b is down"));
     await expect(plan({ stack: "prod", format: "text" })).rejects.toThrow("cluster-b is down");
-    expect(done).toEqual(["config 30", "config 10"]);
+    expect(done).toEqual(["preview 30"]);
   });
 
   it("does nothing after the last phase", async () => {
@@ -108,13 +112,13 @@ describe("promote", () => {
   it("raises the weight by one phase", async () => {
     await promote({ stack: "prod" });
     expect(printed).toEqual(["from 10 % to 30 % in cluster-a, cluster-b"]);
-    expect(done).toEqual(["config 30", "up release: 30 %"]);
+    expect(done).toEqual(["preview 30", "up at 30: release: 30 %", "config 30"]);
   });
 
   it("refuses what loses something", async () => {
     preview = () => Promise.resolve(previewStep("replace"));
     await expect(promote({ stack: "prod" })).rejects.toThrow("would lose something");
-    expect(done).toEqual(["config 30", "config 10"]);
+    expect(done).toEqual(["preview 30"]);
   });
 
   it("does nothing after the last phase, or where it may not", async () => {

@@ -1,0 +1,79 @@
+import { rmSync } from "node:fs";
+import { mkdtemp, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { load } from "js-yaml";
+import * as z from "zod";
+import { SIGNALS } from "./on-interrupt.ts";
+
+const stackConfig = z.looseObject({ config: z.record(z.string(), z.unknown()).default({}) });
+
+function configOf(text: string) {
+  return stackConfig.parse(load(text) ?? {});
+}
+
+/**
+ * A stack's config file with another number under a key; all else, comments too, stays as it is.
+ *
+ * @throws if the file is written in a way in which the key cannot be found
+ */
+export function withNumber(text: string, key: string, value: number): string {
+  const before = configOf(text);
+  const line = new RegExp(String.raw`^([ \t]+(["']?)${key}\2[ \t]*:[ \t]*)[^\s#]+`, "m");
+  const changed = line.test(text)
+    ? text.replace(line, `$1${value}`)
+    : text.replace(/^config:[ \t]*(#.*)?$/m, `$&\n  ${key}: ${value}`);
+  const wanted = { ...before, config: { ...before.config, [key]: value } };
+  if (!isDeepStrictEqual(configOf(changed), wanted)) {
+    throw new Error(
+      `${key} cannot be set to ${value}: write it on a line of its own under config:`,
+    );
+  }
+  return changed;
+}
+
+/** Sets a number in a stack's config file. The file is the old or the new one at any moment. */
+export async function setNumber(file: string, key: string, value: number): Promise<void> {
+  const target = await realpath(file);
+  const before = await readFile(target, "utf8");
+  const text = withNumber(before, key, value);
+  if (text === before) return;
+  const next = `${target}.${process.pid}.tmp`;
+  try {
+    await writeFile(next, text, { mode: (await stat(target)).mode });
+    await rename(next, target);
+  } finally {
+    await rm(next, { force: true });
+  }
+}
+
+/**
+ * Lets `use` work with a copy of a stack's config file in which a number is another one. Only its owner can read the
+ * copy, and it is removed afterwards, by an interrupt too. The file itself stays as it is.
+ */
+export async function withCopy<T>(
+  file: string,
+  key: string,
+  value: number,
+  use: (copy: string) => Promise<T>,
+): Promise<T> {
+  const text = withNumber(await readFile(file, "utf8"), key, value);
+  const dir = await mkdtemp(path.join(tmpdir(), "istio-canary-"));
+  const interrupted = (signal: NodeJS.Signals) => {
+    // Whoever else listens goes on, and comes to the end below.
+    if (process.listenerCount(signal) > 1) return;
+    rmSync(dir, { recursive: true, force: true });
+    process.off(signal, interrupted);
+    process.kill(process.pid, signal);
+  };
+  for (const signal of SIGNALS) process.on(signal, interrupted);
+  try {
+    const copy = path.join(dir, path.basename(file));
+    await writeFile(copy, text, { mode: 0o600 });
+    return await use(copy);
+  } finally {
+    for (const signal of SIGNALS) process.off(signal, interrupted);
+    await rm(dir, { recursive: true, force: true });
+  }
+}

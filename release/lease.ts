@@ -1,0 +1,139 @@
+import { hostname } from "node:os";
+import { ApiException, V1MicroTime, type V1Lease } from "@kubernetes/client-node";
+import type { ClusterClient } from "../fleet/cluster-client.ts";
+import { explain, isNotFound } from "../fleet/explain.ts";
+import { isFinal } from "../fleet/write-routes.ts";
+import { whoRuns } from "../stacks/routing-records.ts";
+import { isAlive } from "./is-alive.ts";
+import { LeaseHeld, MayHeal } from "./try-again.ts";
+
+/** How long a lease holds without being renewed, in seconds. */
+const DURATION_S = 60;
+/** Pause between two renewals, in milliseconds. */
+const RENEW_MS = 20_000;
+const CONFLICT = 409;
+
+/** This process, as others read it in a lease. */
+function thisProcess(): string {
+  return `${whoRuns()} on ${hostname()} (pid ${process.pid})`;
+}
+
+/** Whether a holder is a process of this machine that is no more. */
+function isDead(holder: string): boolean {
+  const [, host, pid] = / on (\S+) \(pid (\d+)\)$/.exec(holder) ?? [];
+  return host === hostname() && !isAlive(Number(pid));
+}
+
+/**
+ * The right to raise a release's weight, as a Lease in a namespace of its services in every cluster. One command at a time has it. It runs
+ * out by itself when its holder dies. Nobody needs it to lower a weight.
+ */
+export class Lease {
+  readonly #clusters: readonly ClusterClient[];
+  readonly #namespace: string;
+  readonly #name: string;
+  readonly #holder: string;
+  #renewal: NodeJS.Timeout | undefined;
+
+  /**
+   * @param namespaces of the services
+   * @param stack the stack's name
+   * @param holder who takes it. @default this process
+   */
+  constructor(
+    clusters: readonly ClusterClient[],
+    namespaces: readonly string[],
+    stack: string,
+    holder: string = thisProcess(),
+  ) {
+    // All commands ask the clusters in one order, or two could hold one each.
+    this.#clusters = clusters.toSorted((one, other) => one.name.localeCompare(other.name));
+    this.#namespace = namespaces.toSorted()[0] ?? "default";
+    this.#name = `istio-canary-rollout-${stack.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-")}`;
+    this.#holder = holder;
+  }
+
+  /**
+   * Takes the lease in every cluster, and renews it from then on. It may be called by its holder.
+   *
+   * @throws LeaseHeld naming who has it, MayHeal if a cluster does not answer
+   */
+  async take(): Promise<void> {
+    for (const cluster of this.#clusters) {
+      try {
+        await this.#takeIn(cluster);
+      } catch (error) {
+        await this.release();
+        if (error instanceof LeaseHeld) throw error;
+        const text = `${cluster.name}: the lease ${this.#namespace}/${this.#name} cannot be taken: ${explain(error)}`;
+        throw isFinal(error)
+          ? new Error(text, { cause: error })
+          : new MayHeal(text, { cause: error });
+      }
+    }
+    this.#renewal ??= setInterval(() => {
+      for (const cluster of this.#clusters) {
+        // The next rise asks again, and says what is wrong.
+        this.#takeIn(cluster).catch(() => undefined);
+      }
+    }, RENEW_MS).unref();
+  }
+
+  /** Gives the lease back wherever this holder has it. Never fails: it runs out by itself. */
+  async release(): Promise<void> {
+    clearInterval(this.#renewal);
+    this.#renewal = undefined;
+    await Promise.allSettled(
+      this.#clusters.map(async ({ coordination }) => {
+        const at = { namespace: this.#namespace, name: this.#name };
+        const { metadata, spec } = await coordination.readNamespacedLease(at);
+        if (spec?.holderIdentity !== this.#holder) return;
+        const preconditions = { resourceVersion: metadata?.resourceVersion ?? "" };
+        await coordination.deleteNamespacedLease({ ...at, body: { preconditions } });
+      }),
+    );
+  }
+
+  async #takeIn(cluster: ClusterClient): Promise<void> {
+    const { coordination } = cluster;
+    const at = { namespace: this.#namespace, name: this.#name };
+    let found: V1Lease | undefined;
+    try {
+      found = await coordination.readNamespacedLease(at);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+    // The API server's clock is the one that all commands share.
+    const now = new V1MicroTime(Date.now() + (cluster.clockAheadMs ?? 0));
+    const { holderIdentity: holder = "", acquireTime, renewTime } = found?.spec ?? {};
+    const own = holder === this.#holder;
+    const until = (renewTime?.getTime() ?? 0) + DURATION_S * 1_000;
+    if (holder !== "" && !own && until > now.getTime() && !isDead(holder)) {
+      throw new LeaseHeld(cluster.name, holder, acquireTime);
+    }
+    const body: V1Lease = {
+      apiVersion: "coordination.k8s.io/v1",
+      kind: "Lease",
+      metadata: {
+        ...at,
+        labels: { "app.kubernetes.io/part-of": "istio-canary" },
+        ...(found?.metadata?.resourceVersion !== undefined && {
+          resourceVersion: found.metadata.resourceVersion,
+        }),
+      },
+      spec: {
+        holderIdentity: this.#holder,
+        leaseDurationSeconds: DURATION_S,
+        acquireTime: own && acquireTime ? acquireTime : now,
+        renewTime: now,
+      },
+    };
+    try {
+      if (found) await coordination.replaceNamespacedLease({ ...at, body });
+      else await coordination.createNamespacedLease({ namespace: at.namespace, body });
+    } catch (error) {
+      if (!(error instanceof ApiException) || error.code !== CONFLICT) throw error;
+      throw new LeaseHeld(cluster.name, "another command, at this moment,", undefined);
+    }
+  }
+}

@@ -1,0 +1,32 @@
+/**
+ * A rise that somebody else's work is in the way of, which says nothing of the canary: it is tried again however long that
+ * takes.
+ */
+export class Held extends Error {}
+
+/** Another update of the stack is running. */
+export class StackLocked extends Held {
+  /** Who holds the lock and since when, as the backend says it. */
+  readonly holders: string;
+
+  constructor(stack: string, holders: string, options?: ErrorOptions) {
+    super(
+      `Another update of stack ${stack} is running:\n${holders}\n` +
+        `Wait for it to end. If it was killed: pulumi cancel --yes --stack ${stack}, then this command again.`,
+      options,
+    );
+    this.holders = holders.trim().replaceAll(/\s*\n\s*/g, "; ");
+  }
+}
+
+/** A rise that has failed for a reason that may heal by itself: the same may be tried again. */
+export class MayHeal extends Error {}
+
+/** Another command raises the weight of the release. */
+export class LeaseHeld extends Held {
+  constructor(cluster: string, holder: string, since: Date | undefined) {
+    super(
+      `${holder} raises the weight of this release${since ? ` since ${new Date(since).toISOString()}` : ""} (lease in ${cluster}). Until it ends this command only watches, and takes a bad canary back.`,
+    );
+  }
+}

@@ -1,0 +1,151 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
+import { dump } from "js-yaml";
+import { WebSocketServer } from "ws";
+import { canaryRouteObjects, type CanaryRouting } from "../../components/canary-route.ts";
+import { splitOf } from "../../lib/deployed.ts";
+
+/** A kubeconfig with a context for each API server, by its URL; the first one is current. */
+export function kubeconfigText(servers: Readonly<Record<string, string>>): string {
+  const names = Object.keys(servers);
+  return dump({
+    apiVersion: "v1",
+    kind: "Config",
+    "current-context": names[0],
+    clusters: names.map((name) => ({
+      name,
+      cluster: { server: servers[name], "insecure-skip-tls-verify": true },
+    })),
+    users: [{ name: "me", user: {} }],
+    contexts: names.map((name) => ({ name, context: { cluster: name, user: "me" } })),
+  });
+}
+
+type VirtualService = ReturnType<typeof canaryRouteObjects>["virtualService"];
+
+const ISTIO = "/apis/networking.istio.io/v1";
+
+/**
+ * An API server that has VirtualServices and one pod with a proxy, whose Envoy serves what they say at once. A test
+ * may break what it likes of it.
+ */
+export class FakeApiServer {
+  readonly #server: Server;
+  url = "";
+  readonly #objects = new Map<string, VirtualService>();
+  #generation = 1;
+  /** Each request as `METHOD path`. */
+  readonly requests: string[] = [];
+  /** Says why a write is refused, or lets it pass. */
+  refuse: () => string | undefined = () => undefined;
+  /** Percent of the canary that the Envoy serves. @default what the API server has */
+  envoy: number | undefined;
+  /** Whether it accepts connections and says nothing. */
+  silent = false;
+
+  private constructor() {
+    this.#server = createServer((request, response) => {
+      void this.#answer(request, response);
+    });
+    const sockets = new WebSocketServer({
+      server: this.#server,
+      handleProtocols: ([first]) => first ?? "",
+    });
+    sockets.on("connection", (socket) => {
+      const send = (content: string) => {
+        socket.send(Buffer.concat([Buffer.from([0]), Buffer.from(content)]));
+      };
+      // The number of the port comes first.
+      send("\0\0");
+      socket.on("message", () => {
+        const body = JSON.stringify(this.#configDump());
+        send(`HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+      });
+    });
+  }
+
+  static async start(...routes: readonly CanaryRouting[]): Promise<FakeApiServer> {
+    const made = new FakeApiServer();
+    for (const route of routes) made.put(route);
+    await new Promise<void>((resolve) => made.#server.listen(0, "127.0.0.1", resolve));
+    made.url = `http://127.0.0.1:${(made.#server.address() as AddressInfo).port}`;
+    return made;
+  }
+
+  /** Makes a service's VirtualService, or changes it. */
+  put(route: CanaryRouting): void {
+    this.#objects.set(`${route.namespace}/${route.service}`, canaryRouteObjects(route).virtualService);
+    this.#generation += 1;
+  }
+
+  /** Percent of a service's canary. */
+  weight(key = "user/user-service"): number {
+    return splitOf(this.#objects.get(key)?.spec).weight;
+  }
+
+  /** The routing rules of a service. */
+  http(key = "user/user-service"): readonly unknown[] {
+    return this.#objects.get(key)?.spec.http ?? [];
+  }
+
+  stop(): void {
+    this.#server.closeAllConnections();
+    this.#server.close();
+  }
+
+  /** The object as the API server gives it. */
+  #live(object: VirtualService) {
+    const generation = this.#generation;
+    return { ...object, metadata: { ...object.metadata, generation, resourceVersion: "1" } };
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { pathname: path, searchParams } = new URL(request.url ?? "", "http://localhost");
+    this.requests.push(`${request.method ?? ""} ${path}`);
+    const body = await text(request);
+    if (this.silent) return;
+    const answer = (code: number, value: unknown) => {
+      response.writeHead(code, { "content-type": "application/json" }).end(JSON.stringify(value));
+    };
+    const key = /\/namespaces\/([^/]+)\/virtualservices\/([^/]+)$/.exec(path)?.slice(1).join("/");
+    const object = key === undefined ? undefined : this.#objects.get(key);
+    if (path === ISTIO) {
+      const kind = { name: "virtualservices", kind: "VirtualService", namespaced: true, verbs: [] };
+      answer(200, { kind: "APIResourceList", resources: [kind] });
+    } else if (path === `${ISTIO}/virtualservices`) {
+      const label = searchParams.get("labelSelector") ?? "";
+      const items = [...this.#objects.values()].filter(({ metadata }) => label in metadata.labels);
+      answer(200, { items: items.map((each) => this.#live(each)) });
+    } else if (path.endsWith("/pods")) {
+      const ready = { name: "istio-proxy", ready: true, restartCount: 0 };
+      const metadata = { name: "client", namespace: "user", uid: "1" };
+      answer(200, { items: [{ metadata, status: { containerStatuses: [ready] } }] });
+    } else if (key === undefined || !object) {
+      answer(404, { message: "not found" });
+    } else if (request.method === "PATCH") {
+      const refused = this.refuse();
+      if (refused === undefined) {
+        const { spec } = JSON.parse(body) as { spec: Pick<VirtualService["spec"], "http"> };
+        this.#objects.set(key, { ...object, spec: { ...object.spec, ...spec } });
+        this.#generation += 1;
+        answer(200, this.#live(object));
+      } else answer(403, { message: refused });
+    } else answer(200, this.#live(object));
+  }
+
+  #configDump() {
+    const hosts = [...this.#objects.values()].map(({ spec }) => {
+      const { stable, canary = "", weight } = splitOf(spec);
+      const served = this.envoy ?? weight;
+      const clusters = [
+        { name: `outbound|80|${stable}|host`, weight: 100 - served },
+        { name: `outbound|80|${canary}|host`, weight: served },
+      ];
+      const route = { weighted_clusters: { clusters } };
+      return { name: spec.hosts[0] ?? "", domains: spec.hosts, routes: [{ match: {}, route }] };
+    });
+    const route_config = { name: "80", virtual_hosts: hosts };
+    return { configs: [{ last_updated: new Date().toISOString(), route_config }] };
+  }
+}
