@@ -10,6 +10,10 @@ import { zeroedLines } from "./describe.ts";
 import { MayHeal, StackLocked } from "./try-again.ts";
 import type { ReleaseStack } from "./stack.ts";
 
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** What a preview deletes or makes anew, which no change of a weight does. */
 export function losses(digest: Digest): readonly string[] {
   return changes(digest)
@@ -53,7 +57,7 @@ export async function raiseTo(
     await stack.upAt(weight, `release: ${weight} %`, print);
   } catch (error) {
     if (error instanceof StackLocked) throw error;
-    const problem = explain(error);
+    const problem = messageOf(error);
     // All that has failed has to be such a thing: a gateway that does not answer may hide another fault.
     const lines = problem
       .split("\n")
@@ -132,7 +136,7 @@ export async function lowerToZero(
     } catch (error) {
       const locked = error instanceof StackLocked;
       if (!locked || Date.now() >= until) {
-        const why = locked ? `the stack is locked: ${error.holders}` : explain(error);
+        const why = locked ? `the stack is locked: ${error.holders}` : messageOf(error);
         tell({
           event: "not-followed",
           reason: `Pulumi's state of stack ${stack.name} does not know of it yet: ${why}\nRun pulumi up --stack ${stack.name} when that is over; its preview shows the difference.`,

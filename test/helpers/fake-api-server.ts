@@ -75,7 +75,10 @@ export class FakeApiServer {
 
   /** Makes a service's VirtualService, or changes it. */
   put(route: CanaryRouting): void {
-    this.#objects.set(`${route.namespace}/${route.service}`, canaryRouteObjects(route).virtualService);
+    this.#objects.set(
+      `${route.namespace}/${route.service}`,
+      canaryRouteObjects(route).virtualService,
+    );
     this.#generation += 1;
   }
 

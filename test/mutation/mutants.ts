@@ -318,4 +318,32 @@ export const mutants: readonly Mutant[] = [
     replacement: "if (lost.length > 99) {",
     tests: rollout,
   },
+  {
+    removes: "a weight is 0 only if it is read back after the Envoys were asked",
+    file: "fleet/to-zero.ts",
+    text: "requireZero(await read());",
+    replacement: "await read();",
+    tests: ["test/unit/release/commands/zero.test.ts"],
+  },
+  {
+    removes: "a rollback reads the weights back after Pulumi",
+    file: "release/update-weight.ts",
+    text: "const last = await lower();",
+    replacement: "const last = lowered;",
+    tests: rollout,
+  },
+  {
+    removes: "another update's lock is a wait, not a failed phase",
+    file: "release/rollout.ts",
+    text: "error instanceof Held ||",
+    replacement: "",
+    tests: ["test/unit/release/rollout.test.ts"],
+  },
+  {
+    removes: "clusters that differ are looked at twice",
+    file: "release/observer.ts",
+    text: "<= 1) return clusters;",
+    replacement: "<= 99) return clusters;",
+    tests: ["test/unit/release/observer.test.ts"],
+  },
 ];

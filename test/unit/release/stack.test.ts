@@ -2,9 +2,16 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import path from "node:path";
-import { LocalWorkspace, Stack, type ConfigMap } from "@pulumi/pulumi/automation/index.js";
+import {
+  ConcurrentUpdateError,
+  LocalWorkspace,
+  Stack,
+  type ConfigMap,
+  type UpOptions,
+} from "@pulumi/pulumi/automation/index.js";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { isStale, ReleaseStack } from "../../../release/stack.ts";
+import { StackLocked } from "../../../release/try-again.ts";
 import { CHAIN } from "../../helpers/chain.ts";
 import { rawConfig } from "../../helpers/fixtures.ts";
 
@@ -40,6 +47,7 @@ echo "$@" >> called
 case "$1 $2" in
   version*) echo v3.259.0 ;;
   "stack history") echo '[]' ;;
+  "config --show-secrets") echo '{"istio-canary:chain": {"value": "{}", "secret": false}}' ;;
   up*) if [ -e lock ]; then cat lock >&2; exit 255; fi ;;
   cancel*) rm lock ;;
   *) echo '{}' ;;
@@ -61,7 +69,7 @@ esac
   it("names the stack, and selects none, so that the user's next one works on the same as before", async () => {
     const stack = await ReleaseStack.open("prod");
     await stack.states();
-    await stack.preview();
+    await stack.previewAt(10);
     await stack.configure({ weight: "10", chain: "{}" });
     await stack.configure({ weight: "30" });
     await stack.up("a message", () => undefined);
@@ -100,6 +108,7 @@ describe("a stack's release", () => {
     ),
   };
   let workDir = "";
+  let up: (options: UpOptions) => Promise<void> = () => Promise.resolve();
   /** The stack's config file. */
   let file: ConfigMap;
 
@@ -111,6 +120,7 @@ describe("a stack's release", () => {
     vi.spyOn(Stack, "select").mockResolvedValue({
       name: "prod",
       workspace: { workDir, projectSettings: () => Promise.resolve({ name: "istio-canary" }) },
+      up: (options: UpOptions) => up(options),
       getAllConfig: () => Promise.resolve({ ...file }),
       setAllConfigJson: (json: string) => {
         file = { ...file, ...(JSON.parse(json) as ConfigMap) };
@@ -138,6 +148,30 @@ describe("a stack's release", () => {
     expect(stack.release.weight).toBe("0");
     expect(await readdir(dir)).toEqual(["Pulumi.prod.yaml"]);
     await rm(dir, { recursive: true });
+  });
+
+  it("is updated with a copy of its config file, or says who holds the lock", async () => {
+    workDir = await mkdtemp(path.join(tmpdir(), "stack-"));
+    const at = path.join(workDir, "Pulumi.prod.yaml");
+    const text = "config:\n  istio-canary:weight: 10\n";
+    await writeFile(at, text);
+    const stack = await open();
+    const read: string[] = [];
+    up = async ({ configFile = "" }) => {
+      read.push(await readFile(configFile, "utf8"));
+    };
+    await stack.upAt(30, "release: 30 %");
+    expect(read).toEqual([text.replace("10", "30")]);
+    expect(await readFile(at, "utf8")).toBe(text);
+    const held = locks("ann@elsewhere (pid 7)");
+    up = () =>
+      Promise.reject(
+        Object.assign(Object.create(ConcurrentUpdateError.prototype) as Error, { message: held }),
+      );
+    const locked = stack.upAt(30, "release: 30 %");
+    await expect(locked).rejects.toBeInstanceOf(StackLocked);
+    await expect(locked).rejects.toThrow("created by ann@elsewhere (pid 7)");
+    await rm(workDir, { recursive: true });
   });
 
   it("is configured anew after another command has changed the config file", async () => {

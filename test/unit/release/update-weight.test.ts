@@ -63,6 +63,7 @@ describe("raiseTo", () => {
       () => Promise.resolve(previewStep("update")),
       () => Promise.reject(new Error(why)),
     );
+    await expect(raiseTo(fake, 30, print)).rejects.toThrow(why);
     expect(fake.done).toEqual(["up at 30: release: 30 %"]);
   });
 });
