@@ -99,7 +99,7 @@ function deployed(outputs: Readonly<Record<string, unknown>>) {
 /** The versions of a route as the rules of a chain know them. */
 function splitIn({ shares, role }: Routed) {
   const [stable = "", canary] = shares.keys();
-  return { stable, canary, role, weight: (canary !== undefined && shares.get(canary)) || 0 };
+  return { stable, canary, role, weight: shares.get(canary ?? "") ?? 0 };
 }
 
 /** A follower has weights of 0, and the share of the cluster's entries. */

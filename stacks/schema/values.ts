@@ -7,13 +7,13 @@ import { isDnsLabel, isDnsName, isServiceName } from "../../lib/names.ts";
  * has it. release: it says what is released, and a rollback restores it. stack: it says how this stack
  * is run, and a rollback leaves it as it is.
  */
-export type Owner = "mesh" | "release" | "stack";
+type Owner = "mesh" | "release" | "stack";
 
 /**
  * How much of a key's value decides how requests are routed, and so is in the digest that names a
  * routing: all of it, those of its keys that say so themselves, or none.
  */
-export type Routing = "all" | "parts" | "none";
+type Routing = "all" | "parts" | "none";
 
 /** What a key's schema says about it in `.meta()`, from which its documentation is generated. */
 export interface KeyMeta {
