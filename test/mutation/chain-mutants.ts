@@ -38,22 +38,22 @@ export const chainMutants: readonly Mutant[] = [
   {
     removes: "the routes of entries come after those of all followers",
     file: "stacks/release.ts",
-    text: "role === undefined || role === first ? Promise.resolve([]) : firstRoutes.promise",
-    replacement: "Promise.resolve([])",
+    text: "const before = routes.some(({ isSecond }) => isSecond)",
+    replacement: "const before = routes.some(({ isSecond }) => isSecond && !isSecond)",
     tests: routing,
   },
   {
     removes: "the weight rises after every Envoy follows the mark",
     file: "stacks/weight-change.ts",
-    text: 'if (this.firstRole === "follower") await this.#once("first", () => this.#confirmFirst());',
-    replacement: "",
+    text: "if (this.plan.routes.some((route) => route.isSecond && route.rises)) {",
+    replacement: "if (this.plan.routes.length === 0) {",
     tests: weight,
   },
   {
     removes: "an entry that changes otherwise waits for the followers too",
     file: "stacks/weight-change.ts",
-    text: "if (role === undefined || role === this.firstRole) return undefined;",
-    replacement: "if (role === undefined || role !== undefined) return undefined;",
+    text: "const first = route.isSecond ? ",
+    replacement: "const first = route.isSecond && route.rises ? ",
     tests: weight,
   },
   {

@@ -197,7 +197,7 @@ export const mutants: readonly Mutant[] = [
   {
     removes: "a cluster that cannot be lowered fails the command",
     file: "stacks/weight-change.ts",
-    text: "change.#stopIfIncomplete(failed);",
+    text: "change.#stopIfIncomplete(deployed, failed);",
     replacement: "void failed;",
     tests: change,
   },
@@ -247,20 +247,59 @@ export const mutants: readonly Mutant[] = [
   {
     removes: "order: DestinationRules of all clusters before the weights",
     file: "stacks/release.ts",
-    text: "rules.resolve(madeRules);",
-    replacement: "rules.resolve(madeRules.slice(0, 0));",
+    text: "rules.resolve(released.flatMap((each) => each.rules));",
+    replacement: "rules.resolve([]);",
     tests: program,
   },
   {
     removes: "order: Deployments of all clusters before the rules",
     file: "stacks/release.ts",
-    text: `const route = new CanaryRoute(\`\${key}-route-\${cluster.name}\`, args, {
-        providers: { kubernetes: cluster.provider },
-        dependsOn: deployments,`,
-    replacement: `const route = new CanaryRoute(\`\${key}-route-\${cluster.name}\`, args, {
-        providers: { kubernetes: cluster.provider },
-        dependsOn: deployments.slice(0, 0),`,
+    text: "{ providers: { kubernetes: cluster.provider }, dependsOn: deployments },\n    );\n    return [{ route, made }];",
+    replacement:
+      "{ providers: { kubernetes: cluster.provider } },\n    );\n    return [{ route, made }];",
     tests: program,
+  },
+  {
+    removes: "what was checked ahead counts only if nothing has changed since",
+    file: "fleet/barrier.ts",
+    text: "const holds = this.#ahead === ahead && ",
+    replacement: "const holds = ",
+    tests: ["test/unit/fleet/barrier.test.ts"],
+  },
+  {
+    removes: "what was checked ahead counts only if it is fresh",
+    file: "fleet/barrier.ts",
+    text: " && performance.now() - ahead.startedAt <= HOLDS_MS;",
+    replacement: " && HOLDS_MS > 0;",
+    tests: ["test/unit/fleet/barrier.test.ts"],
+  },
+  {
+    removes: "what was checked ahead counts only if all was well",
+    file: "fleet/barrier.ts",
+    text: "if (seen && holds && passes(seen)) return seen;",
+    replacement: "if (seen && holds) return seen;",
+    tests: ["test/unit/fleet/barrier.test.ts"],
+  },
+  {
+    removes: "a weight raised by hand in one cluster lets no other follow past the next phase",
+    file: "lib/release-rules.ts",
+    text: "...shares.flatMap(({ share, writtenBy }) => (writtenBy === undefined ? [share] : [])),",
+    replacement: "...shares.map(({ share }) => share),",
+    tests: rules,
+  },
+  {
+    removes: "a host whose weight was lowered alone rises through the checks",
+    file: "lib/release-rules.ts",
+    text: "leastShareOf(route, canary) < weight",
+    replacement: "shareOf(route, canary) < weight",
+    tests: rules,
+  },
+  {
+    removes: "lowering raises no host",
+    file: "lib/deployed.ts",
+    text: "splitOf({ http: [rule] }).weight > weight ? withWeight([rule], canary, weight)[0] : rule,",
+    replacement: "withWeight([rule], canary, weight)[0] ?? rule,",
+    tests: ["test/unit/lib/deployed.test.ts"],
   },
   {
     removes: "a gate that fails in one cluster rolls all back",
