@@ -22,10 +22,16 @@ interface Ended {
   readonly stderr: string;
 }
 
-/** What has happened between the looks, with the reason where something went wrong on the way. */
+/**
+ * What has happened between the looks, with the reason where something went wrong on the way. That a phase waits for
+ * an answer, as on a busy machine, is printed and left out: it says nothing of the canary.
+ */
 export function story(events: readonly Event[]): string[] {
+  for (const { event, reason } of events) {
+    if (event === "raise-waits") console.log(`raise-waits: ${reason ?? ""}`);
+  }
   return events
-    .filter(({ event }) => event !== "look")
+    .filter(({ event }) => event !== "look" && event !== "raise-waits")
     .map(({ event, weight, result, reason }) =>
       [
         event,
@@ -76,7 +82,7 @@ export function withRollouts(name: TestRelease, phases: readonly number[], rate:
     expect(story(events)).toEqual([
       "begin 0",
       ...[`raise ${first}`, `raised ${first}`],
-      ...["roll-back ", "rolled-back "],
+      ...["roll-back ", "lowered ", "rolled-back "],
       "end rolled-back",
     ]);
     const reason = events.at(-1)?.reason ?? "";
