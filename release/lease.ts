@@ -34,6 +34,7 @@ export class Lease {
   readonly #name: string;
   readonly #holder: string;
   #renewal: NodeJS.Timeout | undefined;
+  #renewing: Promise<unknown> = Promise.resolve();
 
   /**
    * @param namespaces of the services
@@ -59,6 +60,8 @@ export class Lease {
    * @throws LeaseHeld naming who has it, MayHeal if a cluster does not answer
    */
   async take(): Promise<void> {
+    // A renewal of one's own at this moment would look like another command's.
+    await this.#stopRenewal();
     for (const cluster of this.#clusters) {
       try {
         await this.#takeIn(cluster);
@@ -71,18 +74,21 @@ export class Lease {
           : new MayHeal(text, { cause: error });
       }
     }
-    this.#renewal ??= setInterval(() => {
-      for (const cluster of this.#clusters) {
-        // The next rise asks again, and says what is wrong.
-        this.#takeIn(cluster).catch(() => undefined);
-      }
+    this.#renewal = setInterval(() => {
+      // The next rise asks again, and says what is wrong.
+      this.#renewing = Promise.allSettled(this.#clusters.map((cluster) => this.#takeIn(cluster)));
     }, RENEW_MS).unref();
+  }
+
+  async #stopRenewal(): Promise<void> {
+    clearInterval(this.#renewal);
+    this.#renewal = undefined;
+    await this.#renewing;
   }
 
   /** Gives the lease back wherever this holder has it. Never fails: it runs out by itself. */
   async release(): Promise<void> {
-    clearInterval(this.#renewal);
-    this.#renewal = undefined;
+    await this.#stopRenewal();
     await Promise.allSettled(
       this.#clusters.map(async ({ coordination }) => {
         const at = { namespace: this.#namespace, name: this.#name };

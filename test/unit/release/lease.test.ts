@@ -74,6 +74,14 @@ afterEach(async () => {
 });
 
 describe("a release's lease", () => {
+  it("is taken again while it is being renewed", async () => {
+    const lease = leaseOf("ann");
+    await lease.take();
+    vi.advanceTimersByTime(20_000);
+    await expect(lease.take()).resolves.toBeUndefined();
+    expect(holders()).toEqual(["ann", "ann"]);
+  });
+
   it("is one command's in every cluster; another one is told who has it and since when", async () => {
     await leaseOf("ann").take();
     expect(holders()).toEqual(["ann", "ann"]);
