@@ -67,7 +67,10 @@ export class RunningRollout {
       `the event ${kind}`,
       () => {
         const found = this.of(kind).find(holds);
-        if (!found) throw new Error(`the last one is ${JSON.stringify(this.events.at(-1))}`);
+        if (!found) {
+          const last = this.events.findLast(({ event }) => event !== "look") ?? this.events.at(-1);
+          throw new Error(`the last one is ${JSON.stringify(last)}`);
+        }
         return found;
       },
       { timeoutMs: 120_000, everyMs: 200 },
