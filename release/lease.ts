@@ -18,6 +18,11 @@ function thisProcess(): string {
   return `${whoRuns()} on ${hostname()} (pid ${process.pid})`;
 }
 
+/** A time of an API server's answer: the client declares a date, and leaves the text that it got. */
+function dateOf(time: V1MicroTime | string | undefined): V1MicroTime | undefined {
+  return time === undefined ? undefined : new V1MicroTime(time);
+}
+
 /** Whether a holder is a process of this machine that is no more. */
 function isDead(holder: string): boolean {
   const [, host, pid] = / on (\S+) \(pid (\d+)\)$/.exec(holder) ?? [];
@@ -111,7 +116,9 @@ export class Lease {
     }
     // The API server's clock is the one that all commands share.
     const now = new V1MicroTime(Date.now() + (cluster.clockAheadMs ?? 0));
-    const { holderIdentity: holder = "", acquireTime, renewTime } = found?.spec ?? {};
+    const { holderIdentity: holder = "" } = found?.spec ?? {};
+    const acquireTime = dateOf(found?.spec?.acquireTime);
+    const renewTime = dateOf(found?.spec?.renewTime);
     const own = holder === this.#holder;
     const until = (renewTime?.getTime() ?? 0) + DURATION_S * 1_000;
     if (holder !== "" && !own && until > now.getTime() && !isDead(holder)) {

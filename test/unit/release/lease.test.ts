@@ -25,7 +25,8 @@ class FakeCluster {
   #write(body: V1Lease) {
     this.#version += 1;
     const resourceVersion = String(this.#version);
-    this.lease = structuredClone(body);
+    // Times are text in an answer, which the client leaves as it is.
+    this.lease = JSON.parse(JSON.stringify(body)) as V1Lease;
     this.lease.metadata = Object.assign(this.lease.metadata ?? {}, { resourceVersion });
   }
   coordination = {
