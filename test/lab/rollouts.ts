@@ -24,19 +24,18 @@ interface Ended {
 
 /**
  * What has happened between the looks, with the reason where something went wrong on the way. That a phase waits for
- * an answer, as on a busy machine, is printed and left out: it says nothing of the canary.
+ * an answer, as on a busy machine, is left out: it says nothing of the canary.
  */
 export function story(events: readonly Event[]): string[] {
-  for (const { event, reason } of events) {
-    if (event === "raise-waits") console.log(`raise-waits: ${reason ?? ""}`);
-  }
+  const isNoAnswer = ({ event, reason = "" }: Event) =>
+    event === "raise-waits" && !/lease|lock/i.test(reason);
   return events
-    .filter(({ event }) => event !== "look" && event !== "raise-waits")
+    .filter((each) => each.event !== "look" && !isNoAnswer(each))
     .map(({ event, weight, result, reason }) =>
       [
         event,
         weight ?? result,
-        ...(["raise-failed", "not-remembered"].includes(event) ? [reason] : []),
+        ...(["raise-failed", "raise-waits", "not-remembered"].includes(event) ? [reason] : []),
       ].join(" "),
     );
 }
