@@ -18,12 +18,12 @@ function passes(objections: Objections): boolean {
   return [...objections.values()].every((each) => each.length === 0);
 }
 
-/** All checks in all clusters that stand before a rise. */
+/** A rise of weights, and all checks in all clusters that stand before it. */
 export class Barrier {
-  readonly #clusters: readonly ClusterClient[];
-  readonly #rises: readonly Rise[];
-  readonly #limits: Limits;
-  readonly #chain: ChainOfRise | undefined;
+  readonly clusters: readonly ClusterClient[];
+  readonly rises: readonly Rise[];
+  readonly limits: Limits;
+  readonly chain: ChainOfRise | undefined;
   #lastProbe: Promise<unknown> = Promise.resolve();
   #ahead: { readonly startedAt: number; readonly seen: Promise<Objections> } | undefined;
 
@@ -34,10 +34,10 @@ export class Barrier {
     limits: Limits,
     chain?: ChainOfRise,
   ) {
-    this.#clusters = clusters;
-    this.#rises = rises;
-    this.#limits = limits;
-    this.#chain = chain;
+    this.clusters = clusters;
+    this.rises = rises;
+    this.limits = limits;
+    this.chain = chain;
   }
 
   /** Begins a look that `check` may use, while other things are still under way. */
@@ -64,16 +64,11 @@ export class Barrier {
       const holds = this.#ahead === ahead && performance.now() - ahead.startedAt <= HOLDS_MS;
       if (seen && holds && passes(seen)) return seen;
     }
-    return lookAgain(() => this.#look(), this.#limits.checkWithinMs);
+    return lookAgain(() => this.#look(), this.limits.checkWithinMs);
   }
 
   async #look(): Promise<Objections> {
-    const [clusters, rises, limits, chain] = [
-      this.#clusters,
-      this.#rises,
-      this.#limits,
-      this.#chain,
-    ];
+    const { clusters, rises, limits, chain } = this;
     const canaries = [...rises, ...(chain?.followers ?? [])];
     let probed: Promise<readonly ChainFinding[]> | undefined;
     const signal = AbortSignal.timeout(LOOK_WITHIN_MS);

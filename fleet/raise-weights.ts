@@ -2,8 +2,8 @@ import { shareOf } from "../lib/deployed.ts";
 import { allOf } from "../lib/enumerate.ts";
 import { weightIn } from "../lib/release-rules.ts";
 import { until } from "../lib/until.ts";
-import { Barrier, type ChainOfRise } from "./barrier.ts";
-import type { Limits, Rise } from "./checks/check.ts";
+import type { Barrier } from "./barrier.ts";
+import type { Rise } from "./checks/check.ts";
 import type { Objections } from "./checks/look-again.ts";
 import type { ClusterClient } from "./cluster-client.ts";
 import { confirmWeight } from "./confirm.ts";
@@ -24,19 +24,9 @@ export interface RaiseReport {
   readonly text: string;
 }
 
-/**
- * Raises canaries' shares in all clusters or in none.
- *
- * @param chain that the services are part of. @default none
- * @param barrier the checks, which may have begun before. @default they begin now
- */
-export async function raiseWeights(
-  clusters: readonly ClusterClient[],
-  rises: readonly Rise[],
-  limits: Limits,
-  chain?: ChainOfRise,
-  barrier: Barrier = new Barrier(clusters, rises, limits, chain),
-): Promise<RaiseReport> {
+/** Raises the shares of the barrier's canaries in all clusters or in none. */
+export async function raiseWeights(barrier: Barrier): Promise<RaiseReport> {
+  const { clusters, rises, limits } = barrier;
   const served: EnvoyRoutes[] = [];
   let checked: Promise<Objections> | undefined;
   const of = (name: string): ClusterClient => {

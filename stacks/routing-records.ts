@@ -71,12 +71,11 @@ export class RoutingRecords {
 export function joinHooks(
   ...bindings: readonly (pulumi.ResourceHookBinding | undefined)[]
 ): pulumi.ResourceHookBinding {
-  const of = (kind: "beforeCreate" | "afterCreate" | "beforeUpdate" | "afterUpdate") =>
-    bindings.flatMap((binding) => binding?.[kind] ?? []);
-  return {
-    beforeCreate: of("beforeCreate"),
-    afterCreate: of("afterCreate"),
-    beforeUpdate: of("beforeUpdate"),
-    afterUpdate: of("afterUpdate"),
-  };
+  const all = bindings.flatMap((binding) => Object.entries(binding ?? {}));
+  return Object.fromEntries(
+    [...Map.groupBy(all, ([kind]) => kind)].map(([kind, hooks]) => [
+      kind,
+      hooks.flatMap(([, own]) => own as unknown[]),
+    ]),
+  );
 }

@@ -72,7 +72,6 @@ export class WeightChange {
   readonly plan: ReleasePlan;
   readonly #settings: ReleaseSettings;
   readonly #clusters: readonly ClusterClient[];
-  readonly #rising: readonly Rise[];
   readonly #barrier: Barrier;
   readonly #running = new Map<Action, Promise<void>>();
 
@@ -84,8 +83,12 @@ export class WeightChange {
     this.#settings = settings;
     this.#clusters = clusters;
     this.plan = plan;
-    this.#rising = risesOf(settings, plan);
-    this.#barrier = new Barrier(clusters, this.#rising, limitsOf(settings), chainOfRise(settings));
+    this.#barrier = new Barrier(
+      clusters,
+      risesOf(settings, plan),
+      limitsOf(settings),
+      chainOfRise(settings),
+    );
   }
 
   /**
@@ -134,7 +137,7 @@ export class WeightChange {
     if (route.falls) {
       return { afterUpdate: [() => this.#once("lowered", () => this.#confirmLower())] };
     }
-    const outdate = this.#rising.length > 0 ? [this.outdateChecks] : [];
+    const outdate = this.#barrier.rises.length > 0 ? [this.outdateChecks] : [];
     const first = route.isSecond ? [() => this.#once("first", () => this.#confirmFirst())] : [];
     const hooks = [...outdate, ...first];
     return hooks.length > 0 ? { beforeCreate: hooks, beforeUpdate: hooks } : undefined;
@@ -142,7 +145,7 @@ export class WeightChange {
 
   /** Whether a weight is about to rise, so that the checks begin before everything is registered. */
   get checksAhead(): boolean {
-    return this.#rising.length > 0 && !pulumi.runtime.isDryRun();
+    return this.#barrier.rises.length > 0 && !pulumi.runtime.isDryRun();
   }
 
   /** Has the checks look again, since something has changed that they may have looked at. */
@@ -203,13 +206,7 @@ export class WeightChange {
     if (this.plan.routes.some((route) => route.isSecond && route.rises)) {
       await this.#once("first", () => this.#confirmFirst());
     }
-    const { raised, text } = await raiseWeights(
-      this.#clusters,
-      this.#rising,
-      limitsOf(this.#settings),
-      chainOfRise(this.#settings),
-      this.#barrier,
-    );
+    const { raised, text } = await raiseWeights(this.#barrier);
     if (!raised) throw new Error(text);
     await pulumi.log.info(text);
   }

@@ -73,7 +73,7 @@ export async function zero({
     [
       `Not confirmed at 0 %: ${open.map(({ name }) => name).join(", ")}`,
       ...open.map(({ name, problem }) => ` - ${name}: ${problem ?? ""}`),
-      "All other clusters are at 0 %. Mend what is named, then run the same command again.",
+      `${open.length < result.length ? "All other clusters are at 0 %. " : ""}Fix what is named, then run the same command again.`,
     ].join("\n"),
   );
 }

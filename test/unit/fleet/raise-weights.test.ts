@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 
+import { Barrier, type ChainOfRise } from "../../../fleet/barrier.ts";
 import { probeChain, type ChainProbe } from "../../../fleet/chain/probe-chain.ts";
 import type { Limits, Rise } from "../../../fleet/checks/check.ts";
 import { runChecks } from "../../../fleet/checks/index.ts";
@@ -63,6 +64,8 @@ const rise: Rise = {
   changes: new Map(names.map((name) => [name, { route: route(10, 7), http: [{ weight: 30 }] }])),
 };
 
+const raise = (chain?: ChainOfRise) => raiseWeights(new Barrier(clusters, [rise], limits, chain));
+
 /** What is in the API servers now, by cluster, and every write that they were sent. */
 let now: Record<string, DeployedRoute>;
 let writes: { cluster: string; http: unknown; replacing: unknown; fence?: true }[];
@@ -84,7 +87,7 @@ beforeEach(() => {
 
 describe("raiseWeights", () => {
   it("writes in every cluster the state that replaces what was read", async () => {
-    const { raised } = await raiseWeights(clusters, [rise], limits);
+    const { raised } = await raise();
     expect(raised).toBe(true);
     expect(writes).toEqual(
       names.map((cluster) => ({ cluster, http: [{ weight: 30 }], replacing: "7" })),
@@ -99,7 +102,7 @@ describe("raiseWeights", () => {
           : [],
       ),
     );
-    const { raised, text } = await raiseWeights(clusters, [rise], limits);
+    const { raised, text } = await raise();
     expect(raised).toBe(false);
     expect(text).toContain(
       "The weight has risen in no cluster:\n - cluster-b: it is day: no, it is night.",
@@ -119,7 +122,7 @@ describe("raiseWeights", () => {
     const chain = { followers: [], probe: {} as ChainProbe };
     vi.useFakeTimers();
     try {
-      const report = raiseWeights(clusters, [rise], limits, chain);
+      const report = raise(chain);
       await vi.advanceTimersByTimeAsync(limits.checkWithinMs);
       expect((await report).raised).toBe(true);
     } finally {
@@ -131,7 +134,7 @@ describe("raiseWeights", () => {
 
   it("gives every cluster its weight back when an Envoy does not follow", async () => {
     vi.mocked(confirmWeight).mockRejectedValue(new Error("user/client serves 10 %"));
-    const { text } = await raiseWeights(clusters, [rise], limits);
+    const { text } = await raise();
     expect(text).toContain("The weight was taken back in all clusters:");
     expect(text).toContain(" - cluster-a: serving the weight: user/client serves 10 %");
     expect(writes.slice(2)).toEqual(
@@ -148,7 +151,7 @@ describe("raiseWeights", () => {
     );
     vi.useFakeTimers();
     try {
-      const report = raiseWeights(clusters, [rise], limits);
+      const report = raise();
       await vi.advanceTimersByTimeAsync(60_000);
       const { text } = await report;
       expect(text).toContain("The weight was taken back in all clusters but cluster-b:");
@@ -172,7 +175,7 @@ describe("raiseWeights", () => {
       now[name] = route(weight, 8);
       return Promise.resolve();
     });
-    const { text } = await raiseWeights(clusters, [rise], limits);
+    const { text } = await raise();
     expect(text).toContain("The weight was taken back in all clusters:");
     expect(writes.slice(2)).toEqual(
       expect.arrayContaining([
@@ -199,7 +202,7 @@ describe("raiseWeights", () => {
     vi.useFakeTimers();
     try {
       const chain = { followers: [], probe: {} as ChainProbe };
-      const report = raiseWeights(clusters, [rise], limits, chain);
+      const report = raise(chain);
       await vi.advanceTimersByTimeAsync(60_000);
       await report;
     } finally {
@@ -214,7 +217,7 @@ describe("raiseWeights", () => {
       now["cluster-b"] = route(0, 9);
       return Promise.reject(new Error("user/client serves 0 %"));
     });
-    const { text } = await raiseWeights(clusters, [rise], limits);
+    const { text } = await raise();
     expect(writes.slice(2).map(({ cluster }) => cluster)).toEqual(["cluster-a"]);
     expect(text).toContain(" - cluster-b: v2 of user/user-service has 0 %");
   });

@@ -107,7 +107,7 @@ describe("a weight of a chain", () => {
       ["cluster-a", members.slice(1)],
       ["cluster-b", members.slice(1)],
     ]);
-    const [, rises, , chain] = vi.mocked(raiseWeights).mock.calls[0] ?? [];
+    const { rises, chain } = vi.mocked(raiseWeights).mock.calls[0]?.[0] ?? {};
     expect(rises?.map(({ service }) => service)).toEqual(["user-service"]);
     expect(chain?.followers.map(({ service }) => service)).toEqual([
       "order-service",

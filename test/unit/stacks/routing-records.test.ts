@@ -253,11 +253,6 @@ describe("hooks of several concerns", () => {
       afterUpdate: [two],
       beforeUpdate: [two],
     });
-    expect(joined).toEqual({
-      beforeCreate: [],
-      afterCreate: [],
-      beforeUpdate: [two],
-      afterUpdate: [one, two],
-    });
+    expect(joined).toEqual({ beforeUpdate: [two], afterUpdate: [one, two] });
   });
 });

@@ -250,7 +250,7 @@ describe("a weight that is to rise", () => {
     const change = await prepare([at("cluster-a", 0), at("cluster-b", 0)], 10);
     await Promise.all(["cluster-a", "cluster-b"].map((name) => hook(change, name)()));
     expect(raiseWeights).toHaveBeenCalledOnce();
-    const [clusters, rises] = vi.mocked(raiseWeights).mock.calls[0] ?? [];
+    const { clusters, rises } = vi.mocked(raiseWeights).mock.calls[0]?.[0] ?? {};
     expect(clusters?.map(({ name }) => name)).toEqual(["cluster-a", "cluster-b"]);
     expect([...(rises?.[0]?.changes ?? [])].map(([name, { http }]) => [name, http])).toEqual(
       ["cluster-a", "cluster-b"].map((name) => [
