@@ -7,12 +7,14 @@ interface PreviewOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** @default the stack's own */
   readonly configFile?: string;
+  /** Ends it. @default nothing does */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What `pulumi preview` prints of a stack, and whether it has succeeded. */
 export async function previewJson(
   stack: string,
-  { configFile, ...options }: PreviewOptions = {},
+  { configFile, signal, ...options }: PreviewOptions = {},
 ): Promise<{ json: string; ok: boolean }> {
   const { stdout, exitCode } = await execa(
     "pulumi",
@@ -20,7 +22,13 @@ export async function previewJson(
       ...["preview", "--json", "--show-sames", "--non-interactive", "--stack", stack],
       ...(configFile === undefined ? [] : ["--config-file", configFile]),
     ],
-    { ...options, stdin: "ignore", stderr: "inherit", reject: false },
+    {
+      ...options,
+      ...(signal && { cancelSignal: signal }),
+      stdin: "ignore",
+      stderr: "inherit",
+      reject: false,
+    },
   );
   return { json: stdout, ok: exitCode === 0 };
 }

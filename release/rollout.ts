@@ -25,6 +25,8 @@ export interface Surroundings {
   ): Promise<Look & { readonly verdicts: readonly (Verdict | GateVerdict)[] }>;
   /** Asks the webhooks of a time. */
   ask(when: "before" | "confirm", progress: Progress): Promise<readonly Verdict[]>;
+  /** Tells which weight comes next if all goes well, while there is time to prepare it. @default nobody prepares */
+  expect?(weight: number): void;
   /**
    * Raises the weight in all clusters or in none. Throws if it has not; Held or MayHeal if the same may be tried again.
    */
@@ -85,6 +87,10 @@ export async function rollout(
       await around.rollBack(reason);
     }
   };
+  const expectRise = (now: number) => {
+    const next = plan.phases.find((each) => each > now);
+    if (next !== undefined && !plan.approval.includes(next)) around.expect?.(next);
+  };
   const finish = (result: Result, reason: string): Outcome => {
     around.tell({ event: "end", result, reason });
     return { result, reason };
@@ -137,6 +143,7 @@ export async function rollout(
     switch (step.do) {
       case "wait":
         await remember(next);
+        expectRise(next.weight);
         await around.pause(signal);
         break;
       case "raise":

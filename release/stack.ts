@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+import { glob, readFile, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import path from "node:path";
 import {
@@ -20,6 +22,9 @@ import { isAlive } from "./is-alive.ts";
 import { releaseOf, statesOf, type Release, type State } from "./states.ts";
 import { StackLocked } from "./try-again.ts";
 import { UpdateFailure } from "./update-failure.ts";
+
+/** Folders without a part in what Pulumi runs; an installation changes package-lock.json. */
+const NO_PROGRAM = [".git", ".lab", "docs", "lab", "node_modules", "test"];
 
 /** Entries of the history that are asked for at once. */
 const PAGE = 100;
@@ -81,9 +86,27 @@ export class ReleaseStack {
     this.#config = { ...this.#config, [this.#weightKey]: { value: String(weight) } };
   }
 
-  /** What `pulumi up` would do if the weight were another one. The config file stays as it is. */
-  async previewAt(weight: number): Promise<Digest> {
-    return withCopy(this.#configFile, this.#weightKey, weight, (copy) => this.#preview(copy));
+  /**
+   * What `pulumi up` would do if the weight were another one. The config file stays as it is.
+   *
+   * @param signal ends the preview, which then fails. @default nothing does
+   */
+  async previewAt(weight: number, signal?: AbortSignal): Promise<Digest> {
+    return withCopy(this.#configFile, this.#weightKey, weight, (copy) =>
+      this.#preview(copy, signal),
+    );
+  }
+
+  /** Differs once what a preview follows from has changed: the program, the config file, or the recorded state. */
+  async fingerprint(): Promise<string> {
+    const [program, config, [last]] = await Promise.all([
+      programFiles(this.#stack.workspace.workDir),
+      readFile(this.#configFile, "utf8"),
+      this.#stack.history(1, 1, false),
+    ]);
+    return createHash("sha256")
+      .update(JSON.stringify([program, config, last]))
+      .digest("hex");
   }
 
   /** `pulumi up` as if the weight were another one. The config file stays as it is. */
@@ -104,9 +127,9 @@ export class ReleaseStack {
     return `${this.#project}:weight`;
   }
 
-  async #preview(configFile: string): Promise<Digest> {
+  async #preview(configFile: string, signal?: AbortSignal): Promise<Digest> {
     const { workDir, envVars } = this.#stack.workspace;
-    const options = { cwd: workDir, env: envVars, configFile };
+    const options = { cwd: workDir, env: envVars, configFile, signal };
     const { json, ok } = await previewJson(this.name, options);
     if (!json.trimStart().startsWith("{")) throw new Error("pulumi preview has failed");
     const digest = parseDigest(json);
@@ -225,6 +248,16 @@ export class ReleaseStack {
       await update();
     }
   }
+}
+
+/** What the program is made of, with when each file has changed. */
+async function programFiles(root: string): Promise<string[]> {
+  const files: string[] = [];
+  for await (const file of glob("**/*.{ts,js,json,yaml}", { cwd: root, exclude: NO_PROGRAM })) {
+    const { mtimeMs, size } = await stat(path.join(root, file));
+    files.push(`${file} ${mtimeMs} ${size}`);
+  }
+  return files.sort();
 }
 
 /** The values of another stack's outputs. */

@@ -35,6 +35,7 @@ const NO_ANSWER =
  * Raises the weight in all clusters or in none: preview, update, and the confirmation of every Envoy that
  * is part of the update. The config file has the new weight only after all clusters do.
  *
+ * @param previews where the preview comes from. @default it is made now
  * @throws if the preview fails, or would delete or replace something, or the update fails; StackLocked or MayHeal if
  *   the same may be tried again
  */
@@ -42,9 +43,10 @@ export async function raiseTo(
   stack: WeightStack,
   weight: number,
   print: (text: string) => void,
+  previews: Pick<ReleaseStack, "previewAt"> = stack,
 ): Promise<void> {
   try {
-    const lost = losses(await stack.previewAt(weight));
+    const lost = losses(await previews.previewAt(weight));
     if (lost.length > 0) {
       throw new Error(
         [

@@ -17,11 +17,17 @@ if (change.checksAhead) onResourceChange(change.outdateChecks);
 const { clusters: members, ...about } =
   "meshStack" in settings ? joinMesh(settings) : installMesh(settings);
 const records = new RoutingRecords(settings);
-// Before monitoring, which no weight waits for.
-const { traffic, registrations } = releaseServices(settings, members, change.plan, (route) =>
-  joinHooks(change.hooks(route), records.hooks(route.cluster, route.service)),
+const { traffic, registrations, rulesSettled } = releaseServices(
+  settings,
+  members,
+  change.plan,
+  (route) => joinHooks(change.hooks(route), records.hooks(route.cluster, route.service)),
 );
-if (!("meshStack" in settings)) installMonitoring(settings, members);
+if (!("meshStack" in settings)) {
+  // No weight waits for monitoring: its resources queue behind the VirtualServices.
+  await rulesSettled;
+  installMonitoring(settings, members);
+}
 
 /** Percent of requests for the canary, in every cluster that is not in quarantine. */
 export const weight = change.complete(registrations).apply(() => settings.weight);

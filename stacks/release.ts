@@ -19,6 +19,8 @@ export type RouteHooks = (route: PlannedRoute) => pulumi.ResourceHookBinding | u
 export interface Release {
   readonly traffic: Traffic;
   readonly registrations: readonly Registration[];
+  /** Resolves when nothing stands before the registration of the VirtualServices any more, or it has failed. */
+  readonly rulesSettled: Promise<void>;
 }
 
 /**
@@ -64,7 +66,8 @@ export function releaseServices(
   firstRoutes.resolve(
     registrations.flatMap(({ route, virtualService }) => (route.isSecond ? [] : [virtualService])),
   );
-  return { traffic: trafficOf(plan), registrations };
+  const rulesSettled = rulesInPlace.catch(() => undefined);
+  return { traffic: trafficOf(plan), registrations, rulesSettled };
 }
 
 function trafficOf({ routes }: ReleasePlan): Traffic {

@@ -8,6 +8,7 @@ import { notify } from "../notifications.ts";
 import { openRelease, requireMetrics } from "../open.ts";
 import { onInterrupt } from "../on-interrupt.ts";
 import type { Progress } from "../planner.ts";
+import { PreviewAhead } from "../preview-ahead.ts";
 import { ProgressLine } from "../progress-line.ts";
 import { lowerToZero, raiseTo } from "../update-weight.ts";
 import { judgedServices, planOf } from "../release-settings.ts";
@@ -69,6 +70,7 @@ export async function rollout({
   // What Pulumi prints would only hide what happens; an error says what matters of it.
   const silent = () => undefined;
 
+  const previews = new PreviewAhead(stack);
   const lease = new Lease(
     clusters,
     judgedServices(settings).map(({ namespace }) => namespace),
@@ -85,18 +87,21 @@ export async function rollout({
       {
         look: (progress) => observer.look(progress, Date.now()),
         ask: (when, { weight }) => askWebhooks(config.webhooks, when, observer.webhookBody(weight)),
+        expect: (weight) => void previews.begin(weight),
         raise: async (weight) => {
           await lease.take();
-          await raiseTo(stack, weight, silent);
+          await raiseTo(stack, weight, silent, previews);
         },
-        rollBack: (reason) =>
-          lowerToZero(stack, reason, {
+        rollBack: (reason) => {
+          previews.stop();
+          return lowerToZero(stack, reason, {
             clusters,
             find: (cluster) => canariesOf(cluster, judgedServices(settings)),
             confirmWithinMs: durationMs(settings.safety.confirmWithin),
             tell,
             print: silent,
-          }),
+          });
+        },
         recall: async () => {
           ({ progress, events } = await journal.read());
           return progress;
@@ -116,6 +121,7 @@ export async function rollout({
   } finally {
     line.end();
     leave();
+    previews.stop();
     await lease.release();
     await teller.settled();
     // What has happened since the last step, how it ended above all.

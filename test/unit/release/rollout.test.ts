@@ -101,6 +101,28 @@ describe("a rollout", () => {
     expect(world.remembered).toMatchObject({ weight: 100, end: { result: "done" } });
   });
 
+  it("tells while it waits which weight comes next, except one that a person raises to", async () => {
+    const world = new World();
+    const expected: (readonly [weight: number, next: number])[] = [];
+    await rollout(
+      { ...plan, phases: [10, 30, 60, 100], approval: [60], trialMs: 2 * MINUTE },
+      Object.assign(world, {
+        expect: (next: number) => {
+          expected.push([Math.max(...world.weights), next]);
+        },
+        pause: () => {
+          world.time += MINUTE;
+          // The person.
+          for (const cluster of world.clusters) if (cluster.weight === 30) cluster.weight = 60;
+          return Promise.resolve();
+        },
+      }),
+      new AbortController().signal,
+    );
+    const once = [...new Set(expected.map((each) => each.join(" → ")))];
+    expect(once).toEqual(["0 → 10", "10 → 30", "60 → 100"]);
+  });
+
   it("takes a bad one back in all clusters, and says where it is bad", async () => {
     const world = new World();
     world.gates = (weight) => (weight === 30 ? [pass, bad] : [pass]);

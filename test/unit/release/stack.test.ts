@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import path from "node:path";
@@ -46,7 +46,7 @@ cd "$(dirname "$0")"
 echo "$@" >> called
 case "$1 $2" in
   version*) echo v3.259.0 ;;
-  "stack history") echo '[]' ;;
+  "stack history") if [ -e history ]; then echo '[{"version": 1}]'; else echo '[]'; fi ;;
   "config --show-secrets") echo '{"istio-canary:chain": {"value": "{}", "secret": false}}' ;;
   up*) if [ -e lock ]; then cat lock >&2; exit 255; fi ;;
   cancel*) rm lock ;;
@@ -79,6 +79,32 @@ esac
     );
     expect(calls.filter((call) => !/ --stack prod( |$)/.test(call))).toEqual([]);
     expect(calls.filter((call) => call.startsWith("stack select"))).toEqual([]);
+  });
+
+  it("has a fingerprint that differs once the program, the config file or the state does", async () => {
+    const workDir = inFolder("project");
+    mkdirSync(path.join(workDir, "test"), { recursive: true });
+    const write = (file: string, text: string) => {
+      writeFileSync(path.join(workDir, file), text);
+    };
+    write("Pulumi.yaml", "name: istio-canary\nruntime: nodejs\n");
+    write("index.ts", "");
+    write("Pulumi.prod.yaml", "config: {}");
+    const create = LocalWorkspace.create.bind(LocalWorkspace);
+    vi.spyOn(LocalWorkspace, "create").mockImplementation((options) =>
+      create({ ...options, workDir, envVars: { PATH: process.env["PATH"] ?? "" } }),
+    );
+    const stack = await ReleaseStack.open("prod");
+    const seen = [await stack.fingerprint()];
+    write("test/index.test.ts", "no part of what Pulumi runs");
+    expect(await stack.fingerprint()).toBe(seen[0]);
+    write("index.ts", "export {};");
+    seen.push(await stack.fingerprint());
+    write("Pulumi.prod.yaml", "config: { }");
+    seen.push(await stack.fingerprint());
+    writeFileSync(inFolder("history"), "");
+    seen.push(await stack.fingerprint());
+    expect(new Set(seen).size).toBe(4);
   });
 
   it("that a killed one has locked out is repeated, which standard output says nothing of", async () => {

@@ -69,6 +69,16 @@ describe("mesh and services as two stacks", () => {
     );
   }, 60_000);
 
+  it("register monitoring after all that the weights wait for, so that no weight waits for monitoring", () => {
+    const rules = one.program.resources.filter(({ type }) => type.endsWith(":DestinationRule"));
+    const monitoring = one.program.resources.filter(({ name }) => name.startsWith("monitoring-"));
+    expect(rules.length).toBeGreaterThan(3);
+    expect(monitoring.length).toBeGreaterThan(20);
+    for (const { name, inPlace } of monitoring) {
+      expect([name, rules.filter(({ urn }) => !inPlace.has(urn))]).toEqual([name, []]);
+    }
+  });
+
   it("register what they register as one stack, each of it in one of them", () => {
     expect(servicesIn(one.program).length).toBeGreaterThan(20);
     expect(servicesIn(release.program)).toEqual(servicesIn(one.program));
