@@ -26,7 +26,10 @@ describe("a component that has died", () => {
     await labUp(settings);
     expect((await labStatus(settings)).ok).toBe(true);
     for (const name of names) {
-      expect(await asksApiServer(name), name).toBe(`ok from ${apiServerService}`);
+      // kube-proxy and CoreDNS are back when the API server has told them what is there.
+      await expect
+        .poll(() => asksApiServer(name), { message: name, timeout: 60_000 })
+        .toBe(`ok from ${apiServerService}`);
     }
   });
 });
