@@ -15,14 +15,40 @@ export interface Registered {
   readonly provider: string;
   /** Name of the parent, or "" for the stack. */
   readonly parent: string;
+  readonly parentUrn: string;
+  /** Which other URNs it may have in the state. */
+  readonly aliases: readonly AliasSpec[];
   /** URNs of everything that must be there first. */
   readonly dependencies: readonly string[];
   /** What was in place when its registration began. */
   readonly inPlace: ReadonlySet<string>;
   /** Inputs whose changes do nothing once the resource is there. */
   readonly ignoreChanges: readonly string[];
+  /** Of the provider's package, where the SDK asks for one. @default "" */
+  readonly version: string;
   /** Whether a replacement removes the old one first, where the program says so. */
   readonly deleteBeforeReplace: boolean;
+}
+
+/** An alias as the program gives it: a whole URN, or what was different before. */
+export interface AliasSpec {
+  readonly urn: string;
+  readonly name: string;
+  readonly type: string;
+  /** @default the parent that the resource has now */
+  readonly parentUrn: string | undefined;
+}
+
+interface Alias {
+  getUrn(): string;
+  getSpec():
+    | {
+        getName(): string;
+        getType(): string;
+        getParenturn(): string;
+        getNoparent(): boolean;
+      }
+    | undefined;
 }
 
 interface Request {
@@ -34,6 +60,8 @@ interface Request {
   /** Missing in requests that read. */
   getIgnorechangesList?(): string[];
   getDeletebeforereplace?(): boolean;
+  getAliasesList?(): Alias[];
+  getVersion(): string;
 }
 
 type Method = (
@@ -42,6 +70,7 @@ type Method = (
 ) => unknown;
 
 interface Monitor {
+  newUrn: (parent: string, type: string, name: string) => string;
   registerResource: Method;
   readResource: Method;
   registerResourceHook: (request: unknown, callback: (error: Error | null) => void) => void;
@@ -90,6 +119,24 @@ export class Recording {
   }
 }
 
+/** The URN as the engine makes it: Pulumi's mocks know only one parent, and count the stack as one. */
+export function urnOf(parentUrn: string, type: string, name: string): string {
+  const parents = parentUrn.split("::")[2] ?? "";
+  const prefix = ["", "pulumi:pulumi:Stack"].includes(parents) ? "" : `${parents}$`;
+  return `urn:pulumi:${pulumi.getStack()}::${pulumi.getProject()}::${prefix}${type}::${name}`;
+}
+
+function aliasSpec(alias: Alias): AliasSpec {
+  const spec = alias.getSpec();
+  const parentUrn = spec?.getParenturn() ?? "";
+  return {
+    urn: alias.getUrn(),
+    name: spec?.getName() ?? "",
+    type: spec?.getType() ?? "",
+    parentUrn: parentUrn === "" && spec?.getNoparent() !== true ? undefined : parentUrn,
+  };
+}
+
 function lastPart(urn: string): string {
   return urn.split("::").at(-1) ?? "";
 }
@@ -101,7 +148,7 @@ export type StackOutputs = Readonly<Record<string, Readonly<Record<string, unkno
 function state(
   args: pulumi.runtime.MockResourceArgs,
   stacks: StackOutputs,
-): Record<string, unknown> {
+): Readonly<Record<string, unknown>> {
   const inputs = args.inputs as Record<string, unknown>;
   if (args.type === "pulumi:pulumi:StackReference") {
     return { ...inputs, outputs: stacks[args.id ?? ""] ?? {}, secretOutputNames: [] };
@@ -129,10 +176,12 @@ function state(
  *
  * @param stacks what references to other stacks find. @default there are none
  * @param isSlow of a resource's name: whether it is made only when the program asks for nothing else. @default none is
+ * @param known of a resource's type and name: outputs that it has. @default what tests mostly need
  */
 export async function recordProgram(
   stacks: StackOutputs = {},
   isSlow: (name: string) => boolean = () => false,
+  known: (type: string, name: string) => Readonly<Record<string, unknown>> = () => ({}),
 ): Promise<Recording> {
   const recording = new Recording();
   let requests = 0;
@@ -150,7 +199,10 @@ export async function recordProgram(
         if (isSlow(args.name)) await quiet();
         inputs.set(`${args.type} ${args.name}`, args.inputs as Record<string, unknown>);
         const existing = args.id === "" ? undefined : args.id;
-        return { id: existing ?? `id-of-${args.name}`, state: state(args, stacks) };
+        return {
+          id: existing ?? `id-of-${args.name}`,
+          state: { ...state(args, stacks), ...known(args.type, args.name) },
+        };
       },
     },
     "istio-canary",
@@ -159,6 +211,7 @@ export async function recordProgram(
     "organization",
   );
   const monitor = pulumi.runtime.getMonitor() as unknown as Monitor;
+  monitor.newUrn = urnOf;
   // Pulumi's mocks know no hooks; no resource here is ever updated.
   monitor.registerResourceHook = (_, callback) => {
     callback(null);
@@ -179,8 +232,11 @@ export async function recordProgram(
             inputs: inputs.get(`${type} ${name}`) ?? {},
             provider: lastPart(request.getProvider().split("::").slice(0, -1).join("::")),
             parent: lastPart(request.getParent()),
+            parentUrn: request.getParent(),
+            aliases: (request.getAliasesList?.() ?? []).map(aliasSpec),
             dependencies: request.getDependenciesList(),
             inPlace,
+            version: request.getVersion(),
             ignoreChanges: request.getIgnorechangesList?.() ?? [],
             deleteBeforeReplace: request.getDeletebeforereplace?.() ?? false,
           });

@@ -1,0 +1,78 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import { afterAll, vi } from "vitest";
+import * as z from "zod";
+import { deployedRoute, type DeployedCluster } from "../../lib/deployed.ts";
+import type { Placeholders, RecordedStack } from "../../scripts/recorded-stack.ts";
+import { kubeconfigText } from "./fake-api-server.ts";
+import { configure, recordProgram } from "./mocks.ts";
+import type { Run } from "./upgrade.ts";
+
+/** Files that a stack's config names, of the test file that imports this one. */
+const folder = mkdtempSync(path.join(tmpdir(), "recorded-program-"));
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+const kubeconfig = path.join(folder, "kubeconfig");
+const charts = path.join(folder, "charts");
+
+/** What a recording has instead of the paths that the program gets here. */
+export const PLACEHOLDERS: Placeholders = { [kubeconfig]: "kubeconfig", [charts]: "charts" };
+
+const configWithFiles = z.looseObject({
+  clusters: z.array(z.looseObject({ context: z.string() })),
+  mesh: z.looseObject({ istioVersion: z.string() }),
+});
+
+/** The recorded config, with files in the place of those that the stack had. */
+function configOf(recorded: RecordedStack): Readonly<Record<string, unknown>> {
+  const { clusters, mesh } = configWithFiles.parse(recorded.config);
+  const servers = clusters.map(
+    ({ context }) => [context, `https://${context}.example.com:6443`] as const,
+  );
+  writeFileSync(kubeconfig, kubeconfigText(Object.fromEntries(servers)));
+  mkdirSync(charts, { recursive: true });
+  for (const chart of ["base", "istiod", "gateway"]) {
+    writeFileSync(path.join(charts, `${chart}-${mesh.istioVersion}.tgz`), "");
+  }
+  return {
+    ...recorded.config,
+    kubeconfig,
+    mesh: { ...mesh, ...("charts" in mesh && { charts: { directory: charts } }) },
+  };
+}
+
+const route = z.looseObject({
+  metadata: z.looseObject({ name: z.string(), namespace: z.string() }),
+});
+
+/** What a cluster of the recorded stack routes. */
+export function deployedIn({ resources }: RecordedStack, cluster: string): DeployedCluster {
+  const routes = resources
+    .filter(({ urn, provider }) => provider === cluster && urn.includes(":VirtualService::"))
+    .map(({ inputs }) => {
+      const { metadata, ...rest } = route.parse(inputs);
+      const live = { ...rest, metadata: { ...metadata, generation: 1 } };
+      return [`${metadata.namespace}/${metadata.name}`, deployedRoute(live, {})] as const;
+    });
+  return { name: cluster, unreachable: undefined, routes: new Map(routes) };
+}
+
+/** Runs the program with the recorded config. Its reads of clusters must be mocked by `deployedIn`. */
+export async function runRecorded(recorded: RecordedStack): Promise<Run> {
+  const states = new Map(
+    recorded.resources.map(({ urn, state }) => [urn.split("$").at(-1), state]),
+  );
+  const program = await recordProgram(
+    {},
+    undefined,
+    (type, name) => states.get(`${type}::${name}`) ?? {},
+  );
+  configure(configOf(recorded));
+  vi.resetModules();
+  const outputs = await pulumi.runtime.runInPulumiStack(() => import("../../index.ts"));
+  await program.settle();
+  return { resources: program.resources, outputs: outputs as Record<string, unknown> };
+}
