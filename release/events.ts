@@ -60,6 +60,8 @@ export function eventText(event: RolloutEvent): string | undefined {
       return `rollout of ${briefRelease(event.release)}, at ${event.weight} %`;
     case "look":
       return undefined;
+    case "waits":
+      return `waits at ${event.weight} % (${event.for}): ${event.reason}`;
     case "raise":
       return `raising to ${event.weight} % in every cluster`;
     case "raised":

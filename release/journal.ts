@@ -18,6 +18,7 @@ const progressSchema = z.object({
     since: z.number(),
     failures,
     blindSince: z.number().optional(),
+    awaySince: z.number().optional(),
     begun: z.boolean(),
     rollingBack: z.string().optional(),
     end: z

@@ -1,19 +1,29 @@
+import { createHmac } from "node:crypto";
+import pRetry, { AbortError } from "p-retry";
 import { explain } from "../fleet/explain.ts";
 import type { Rollout } from "../stacks/schema.ts";
 import { briefRelease } from "./release-settings.ts";
 import type { RolloutEvent } from "./rollout-event.ts";
-import { post } from "./webhooks.ts";
+import { NO_ANSWER, post } from "./webhooks.ts";
 
-/** Longest wait for one who is told, in milliseconds; nothing else waits for it. */
-const TIMEOUT_MS = 10_000;
+type Notification = Rollout["notifications"][number];
+
+/** Times in milliseconds; nothing else waits for them. */
+const TIMES = { answer: 10_000, firstPause: 1_000, retries: 4 };
 
 /** What people are told of an event, or undefined where it is not worth it. */
 function message(event: RolloutEvent, stack: string): string | undefined {
   switch (event.event) {
     case "begin":
       return `${stack}: rollout of ${briefRelease(event.release)} at ${event.weight} %`;
+    case "waits":
+      return `${stack}: waits at ${event.weight} % (${event.for}): ${event.reason}`;
     case "raised":
       return `${stack}: ${event.weight} % in every cluster`;
+    case "raise-waits":
+      return `${stack}: not raised to ${event.weight} % yet, it is tried again: ${event.reason}`;
+    case "raise-failed":
+      return `${stack}: not raised to ${event.weight} %: ${event.reason}`;
     case "roll-back":
       return `${stack}: rolling back in every cluster: ${event.reason}`;
     case "end":
@@ -38,27 +48,86 @@ function alert(event: RolloutEvent, stack: string) {
     : undefined;
 }
 
+/** What one format says of an event, or undefined where it says nothing. */
+const BODIES: Readonly<
+  Record<Notification["format"], (event: RolloutEvent, stack: string) => unknown>
+> = {
+  slack: (event, stack) => {
+    const text = message(event, stack);
+    return text && { text };
+  },
+  teams: (event, stack) => {
+    const text = message(event, stack);
+    return text && adaptiveCard(text);
+  },
+  alertmanager: alert,
+  webhook: (event, stack) => {
+    const text = message(event, stack);
+    return text && { stack, text, ...event };
+  },
+};
+
+/** What an incoming webhook of Microsoft Teams (Workflows) takes. */
+function adaptiveCard(text: string) {
+  return {
+    type: "message",
+    attachments: [
+      {
+        contentType: "application/vnd.microsoft.card.adaptive",
+        content: {
+          $schema: "http://adaptivecards.io/schemas/adaptive-card.json",
+          type: "AdaptiveCard",
+          version: "1.4",
+          body: [{ type: "TextBlock", text, wrap: true }],
+        },
+      },
+    ],
+  };
+}
+
+/** Headers of a notification, with the signature by which its receiver knows the sender. */
+function headersOf({ headers, hmacKey }: Notification, json: string): Record<string, string> {
+  if (hmacKey === undefined) return headers;
+  const signature = createHmac("sha256", hmacKey).update(json).digest("hex");
+  return { ...headers, "x-signature-256": `sha256=${signature}` };
+}
+
 /**
- * Tells all who are to be told of an event.
+ * Tells all who are to be told of an event. Who does not answer is asked again, with growing pauses.
  *
+ * @param times for tests. @default four more tries after 1, 2, 4 and 8 s, each waiting 10 s for its answer
  * @returns why somebody could not be told, without the URL, which may be secret
  */
 export async function notify(
   notifications: Rollout["notifications"],
   event: RolloutEvent,
   stack: string,
+  times: typeof TIMES = TIMES,
 ): Promise<readonly string[]> {
   const failures = await Promise.all(
-    notifications.map(async ({ url, format }, i) => {
-      const text = message(event, stack);
-      const body = format === "slack" ? text && { text } : alert(event, stack);
-      if (!body) return [];
-      const to = format === "slack" ? url : `${url.replace(/\/$/, "")}/api/v2/alerts`;
+    notifications.map(async (notification, i) => {
+      const { url, format } = notification;
+      const body = BODIES[format](event, stack);
+      if (body === undefined) return [];
+      const to = format === "alertmanager" ? `${url.replace(/\/$/, "")}/api/v2/alerts` : url;
+      const json = JSON.stringify(body);
+      const send = async () => {
+        const answer = await post(to, json, times.answer, headersOf(notification, json));
+        if (answer.ok) return;
+        const refused = new Error(`answers HTTP ${answer.status}`);
+        // It would refuse the same again.
+        throw NO_ANSWER.has(answer.status) || answer.status === 500
+          ? refused
+          : new AbortError(refused);
+      };
       try {
-        const { ok, status } = await post(to, body, TIMEOUT_MS);
-        return ok ? [] : [`rollout.notifications[${i}] answers HTTP ${status}`];
+        await pRetry(send, { retries: times.retries, minTimeout: times.firstPause });
+        return [];
       } catch (error) {
-        return [`rollout.notifications[${i}] does not answer: ${explain(error)}`];
+        const why = explain(error);
+        return [
+          `rollout.notifications[${i}] ${why.startsWith("answers HTTP ") ? why : `does not answer: ${why}`}`,
+        ];
       }
     }),
   );

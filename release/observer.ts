@@ -5,7 +5,6 @@ import { explain } from "../fleet/explain.ts";
 import { shareOf, type DeployedCluster } from "../lib/deployed.ts";
 import { durationMs } from "../lib/duration.ts";
 import { follows } from "../lib/served.ts";
-import { until } from "../lib/until.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
 import { deployedIn } from "./clusters.ts";
 import type { Metrics } from "./gates/queries.ts";
@@ -16,8 +15,6 @@ import { decides, type Look, type Progress, type Verdict } from "./planner.ts";
 import { judgedServices, releaseName } from "./release-settings.ts";
 import { askWebhooks } from "./webhooks.ts";
 
-/** Pause between two tries to reach a cluster, in milliseconds. */
-const RETRY_MS = 1_000;
 /** Pause before clusters that differ are looked at again, in milliseconds. */
 const SECOND_LOOK_MS = 3_000;
 
@@ -89,10 +86,12 @@ export class Observer {
   /** Looks at all clusters; requests are counted since the phase of `progress` began. */
   async look(progress: Progress | undefined, now: number): Promise<Look> {
     const clusters = await this.#clustersTwice();
-    const weight = Math.max(0, ...clusters.flatMap(({ weights }) => weights));
+    const weights = clusters.flatMap(({ weights }) => weights);
+    // While no cluster answers, the canary has what it had.
+    const weight = weights.length > 0 ? Math.max(...weights) : (progress?.weight ?? 0);
     const release = releaseName(this.#settings);
     // A rollback waits for nothing that only tells how good the canary is.
-    if (clusters.some(({ unreachable, lacks }) => (unreachable ?? lacks) !== undefined)) {
+    if (clusters.some(({ lacks }) => lacks !== undefined)) {
       return { release, clusters, verdicts: [] };
     }
     const same = progress?.release === release && progress.weight === weight;
@@ -114,7 +113,9 @@ export class Observer {
    */
   async #clustersTwice(): Promise<Look["clusters"]> {
     const read = async () =>
-      (await this.#deployed()).map((cluster) => seen(this.#settings, cluster));
+      (await deployedIn(this.#settings, this.#clusters)).map((cluster) =>
+        seen(this.#settings, cluster),
+      );
     const clusters = await read();
     if (new Set(clusters.flatMap(({ weights }) => weights)).size <= 1) return clusters;
     await wait(this.#secondLookMs);
@@ -189,25 +190,5 @@ export class Observer {
       clusters: this.#clusters.map(({ name }) => name),
       weight,
     };
-  }
-
-  /** What the clusters serve; one that does not answer is asked again, within its limit. */
-  async #deployed(): Promise<readonly DeployedCluster[]> {
-    let last: readonly DeployedCluster[] = [];
-    try {
-      return await until(
-        "all clusters to answer",
-        async () => {
-          last = await deployedIn(this.#settings, this.#clusters);
-          const away = last.filter(({ unreachable }) => unreachable !== undefined);
-          if (away.length > 0) throw new Error(away.map(({ name }) => name).join(", "));
-          return last;
-        },
-        { timeoutMs: durationMs(this.#settings.rollout.unreachableLimit), everyMs: RETRY_MS },
-      );
-    } catch (error) {
-      if (last.length === 0) throw new Error(explain(error), { cause: error });
-      return last;
-    }
   }
 }

@@ -10,6 +10,8 @@ export interface Plan {
   /** Looks that may fail in a phase. */
   readonly maxFailures: { readonly consecutive: number; readonly total: number };
   readonly noDataLimitMs: number;
+  /** How long API servers may be out of reach. */
+  readonly unreachableLimitMs: number;
   /** The stack's name, for the commands that a reason gives. */
   readonly stack: string;
   /** Weights that only a person raises to. */
@@ -28,6 +30,8 @@ export interface Progress {
   readonly failures: { readonly consecutive: number; readonly total: number };
   /** Since when a look has had no data. @default the last one had */
   readonly blindSince?: number | undefined;
+  /** Since when a cluster has been out of reach. @default all have answered */
+  readonly awaySince?: number | undefined;
   /** Whether the webhooks before the first phase have said yes. */
   readonly begun: boolean;
   /** Why it is being rolled back, until no cluster keeps a weight. @default it is not */
@@ -79,8 +83,16 @@ export interface Look {
 }
 
 /** Why a rollout waits. */
-type Waiting =
-  "before" | "bake" | "failures" | "no-data" | "samples" | "paused" | "approval" | "confirm";
+export type Waiting =
+  | "before"
+  | "bake"
+  | "failures"
+  | "unreachable"
+  | "no-data"
+  | "samples"
+  | "paused"
+  | "approval"
+  | "confirm";
 
 /** What is to be done next. */
 export type Step =
@@ -127,8 +139,16 @@ export function nextStep(
 ): Decision {
   const look = { ...seen, verdicts: seen.verdicts.filter(decides) };
   const weights = [...new Set(look.clusters.flatMap((cluster) => cluster.weights))];
-  const [weight = 0] = weights;
-  const progress = current(before, look.release, weights, now);
+  const away = look.clusters.flatMap(({ name, unreachable }) =>
+    unreachable === undefined ? [] : [`${name} cannot be reached: ${unreachable}`],
+  );
+  const remembered = current(before, look.release, weights, now);
+  const progress = {
+    ...remembered,
+    awaySince: away.length > 0 ? (remembered.awaySince ?? now) : undefined,
+  };
+  // While no cluster answers, what is remembered is all that is known.
+  const [weight = progress.weight] = weights;
   const decide = (step: Step, changed: Partial<Progress> = {}): Decision => ({
     progress: { ...progress, ...changed },
     step,
@@ -140,12 +160,14 @@ export function nextStep(
   if (progress.end) return decide({ do: "end", end: progress.end });
   if (progress.rollingBack !== undefined) return rollBack(progress.rollingBack);
 
-  const away = look.clusters.flatMap(({ name, unreachable, lacks }) => [
-    ...(unreachable === undefined ? [] : [`${name} cannot be reached: ${unreachable}`]),
-    ...(lacks === undefined ? [] : [`${name} does not have ${lacks}: it needs pulumi up`]),
-  ]);
-  if (away.length > 0) {
-    const reason = away.join("; ");
+  const lacking = look.clusters.flatMap(({ name, lacks }) =>
+    lacks === undefined ? [] : [`${name} does not have ${lacks}: it needs pulumi up`],
+  );
+  const { awaySince } = progress;
+  // That API servers do not answer may be the fault of this machine's network: it says nothing of the canary.
+  const tooLong = awaySince !== undefined && now - awaySince >= plan.unreachableLimitMs;
+  if (lacking.length > 0 || tooLong) {
+    const reason = [...away, ...lacking].join("; ");
     return weights.every((each) => each === 0) && progress.weight === 0
       ? end("stopped", reason)
       : rollBack(reason);
@@ -159,7 +181,8 @@ export function nextStep(
     return end("stopped", `somebody else has lowered the weight to ${weight} %`);
   }
 
-  if (!progress.begun) {
+  const begins = !progress.begun && away.length === 0;
+  if (begins) {
     const { before: answers } = look.answers ?? {};
     if (plan.asks.before && !answers) return decide({ do: "ask", when: "before" });
     const no = (answers ?? []).filter(({ outcome }) => outcome === "fail");
@@ -167,8 +190,8 @@ export function nextStep(
     const silent = (answers ?? []).filter(({ outcome }) => outcome === "hold");
     if (silent.length > 0) return blind(progress, silent, plan, now, "before");
   }
-  const begun = progress.begun ? progress : phase(look.release, weight, now, true);
-  return judged(begun, weight, look, plan, now);
+  const begun = begins ? phase(look.release, weight, now, true) : progress;
+  return judged(begun, weight, look, away, plan, now);
 }
 
 /**
@@ -222,8 +245,15 @@ function blind(
   };
 }
 
-/** The step by what gates and people say, where all clusters serve the phase's weight. */
-function judged(progress: Progress, weight: number, look: Look, plan: Plan, now: number): Decision {
+/** The step by what gates and people say, where all clusters that answer serve the phase's weight. */
+function judged(
+  progress: Progress,
+  weight: number,
+  look: Look,
+  away: readonly string[],
+  plan: Plan,
+  now: number,
+): Decision {
   const { maxFailures, noDataLimitMs } = plan;
   const bakeMs = weight === 0 ? (plan.trialMs ?? 0) : plan.bakeMs;
   const failed = look.verdicts.filter(({ outcome }) => outcome === "fail");
@@ -249,6 +279,9 @@ function judged(progress: Progress, weight: number, look: Look, plan: Plan, now:
     };
   }
   const calm = { ...progress, failures: { ...progress.failures, consecutive: 0 } };
+  if (away.length > 0) {
+    return { progress: calm, step: { do: "wait", for: "unreachable", reason: away.join("; ") } };
+  }
   const silent = look.verdicts.filter((verdict) => verdict.blind && verdict.outcome === "hold");
   if (silent.length > 0) return blind(calm, silent, plan, now, "no-data");
 

@@ -57,7 +57,7 @@ export function briefRelease(name: string): string {
 
 /** How the configuration wants a rollout to go. */
 export function planOf({ phases, rollout }: ReleaseSettings, stack: string): Plan {
-  const { trial, bake, noDataLimit, maxFailures, approval, webhooks } = rollout;
+  const { trial, bake, noDataLimit, unreachableLimit, maxFailures, approval, webhooks } = rollout;
   const has = (when: string) => webhooks.some((webhook) => webhook.when === when);
   return {
     phases,
@@ -65,6 +65,7 @@ export function planOf({ phases, rollout }: ReleaseSettings, stack: string): Pla
     trialMs: trial === undefined ? undefined : durationMs(trial),
     bakeMs: durationMs(bake),
     noDataLimitMs: durationMs(noDataLimit),
+    unreachableLimitMs: durationMs(unreachableLimit),
     maxFailures,
     approval,
     asks: { before: has("before"), confirm: has("confirm") },

@@ -31,6 +31,14 @@ const result = z.enum(["done", "rolled-back", "stopped", "rollback-incomplete", 
 /** How the command ended: as the rollout did, with clusters that keep a weight, or by a signal. */
 export type Result = z.output<typeof result>;
 
+/** What a rollout waits for that does not come by itself, or shows that something is broken. */
+const forPeople = z.enum(["approval", "paused", "confirm", "before", "unreachable", "no-data"]);
+
+/** Whether people are told that a rollout waits for it. */
+export function isForPeople(waiting: string): waiting is z.output<typeof forPeople> {
+  return forPeople.safeParse(waiting).success;
+}
+
 const reason = z.string();
 const weight = z.number();
 
@@ -52,6 +60,8 @@ const rolloutEvent = z.discriminatedUnion("event", [
     since: z.iso.datetime(),
     verdicts: z.array(eventVerdict).readonly(),
   }),
+  /** A wait that people may have to act on has begun. */
+  z.object({ event: z.literal("waits"), weight, for: forPeople, reason }),
   z.object({ event: z.literal("raise"), weight }),
   z.object({ event: z.literal("raised"), weight }),
   z.object({ event: z.literal("raise-failed"), weight, reason }),

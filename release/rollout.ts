@@ -8,8 +8,9 @@ import {
   type Progress,
   type Step,
   type Verdict,
+  type Waiting,
 } from "./planner.ts";
-import type { Result, RolloutEvent } from "./rollout-event.ts";
+import { isForPeople, type Result, type RolloutEvent } from "./rollout-event.ts";
 import { Held, MayHeal } from "./try-again.ts";
 
 export interface Outcome {
@@ -63,6 +64,7 @@ export async function rollout(
   let raiseFailed: string | undefined;
   let answers: Look["answers"];
   let first = true;
+  let waitsFor: Waiting | undefined;
   /** Since when, and for what, the next phase waits that may begin otherwise. */
   let waiting: { readonly since: number; readonly reason: string } | undefined;
 
@@ -85,6 +87,14 @@ export async function rollout(
       // A terminal sends Ctrl-C to Pulumi too: what it has left undone is finished before the end.
       if (before || !isInterrupted()) throw error;
       await around.rollBack(reason);
+    }
+  };
+  /** What a person may have to act on is told when it begins; the others pass by themselves. */
+  const tellWaiting = (step: Extract<Step, { do: "wait" }>, weight: number) => {
+    if (step.for === waitsFor) return;
+    waitsFor = step.for;
+    if (isForPeople(step.for)) {
+      around.tell({ event: "waits", weight, for: step.for, reason: step.reason });
     }
   };
   const expectRise = (now: number) => {
@@ -144,10 +154,12 @@ export async function rollout(
       case "wait":
         await remember(next);
         expectRise(next.weight);
+        tellWaiting(step, next.weight);
         await around.pause(signal);
         break;
       case "raise":
         await remember(next);
+        waitsFor = undefined;
         if (!waiting) around.tell({ event: "raise", weight: step.weight });
         try {
           await around.raise(step.weight);

@@ -3,6 +3,9 @@ import { durationMs } from "../lib/duration.ts";
 import type { Rollout } from "../stacks/schema.ts";
 import type { Verdict } from "./planner.ts";
 
+/** What proxies say for a server that does not answer, and servers that are busy: no opinion of the canary. */
+export const NO_ANSWER: ReadonlySet<number> = new Set([408, 429, 502, 503, 504]);
+
 type Webhook = Rollout["webhooks"][number];
 
 /** What a webhook is told. */
@@ -29,7 +32,9 @@ async function askWebhook(
   body: WebhookBody,
 ): Promise<Verdict> {
   try {
-    const { ok, status } = await post(url, { webhook: name, when, ...body }, durationMs(timeout));
+    const answer = JSON.stringify({ webhook: name, when, ...body });
+    const { ok, status } = await post(url, answer, durationMs(timeout));
+    if (NO_ANSWER.has(status)) throw new Error(`HTTP ${status}`);
     return {
       outcome: ok ? "pass" : "fail",
       blind: false,
@@ -44,12 +49,17 @@ async function askWebhook(
   }
 }
 
-/** POSTs JSON, and waits so long for the answer. */
-export async function post(url: string, body: unknown, timeoutMs: number): Promise<Response> {
+/** POSTs a text of JSON, and waits so long for the answer. */
+export async function post(
+  url: string,
+  json: string,
+  timeoutMs: number,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Response> {
   const response = await fetch(url, {
     method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(body),
+    headers: { "content-type": "application/json", ...headers },
+    body: json,
     signal: AbortSignal.timeout(timeoutMs),
   });
   // Nobody reads it, and unread it would keep the connection.

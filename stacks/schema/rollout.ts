@@ -5,7 +5,7 @@ import { duration, key, label, text, whole } from "./values.ts";
 /** When a webhook is called. */
 const WEBHOOK_TIMES = ["before", "during", "confirm"] as const;
 
-const FORMATS = ["slack", "alertmanager"] as const;
+const FORMATS = ["slack", "teams", "alertmanager", "webhook"] as const;
 
 const url = text(
   (value) => URL.canParse(value) && ["http:", "https:"].includes(new URL(value).protocol),
@@ -40,16 +40,59 @@ const webhook = z.strictObject({
 
 const notification = z.strictObject({
   url: key(url, {
-    description: "URL of the Slack-compatible webhook, or of the Alertmanager.",
+    description: "URL of the incoming webhook, or of the Alertmanager.",
     secret: true,
     examples: ["https://hooks.slack.com/services/…"],
   }),
   format: key(z.enum(FORMATS, { error: `must be one of ${FORMATS.join(", ")}` }).default("slack"), {
     description:
-      "What it is told. slack: a message for each phase and each end. alertmanager: an alert when a release is rolled back.",
+      "What it is told. slack, teams: a message for each phase, for a wait that needs somebody, for a raise that fails, and for each end. webhook: the same messages, each as JSON with the event's own fields beside it. alertmanager: an alert when a release is rolled back.",
     rules: [`must be one of ${FORMATS.join(", ")}`],
     examples: ["slack"],
   }),
+  headers: key(
+    z
+      .record(
+        text(
+          (value) => /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(value),
+          "must be the name of an HTTP header",
+          "Write for instance Authorization.",
+        ),
+        key(
+          text(
+            (value) => /^[\t\x20-\x7e]+$/.test(value),
+            "must be the value of an HTTP header",
+            "Write printable ASCII, on one line.",
+          ),
+          {
+            description: "The header's value.",
+            secret: true,
+            examples: ["Bearer …"],
+          },
+        ),
+      )
+      .default({}),
+    {
+      description: "HTTP headers that are sent with it.",
+      fallback: "none of its own",
+      placeholder: "header",
+      examples: [{ Authorization: "Bearer …" }],
+    },
+  ),
+  hmacKey: key(
+    text(
+      (value) => value.length > 0,
+      "must not be empty",
+      "Leave it out for no signature.",
+    ).optional(),
+    {
+      description:
+        "Key with which the body is signed: header `X-Signature-256`, `sha256=` and the HMAC in hexadecimal digits. The receiver knows by it who has sent the message.",
+      fallback: "no signature",
+      secret: true,
+      examples: ["a key that the receiver has, too"],
+    },
+  ),
 });
 
 /** How `release rollout` goes through the phases. The Pulumi program does not use it. */
@@ -98,10 +141,10 @@ export const rollout = z.strictObject({
       "How long a phase may be held because a Prometheus does not answer, or because there are too few requests after the bake time, before the release is rolled back.",
     examples: ["30m"],
   }),
-  unreachableLimit: key(duration("15s").default("15s"), {
+  unreachableLimit: key(duration("5m").default("5m"), {
     description:
-      "How long a cluster's API server may be out of reach before the release is rolled back in all others.",
-    examples: ["15s"],
+      "How long a cluster's API server may be unreachable before the release is rolled back in all others. Until then the phase is held, and the gates go on: a bad canary is rolled back at once.",
+    examples: ["5m"],
   }),
   approval: key(z.array(whole(1, 100, "Write for instance [100].")).default([]), {
     description:
@@ -118,7 +161,8 @@ export const rollout = z.strictObject({
     examples: [[{ name: "smoke-test", when: "before", url: "https://ci.example.com/release" }]],
   }),
   notifications: key(z.array(notification).default([]), {
-    description: "Who is told of each phase and of the end.",
+    description:
+      "Who is told of each phase, of waits that need somebody, and of the end. A message that gets no answer is sent again, up to four times within half a minute; the rollout does not wait for it.",
     examples: [[{ url: "https://hooks.slack.com/services/…" }]],
   }),
 });

@@ -44,6 +44,7 @@ const plan: Plan = {
   bakeMs: durationMs(defaults.bake),
   maxFailures: defaults.maxFailures,
   noDataLimitMs: durationMs(defaults.noDataLimit),
+  unreachableLimitMs: durationMs(defaults.unreachableLimit),
   approval: [],
   asks: { before: false, confirm: false },
 };

@@ -43,6 +43,7 @@ const PLAN: Plan = {
   bakeMs: 60_000,
   maxFailures: { consecutive: 0, total: 0 },
   noDataLimitMs: 600_000,
+  unreachableLimitMs: 300_000,
   approval: [],
   asks: { before: false, confirm: false },
 };
@@ -78,7 +79,7 @@ function observer(options: Options = {}) {
   const { rollout = {}, metrics = [prometheus(0), prometheus(0)], pause } = options;
   const settings = {
     ...fixture(options),
-    rollout: schema.rollout.parse({ unreachableLimit: "10ms", ...rollout }),
+    rollout: schema.rollout.parse(rollout),
   };
   const journal = new Journal([], []);
   vi.spyOn(journal, "read").mockImplementation(() =>
@@ -189,24 +190,20 @@ describe("a look", () => {
     expect(JSON.stringify(verdicts)).not.toContain("share of the requests");
   });
 
-  it("names a cluster that stays away, and asks for nothing else", async () => {
+  it("names a cluster that is away, and judges the others all the same", async () => {
     vi.mocked(readDeployed).mockResolvedValue([...both(10).slice(0, 1), away("cluster-b")]);
-    const metrics = prometheus(0);
-    const seen = await observer({ metrics: [metrics] }).look(running, NOW);
+    const seen = await observer({ metrics: [prometheus(100)] }).look(running, NOW);
     expect(seen.clusters).toEqual([
       { name: "cluster-a", weights: [10] },
       { name: "cluster-b", weights: [], unreachable: "no answer in time" },
     ]);
-    expect(seen.verdicts).toEqual([]);
-    expect(metrics.asked).toEqual([]);
-    expect(askWebhooks).not.toHaveBeenCalled();
+    expect(seen.verdicts.some(({ outcome }) => outcome === "fail")).toBe(true);
   });
 
-  it("waits for a cluster that is away for a moment", async () => {
-    vi.mocked(readDeployed).mockResolvedValueOnce([away("cluster-a"), away("cluster-b")]);
-    const patient = observer({ rollout: { unreachableLimit: "10s" } });
-    const { clusters } = await patient.look(running, NOW);
-    expect(clusters).toEqual(names.map((name) => ({ name, weights: [10] })));
+  it("judges the canary at its last weight while no cluster answers", async () => {
+    vi.mocked(readDeployed).mockResolvedValue(names.map(away));
+    const seen = await observer({ metrics: [prometheus(100)] }).look(running, NOW);
+    expect(seen.verdicts.some(({ outcome }) => outcome === "fail")).toBe(true);
   });
 
   it("names a service that somebody has removed", async () => {

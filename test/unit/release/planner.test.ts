@@ -20,6 +20,7 @@ const plan: Plan = {
   bakeMs: 10 * MINUTE,
   maxFailures: { consecutive: 0, total: 0 },
   noDataLimitMs: 30 * MINUTE,
+  unreachableLimitMs: 5 * MINUTE,
   approval: [],
   asks: { before: false, confirm: false },
 };
@@ -188,16 +189,55 @@ describe("clusters that are not as they should be", () => {
     { name: "cluster-b", weights: [], unreachable: "no answer in time" },
   ];
 
-  it("rolls back when one is cut off, and names it", () => {
-    expect(stepAt(10, 1, { clusters: cut, paused: "paused by ann" }).step).toEqual({
+  const gone = cut.map(({ name }) => ({ name, weights: [], unreachable: "fetch failed" }));
+
+  it("holds while one is cut off, and rolls back after the limit, whoever has paused", () => {
+    const at = (minutes: number, before: Progress, clusters: Look["clusters"] = cut) =>
+      nextStep(
+        before,
+        look(10, { clusters, paused: "paused by ann" }),
+        plan,
+        T0 + minutes * MINUTE,
+      );
+    const first = at(1, phase(RELEASE, 10, T0));
+    expect(first.step).toEqual({
+      do: "wait",
+      for: "unreachable",
+      reason: "cluster-b cannot be reached: no answer in time",
+    });
+    expect(at(5.9, first.progress).step).toMatchObject({ for: "unreachable" });
+    expect(at(6, first.progress).step).toEqual({
       do: "roll-back",
       reason: "cluster-b cannot be reached: no answer in time",
     });
+    const back = at(5.9, first.progress, look(10).clusters);
+    expect(back.step).toMatchObject({ for: "bake" });
+    expect(at(7, back.progress).step).toMatchObject({ for: "unreachable" });
   });
 
-  it("does not begin while one is cut off", () => {
+  it("rolls a bad canary back at once while one is cut off", () => {
+    expect(stepAt(10, 1, { clusters: cut, verdicts: [fail] }).step).toMatchObject({
+      do: "roll-back",
+      reason: fail.text,
+    });
+  });
+
+  it("takes silence of all of them for no lowered weight", () => {
+    const { step, progress } = stepAt(30, 1, { clusters: gone, verdicts: [pass] });
+    expect(step).toMatchObject({ do: "wait", for: "unreachable" });
+    expect(progress.weight).toBe(30);
+    expect(nextStep(progress, look(30), plan, T0 + 10 * MINUTE).step).toMatchObject({
+      do: "raise",
+      weight: 100,
+    });
+  });
+
+  it("does not begin while one is cut off, asks nobody, and ends after the limit", () => {
     const clusters = cut.map((each) => ({ ...each, weights: each.weights.map(() => 0) }));
-    expect(stepAt(0, 0, { clusters }).step).toMatchObject({
+    const asking = { ...plan, asks: { before: true, confirm: false } };
+    const { step, progress } = stepAt(0, 0, { clusters }, asking);
+    expect(step).toMatchObject({ do: "wait", for: "unreachable" });
+    expect(nextStep(progress, look(0, { clusters }), asking, T0 + 5 * MINUTE).step).toMatchObject({
       do: "end",
       end: { result: "stopped" },
     });
@@ -383,15 +423,21 @@ describe("whatever is seen", () => {
     expect(raised).toBeGreaterThan(10);
   });
 
-  it("never waits with a failed gate, a cluster cut off or clusters that differ", () => {
+  it("never waits with a failed gate, a cluster cut off for too long or clusters that differ", () => {
     fc.assert(
-      fc.property(before, fc.oneof(anyLook, likely), (progress, seen) => {
-        const bad =
+      fc.property(before, fc.oneof(anyLook, likely), fc.boolean(), (progress, seen, isLong) => {
+        // Another release, or a weight that somebody has raised, begins anew.
+        const isSamePhase =
+          progress?.release === seen.release &&
+          seen.clusters.every(({ weights }) => weights.every((each) => each <= progress.weight));
+        const isAway = seen.clusters.some(({ unreachable }) => unreachable !== undefined);
+        const isBad =
           seen.verdicts.some(({ outcome }) => outcome === "fail") ||
-          seen.clusters.some(({ unreachable }) => unreachable !== undefined) ||
+          (isAway && isLong && isSamePhase) ||
           new Set(seen.clusters.flatMap(({ weights }) => weights)).size > 1;
-        fc.pre(bad);
-        const { step } = nextStep(progress, seen, plan, T0);
+        fc.pre(isBad);
+        const away = progress && isLong ? { awaySince: T0 - plan.unreachableLimitMs } : {};
+        const { step } = nextStep(progress && { ...progress, ...away }, seen, plan, T0);
         expect(["roll-back", "end"]).toContain(step.do);
         if (step.do === "end") expect(step.end.result).toBe("stopped");
       }),

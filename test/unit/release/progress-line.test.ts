@@ -10,6 +10,7 @@ const plan = {
   bakeMs: 600_000,
   maxFailures: { consecutive: 0, total: 0 },
   noDataLimitMs: 1_800_000,
+  unreachableLimitMs: 300_000,
   approval: [],
   asks: { before: false, confirm: false },
 };

@@ -12,6 +12,7 @@ const plan: Plan = {
   bakeMs: 2 * MINUTE,
   maxFailures: { consecutive: 0, total: 0 },
   noDataLimitMs: 5 * MINUTE,
+  unreachableLimitMs: 3 * MINUTE,
   approval: [],
   asks: { before: false, confirm: false },
 };
@@ -151,7 +152,46 @@ describe("a rollout", () => {
     expect(resumed(world)).toEqual([false, false]);
   });
 
-  it("takes all others back when a cluster is cut off, and names it", async () => {
+  it("tells once of a wait that needs somebody, and of none that passes by itself", async () => {
+    const world = new World();
+    let pauses = 0;
+    world.pause = () => {
+      world.time += MINUTE;
+      pauses += 1;
+      if (pauses === 8) for (const cluster of world.clusters) cluster.weight = 30;
+      return Promise.resolve();
+    };
+    expect((await run(world, { ...plan, approval: [30] })).result).toBe("done");
+    const waits = world.events.filter(({ event }) => event === "waits");
+    expect(waits).toEqual([
+      {
+        event: "waits",
+        weight: 10,
+        for: "approval",
+        reason: "30 % needs somebody to run: npm run release -- promote --stack prod",
+      },
+    ]);
+  });
+
+  it("goes on when a cluster that was cut off is back in time", async () => {
+    const world = new World();
+    const [, second] = world.clusters;
+    let looks = 0;
+    world.before = () => {
+      if (second?.weight !== 10) return;
+      looks += 1;
+      second.unreachable = looks > 1 && looks < 4 ? "no answer in time" : undefined;
+    };
+    expect((await run(world)).result).toBe("done");
+    const waits = world.events.flatMap((each) =>
+      each.event === "look" && each.reason.startsWith("unreachable: ") ? [each.reason] : [],
+    );
+    expect(waits).toEqual(
+      Array(2).fill("unreachable: cluster-b cannot be reached: no answer in time"),
+    );
+  });
+
+  it("takes all others back when a cluster is cut off for too long, and names it", async () => {
     const world = new World();
     const [, second] = world.clusters;
     world.before = () => {

@@ -66,7 +66,7 @@ describe("a teller", () => {
 
   it("with a receiver that is away complains, without its URL", async () => {
     // Port 1 of the machine itself refuses connections.
-    const to = [{ url: "http://127.0.0.1:1/SECRET", format: "slack" as const }];
+    const to = [{ url: "http://127.0.0.1:1/SECRET", format: "slack" as const, headers: {} }];
     const { of, complaints } = teller({ notify: (event) => notify(to, event, "prod") });
     of.tell(rollBack);
     await of.settled();
