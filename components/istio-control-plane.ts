@@ -14,7 +14,7 @@ import { childOptions } from "./child-options.ts";
 import type { CertificateAuthority } from "./mesh-certificates.ts";
 
 export interface IstioControlPlaneArgs {
-  /** Name of the cluster in the mesh. Workloads carry it; another one restarts all of them. */
+  /** Name of the cluster in the mesh. Workloads carry it; changing it restarts all of them. */
   readonly cluster: string;
   /** Network of the cluster: what it shares with no other is reached through gateways. */
   readonly network: string;
@@ -22,7 +22,7 @@ export interface IstioControlPlaneArgs {
   readonly meshId: string;
   /** Istio's version, the same in all clusters: of the charts and of the images. */
   readonly version: string;
-  /** Domain of all workload identities. Another one breaks mTLS until all workloads have restarted. @default "cluster.local" */
+  /** Domain of all workload identities. Changing it breaks mTLS until all workloads have restarted. @default "cluster.local" */
   readonly trustDomain?: string | undefined;
   /** Domain of Kubernetes Services. @default "cluster.local" */
   readonly clusterDomain?: string | undefined;

@@ -19,7 +19,7 @@ function identity(pod: V1Pod): string {
   return `${namespace}/${name} ${pod.metadata?.uid ?? ""}`;
 }
 
-/** Names a proxy from its start on: one that was restarted has asked istiod anew. */
+/** Identifies a proxy since its start: one that was restarted has asked istiod again. */
 export function proxyIdentity(pod: V1Pod): string {
   const { containerStatuses = [], initContainerStatuses = [] } = pod.status ?? {};
   const proxy = [...containerStatuses, ...initContainerStatuses].find(

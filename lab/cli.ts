@@ -104,7 +104,7 @@ const program = new Command("lab").description(
 );
 program
   .command("up")
-  .description("start the lab, or mend what has died")
+  .description("start the lab, or restart what has died")
   .action(() => labUp(labSettings()));
 program
   .command("down")

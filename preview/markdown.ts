@@ -67,7 +67,7 @@ export function renderPreview(digest: Digest, { stack, now, failed = false }: Pr
   ]);
 }
 
-/** What stands in a preview's place when Pulumi has ended before it could make one. */
+/** What is shown instead of a preview when Pulumi ended before it had one. */
 export function renderFailure(stack: string): string {
   return [
     ...top(stack, true),
@@ -131,7 +131,7 @@ function changeLines({ action, kind, name, properties }: Change): readonly strin
 }
 
 function propertyLine(change: PropertyChange): string {
-  if (isMark(change.path)) return "  - the cluster has something else than Pulumi's state";
+  if (isMark(change.path)) return "  - the cluster differs from Pulumi's state";
   const [before, after] = [inWords(change.old), inWords(change.new)];
   return `  - ${code(change.path)}: ${shorten(before, after)} → ${shorten(after, before)}`;
 }

@@ -29,9 +29,9 @@ export function readEvents(path: string): readonly TimedEvent[] {
   if (problems.length > 0) {
     throw new Error(
       [
-        `${path} holds something else than events of a rollout:`,
+        `${path} holds something other than events of a rollout:`,
         ...problems,
-        "Give a file that was written by: release rollout --events FILE",
+        "Use a file that was written by: release rollout --events FILE",
       ].join("\n"),
     );
   }
@@ -67,7 +67,7 @@ export function eventText(event: RolloutEvent): string | undefined {
     case "raise-failed":
       return `not raised to ${event.weight} %:\n${event.reason}`;
     case "raise-waits":
-      return `not raised to ${event.weight} % yet, it is tried again:\n${event.reason}`;
+      return `not raised to ${event.weight} % yet, trying again:\n${event.reason}`;
     case "lowered":
       return ["lowered in every cluster:", ...zeroedLines(event.clusters)].join("\n");
     case "locked":
@@ -81,7 +81,7 @@ export function eventText(event: RolloutEvent): string | undefined {
     case "rollback-incomplete":
       return `not rolled back everywhere:\n${event.reason}`;
     case "not-remembered":
-      return `${event.cluster} does not remember the rollout: ${event.reason}`;
+      return `the rollout could not be recorded in ${event.cluster}: ${event.reason}`;
     case "interrupted":
       return `interrupted at ${event.weight} %`;
     case "end":

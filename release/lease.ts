@@ -73,7 +73,7 @@ export class Lease {
       } catch (error) {
         await this.release();
         if (error instanceof LeaseHeld) throw error;
-        const text = `${cluster.name}: the lease ${this.#namespace}/${this.#name} cannot be taken: ${explain(error)}`;
+        const text = `${cluster.name}: the lease ${this.#namespace}/${this.#name} cannot be acquired: ${explain(error)}`;
         throw isFinal(error)
           ? new Error(text, { cause: error })
           : new MayHeal(text, { cause: error });

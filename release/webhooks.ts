@@ -39,7 +39,7 @@ async function askWebhook(
     return {
       outcome: "hold",
       blind: true,
-      text: `webhook ${name} gives no answer: ${explain(error)}`,
+      text: `webhook ${name} does not answer: ${explain(error)}`,
     };
   }
 }

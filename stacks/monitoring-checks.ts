@@ -19,7 +19,7 @@ export function monitoringProblems(monitoring: Monitoring): Problem[] {
     problems.push({
       path: "monitoring.scrapeInterval",
       value: scrapeInterval,
-      rule: `must not be longer than a fourth of monitoring.window, ${window}: a rate needs several samples`,
+      rule: `must not be longer than a quarter of monitoring.window, ${window}: a rate needs several samples`,
       fix: "Shorten it, or lengthen the window.",
     });
   }

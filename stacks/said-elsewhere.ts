@@ -2,4 +2,4 @@
  * The error of every resource that waits for what has failed at another one, which says why. Who collects
  * the errors of an update leaves it out.
  */
-export const SAID_ELSEWHERE = "not done, for the reason that is given once for all clusters.";
+export const SAID_ELSEWHERE = "not done; the reason is given once for all clusters.";

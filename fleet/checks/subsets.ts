@@ -30,7 +30,7 @@ async function holds(
       : [
           {
             seen: `the proxy of ${namespace}/${name} has no healthy endpoint for ${envoyCluster}`,
-            fix: "See that the canary's pods are ready in the clusters it reaches.",
+            fix: "Make sure that the canary's pods are ready in the clusters it reaches.",
             mayHeal: true,
           },
         ];

@@ -27,7 +27,7 @@ export interface Phase {
   readonly weight: number;
   readonly since: number;
   readonly now: number;
-  /** From when on after the phase's begin requests are counted. */
+  /** How long after the start of the phase requests start to count. */
   readonly settleMs: number;
   /** How long before the phase stable is counted where it gets nothing in it. */
   readonly beforeMs: number;

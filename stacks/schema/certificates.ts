@@ -12,7 +12,7 @@ const authority = z.strictObject({
     fallback: "none, it must be given",
     rules: [
       "must be given together with `key`",
-      "must be a CA that is valid now and that `root` vouches for",
+      "must be a CA that is valid now and signed by `root`, directly or through `chain`",
     ],
     secret: true,
     examples: [PEM],
@@ -33,18 +33,18 @@ const authority = z.strictObject({
   }),
 });
 
-/** The mesh's authorities: how they are generated, or the ones that are brought along. */
+/** The mesh's authorities: how they are generated, or the ones that you provide. */
 export const certificates = z.strictObject({
   rotation: key(scalar(filled("2027-06")).default("1"), {
     description:
-      "Any text, such as a date. Another one issues new intermediates; has no effect on certificates that are brought along.",
+      "Any text, such as a date. Changing it issues new intermediates; it has no effect on certificates that you provide.",
     effect:
       "Issues a new intermediate for each cluster from the same root. istiod loads it while it runs, and no connection breaks.",
     examples: ["2027-06"],
   }),
   rootDays: key(days(3650).default(3650), {
     description: "Days that a generated root is valid, from when it is first made.",
-    effect: "None on a root that is there: no setting issues a new root.",
+    effect: "Nothing for an existing root: no setting issues a new root.",
     examples: [3650],
   }),
   intermediateDays: key(days(365).default(365), {
@@ -53,7 +53,7 @@ export const certificates = z.strictObject({
     examples: [365],
   }),
   root: key(z.string().optional(), {
-    description: "A root certificate that is made elsewhere, PEM. Its key stays where it is.",
+    description: "A root certificate that is issued elsewhere, PEM. Its key stays where it is.",
     fallback: "generated",
     rules: ["must be given together with `clusters`", "must be a CA that is valid now"],
     effect:

@@ -8,21 +8,21 @@ export const cluster = z.strictObject({
     routing: "all",
     description:
       "Name of the cluster in the mesh and in hosts such as `user-service.user.NAME.mesh`.",
-    rules: ["must be another one in each cluster"],
-    effect: "Makes the cluster a new one: all it has of the mesh is made anew. Do not change it.",
+    rules: ["must be different in each cluster"],
+    effect: "Makes it a new cluster: everything of the mesh in it is recreated. Do not change it.",
     examples: ["cluster-a"],
   }),
   network: key(label("network-a"), {
     routing: "none",
     description: "The cluster's network. Other networks reach it through its east-west gateway.",
-    rules: ["must be another one in each cluster"],
+    rules: ["must be different in each cluster"],
     effect:
-      "Upgrades istiod and the east-west gateway; sidecars take the network when their pods are next made: restart the services' Deployments.",
+      "Upgrades istiod and the east-west gateway; sidecars take the network when their pods are next recreated: restart the services' Deployments.",
     examples: ["network-a"],
   }),
   context: key(filled("prod-a"), {
     routing: "none",
-    description: "Context of the kubeconfig by which Pulumi reaches the cluster.",
+    description: "Context of the kubeconfig with which Pulumi reaches the cluster.",
     rules: [
       "must be a context of the kubeconfig",
       "must be a context, and lead to an API server, that no other cluster has",
@@ -50,7 +50,7 @@ export const cluster = z.strictObject({
         "URL at which the other clusters reach this cluster's API server; their istiod reads endpoints there.",
       fallback: "the URL in the kubeconfig",
       rules: ["must not be an address of the machine itself, such as localhost"],
-      effect: "Updates the remote secrets in the other clusters; their istiod connects anew.",
+      effect: "Updates the remote secrets in the other clusters; their istiod reconnects.",
       examples: ["https://10.0.0.1:6443"],
     },
   ),
@@ -86,7 +86,7 @@ export const cluster = z.strictObject({
       description:
         "URL of the Prometheus with this cluster's metrics, as seen from where `release` runs. It must need no login.",
       fallback: "the Prometheus of `monitoring`, through the API server",
-      effect: "None in a cluster: it says where metrics are read.",
+      effect: "Nothing in a cluster: it says where metrics are read.",
       examples: ["https://prometheus.prod-a.example.com"],
     },
   ),

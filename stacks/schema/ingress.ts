@@ -26,7 +26,7 @@ const tls = z.strictObject({
     examples: [{ secure: "v1:…" }],
   }),
   httpsRedirect: key(z.boolean().default(false), {
-    description: "Whether plain HTTP is answered by a redirect to HTTPS.",
+    description: "Whether plain HTTP is redirected to HTTPS.",
     effect: "In force in every cluster at once; nothing restarts.",
     examples: [true],
   }),
@@ -52,7 +52,7 @@ export const ingress = z.strictObject({
     },
   ),
   tls: key(tls.optional(), {
-    description: "HTTPS on port 443, beside HTTP on port 80.",
+    description: "HTTPS on port 443, in addition to HTTP on port 80.",
     fallback: "HTTP only",
     effect: "In force in every cluster at once; nothing restarts.",
     examples: [{ credentialName: "user-example-com", httpsRedirect: true }],

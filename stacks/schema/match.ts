@@ -46,7 +46,7 @@ export const match = rule(
             .meta({ minProperties: 1, maxProperties: 1 }),
           (cookies) => Object.keys(cookies).length === 1,
           "must be one cookie",
-          "Write a match of its own for each cookie; one of them is enough to match.",
+          "Write a separate match for each cookie; one match is enough.",
         ).optional(),
         {
           description: "One cookie, by name, and its exact value.",

@@ -43,7 +43,7 @@ const tracing = z.strictObject({
       "Write for instance 1.",
     ).default(1),
     {
-      description: "Percent of requests that begin a trace, where the caller has begun none.",
+      description: "Percent of requests that start a trace, where the caller has not started one.",
       effect: "Updates all proxies; nothing restarts.",
       examples: [1],
     },
@@ -57,7 +57,7 @@ export const mesh = z.strictObject({
     description:
       "The mesh's id, the same in all clusters. It is also the organisation in generated certificates.",
     effect:
-      "Issues new intermediate certificates from the same root and upgrades istiod; proxies take the id when their pods are next made.",
+      "Issues new intermediate certificates from the same root and upgrades istiod; proxies take the id when their pods are next recreated.",
     examples: ["prod-mesh"],
   }),
   istioVersion: key(
@@ -70,20 +70,20 @@ export const mesh = z.strictObject({
       routing: "none",
       description: "Istio's version in all clusters, of the charts and of the images.",
       effect:
-        "Upgrades istiod and the gateways in every cluster. Sidecars take the new version when their pods are next made: restart the services' Deployments. Go one minor version at a time.",
+        "Upgrades istiod and the gateways in every cluster. Sidecars take the new version when their pods are next recreated: restart the services' Deployments. Go one minor version at a time.",
       examples: ["1.31.0"],
     },
   ),
   trustDomain: key(domain("cluster.local").default("cluster.local"), {
     routing: "all",
     description: "Domain of all workload identities: `spiffe://cluster.local/ns/…/sa/…`.",
-    effect: "Breaks mTLS between old and new workloads until all pods have been made anew.",
+    effect: "Breaks mTLS between old and new workloads until all pods have been recreated.",
     examples: ["cluster.local"],
   }),
   clusterDomain: key(domain("cluster.local").default("cluster.local"), {
     routing: "all",
     description:
-      "Domain of Kubernetes Services, as the clusters' kubelets and DNS have it; the same in all clusters.",
+      "Domain of Kubernetes Services, as the clusters' kubelets and DNS are configured; the same in all clusters.",
     effect:
       "Changes every service's host in all rules. Change it together with the clusters' own setting only.",
     examples: ["cluster.local"],
@@ -119,7 +119,7 @@ export const mesh = z.strictObject({
     routing: "none",
     description: "Image hub of istiod and the proxies (Helm value `global.hub`).",
     fallback: "the charts' own",
-    effect: "Restarts istiod; proxies come from the new hub when their pods are next made.",
+    effect: "Restarts istiod; proxies come from the new hub when their pods are next recreated.",
     examples: ["registry.example.com/istio"],
   }),
   tracing: key(tracing.optional(), {

@@ -62,8 +62,8 @@ const prometheus = z.strictObject({
   ),
   storage: key(filled("20Gi").optional(), {
     description: "Size of a persistent volume for the samples, of the default storage class.",
-    fallback: "samples are in the pod alone, and begin anew with it",
-    effect: "Makes the pod anew; samples that were kept elsewhere are not moved.",
+    fallback: "samples are kept in the pod alone, and are lost when it is recreated",
+    effect: "Recreates the pod; samples that were kept elsewhere are not moved.",
     examples: ["20Gi"],
   }),
 });
@@ -72,7 +72,7 @@ const receiver = (what: string, example: string) =>
   key(url(example).optional(), {
     description: `${what} Set it with \`pulumi config set --path --secret\`.`,
     fallback: "alerts are not sent there",
-    effect: "Restarts Alertmanager, which keeps neither silences nor what it has sent.",
+    effect: "Restarts Alertmanager, which forgets its silences and what it has sent.",
     secret: true,
     examples: [example],
   });
@@ -130,7 +130,7 @@ const thresholds = z.strictObject({
     examples: [4],
   }),
   certificateDays: key(whole(1, 3650, "Write for instance 30.").default(30), {
-    description: "Days before the end of a certificate authority when its alert fires.",
+    description: "Days before a certificate authority expires when its alert fires.",
     examples: [30],
   }),
 });
@@ -157,8 +157,8 @@ export const monitoring = z.strictObject({
     examples: ["prometheus"],
   }),
   namespace: key(label("istio-canary-monitoring").default("istio-canary-monitoring"), {
-    description: "Namespace for all of it, made by the program.",
-    effect: "Makes all of it anew there.",
+    description: "Namespace for all of it, created by the program.",
+    effect: "Recreates all of it there.",
     examples: ["istio-canary-monitoring"],
   }),
   labels: key(labels.default({}), {
@@ -170,7 +170,7 @@ export const monitoring = z.strictObject({
   scrapeInterval: key(wholeDuration("15s").default("15s"), {
     description: "How often metrics are read and rules evaluated.",
     effect: "Updates Prometheus' configuration.",
-    rules: ["must not be longer than a fourth of `window`"],
+    rules: ["must not be longer than a quarter of `window`"],
     examples: ["15s"],
   }),
   window: key(wholeDuration("5m").default("5m"), {
@@ -209,7 +209,7 @@ export const monitoring = z.strictObject({
     examples: [{ errorPercent: 2, latency: "500ms" }],
   }),
   alerts: key(z.record(z.string(), alert).default({}), {
-    description: "What is to differ from monitoring/rules, by the alert's name.",
+    description: "What differs from monitoring/rules, by the alert's name.",
     rules: ["each key must be the name of an alert"],
     effect: RULES_ONLY,
     placeholder: "alert",
@@ -226,7 +226,7 @@ export const monitoring = z.strictObject({
   ),
   dashboardLabels: key(labels.default({ grafana_dashboard: "1" }), {
     description:
-      "Labels by which Grafana's sidecar finds the ConfigMaps with the dashboards. An empty map is no dashboards.",
+      "Labels by which Grafana's sidecar finds the ConfigMaps with the dashboards. An empty map means no dashboards.",
     effect: "Updates the ConfigMaps.",
     placeholder: "label",
     examples: [{ grafana_dashboard: "1" }],

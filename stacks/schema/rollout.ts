@@ -17,7 +17,7 @@ const url = text(
 const webhook = z.strictObject({
   name: key(label("smoke-test"), {
     description: "Name of the webhook in events and messages.",
-    rules: ["must be another one in each webhook"],
+    rules: ["must be different in each webhook"],
     examples: ["smoke-test"],
   }),
   when: key(z.enum(WEBHOOK_TIMES, { error: `must be one of ${WEBHOOK_TIMES.join(", ")}` }), {
@@ -33,7 +33,7 @@ const webhook = z.strictObject({
   }),
   timeout: key(duration("10s").default("10s"), {
     description:
-      "Longest wait for the answer. None in time is a no; before and during, none at all is no data.",
+      "Longest wait for the answer. No answer counts as no data before and during, and as a no in confirm.",
     examples: ["10s"],
   }),
 });
@@ -55,8 +55,7 @@ const notification = z.strictObject({
 /** How `release rollout` goes through the phases. The Pulumi program does not use it. */
 export const rollout = z.strictObject({
   bake: key(duration("10m").default("10m"), {
-    description:
-      "Time that each phase lasts at least, 100 % included, while its gates are watched.",
+    description: "Minimum duration of each phase, 100 % included, in which its gates are watched.",
     examples: ["10m"],
   }),
   trial: key(duration("10m").optional(), {
@@ -71,7 +70,7 @@ export const rollout = z.strictObject({
   }),
   settle: key(duration("30s").default("30s"), {
     description:
-      "Time after a change of the weight from which on requests are counted. At least two intervals at which Prometheus reads the proxies, or requests of the old weight are among them.",
+      "Time after a change of the weight before requests are counted. Use at least two of Prometheus' scrape intervals, or requests at the old weight are counted too.",
     examples: ["30s"],
   }),
   maxFailures: key(
@@ -105,16 +104,16 @@ export const rollout = z.strictObject({
   }),
   approval: key(z.array(whole(1, 100, "Write for instance [100].")).default([]), {
     description:
-      "Weights that the rollout does not raise to by itself: it waits there until somebody runs `release promote`.",
+      "Weights that the rollout does not raise to by itself: it waits until somebody runs `release promote`.",
     rules: ["each must be one of `phases`"],
     examples: [[100]],
   }),
   gates: key(gates.prefault({}), {
-    description: "What the canary must hold in every cluster, by each cluster's own Prometheus.",
+    description: "What the canary must meet in every cluster, by each cluster's own Prometheus.",
     examples: [{ successRate: { atLeast: 99.5 } }],
   }),
   webhooks: key(z.array(webhook).default([]), {
-    description: "Other programs that have a say.",
+    description: "Other programs that may object.",
     examples: [[{ name: "smoke-test", when: "before", url: "https://ci.example.com/release" }]],
   }),
   notifications: key(z.array(notification).default([]), {

@@ -7,7 +7,7 @@ export const allow = z
   .array(z.enum(EXCEPTIONS, { error: `must be one of ${EXCEPTIONS.join(", ")}` }))
   .default([]);
 
-/** Bounds for a change of weights. */
+/** Limits for a change of weights. */
 export const safety = z.strictObject({
   checkWithin: key(duration("20s").default("20s"), {
     description:

@@ -35,7 +35,7 @@ export interface KeyMeta {
   readonly routing?: Routing;
 }
 
-/** What a top-level key's schema says about it beside. */
+/** What a top-level key's schema says about it in addition. */
 export interface TopKeyMeta extends KeyMeta {
   readonly owner: Owner;
   readonly routing: Routing;
@@ -43,7 +43,7 @@ export interface TopKeyMeta extends KeyMeta {
   readonly meshNeeds?: boolean;
 }
 
-/** What a key says that is no keyword of JSON Schema. */
+/** What a key says for which JSON Schema has no keyword. */
 export const docKeywords = [
   "effect",
   "fallback",

@@ -13,7 +13,7 @@ const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 
 let browser: Browser;
 let folder: string;
-/** What any page has asked for beside itself, and what it has complained of. */
+/** What any page has requested besides itself, and what it has complained of. */
 const asked: string[] = [];
 const complaints: string[] = [];
 

@@ -79,7 +79,7 @@ describe("pulumi up --continue-on-error", () => {
 });
 
 describe("pulumi up --replace", () => {
-  it("makes a VirtualService anew, which is there afterwards with its weight", async () => {
+  it("recreates a VirtualService, which is there afterwards with its weight", async () => {
     await change(10);
     await pulumi.setWeight(0);
     const [target = ""] = await changing();

@@ -25,7 +25,7 @@ describe("an API server that is killed", () => {
     await labUp(labSettings());
   });
 
-  it("is mended with the lab, and the next update makes all clusters the same", async () => {
+  it("recovers with the lab, and the next update makes all clusters the same", async () => {
     await change(10);
     await signal(second.name, "kube-apiserver", "SIGKILL");
     const text = await failure(change(0));

@@ -32,7 +32,7 @@ describe("an API server that does not answer", () => {
     try {
       const [before] = await deployed([first]);
       await pulumi.setWeight(30);
-      const refused = `weight: must not rise while ${second.name} cannot be reached, got 30. Mend it first (${second.name}: no answer in time)`;
+      const refused = `weight: must not rise while ${second.name} cannot be reached, got 30. Fix that first (${second.name}: no answer in time)`;
       expect(await failure(pulumi.up("lab test: up"))).toContain(refused);
       expect(await deployed([first])).toEqual([before]);
 
@@ -87,7 +87,7 @@ describe("an API server that stops while the weight changes", () => {
     expect(text).toContain(` - ${second.name}: writing the weight: no answer in time`);
     expect(text).toContain(`${first.name}: v2 of ${id} has 0 %`);
     expect(text).toContain(`${second.name}: v2 of ${id} has 0 % or 10 %`);
-    expect(text).toContain(`Mend ${second.name}, then run pulumi up again`);
+    expect(text).toContain(`Fix ${second.name}, then run pulumi up again`);
     expect((await deployed([first]))[0]?.weight).toBe(0);
     await hook?.remove();
     await expectMended(10);

@@ -71,7 +71,7 @@ test("pods that a quota refuses are told of", async () => {
   await project.kubectl("delete", "resourcequota", "quota");
 });
 
-test("what has failed is mended by the next update, and a rollout is waited for", async ({
+test("what has failed is repaired by the next update, and a rollout is waited for", async ({
   skip,
 }) => {
   skip(!isLab, "only the lab is known to have a node");

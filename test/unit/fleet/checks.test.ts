@@ -97,7 +97,7 @@ describe("runChecks", () => {
     { code: 403, mayHeal: false },
     { code: 429, mayHeal: true },
     { code: 500, mayHeal: true },
-  ])("hands on what cannot heal, as an API server's $code: $mayHeal", async ({ code, mayHeal }) => {
+  ])("tells what may heal from what cannot, as an API server's $code: $mayHeal", async ({ code, mayHeal }) => {
     const refused: Check = {
       name: "it is allowed",
       run: () => Promise.reject(new ApiException(code, "", undefined, {})),
@@ -116,7 +116,7 @@ describe("runChecks", () => {
     const hangs: Check = { name: "it ends", run: () => Promise.withResolvers<never>().promise };
     const objections = await runChecks(context({}), [hangs, fails], 20);
     expect(objections.map(({ line }) => line)).toEqual([
-      "it ends: could not be checked: not done within 0.02 s.",
+      "it ends: could not be checked: did not finish within 0.02 s.",
       "it is day: no, it is night. Wait.",
     ]);
   });
@@ -194,7 +194,9 @@ describe("the check of the certificate authorities", () => {
   it("wants them to be valid for as long as is configured", async () => {
     expect(await certificates.run(await withCertificates(8))).toEqual([]);
     const [finding] = await certificates.run(await withCertificates(3));
-    expect(finding?.seen).toMatch(/^ca-cert\.pem ends on .*, in \d days, and 7 are wanted$/);
+    expect(finding?.seen).toMatch(
+      /^ca-cert\.pem expires on .*, in \d days; at least 7 days are required$/,
+    );
     expect(finding?.mayHeal).toBe(false);
   });
 
@@ -391,11 +393,11 @@ describe("the dry run", () => {
   it.each([
     ["a policy that denies it", new ApiException(403, "", { message: "no" }, {}), false],
     ["a webhook that does not answer", new ApiException(500, "", { message: "no" }, {}), true],
-    ["an API server that is away", new Error("no"), true],
+    ["an API server that is unreachable", new Error("no"), true],
   ])("tells %s", async (_, error, mayHeal) => {
     vi.mocked(writeRoutes).mockRejectedValue(error);
     expect(await dryRun.run(changing())).toEqual([
-      { seen: "no", fix: "Change what it objects to.", mayHeal },
+      { seen: "no", fix: "Fix what the API server rejected.", mayHeal },
     ]);
   });
 });

@@ -110,7 +110,7 @@ describe("raiseWeights", () => {
     expect(writes).toEqual([]);
   });
 
-  it("looks at all clusters again when one heals, and probes a chain anew in each look", async () => {
+  it("looks at all clusters again when one heals, and probes a chain again in each look", async () => {
     vi.mocked(probeChain).mockResolvedValue([]);
     const looks: string[] = [];
     vi.mocked(runChecks).mockImplementation(async ({ cluster, probe }) => {

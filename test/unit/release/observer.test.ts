@@ -161,7 +161,7 @@ describe("a look", () => {
     ]);
   });
 
-  it("counts since the phase began, and anew where another weight or release is deployed", async () => {
+  it("counts since the phase began, and afresh where another weight or release is deployed", async () => {
     const windows = async (progress: typeof running, weight = 10) => {
       vi.mocked(readDeployed).mockResolvedValue(both(weight));
       const metrics = prometheus(0);
@@ -202,7 +202,7 @@ describe("a look", () => {
     expect(askWebhooks).not.toHaveBeenCalled();
   });
 
-  it("waits for a cluster that is away for a moment", async () => {
+  it("waits for a cluster that is briefly unreachable", async () => {
     vi.mocked(readDeployed).mockResolvedValueOnce([away("cluster-a"), away("cluster-b")]);
     const patient = observer({ rollout: { unreachableLimit: "10s" } });
     const { clusters } = await patient.look(running, NOW);

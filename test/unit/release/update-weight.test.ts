@@ -94,7 +94,7 @@ describe("a rise that fails", () => {
     ).rejects.toBeInstanceOf(MayHeal);
   });
 
-  it("may not where anything else speaks against it too", async () => {
+  it("may not where there is any other objection", async () => {
     const lines = [" - cluster-b: no answer in time", " - cluster-a: v2 loses the mark"];
     await expect(failing(told(...lines))).rejects.not.toBeInstanceOf(MayHeal);
     await expect(failing(told())).rejects.not.toBeInstanceOf(MayHeal);

@@ -47,7 +47,7 @@ describe("askWebhooks", () => {
       {
         outcome: "hold",
         blind: true,
-        text: "webhook hook-silent gives no answer: no answer in time",
+        text: "webhook hook-silent does not answer: no answer in time",
       },
     ]);
     expect(seen).toContainEqual({

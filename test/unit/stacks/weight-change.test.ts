@@ -260,7 +260,7 @@ describe("a weight that is to rise", () => {
     );
   });
 
-  it("is checked while resources are registered, and anew if one of them changes", async () => {
+  it("is checked while resources are registered, and again if one of them changes", async () => {
     vi.mocked(raiseWeights).mockResolvedValue({ raised: true, text: "done" });
     const change = await prepare([at("cluster-a", 10), at("cluster-b", 0)], 10);
     expect(ahead.look).toHaveBeenCalledOnce();
