@@ -13,7 +13,7 @@ export interface PodAnswers<T> {
   readonly silent: readonly SilentPod[];
 }
 
-/** Names a pod, and no other one that is given its name later. */
+/** Identifies a pod, and not a later one with the same name. */
 function identity(pod: V1Pod): string {
   const { namespace, name } = podKey(pod);
   return `${namespace}/${name} ${pod.metadata?.uid ?? ""}`;

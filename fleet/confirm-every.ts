@@ -9,7 +9,7 @@ import { explain } from "./explain.ts";
 /** What an Envoy has instead of what it must have, as it completes "user/client …": `serves 10 %`. */
 export class Behind extends Error {}
 
-/** Longest time that one proxy may take to answer, in milliseconds, where the wait is long enough for several rounds. */
+/** Time limit of one proxy's answer, in milliseconds, where the wait is long enough for several rounds. */
 const ANSWER_WITHIN_MS = 10_000;
 /** Rounds that even proxies which do not answer leave time for. */
 const ROUNDS = 3;

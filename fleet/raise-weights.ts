@@ -95,7 +95,7 @@ async function writeAll(cluster: ClusterClient, rises: readonly Rise[]): Promise
   throw new TaskFailure(none ? "refused" : "unsure", errors.map(explain).join("\n"));
 }
 
-/** Gives back the weights that were there, save where somebody has since written others. */
+/** Gives back the weights that were there, except where somebody has since written others. */
 async function restoreAll(cluster: ClusterClient, rises: readonly Rise[]): Promise<void> {
   await until(
     `the API server of ${cluster.name} to take the weights back`,
@@ -121,7 +121,7 @@ async function restoreAll(cluster: ClusterClient, rises: readonly Rise[]): Promi
   );
 }
 
-/** What each cluster serves now, read from its API server, save from those that have just not answered. */
+/** What each cluster serves now, read from its API server, except for those that have just not answered. */
 async function table(
   clusters: readonly ClusterClient[],
   rises: readonly Rise[],

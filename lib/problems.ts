@@ -19,7 +19,7 @@ export function show(value: unknown): string {
   return text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
 }
 
-/** One line for one problem: path, rule, value, way out. */
+/** One line for one problem: path, rule, value, fix. */
 export function problemLine({ path, value, rule, fix }: Problem): string {
   const got = value === undefined ? "" : `, got ${show(value)}`;
   return ` - ${path}: ${rule}${got}. ${fix}`;

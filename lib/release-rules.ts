@@ -9,7 +9,7 @@ import type { Split } from "./weights.ts";
 export interface FleetWeight {
   /** Percent of requests for the canary. */
   readonly weight: number;
-  /** Names of the clusters whose clients send it nothing, but for the requests that ask for it. */
+  /** Names of the clusters whose clients send it nothing, except requests that ask for it. */
   readonly quarantine: readonly string[];
 }
 

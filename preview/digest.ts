@@ -3,7 +3,7 @@ import * as z from "zod";
 const properties = z.record(z.string(), z.unknown());
 
 const state = z.object({
-  /** Whether a provider manages it: components and the stack are none of that. */
+  /** Whether a provider manages it; none does for components and the stack. */
   custom: z.boolean().default(false),
   type: z.string(),
   inputs: properties.default({}),

@@ -11,7 +11,7 @@ import type { ZeroOptions } from "./commands/zero.ts";
 import { EXIT_CODES, NotConfirmed } from "./exit-codes.ts";
 import { reason } from "./reason.ts";
 
-/** Every value of an option that may be given again. */
+/** All values of a repeatable option. */
 const all = (value: string, before: readonly string[] = []) => [...before, value];
 
 // Each verb loads what it needs: zero works where there is no Pulumi.
@@ -48,11 +48,11 @@ program
   )
   .option(
     "--context <name>",
-    "a context of the kubeconfig; may be given again (default: those that the clusters have recorded)",
+    "a context of the kubeconfig, repeatable (default: those that the clusters have recorded)",
     all,
   )
   .option("--kubeconfig <file>", "the kubeconfig (default: the files kubectl reads)")
-  .option("--service <namespace/name>", "only this service; may be given again", all)
+  .option("--service <namespace/name>", "only this service, repeatable", all)
   .option("--json", "as JSON")
   .action(async (options: ZeroOptions) => {
     const { zero } = await import("./commands/zero.ts");

@@ -65,7 +65,7 @@ export class Lease {
    * @throws LeaseHeld naming who has it, MayHeal if a cluster does not answer
    */
   async take(): Promise<void> {
-    // A renewal of one's own at this moment would look like another command's.
+    // Its own renewal at this moment would look like another command's.
     await this.#stopRenewal();
     for (const cluster of this.#clusters) {
       try {

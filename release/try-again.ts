@@ -1,5 +1,5 @@
 /**
- * A rise that somebody else's work is in the way of, which says nothing of the canary: it is tried again however long that
+ * A rise that somebody else's work blocks, which says nothing about the canary: it is retried for as long as that
  * takes.
  */
 export class Held extends Error {}

@@ -5,7 +5,7 @@ import { roleIn } from "./chain.ts";
 import { duplicates } from "./checks.ts";
 import type { Chain, Service } from "./schema.ts";
 
-/** Rules that join the chain and the services of the stack. */
+/** Rules that span the chain and the services of the stack. */
 export function chainConfigProblems(
   chain: Chain | undefined,
   services: readonly Service[] | undefined,

@@ -352,7 +352,7 @@ function chartProblems({ charts, istioVersion }: Mesh): Problem[] {
 }
 
 /**
- * Rules that join several keys of the configuration.
+ * Rules that span several keys of the configuration.
  *
  * @param raw all keys as they were written
  * @param parts those of them that are right by themselves

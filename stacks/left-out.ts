@@ -83,7 +83,7 @@ function incompleteText(missing: readonly Known[]): string {
     "This update leaves out VirtualServices that have to change (--target or --exclude). They stay as they are:",
     ...missing.map(
       ({ cluster, key, deployed, wanted }) =>
-        ` - ${cluster}: ${key} has ${told(deployed)}, and not ${told(wanted)}`,
+        ` - ${cluster}: ${key} has ${told(deployed)} instead of ${told(wanted)}`,
     ),
     "Run pulumi up without --target and --exclude.",
   ].join("\n");

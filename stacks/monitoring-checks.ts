@@ -3,7 +3,7 @@ import type { Problem } from "../lib/problems.ts";
 import { durationMs, type Monitoring } from "./schema.ts";
 import { nearest } from "./unknown-keys.ts";
 
-/** Rules that join several keys of `monitoring`. */
+/** Rules that span several keys of `monitoring`. */
 export function monitoringProblems(monitoring: Monitoring): Problem[] {
   const { mode, alerts, scrapeInterval, window, alertmanager } = monitoring;
   const known = alertNames();

@@ -3,7 +3,7 @@ import { duplicates } from "./checks.ts";
 import type { Rollout } from "./schema.ts";
 import { BUILT_IN_GATES } from "./schema/gates.ts";
 
-/** Rules that join several keys of `rollout`, or these and the phases. */
+/** Rules that span several keys of `rollout`, or these and the phases. */
 export function rolloutProblems(
   rollout: Rollout | undefined,
   phases: readonly number[] | undefined,

@@ -27,7 +27,7 @@ export type { Service } from "./schema/service.ts";
 
 /**
  * The configuration's keys, and what is told about each of them in Pulumi.yaml, in the JSON schema of
- * the stack files and in docs/configuration.md. Rules that join several keys are in checks.ts.
+ * the stack files and in docs/configuration.md. Rules that span several keys are in checks.ts.
  */
 export const schema = {
   kubeconfig: topKey(filled("/home/me/.kube/config").optional(), {
@@ -43,7 +43,7 @@ export const schema = {
     pattern(
       /^[^/\s]+\/[^/\s]+\/[^/\s]+$/,
       "must be the full name of a stack: ORGANIZATION/PROJECT/STACK",
-      "Write for instance organization/istio-canary/mesh; pulumi stack ls --fully-qualify-stack-names lists the names.",
+      "For example: organization/istio-canary/mesh. pulumi stack ls --fully-qualify-stack-names lists the names.",
     ).optional(),
     {
       owner: "stack",
@@ -136,7 +136,7 @@ export const schema = {
       z.array(z.number().meta({ type: "integer", minimum: 1, maximum: 100 })).meta({ minItems: 1 }),
       arePhases,
       "must be whole numbers from 1 to 100 that rise from one to the next and end at 100",
-      "Write for instance [10, 30, 100].",
+      "For example: [10, 30, 100].",
     ).default([10, 30, 100]),
     {
       owner: "release",

@@ -63,7 +63,7 @@ async function unreached(
         ? []
         : [
             {
-              seen: `${namespace}/${name} gets no connection to ${address}:${EAST_WEST_PORT} (${reason})`,
+              seen: `${namespace}/${name} cannot connect to ${address}:${EAST_WEST_PORT} (${reason})`,
               fix: "Fix the network between the clusters.",
               mayHeal: true,
             },
@@ -75,7 +75,7 @@ async function unreached(
 
 /** A share of every client's requests goes to the canary's pods in the other clusters. */
 export const gateways: Check = {
-  name: "the other clusters' gateways are reached",
+  name: "the other clusters' gateways can be reached",
   run: async ({ cluster, canaries }) => {
     const envoyClusters = canaries.map(({ canary, host }) => envoyCluster(host, canary));
     const list = () => cluster.proxies();

@@ -67,7 +67,7 @@ export const subsets: Check = {
       const { namespace, name } = podKey(pod);
       return {
         seen: `the proxy of ${namespace}/${name} does not answer (${explain(error)})`,
-        fix: "Restart the pod; one that is no longer ready is not asked.",
+        fix: "Restart the pod. A pod that is not ready is not asked.",
         mayHeal: true,
       };
     });

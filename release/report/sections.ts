@@ -149,7 +149,7 @@ export function skewSection({ skew, weightStepMs }: ReportData): Element {
       "p",
       `The time between the first and the last cluster whose API server had a weight, by the first reading of it in each cluster's Prometheus. ` +
         `It is read here every ${duration(weightStepMs)}, and by Prometheus at its own interval: the skew is known no better than both together. Each Prometheus has its own clock. ` +
-        `The update's time is that from the order of the weight to its end; where a weight rises, it includes the confirmation by every Envoy in every cluster.`,
+        `The update's time runs from the request for the weight to its end; where a weight rises, it includes the confirmation by every Envoy in every cluster.`,
     ),
     skew.length === 0
       ? h("p", "No change of a weight is recorded.")

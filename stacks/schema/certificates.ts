@@ -1,7 +1,8 @@
 import * as z from "zod";
 import { filled, key, scalar, whole } from "./values.ts";
 
-const days = (example: number) => whole(1, 36500, `Write the days, for instance ${example}.`);
+const days = (example: number) =>
+  whole(1, 36500, `Write a number of days, for example ${example}.`);
 const PEM = "-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n";
 /** What a secret looks like in the stack's file. */
 const SECURE = { secure: "v1:…" };

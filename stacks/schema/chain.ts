@@ -10,7 +10,7 @@ const TAKEN = [BAGGAGE, "cookie", "host", "connection", "te", "upgrade", "tracep
 const headerName = text(
   (name) => new RegExp(`^${TOKEN}$`).test(name) && !TAKEN.includes(name),
   `must be a header name in lower case, other than ${TAKEN.join(", ")}`,
-  "Write for instance x-istio-canary.",
+  "For example: x-istio-canary.",
   { pattern: `^(?!(${TAKEN.join("|")})$)${TOKEN}$` },
 );
 
@@ -26,7 +26,7 @@ const mark = z.strictObject({
     pattern(
       new RegExp(`^${TOKEN.replace("a-z", "a-zA-Z")}$`),
       "must be the name of a member of the header baggage",
-      "Write for instance istio-canary.",
+      "For example: istio-canary.",
     ).optional(),
     {
       description:
@@ -46,12 +46,12 @@ const mark = z.strictObject({
 });
 
 const probe = z.strictObject({
-  path: key(pattern(/^\/\S*$/, "must be a path", "Write for instance /.").default("/"), {
+  path: key(pattern(/^\/\S*$/, "must be a path", "For example: /.").default("/"), {
     description:
       "Path of the preflight's requests. The entries' canaries get them as GET and must answer 200; to do so, they and the services that they call must need every follower that has a canary.",
     examples: ["/checkout/preflight"],
   }),
-  requests: key(whole(1, 100, "Write for instance 5.").default(5), {
+  requests: key(whole(1, 100, "For example: 5.").default(5), {
     description: "Requests of the preflight to each entry's canary in each cluster.",
     examples: [5],
   }),
@@ -61,7 +61,7 @@ const probe = z.strictObject({
         text(
           (name) => new RegExp(`^${TOKEN}$`).test(name),
           "must be a header name in lower case",
-          "Write for instance x-tenant.",
+          "For example: x-tenant.",
           { pattern: `^${TOKEN}$` },
         ),
         scalar(filled("preflight")),
@@ -89,7 +89,7 @@ export const chain = z.strictObject({
       z.array(filled("web/front")).meta({ minItems: 1 }),
       (entries) => entries.length > 0,
       "must name a service",
-      "Write for instance [web/front].",
+      "For example: [web/front].",
     ),
     {
       routing: "all",

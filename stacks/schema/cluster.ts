@@ -41,7 +41,7 @@ export const cluster = z.strictObject({
     text(
       (url) => URL.canParse(url) && new URL(url).protocol === "https:",
       "must be an https URL",
-      "Write for instance https://10.0.0.1:6443.",
+      "For example: https://10.0.0.1:6443.",
       { pattern: "^https://" },
     ).optional(),
     {
@@ -57,9 +57,7 @@ export const cluster = z.strictObject({
   eastWestAddresses: key(
     rule(
       z
-        .array(
-          text((a) => isIP(a) !== 0, "must be an IP address", "Write for instance 203.0.113.7."),
-        )
+        .array(text((a) => isIP(a) !== 0, "must be an IP address", "For example: 203.0.113.7."))
         .meta({ minItems: 1 }),
       (list) => list.length > 0,
       "must list an address",
@@ -78,7 +76,7 @@ export const cluster = z.strictObject({
     text(
       (url) => URL.canParse(url) && /^https?:$/.test(new URL(url).protocol),
       "must be an http or https URL",
-      "Write for instance https://prometheus.prod-a.example.com.",
+      "For example: https://prometheus.prod-a.example.com.",
       { pattern: "^https?://" },
     ).optional(),
     {

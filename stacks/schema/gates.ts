@@ -13,7 +13,7 @@ const percent = (example: number) =>
     z.number().meta({ minimum: 0, maximum: 100 }),
     (value) => value >= 0 && value <= 100,
     "must be a number from 0 to 100",
-    `Write for instance ${example}.`,
+    `For example: ${example}.`,
   );
 
 /** What the share of good requests is compared with; the same for each gate that counts bad ones. */
@@ -81,7 +81,7 @@ export const gates = z.strictObject({
             duration("500ms"),
             (value) => BUCKETS_MS.includes(durationMs(value)),
             `must be a bound of Istio's buckets: ${BUCKETS_MS.join(", ")} ms`,
-            "Write for instance 500ms.",
+            "For example: 500ms.",
           ).default("500ms"),
           {
             description:
@@ -137,7 +137,7 @@ export const gates = z.strictObject({
     rules: ["each must be the name of an enabled gate"],
     examples: [["latency"]],
   }),
-  minSamples: key(whole(1, 1_000_000_000, "Write for instance 100.").default(100), {
+  minSamples: key(whole(1, 1_000_000_000, "For example: 100.").default(100), {
     description: "Requests of the canary in each cluster and phase below which no gate decides.",
     examples: [100],
   }),
@@ -146,7 +146,7 @@ export const gates = z.strictObject({
       z.number().meta({ exclusiveMinimum: 0, maximum: 50 }),
       (value) => value > 0 && value <= 50,
       "must be a number above 0 and at most 50",
-      "Write for instance 1.",
+      "For example: 1.",
     ).default(1),
     {
       description:

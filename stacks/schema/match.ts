@@ -13,7 +13,7 @@ export const match = rule(
             text(
               (name) => TOKEN.test(name) && name !== "cookie",
               "must be a header name in lower case, other than cookie",
-              "Write for instance x-canary, and cookies under the key cookie.",
+              "For example: x-canary. Cookies go under the key cookie.",
               { pattern: `^(?!cookie$)${TOKEN.source.slice(1)}` },
             ),
             scalar(filled('"true"')),
@@ -33,13 +33,13 @@ export const match = rule(
               pattern(
                 /^[!#$%&'*+\-.^_`|~\w]+$/,
                 "must be the name of a cookie",
-                "Write for instance canary.",
+                "For example: canary.",
               ),
               scalar(
                 pattern(
                   /^[^\s;,"\\]+$/,
                   "must be the value of a cookie: no blanks, quotes, commas, semicolons or backslashes",
-                  "Write for instance always.",
+                  "For example: always.",
                 ),
               ),
             )
@@ -59,5 +59,5 @@ export const match = rule(
     .meta({ minProperties: 1 }),
   ({ header, cookie }) => Object.keys(header ?? {}).length + Object.keys(cookie ?? {}).length > 0,
   "must name a header or a cookie",
-  'Write for instance {header: {x-canary: "true"}}.',
+  'For example: {header: {x-canary: "true"}}.',
 );

@@ -30,7 +30,7 @@ const tracing = z.strictObject({
     effect: "Restarts istiod, and updates all proxies.",
     examples: ["otel-collector.observability.svc.cluster.local"],
   }),
-  port: key(whole(1, 65_535, "Write for instance 4317.").default(4317), {
+  port: key(whole(1, 65_535, "For example: 4317.").default(4317), {
     description: "Its port for OTLP over gRPC.",
     effect: "Restarts istiod, and updates all proxies.",
     examples: [4317],
@@ -40,7 +40,7 @@ const tracing = z.strictObject({
       z.number().meta({ minimum: 0, maximum: 100 }),
       (percent) => percent >= 0 && percent <= 100,
       "must be a number from 0 to 100",
-      "Write for instance 1.",
+      "For example: 1.",
     ).default(1),
     {
       description: "Percent of requests that start a trace, where the caller has not started one.",
@@ -64,7 +64,7 @@ export const mesh = z.strictObject({
     pattern(
       /^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/,
       "must be a full version",
-      "Write for instance 1.31.0, in quotes if YAML takes it for a number.",
+      "For example: 1.31.0, in quotes if YAML takes it for a number.",
     ),
     {
       routing: "none",
@@ -92,7 +92,7 @@ export const mesh = z.strictObject({
     pattern(
       /^[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?$/,
       "must be the value of a label",
-      "Write for instance prod.",
+      "For example: prod.",
     ).default("prod"),
     {
       routing: "none",

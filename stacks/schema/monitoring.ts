@@ -8,14 +8,14 @@ const wholeDuration = (example: string) =>
   pattern(
     /^(?=.*[1-9])(\d+h)?(\d+m)?(\d+s)?(\d+ms)?$/,
     "must be a duration in whole numbers with their units: h, m, s, ms in this order",
-    `Write for instance ${example}.`,
+    `For example: ${example}.`,
   );
 
 const url = (example: string, keywords: Readonly<Record<string, string>> = {}) =>
   text(
     (value) => URL.canParse(value) && /^https?:$/.test(new URL(value).protocol),
     "must be an http or https URL",
-    `Write for instance ${example}.`,
+    `For example: ${example}.`,
     keywords,
   );
 
@@ -52,7 +52,7 @@ const prometheus = z.strictObject({
     pattern(
       /^\d+(ms|s|m|h|d|w|y)$/,
       "must be one number with its unit: h, d, w or y",
-      "Write for instance 7d.",
+      "For example: 7d.",
     ).default("7d"),
     {
       description: "How long samples are kept.",
@@ -101,11 +101,11 @@ const number = (min: number, max: number, fix: string) =>
   );
 
 const thresholds = z.strictObject({
-  errorPercent: key(number(0, 100, "Write for instance 5.").default(5), {
+  errorPercent: key(number(0, 100, "For example: 5.").default(5), {
     description: "Percent of 5xx answers of the canary above which CanaryErrorRate fires.",
     examples: [5],
   }),
-  errorsTimesStable: key(number(1, 1000, "Write for instance 2.").default(2), {
+  errorsTimesStable: key(number(1, 1000, "For example: 2.").default(2), {
     description:
       "How many times the stable version's share of 5xx answers the canary's may be, if it is at least 1 %.",
     examples: [2],
@@ -114,22 +114,22 @@ const thresholds = z.strictObject({
     description: "The canary's 99th percentile of latency above which CanaryLatency fires.",
     examples: ["1s"],
   }),
-  latencyTimesStable: key(number(1, 1000, "Write for instance 1.5.").default(1.5), {
+  latencyTimesStable: key(number(1, 1000, "For example: 1.5.").default(1.5), {
     description:
       "How many times the stable version's 99th percentile the canary's may be, if it is at least 50 ms longer.",
     examples: [1.5],
   }),
-  leastRequests: key(whole(1, 1_000_000, "Write for instance 100.").default(100), {
+  leastRequests: key(whole(1, 1_000_000, "For example: 100.").default(100), {
     description:
       "Requests within `window` that a version must have had for an alert to judge it; fewer are no evidence.",
     examples: [100],
   }),
-  shareDeviations: key(number(2, 100, "Write for instance 4.").default(4), {
+  shareDeviations: key(number(2, 100, "For example: 4.").default(4), {
     description:
       "Standard deviations of the binomial distribution that a share may be off its weight, or off the other clusters' share.",
     examples: [4],
   }),
-  certificateDays: key(whole(1, 3650, "Write for instance 30.").default(30), {
+  certificateDays: key(whole(1, 3650, "For example: 30.").default(30), {
     description: "Days before a certificate authority expires when its alert fires.",
     examples: [30],
   }),

@@ -10,7 +10,7 @@ const FORMATS = ["slack", "alertmanager"] as const;
 const url = text(
   (value) => URL.canParse(value) && ["http:", "https:"].includes(new URL(value).protocol),
   "must be an http or https URL",
-  "Write for instance https://ci.example.com/release.",
+  "For example: https://ci.example.com/release.",
   { pattern: "^https?://" },
 );
 
@@ -46,7 +46,7 @@ const notification = z.strictObject({
   }),
   format: key(z.enum(FORMATS, { error: `must be one of ${FORMATS.join(", ")}` }).default("slack"), {
     description:
-      "What it is told. slack: a message for each phase and each end. alertmanager: an alert when a release is rolled back.",
+      "What it receives. slack: a message for each phase and each end. alertmanager: an alert when a release is rolled back.",
     rules: [`must be one of ${FORMATS.join(", ")}`],
     examples: ["slack"],
   }),
@@ -76,11 +76,11 @@ export const rollout = z.strictObject({
   maxFailures: key(
     z
       .strictObject({
-        consecutive: key(whole(0, 1000, "Write for instance 1.").default(0), {
+        consecutive: key(whole(0, 1000, "For example: 1.").default(0), {
           description: "Looks in a row that may fail in a phase.",
           examples: [1],
         }),
-        total: key(whole(0, 1000, "Write for instance 3.").default(0), {
+        total: key(whole(0, 1000, "For example: 3.").default(0), {
           description: "Looks that may fail in a phase.",
           examples: [3],
         }),
@@ -102,7 +102,7 @@ export const rollout = z.strictObject({
       "How long a cluster's API server may be out of reach before the release is rolled back in all others.",
     examples: ["15s"],
   }),
-  approval: key(z.array(whole(1, 100, "Write for instance [100].")).default([]), {
+  approval: key(z.array(whole(1, 100, "For example: [100].")).default([]), {
     description:
       "Weights that the rollout does not raise to by itself: it waits until somebody runs `release promote`.",
     rules: ["each must be one of `phases`"],
@@ -117,7 +117,7 @@ export const rollout = z.strictObject({
     examples: [[{ name: "smoke-test", when: "before", url: "https://ci.example.com/release" }]],
   }),
   notifications: key(z.array(notification).default([]), {
-    description: "Who is told of each phase and of the end.",
+    description: "Who is notified of each phase and of the end.",
     examples: [[{ url: "https://hooks.slack.com/services/…" }]],
   }),
 });

@@ -19,7 +19,7 @@ export const safety = z.strictObject({
       "Longest wait for every Envoy to serve a new weight, before it is taken back in all clusters.",
     examples: ["30s"],
   }),
-  certificateDays: key(whole(0, 3650, "Write the days, for instance 7.").default(7), {
+  certificateDays: key(whole(0, 3650, "Write a number of days, for example 7.").default(7), {
     description: "Days that every certificate authority must still be valid for a weight to rise.",
     examples: [7],
   }),

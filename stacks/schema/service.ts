@@ -23,7 +23,7 @@ const image = text(
     (/@sha256:[0-9a-f]{64}$/.test(value) || /:[\w][\w.-]{0,127}$/.test(value)) &&
     !value.endsWith(":latest"),
   "must be an image with a tag other than latest, or with a digest, so that all clusters run the same",
-  "Write for instance registry.example.com/user-service:v2.",
+  "For example: registry.example.com/user-service:v2.",
   {
     pattern: "^(?!.*:latest$)[a-z0-9][\\w.\\-/:@]*(@sha256:[0-9a-f]{64}|:[\\w][\\w.-]{0,127})$",
   },
@@ -48,7 +48,7 @@ const version = z.strictObject({
     effect: "Rolls this version's pods, each replaced only when its successor is ready.",
     examples: ["registry.example.com/user-service:v2"],
   }),
-  replicas: key(whole(1, 1000, "Write for instance 5.").default(5), {
+  replicas: key(whole(1, 1000, "For example: 5.").default(5), {
     routing: "none",
     description: "Pods of this version in each cluster.",
     effect: "Adds or removes pods; the others keep running.",
@@ -57,7 +57,7 @@ const version = z.strictObject({
 });
 
 const retries = z.strictObject({
-  attempts: key(whole(0, 10, "Write for instance 2.").default(2), {
+  attempts: key(whole(0, 10, "For example: 2.").default(2), {
     description: "Retries after the first attempt.",
     examples: [2],
   }),
@@ -96,7 +96,7 @@ export const service = z.strictObject({
       label("user"),
       (name) => !/^(istio-|kube-)/.test(name) && name !== "default",
       "must be a namespace that the program creates for the service: not default, kube-… or istio-…",
-      "Write for instance user.",
+      "For example: user.",
     ),
     {
       routing: "all",
@@ -107,10 +107,10 @@ export const service = z.strictObject({
   ),
   port: key(
     rule(
-      whole(1024, 65535, "Write the port the container listens on, for instance 8080."),
+      whole(1024, 65535, "Write the port that the container listens on, for example 8080."),
       (port) => port < 15000 || port > 15099,
       "must not be one of the sidecar's ports, 15000 to 15099",
-      "Let the container listen on another port, for instance 8080.",
+      "Let the container listen on another port, for example 8080.",
     ),
     {
       routing: "none",
@@ -153,7 +153,7 @@ export const service = z.strictObject({
     effect: ROUTE_ONLY,
     examples: [[{ header: { "x-canary": "true" } }, { cookie: { canary: "always" } }]],
   }),
-  mirrorPercent: key(whole(0, 100, "Write for instance 10.").default(0), {
+  mirrorPercent: key(whole(0, 100, "For example: 10.").default(0), {
     routing: "all",
     description:
       "Percent of the requests that are also sent to the canary, whose responses are discarded.",
@@ -186,7 +186,7 @@ export const service = z.strictObject({
           (name) =>
             /^[A-Za-z_]\w*$/.test(name) && !["SERVICE_VERSION", "CLUSTER_NAME"].includes(name),
           "must be the name of an environment variable, and not SERVICE_VERSION or CLUSTER_NAME, which the program sets",
-          "Write for instance LOG_LEVEL.",
+          "For example: LOG_LEVEL.",
           { pattern: "^(?!(SERVICE_VERSION|CLUSTER_NAME)$)[A-Za-z_]\\w*$" },
         ),
         scalar(z.string()),
@@ -203,7 +203,7 @@ export const service = z.strictObject({
     },
   ),
   healthPath: key(
-    pattern(/^\/\S*$/, "must be a path", "Write for instance /healthz.").default("/healthz"),
+    pattern(/^\/\S*$/, "must be a path", "For example: /healthz.").default("/healthz"),
     {
       routing: "none",
       description:
@@ -229,10 +229,10 @@ export const service = z.strictObject({
   ),
   user: key(
     rule(
-      whole(1, 2 ** 31 - 1, "Write for instance 65532."),
+      whole(1, 2 ** 31 - 1, "For example: 65532."),
       (id) => id !== 1337,
       "must not be 1337, the user id of the sidecar",
-      "Write for instance 65532.",
+      "For example: 65532.",
     ).optional(),
     {
       routing: "none",

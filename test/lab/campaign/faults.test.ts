@@ -17,7 +17,7 @@ const { service, deployed, change, beginAt, expectMended } = release;
 // A client in the mesh of the second cluster would lose its log with the API server.
 const load = underLoad(release, { inMesh: [first], outside: [first, second] });
 
-/** Something that befalls the second cluster for a while. */
+/** A fault of the second cluster that lasts for a while. */
 interface Fault {
   readonly name: string;
   readonly begin: () => Promise<void>;

@@ -31,7 +31,7 @@ describe("clusters that do not reach each other", () => {
     for (const { name } of [first, second]) {
       expect(text).toMatch(
         new RegExp(
-          ` - ${name}: the other clusters' gateways are reached: no, .* gets no connection to [\\d.]+:15443`,
+          ` - ${name}: the other clusters' gateways can be reached: no, .* cannot connect to [\\d.]+:15443`,
         ),
       );
     }

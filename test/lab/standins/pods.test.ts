@@ -61,7 +61,7 @@ test("a pod that fits no node says why", async ({ skip }) => {
   expect(await failure()).toMatch(/Unschedulable: .*Insufficient memory/);
 });
 
-test("pods that a quota refuses are told of", async () => {
+test("pods that a quota refuses are reported", async () => {
   await project.program(`
     const quota = new k8s.core.v1.ResourceQuota("quota", {
       metadata: meta("quota"), spec: { hard: { pods: "0" } } }, { provider });

@@ -19,7 +19,7 @@ const seen = (members: readonly Member[], made: readonly Calls[], over = {}) =>
   );
 
 describe("who loses the mark", () => {
-  it("is nobody where every probe goes from canary to canary", () => {
+  it("is no service where every probe goes from canary to canary", () => {
     expect(
       seen(all, [
         calls("web/front v2 > web/orders v2", 10),

@@ -185,7 +185,7 @@ describe("raiseWeights", () => {
     );
   });
 
-  it("sends no probe of a chain beside one that is still under way", async () => {
+  it("sends no probe of a chain while one is still under way", async () => {
     let running = 0;
     let most = 0;
     vi.mocked(probeChain).mockImplementation(async () => {

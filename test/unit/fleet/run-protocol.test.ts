@@ -4,7 +4,7 @@ import type { Task } from "../../../lib/protocol.ts";
 
 const clusters = ["a", "b"];
 
-/** Actions that succeed, save those that are given; what was done is recorded. */
+/** Actions that succeed, except those that are given; what was done is recorded. */
 function recorded(failing: Partial<Record<`${Task} ${string}`, Error>> = {}) {
   const done: string[] = [];
   const action = (task: Task) => (cluster: string) => {

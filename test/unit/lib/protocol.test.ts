@@ -170,7 +170,7 @@ describe.each([{ clusters: ["a", "b"] }, { clusters: ["a", "b", "c"] }])(
       }
     });
 
-    it("takes no report that nobody waits for", () => {
+    it("refuses a report that nobody waits for", () => {
       for (const { protocol } of worlds) {
         for (const cluster of clusters.filter((each) => !protocol.awaited.includes(each))) {
           expect(() => report(protocol, cluster, "done")).toThrow("no report");

@@ -38,7 +38,7 @@ describe("a weight that somebody has changed by hand", () => {
           "First make them the same: pulumi config set weight 10 && pulumi up.",
       ),
     ]);
-    // An update that has stopped half-way looks the same, but for who has written.
+    // An update that has stopped half-way looks the same, except for who has written.
     expect(lines([a, b], wanted(v("v1", "v2", 100)))).toEqual([]);
   });
 

@@ -84,7 +84,7 @@ function propagated(headers: Headers, carried: readonly string[]): Headers {
 }
 
 describe("a request through a chain", () => {
-  it("meets canaries only or none, whatever it brings, by whatever means services hand the mark on", () => {
+  it("meets canaries only or none, whatever it brings, by whatever means services propagate the mark", () => {
     fc.assert(
       fc.property(
         request,
@@ -122,7 +122,7 @@ describe("a request through a chain", () => {
     );
   });
 
-  it("keeps the rest of its baggage, save where somebody has forged the mark", () => {
+  it("keeps the rest of its baggage, except where somebody has forged the mark", () => {
     const rules = rulesOf(entry, 50);
     expect(sent(rules, { baggage: "a=b" }, 99).headers["baggage"]).toBe("a=b,istio-canary=canary");
     expect(sent(rules, { baggage: "a=b" }, 0).headers["baggage"]).toBe("a=b");

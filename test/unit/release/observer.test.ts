@@ -105,7 +105,7 @@ describe("phaseWeights", () => {
 
   it("are those of every canary on trial", () => {
     expect(phaseWeights(fixture(), deployedCluster("cluster-a", v("v1", "v2", 30)))).toEqual([30]);
-    // Another version than the one on trial is none of it.
+    // A version other than the canary does not count.
     expect(phaseWeights(fixture(), deployedCluster("cluster-a", v("v1", "v3", 30)))).toEqual([0]);
   });
 

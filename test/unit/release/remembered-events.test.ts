@@ -47,7 +47,7 @@ describe("remembered events", () => {
     expect(withEvent(before, timed(begin, T0))).toHaveLength(1);
   });
 
-  it("stay far below what a ConfigMap holds, and lose the oldest after the begin", () => {
+  it("stay far below what a ConfigMap holds, and lose the oldest after the first", () => {
     const many = after(
       begin,
       ...Array.from({ length: 500 }, (_, i): RolloutEvent => ({ event: "raise", weight: i })),

@@ -218,7 +218,7 @@ describe("lowerToZero", () => {
     expect(weights()).toEqual([0, 0]);
   });
 
-  it("does not wait for a lock for ever, and blames nobody's canary for it", async () => {
+  it("does not wait for a lock forever, and blames no canary for it", async () => {
     const locked = () => Promise.reject(new StackLocked("prod", "created by ann@laptop (pid 7)"));
     await lowerAll(locked, { lockWithinMs: 50 });
     expect(told.at(-1)).toMatchObject({

@@ -38,7 +38,7 @@ const webhook = (path: string, when: "before" | "during" | "confirm" = "confirm"
 });
 
 describe("askWebhooks", () => {
-  it("takes 2xx for a yes, all else for a no, and no answer for none; and shows no URL", async () => {
+  it("treats 2xx as a yes, all else as a no, and no answer as none; and shows no URL", async () => {
     const hooks = [webhook("204"), webhook("409"), webhook("silent"), webhook("200", "before")];
     const verdicts = await askWebhooks(hooks, "confirm", body);
     expect(verdicts).toEqual([

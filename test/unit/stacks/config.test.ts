@@ -118,7 +118,7 @@ describe("the configuration", () => {
     [
       "a cluster name that is no label",
       cluster(1, { name: "Cluster_B" }),
-      /^ - clusters\[1\]\.name: must be a DNS label: .+, got "Cluster_B"\. Write for instance cluster-a\.$/,
+      /^ - clusters\[1\]\.name: must be a DNS label: .+, got "Cluster_B"\. For example: cluster-a\.$/,
     ],
     [
       "a context that is not there",
@@ -164,7 +164,7 @@ describe("the configuration", () => {
     [
       "a version that is not pinned",
       ({ mesh }) => ({ mesh: { ...mesh, istioVersion: "1.31" } }),
-      /^ - mesh\.istioVersion: must be a full version, got "1\.31"\. Write for instance 1\.31\.0/,
+      /^ - mesh\.istioVersion: must be a full version, got "1\.31"\. For example: 1\.31\.0/,
     ],
     [
       "a version that YAML takes for a number",
@@ -251,7 +251,7 @@ describe("the configuration", () => {
     [
       "a timeout without unit",
       service({ timeout: "10" }),
-      /^ - services\[0\]\.timeout: must be a duration .+, got "10"\. Write for instance 10s\.$/,
+      /^ - services\[0\]\.timeout: must be a duration .+, got "10"\. For example: 10s\.$/,
     ],
     [
       "a try that outlasts the request",

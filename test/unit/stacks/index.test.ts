@@ -83,7 +83,7 @@ describe("the program", () => {
     await expect(loadConfig()).rejects.toThrow(
       [
         "The configuration of stack test has 1 problem (Pulumi.test.yaml):",
-        " - phases: must be whole numbers from 1 to 100 that rise from one to the next and end at 100, got [10,10]. Write for instance [10, 30, 100].",
+        " - phases: must be whole numbers from 1 to 100 that rise from one to the next and end at 100, got [10,10]. For example: [10, 30, 100].",
       ].join("\n"),
     );
     expect(program.resources).toEqual([]);

@@ -365,8 +365,8 @@ describe("an update that leaves VirtualServices out", () => {
       expect(await complete(0, 10, ["cluster-a", "cluster-b"], mode)).toBe(
         [
           "Error: This update leaves out VirtualServices that have to change (--target or --exclude). They stay as they are:",
-          " - cluster-a: user/user-service has v1 100 % / v2 0 %, and not v1 90 % / v2 10 %",
-          " - cluster-b: user/user-service has v1 100 % / v2 0 %, and not v1 90 % / v2 10 %",
+          " - cluster-a: user/user-service has v1 100 % / v2 0 % instead of v1 90 % / v2 10 %",
+          " - cluster-b: user/user-service has v1 100 % / v2 0 % instead of v1 90 % / v2 10 %",
           "Run pulumi up without --target and --exclude.",
         ].join("\n"),
       );
