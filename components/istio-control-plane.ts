@@ -16,7 +16,7 @@ import type { CertificateAuthority } from "./mesh-certificates.ts";
 export interface IstioControlPlaneArgs {
   /** Name of the cluster in the mesh. Workloads carry it; changing it restarts all of them. */
   readonly cluster: string;
-  /** Network of the cluster: what it shares with no other is reached through gateways. */
+  /** Network of the cluster. Other networks reach it through gateways. */
   readonly network: string;
   /** Id of the mesh, the same in all clusters. */
   readonly meshId: string;
@@ -30,7 +30,7 @@ export interface IstioControlPlaneArgs {
   readonly charts?: ChartSource | undefined;
   /** Image hub of istiod and the proxies. @default the chart's */
   readonly hub?: string | undefined;
-  /** Where proxies may send spans; MeshTracing says which they send. @default nowhere */
+  /** Where proxies may send spans; MeshTracing sets which ones they send. @default nowhere */
   readonly tracing?: Tracing | undefined;
   /** The cluster's certificate authority; istiod signs workload certificates with it. */
   readonly authority: CertificateAuthority;

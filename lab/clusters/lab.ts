@@ -155,7 +155,8 @@ export async function removeClusters(settings: LabSettings): Promise<void> {
     await rm(place, { recursive: true, force: true });
   }
   const left = await remains(settings);
-  if (left.length > 0) throw new Error(`These of the lab are still there: ${left.join(", ")}`);
+  if (left.length > 0)
+    throw new Error(`These parts of the lab could not be removed: ${left.join(", ")}`);
 }
 
 async function remains(settings: LabSettings): Promise<string[]> {

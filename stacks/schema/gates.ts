@@ -53,7 +53,7 @@ const query = z.strictObject({
   }),
   bad: key(filled("sum(increase(errors_total[{{window}}]))"), {
     description:
-      "PromQL that counts the bad events of one version since `{{window}}` ago. Filled in are `{{service}}`, `{{namespace}}`, `{{version}}`, `{{cluster}}` and `{{window}}`. No result counts as 0.",
+      "PromQL that counts the bad events of one version in the last `{{window}}`. The placeholders `{{service}}`, `{{namespace}}`, `{{version}}`, `{{cluster}}` and `{{window}}` are filled in. No result counts as 0.",
     examples: [
       'sum(increase(checkout_errors_total{namespace="{{namespace}}",version="{{version}}"}[{{window}}]))',
     ],

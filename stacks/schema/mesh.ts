@@ -111,7 +111,7 @@ export const mesh = z.strictObject({
     {
       routing: "none",
       description: "Where Istio's Helm charts come from.",
-      effect: "Upgrades the Helm releases; with the same charts inside, nothing restarts.",
+      effect: "Upgrades the Helm releases; if the charts are the same, nothing restarts.",
       examples: [{ directory: "/srv/charts" }],
     },
   ),

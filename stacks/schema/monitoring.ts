@@ -137,7 +137,7 @@ const thresholds = z.strictObject({
 
 const alert = z.strictObject({
   enabled: key(z.boolean().default(true), {
-    description: "Whether the alert exists.",
+    description: "Whether the alert is enabled.",
     examples: [false],
   }),
   for: key(wholeDuration("10m").optional(), {
@@ -151,7 +151,7 @@ const alert = z.strictObject({
 export const monitoring = z.strictObject({
   mode: key(z.enum(["prometheus", "operator"], { error: "must be prometheus or operator" }), {
     description:
-      "Who reads metrics and evaluates rules. prometheus: a Prometheus and an Alertmanager of its own in each cluster. operator: the Prometheus Operator that each cluster has, by PodMonitors and a PrometheusRule.",
+      "What reads metrics and evaluates rules. prometheus: a Prometheus and an Alertmanager that the program installs in each cluster. operator: the Prometheus Operator that each cluster already has, through PodMonitors and a PrometheusRule.",
     effect: "Removes what the other mode has made, its samples included.",
     rules: ["must be prometheus or operator"],
     examples: ["prometheus"],

@@ -11,7 +11,7 @@ export const allow = z
 export const safety = z.strictObject({
   checkWithin: key(duration("20s").default("20s"), {
     description:
-      "How long the checks before a weight rises look again at what may heal by itself, such as a pod that is not ready yet or does not answer, before they refuse. What cannot heal is refused at once. One look may add what its answers take: about 10 s for a pod that gives none, 45 s at most.",
+      "How long the checks before a weight rises look again at what may recover by itself, such as a pod that is not ready yet or does not answer, before they refuse. What cannot recover is refused at once. The last look may add the time that its answers take: about 10 s for a pod that gives none, 45 s at most.",
     examples: ["20s"],
   }),
   confirmWithin: key(duration("30s").default("30s"), {

@@ -174,7 +174,7 @@ export const service = z.strictObject({
   args: key(z.array(scalar(z.string())).optional(), {
     routing: "none",
     description:
-      "Arguments of the container. `$(SERVICE_VERSION)` and `$(CLUSTER_NAME)` in them are filled in.",
+      "Arguments of the container. `$(SERVICE_VERSION)` and `$(CLUSTER_NAME)` in them are expanded.",
     fallback: "the image's",
     effect: ROLLS,
     examples: [["--port=8080", "--version=$(SERVICE_VERSION)"]],

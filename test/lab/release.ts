@@ -130,7 +130,7 @@ function releaseIn(stack: string, service: LabService, replicas: number) {
   }
 
   /** `pulumi up` after the fault is gone: all clusters serve the weight, and nothing is left to do. */
-  async function expectMended(weight: number): Promise<void> {
+  async function expectRecovered(weight: number): Promise<void> {
     await untilWell();
     await change(weight);
     await expectEverywhere(weight);
@@ -146,7 +146,7 @@ function releaseIn(stack: string, service: LabService, replicas: number) {
     pulumi,
     /** The stack's config file. */
     file: stackFile(settings, stack),
-    ...{ route, deployed, arrival, change, beginAt, expectEverywhere, expectMended },
+    ...{ route, deployed, arrival, change, beginAt, expectEverywhere, expectRecovered },
   };
 }
 
