@@ -1,7 +1,7 @@
 import type { V1Pod } from "@kubernetes/client-node";
 import { podKey } from "./cluster-client.ts";
 
-/** A pod that is there and has not answered, and why. */
+/** A pod that is there but has not answered, and why. */
 export interface SilentPod {
   readonly pod: V1Pod;
   readonly error: unknown;
@@ -28,7 +28,7 @@ export function proxyIdentity(pod: V1Pod): string {
   return `${identity(pod)} ${proxy?.restartCount ?? 0}`;
 }
 
-/** Whether a pod is still among those that are listed now. */
+/** Whether a pod is still in the current list. */
 export async function isListed(list: () => Promise<readonly V1Pod[]>, pod: V1Pod) {
   return (await list()).some((each) => identity(each) === identity(pod));
 }
@@ -67,7 +67,7 @@ export async function askPods<T>(
 /**
  * The answers of all pods of a list that are there.
  *
- * @throws what the first one that is there and does not answer has thrown
+ * @throws the error of the first one that is there and does not answer
  */
 export async function answersOf<T>(
   list: () => Promise<readonly V1Pod[]>,

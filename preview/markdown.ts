@@ -8,11 +8,11 @@ import { code, section, table } from "./markup.ts";
 import { routeChanges, traffic, type Share } from "./traffic.ts";
 import { warnings } from "./warnings.ts";
 
-/** Most characters of what is rendered. GitHub takes 65,536 in a comment. */
+/** Maximum length of the comment in characters. GitHub allows 65,536. */
 export const MAX_LENGTH = 60_000;
-/** Most characters of what Pulumi says, so that the rest has room. */
+/** Maximum length of Pulumi's messages, so that the rest has room. */
 const MAX_SAID = 20_000;
-/** Most characters of one value. */
+/** Maximum length of one value. */
 const MAX_VALUE = 120;
 /** Characters before the first difference that are shown of long values. */
 const CONTEXT = 20;

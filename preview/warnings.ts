@@ -19,7 +19,7 @@ const NAMED = 10;
 /** Istio's charts that carry its version. */
 const ISTIO_CHARTS = ["base", "istiod", "gateway"];
 
-/** Everything in a preview that a reviewer must not overlook, as lines of Markdown. */
+/** Everything in a preview that a reviewer must not miss, as lines of Markdown. */
 export function warnings(
   digest: Digest,
   changed: readonly Change[],

@@ -13,7 +13,7 @@ export function eventLine(event: TimedEvent): string {
 /**
  * The events of a file that `rollout --events` has written.
  *
- * @throws naming every line that is no event
+ * @throws naming every line that is not an event
  */
 export function readEvents(path: string): readonly TimedEvent[] {
   const problems: string[] = [];
@@ -53,7 +53,7 @@ export function eventFile(path: string): (line: string) => void {
   };
 }
 
-/** An event for people, in one or more lines; undefined if there is nothing new in it. */
+/** An event for people, in one or more lines; undefined if it says nothing new. */
 export function eventText(event: RolloutEvent): string | undefined {
   switch (event.event) {
     case "begin":

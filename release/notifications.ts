@@ -4,10 +4,10 @@ import { briefRelease } from "./release-settings.ts";
 import type { RolloutEvent } from "./rollout-event.ts";
 import { post } from "./webhooks.ts";
 
-/** Longest wait for one who is told, in milliseconds; nothing else waits for it. */
+/** Longest wait for one receiver, in milliseconds; nothing else waits for it. */
 const TIMEOUT_MS = 10_000;
 
-/** What people are told of an event, or undefined where it is not worth it. */
+/** The message about an event, or undefined if it is not worth one. */
 function message(event: RolloutEvent, stack: string): string | undefined {
   switch (event.event) {
     case "begin":
@@ -39,9 +39,9 @@ function alert(event: RolloutEvent, stack: string) {
 }
 
 /**
- * Tells all who are to be told of an event.
+ * Notifies all receivers of an event.
  *
- * @returns why somebody could not be told, without the URL, which may be secret
+ * @returns why a receiver could not be notified, without the URL, which may be secret
  */
 export async function notify(
   notifications: Rollout["notifications"],

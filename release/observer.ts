@@ -16,7 +16,7 @@ import { decides, type Look, type Progress, type Verdict } from "./planner.ts";
 import { judgedServices, releaseName } from "./release-settings.ts";
 import { askWebhooks } from "./webhooks.ts";
 
-/** Pause between two tries to reach a cluster, in milliseconds. */
+/** Pause between two attempts to reach a cluster, in milliseconds. */
 const RETRY_MS = 1_000;
 /** Pause before clusters that differ are looked at again, in milliseconds. */
 const SECOND_LOOK_MS = 3_000;

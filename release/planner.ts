@@ -107,7 +107,7 @@ export function decides({ dryRun = false }: Pick<Verdict, "dryRun">): boolean {
 
 const lines = (verdicts: readonly Verdict[]) => verdicts.map(({ text }) => text).join("; ");
 
-/** What is waited for, short: all of it is in the look. */
+/** What is waited for, in short; the look has all of it. */
 function firstOf([first, ...others]: readonly Verdict[]): string {
   const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
   return `${first?.text ?? ""}${more}`;

@@ -3,7 +3,7 @@ import type { Problem } from "../lib/problems.ts";
 import type { ApiServer } from "../lib/reader-kubeconfig.ts";
 import type { Loose } from "./checks.ts";
 
-/** Where a cluster's context is written, for the person who has to change it. */
+/** Where a cluster's context is written, for whoever has to change it. */
 type ContextPath = (index: number) => string;
 
 /**

@@ -15,7 +15,7 @@ import {
   type Service,
 } from "./schema.ts";
 
-/** The parts of the configuration that are right by themselves; the others are undefined. */
+/** The parts of the configuration that are valid by themselves; the others are undefined. */
 export interface Parts {
   /** Whether the mesh is another stack's; then this one has no parts of a mesh. */
   readonly joins: boolean;
@@ -33,7 +33,7 @@ export interface Parts {
   readonly monitoring?: Monitoring | undefined;
 }
 
-/** Every list entry whose key an earlier entry has too. */
+/** Every list entry whose key an earlier entry also has. */
 export function duplicates<T>(
   list: readonly T[],
   path: (index: number) => string,
@@ -170,7 +170,7 @@ function serviceProblems(
   return problems;
 }
 
-/** What a service makes by name, and which key of the config the name comes from. */
+/** What a service creates by name, and which config key the name comes from. */
 function madeBy(
   { name, namespace, stable, canary }: Service,
   i: number,
@@ -200,7 +200,7 @@ function madeBy(
   ];
 }
 
-/** Two services whose names, put together with a version or a cluster, are those of one object. */
+/** Two services whose names, combined with a version or a cluster, give one object's name. */
 function madeTwice(services: readonly Service[], clusters: readonly string[]): Problem[] {
   const owners = new Map<string, number>();
   const isFirst = ({ name, namespace }: Service, i: number) =>
@@ -355,7 +355,7 @@ function chartProblems({ charts, istioVersion }: Mesh): Problem[] {
  * Rules that span several keys of the configuration.
  *
  * @param raw all keys as they were written
- * @param parts those of them that are right by themselves
+ * @param parts those of them that are valid by themselves
  */
 export function crossChecks(raw: Loose, parts: Parts, now: Date): Problem[] {
   const { joins, mesh, clusters, certificates, ingress, services, phases, weight } = parts;

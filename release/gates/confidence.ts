@@ -1,6 +1,6 @@
 import { gammaln } from "simple-statistics";
 
-/** How many of a number of independent trials count. */
+/** How many of a number of independent trials are hits. */
 export interface Count {
   readonly hits: number;
   readonly trials: number;

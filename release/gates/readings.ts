@@ -119,7 +119,7 @@ export async function readings(
   );
 }
 
-/** Runs `action` for the first who asks, and gives all the same answer. */
+/** Runs `action` for the first caller, and gives every caller the same answer. */
 function once<T>(action: () => Promise<T>): () => Promise<T> {
   let running: Promise<T> | undefined;
   return () => (running ??= action());

@@ -18,7 +18,7 @@ const UNITS = [
   [1, "s"],
 ] as const;
 
-/** How long ago, in the largest unit that there is a whole one of. */
+/** How long ago, in the largest whole unit. */
 function age(seconds: number): string {
   const [length, unit] = UNITS.find(([each]) => seconds >= each) ?? [1, "s"];
   return `${Math.floor(seconds / length)} ${unit}`;

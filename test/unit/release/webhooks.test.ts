@@ -84,7 +84,7 @@ describe("notify", () => {
     });
   });
 
-  it("says who could not be told, without the URL", async () => {
+  it("says who could not be notified, without the URL", async () => {
     const to = [{ url: `${base}/500`, format: "slack" as const }];
     expect(await notify(to, event, "prod")).toEqual(["rollout.notifications[0] answers HTTP 500"]);
   });
