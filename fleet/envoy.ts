@@ -158,7 +158,7 @@ export async function routesEverywhere(
   const found = await Promise.all(
     clusters.map((cluster) =>
       until(
-        `every Envoy of ${cluster.name} to report its routes`,
+        `every Envoy of ${cluster.name} to tell its routes`,
         () =>
           answersOf(
             () => cluster.proxies(),

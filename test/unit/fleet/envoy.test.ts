@@ -85,7 +85,7 @@ describe("routesEverywhere", () => {
 
   it("fails for one that stays and does not answer", async () => {
     await expect(routesEverywhere(clusters(Infinity), [host])).rejects.toThrow(
-      "every Envoy of cluster-a to report its routes: cannot reach user/job:15000",
+      "every Envoy of cluster-a to tell its routes: cannot reach user/job:15000",
     );
   });
 });
