@@ -62,7 +62,7 @@ rollback: commands ## Back to an earlier state in every cluster: make rollback S
 	@npm run --silent release -- rollback --to $(or $(TO),previous) \
 		--stack $(or $(STACK),$(error name the stack: make rollback STACK=prod))
 
-lab-up: setup ## Start the two clusters, or mend what has died
+lab-up: setup ## Start the two clusters, or restart what has died
 	@node lab/cli.ts up
 
 lab-down: setup ## Stop the clusters and leave nothing behind

@@ -17,7 +17,7 @@ export interface CanaryMonitoringArgs extends Pick<
    * Operator that the cluster has.
    */
   readonly mode: "prometheus" | "operator";
-  /** Namespace for all of it, which is made. */
+  /** Namespace for all of it, which is created. */
   readonly namespace: string;
   /** Labels of the operator's objects, as the cluster's Prometheus selects them. */
   readonly labels: Readonly<Record<string, string>>;

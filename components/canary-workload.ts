@@ -8,7 +8,7 @@ import { childOptions } from "./child-options.ts";
 export interface VersionArgs {
   /** Value of the label `version`. A Deployment is named after it, so promotion moves no pods. */
   readonly version: string;
-  /** Image with tag or digest. Another one rolls the pods, none away before its successor is ready. */
+  /** Image with tag or digest. Another one rolls the pods, each replaced only when its successor is ready. */
   readonly image: string;
   /** Pods. @default 5 */
   readonly replicas?: number | undefined;

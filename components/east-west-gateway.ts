@@ -11,7 +11,7 @@ import { childOptions } from "./child-options.ts";
 import { gatewayRelease } from "./gateway-release.ts";
 
 export interface EastWestGatewayArgs {
-  /** Network whose services the gateway lets in. Another one restarts the gateway. */
+  /** Network whose services the gateway lets in. Changing it restarts the gateway. */
   readonly network: string;
   /** Istio's version, the same as istiod's. */
   readonly version: string;

@@ -32,7 +32,7 @@ export function loadBalancerAddresses(status: LoadBalanced | undefined): string[
   return ingress.flatMap(({ ip, hostname }) => ip ?? hostname ?? []);
 }
 
-/** Installs the chart `gateway` and reads the addresses its Service gets. */
+/** Installs the chart `gateway` and reads the addresses that its Service gets. */
 export function gatewayRelease(
   name: string,
   args: GatewayReleaseArgs,

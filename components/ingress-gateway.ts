@@ -11,7 +11,7 @@ export interface IngressTls {
   /** PEM certificate, with the chain, and key; the component makes the Secret from them. @default the Secret exists */
   readonly pair?:
     { readonly certificate: pulumi.Input<string>; readonly key: pulumi.Input<string> } | undefined;
-  /** Whether plain HTTP is answered by a redirect to HTTPS. @default false */
+  /** Whether plain HTTP is redirected to HTTPS. @default false */
   readonly httpsRedirect?: boolean | undefined;
 }
 
@@ -20,7 +20,7 @@ export interface IngressGatewayArgs {
   readonly version: string;
   /** Hosts for which the gateway takes requests. */
   readonly hosts: readonly string[];
-  /** HTTPS on port 443 beside HTTP on port 80. @default HTTP only */
+  /** HTTPS on port 443, in addition to HTTP on port 80. @default HTTP only */
   readonly tls?: IngressTls | undefined;
   /** @default Istio's official repository */
   readonly charts?: ChartSource | undefined;

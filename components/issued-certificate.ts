@@ -9,11 +9,11 @@ interface Inputs extends CertificateRequest {
 export interface IssuedCertificateArgs {
   readonly commonName: string;
   readonly organization: string;
-  /** Time the certificate is valid, in days. Another value issues a new one. */
+  /** Time the certificate is valid, in days. Changing it issues a new one. */
   readonly days: number;
   /** How many authorities may follow below it. */
   readonly pathLength: number;
-  /** Any text; another one issues a new certificate with a new key. */
+  /** Any text; changing it issues a new certificate with a new key. */
   readonly rotation: string;
   /** PEM of the authority that signs. @default none: the certificate signs itself */
   readonly issuerCertificate?: pulumi.Input<string>;
@@ -22,8 +22,8 @@ export interface IssuedCertificateArgs {
 }
 
 /**
- * The private key of the issuer is left out of what is stored and compared: the certificate tells a
- * change of the pair just as well.
+ * The issuer's private key is neither stored nor compared: the certificate alone shows
+ * that the pair has changed.
  */
 async function issue({ rotation, ...request }: Inputs) {
   const { commonName, organization, days, pathLength, issuerCertificate, issuerKey } = request;
@@ -68,8 +68,8 @@ const provider: pulumi.dynamic.ResourceProvider<Inputs> = {
 };
 
 /**
- * A certificate authority that is issued once and kept in the state, its key as a secret. A change of
- * any input issues it anew, in place.
+ * A certificate authority that is issued once and kept in the state, its key as a secret. Changing
+ * any input reissues it, in place.
  */
 export class IssuedCertificate extends pulumi.dynamic.Resource {
   declare readonly certificate: pulumi.Output<string>;

@@ -14,15 +14,15 @@ import { childOptions } from "./child-options.ts";
 import type { CertificateAuthority } from "./mesh-certificates.ts";
 
 export interface IstioControlPlaneArgs {
-  /** Name of the cluster in the mesh. Workloads carry it; another one restarts all of them. */
+  /** Name of the cluster in the mesh. Workloads carry it; changing it restarts all of them. */
   readonly cluster: string;
-  /** Network of the cluster: what it shares with no other is reached through gateways. */
+  /** Network of the cluster. Other networks reach it through gateways. */
   readonly network: string;
   /** Id of the mesh, the same in all clusters. */
   readonly meshId: string;
   /** Istio's version, the same in all clusters: of the charts and of the images. */
   readonly version: string;
-  /** Domain of all workload identities. Another one breaks mTLS until all workloads have restarted. @default "cluster.local" */
+  /** Domain of all workload identities. Changing it breaks mTLS until all workloads have restarted. @default "cluster.local" */
   readonly trustDomain?: string | undefined;
   /** Domain of Kubernetes Services. @default "cluster.local" */
   readonly clusterDomain?: string | undefined;
@@ -30,7 +30,7 @@ export interface IstioControlPlaneArgs {
   readonly charts?: ChartSource | undefined;
   /** Image hub of istiod and the proxies. @default the chart's */
   readonly hub?: string | undefined;
-  /** Where proxies may send spans; MeshTracing says which they send. @default nowhere */
+  /** Where proxies may send spans; MeshTracing sets which ones they send. @default nowhere */
   readonly tracing?: Tracing | undefined;
   /** The cluster's certificate authority; istiod signs workload certificates with it. */
   readonly authority: CertificateAuthority;

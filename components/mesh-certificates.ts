@@ -12,11 +12,11 @@ export interface CertificateAuthority {
   readonly root: pulumi.Output<string>;
   /** From the intermediate up to the root (`cert-chain.pem`). */
   readonly chain: pulumi.Output<string>;
-  /** When the intermediate ends, ISO 8601 in UTC. */
+  /** When the intermediate expires, ISO 8601 in UTC. */
   readonly expires: pulumi.Output<string>;
 }
 
-/** Certificates that are made elsewhere. All parts are PEM. */
+/** Certificates that are issued elsewhere. All parts are PEM. */
 export interface OwnCertificates {
   /** The root; its key stays where it is. */
   readonly root: string;
@@ -32,14 +32,14 @@ export interface OwnCertificates {
 export interface MeshCertificatesArgs {
   /** Names of the clusters. A new one gets an intermediate from the same root. */
   readonly clusters: readonly string[];
-  /** Organisation in the subjects, usually the mesh id. Another one issues new intermediates. */
+  /** Organisation in the subjects, usually the mesh id. Changing it issues new intermediates. */
   readonly organization: string;
   /** Days the root is valid, from when it is first made. @default 3650 */
   readonly rootDays?: number | undefined;
   /** Days an intermediate is valid, at most as long as the root. @default 365 */
   readonly intermediateDays?: number | undefined;
   /**
-   * Any text, such as a date. Another one issues new intermediates from the same root: istiod loads
+   * Any text, such as a date. Changing it issues new intermediates from the same root: istiod loads
    * them while it runs, and workloads change over as their own certificates are renewed, so no
    * connection breaks. @default "1"
    */
@@ -57,7 +57,7 @@ export class MeshCertificates extends pulumi.ComponentResource {
   static readonly type = "istio-canary:mesh:MeshCertificates";
   /** By cluster name. */
   readonly authorities: Readonly<Record<string, CertificateAuthority>>;
-  /** When the root ends, ISO 8601 in UTC. */
+  /** When the root expires, ISO 8601 in UTC. */
   readonly rootExpires: pulumi.Output<string>;
 
   constructor(name: string, args: MeshCertificatesArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -114,7 +114,7 @@ export class MeshCertificates extends pulumi.ComponentResource {
   }
 }
 
-/** When a certificate ends, ISO 8601 in UTC. */
+/** When a certificate expires, ISO 8601 in UTC. */
 function expiry(pem: string): string {
   return new X509Certificate(pem).validToDate.toISOString();
 }
@@ -124,7 +124,9 @@ function given(clusters: readonly string[], { root, clusters: pems }: OwnCertifi
   const authorities = clusters.map((cluster) => {
     const pem = pems[cluster];
     if (!pem) {
-      throw new pulumi.RunError(`No certificate is given for ${cluster}. Add it to the others.`);
+      throw new pulumi.RunError(
+        `There is no certificate for ${cluster}. Add one next to the others.`,
+      );
     }
     const authority: CertificateAuthority = {
       certificate: pulumi.output(line(pem.certificate)),

@@ -4,7 +4,7 @@ import { telemetry } from "../lib/manifests/telemetry.ts";
 import { childOptions } from "./child-options.ts";
 
 export interface MeshTracingArgs {
-  /** Percent of requests that begin a trace. */
+  /** Percent of requests that start a trace. */
   readonly samplingPercent: number;
 }
 

@@ -36,7 +36,7 @@ export interface MonitoringServerArgs extends ServerImage {
   readonly restartOn?: string | undefined;
   /** Folder in the container that it writes to. @default none */
   readonly dataPath?: string | undefined;
-  /** A claim for that folder. @default the pod's own disk, which ends with it */
+  /** A claim for that folder. @default the pod's own disk, which is deleted with it */
   readonly dataClaim?: pulumi.Input<string> | undefined;
   /** Whether it talks to the API server. @default false */
   readonly apiServer?: boolean | undefined;

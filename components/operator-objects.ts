@@ -85,7 +85,7 @@ function podMonitor(job: ScrapeJob, cluster: string, interval: string) {
   };
 }
 
-/** The same step in the words of the operator's objects. */
+/** The same step, as the operator's objects write it. */
 function asObject({ source_labels, target_label, ...same }: Relabelling) {
   return {
     ...same,

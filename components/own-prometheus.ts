@@ -23,7 +23,7 @@ export interface OwnPrometheusArgs {
   readonly prometheus: ServerImage & {
     /** How long samples are kept, as `7d`. */
     readonly retention: string;
-    /** Size of a persistent volume. @default samples end with the pod */
+    /** Size of a persistent volume. @default samples are lost with the pod */
     readonly storage?: string | undefined;
   };
   readonly alertmanager: ServerImage & Receivers;

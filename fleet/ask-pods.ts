@@ -1,7 +1,7 @@
 import type { V1Pod } from "@kubernetes/client-node";
 import { podKey } from "./cluster-client.ts";
 
-/** A pod that is there and has not answered, and why. */
+/** A pod that is there but has not answered, and why. */
 export interface SilentPod {
   readonly pod: V1Pod;
   readonly error: unknown;
@@ -13,13 +13,13 @@ export interface PodAnswers<T> {
   readonly silent: readonly SilentPod[];
 }
 
-/** Names a pod, and no other one that is given its name later. */
+/** Identifies a pod, and not a later one with the same name. */
 function identity(pod: V1Pod): string {
   const { namespace, name } = podKey(pod);
   return `${namespace}/${name} ${pod.metadata?.uid ?? ""}`;
 }
 
-/** Names a proxy from its start on: one that was restarted has asked istiod anew. */
+/** Identifies a proxy since its start: one that was restarted has asked istiod again. */
 export function proxyIdentity(pod: V1Pod): string {
   const { containerStatuses = [], initContainerStatuses = [] } = pod.status ?? {};
   const proxy = [...containerStatuses, ...initContainerStatuses].find(
@@ -28,7 +28,7 @@ export function proxyIdentity(pod: V1Pod): string {
   return `${identity(pod)} ${proxy?.restartCount ?? 0}`;
 }
 
-/** Whether a pod is still among those that are listed now. */
+/** Whether a pod is still in the current list. */
 export async function isListed(list: () => Promise<readonly V1Pod[]>, pod: V1Pod) {
   return (await list()).some((each) => identity(each) === identity(pod));
 }
@@ -67,7 +67,7 @@ export async function askPods<T>(
 /**
  * The answers of all pods of a list that are there.
  *
- * @throws what the first one that is there and does not answer has thrown
+ * @throws the error of the first one that is there and does not answer
  */
 export async function answersOf<T>(
   list: () => Promise<readonly V1Pod[]>,

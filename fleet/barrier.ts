@@ -40,7 +40,7 @@ export class Barrier {
     this.chain = chain;
   }
 
-  /** Begins a look that `check` may use, while other things are still under way. */
+  /** Starts a look early, while other work is still under way; `check` may use its result. */
   lookAhead(): void {
     const seen = this.#look();
     // `check` deals with it, or somebody has said that it is out of date.
@@ -48,14 +48,14 @@ export class Barrier {
     this.#ahead = { startedAt: performance.now(), seen };
   }
 
-  /** Tells that something has changed that was perhaps looked at: what was seen ahead no longer counts. */
+  /** Says that something has changed that may have been checked: early results no longer count. */
   outdate(): void {
     this.#ahead = undefined;
   }
 
   /**
-   * What speaks against the rise in each cluster. What was seen ahead counts if all of it was well, nothing has
-   * been changed since, and it is not older than HOLDS_MS; else all is looked at now.
+   * The objections to the rise, by cluster. An early look counts if it found none, nothing has changed
+   * since, and it is not older than HOLDS_MS; otherwise everything is checked now.
    */
   async check(): Promise<Objections> {
     const ahead = this.#ahead;
@@ -72,7 +72,7 @@ export class Barrier {
     const canaries = [...rises, ...(chain?.followers ?? [])];
     let probed: Promise<readonly ChainFinding[]> | undefined;
     const signal = AbortSignal.timeout(LOOK_WITHIN_MS);
-    // Requests of two probes at once would count for each other.
+    // Two probes at once would count each other's requests.
     const probeNext = (of: ChainProbe): Promise<readonly ChainFinding[]> => {
       const own = this.#lastProbe.then(() => probeChain(of, clusters, signal));
       this.#lastProbe = Promise.allSettled([own]);

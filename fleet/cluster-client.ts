@@ -33,7 +33,7 @@ export interface ClusterAccess {
 /** The label that Istio's injection gives to every pod with a proxy, sidecar or gateway. */
 const PROXY_LABEL = "service.istio.io/canonical-name";
 
-/** As AbortSignal.timeout, with an error whose message the client may put its own words before. */
+/** Like AbortSignal.timeout, but with an error whose message the client may prefix. */
 function timeoutSignal(ms: number): AbortSignal {
   const controller = new AbortController();
   const error = Object.assign(new Error("no answer in time"), { name: "TimeoutError" });
@@ -74,7 +74,7 @@ export class ClusterClient {
     return this.#clockAhead;
   }
 
-  /** As KubeConfig's makeApiClient, and with a bound for every answer. */
+  /** Like KubeConfig's makeApiClient, but with a time limit for every answer. */
   #client<T extends ApiType>(type: new (config: Configuration) => T): T {
     const server = this.kubeConfig.getCurrentCluster()?.server;
     if (server === undefined) throw new Error(`the kubeconfig has no server for ${this.name}`);
@@ -149,7 +149,7 @@ export class ClusterClient {
           if (bound?.aborted) close();
           bound?.addEventListener("abort", close);
           socket.on("error", reject);
-          // The status comes first, save from a pod that ends meanwhile.
+          // The status comes first, except from a pod that ends meanwhile.
           socket.on("close", () => {
             reject(new Error(`${namespace}/${name} of ${this.name} has closed the connection`));
           });

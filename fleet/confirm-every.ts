@@ -9,7 +9,7 @@ import { explain } from "./explain.ts";
 /** What an Envoy has instead of what it must have, as it completes "user/client …": `serves 10 %`. */
 export class Behind extends Error {}
 
-/** Longest time that one proxy may take to answer, in milliseconds, where the wait is long enough for several rounds. */
+/** Time limit of one proxy's answer, in milliseconds, where the wait is long enough for several rounds. */
 const ANSWER_WITHIN_MS = 10_000;
 /** Rounds that even proxies which do not answer leave time for. */
 const ROUNDS = 3;
@@ -23,7 +23,8 @@ interface Lagging {
 function lateText({ pod, error }: SilentPod): string {
   const { namespace, name } = podKey(pod);
   if (error instanceof Behind) return `${namespace}/${name} ${error.message}`;
-  const what = error instanceof ZodError ? "gives no answer that is known" : "does not answer";
+  const what =
+    error instanceof ZodError ? "gives an answer that cannot be parsed" : "does not answer";
   return `${namespace}/${name} ${what} (${explain(error)})`;
 }
 
@@ -33,8 +34,8 @@ function lateText({ pod, error }: SilentPod): string {
  *
  * This is as safe as to ask all of them in one moment. An Envoy keeps what it has until its istiod sends
  * something else, and the API server has nothing older to send. An Envoy that moves to an istiod that lags
- * may fall back for a moment, but so it may after a moment in which all were right. Only a proxy that starts
- * anew begins from nothing: it counts as new. One that has no route yet has confirmed nothing, and is asked
+ * may fall back for a moment, but so it may after a moment in which all were right. Only a proxy that restarts
+ * begins from nothing: it counts as new. One that has no route yet has confirmed nothing, and is asked
  * again.
  *
  * @param what the condition, as it completes "timed out after 5 s waiting for …"

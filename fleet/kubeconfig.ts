@@ -53,7 +53,7 @@ function readKubeconfig(file: string): KubeConfig {
     config.loadFromOptions({ clusters: [], contexts: [], users: [] });
   }
   if (config.getContexts().length === 0 && config.getClusters().length === 0) {
-    throw new Error(`${file} is no kubeconfig with contexts and clusters`);
+    throw new Error(`${file} is not a kubeconfig with contexts and clusters`);
   }
   return config;
 }

@@ -9,13 +9,13 @@ import type { ClusterClient } from "./cluster-client.ts";
 import { confirmWeight } from "./confirm.ts";
 import type { EnvoyRoutes } from "./envoy.ts";
 import { explain } from "./explain.ts";
-import { raise, TaskFailure, type Actions, type Raised } from "./run-protocol.ts";
+import { runProtocol, TaskFailure, type Actions, type Raised } from "./run-protocol.ts";
 import { readRoute } from "./read-deployed.ts";
 import { serviceKey } from "../lib/names.ts";
 import { switched } from "./switched.ts";
 import { isRefusal, writeRoutes } from "./write-routes.ts";
 
-/** Longest time in which a weight is tried to be taken back, in milliseconds. */
+/** How long to keep trying to take a weight back, in milliseconds. */
 const RESTORE_WITHIN_MS = 20_000;
 
 /** What was done, for a person. */
@@ -55,7 +55,7 @@ export async function raiseWeights(barrier: Barrier): Promise<RaiseReport> {
     },
     restoring: (name) => restoreAll(of(name), rises),
   };
-  const result = await raise(
+  const result = await runProtocol(
     clusters.map(({ name }) => name),
     actions,
   );
@@ -95,7 +95,7 @@ async function writeAll(cluster: ClusterClient, rises: readonly Rise[]): Promise
   throw new TaskFailure(none ? "refused" : "unsure", errors.map(explain).join("\n"));
 }
 
-/** Gives back the weights that were there, save where somebody has since written others. */
+/** Gives back the weights that were there, except where somebody has since written others. */
 async function restoreAll(cluster: ClusterClient, rises: readonly Rise[]): Promise<void> {
   await until(
     `the API server of ${cluster.name} to take the weights back`,
@@ -121,7 +121,7 @@ async function restoreAll(cluster: ClusterClient, rises: readonly Rise[]): Promi
   );
 }
 
-/** What each cluster serves now, read from its API server, save from those that have just not answered. */
+/** What each cluster serves now, read from its API server, except for those that have just not answered. */
 async function table(
   clusters: readonly ClusterClient[],
   rises: readonly Rise[],
@@ -169,7 +169,7 @@ function failureText(
     "What the clusters have now:",
     ...now.map((line) => ` - ${line}`),
     lost.length > 0
-      ? `Mend ${lost.join(", ")}, then run pulumi up again, with this weight or a lower one: it makes all clusters the same.`
-      : "Nothing has to be cleaned up: mend the cause and run pulumi up again.",
+      ? `Fix ${lost.join(", ")}, then run pulumi up again, with this weight or a lower one: it makes all clusters the same.`
+      : "Nothing needs to be cleaned up. Fix the cause, then run pulumi up again.",
   ].join("\n");
 }

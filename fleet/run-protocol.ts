@@ -1,4 +1,4 @@
-import { begin, isEnd, report, type Outcome, type State, type Task } from "../lib/protocol.ts";
+import { begin, isEnd, report, type TaskOutcome, type State, type Task } from "../lib/protocol.ts";
 
 /**
  * What carries out a task in one cluster, and throws if it is not done: a TaskFailure if the outcome is
@@ -20,18 +20,18 @@ export interface Raised {
 
 /** Says why a task was not done, and whether it has had an effect. */
 export class TaskFailure extends Error {
-  readonly outcome: Outcome;
+  readonly outcome: TaskOutcome;
 
-  constructor(outcome: Outcome, reason: string) {
+  constructor(outcome: TaskOutcome, reason: string) {
     super(reason);
     this.outcome = outcome;
   }
 }
 
-/** Carries the protocol out: in every step all clusters at once. */
-export async function raise(clusters: readonly string[], actions: Actions): Promise<Raised> {
+/** Runs the protocol: in every step all clusters at once. */
+export async function runProtocol(clusters: readonly string[], actions: Actions): Promise<Raised> {
   const reasons: { cluster: string; task: Task; reason: string }[] = [];
-  const perform = async (task: Task, cluster: string): Promise<Outcome> => {
+  const perform = async (task: Task, cluster: string): Promise<TaskOutcome> => {
     try {
       await actions[task](cluster);
       return "done";

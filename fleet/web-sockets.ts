@@ -3,8 +3,8 @@ import { WebSocketHandler } from "@kubernetes/client-node/dist/web-socket-handle
 import { WebSocket } from "ws";
 
 /**
- * The WebSockets of a cluster's API server. By itself a connection to a server that accepts it and says
- * nothing would be waited for without an end, and keep the process alive.
+ * The WebSockets of a cluster's API server. Without a limit, a connection to a server that accepts it
+ * and says nothing would be awaited forever, and keep the process alive.
  *
  * @param openWithinMs longest wait until one is open, in milliseconds
  */

@@ -16,10 +16,10 @@ import { PulumiCli } from "./pulumi.ts";
 import { labSettings, type LabSettings } from "./settings.ts";
 import { labBuild, labDown, labUp } from "./up.ts";
 
-/** Says that the lab is down, for commands that work on a running one. */
+/** Reports that the lab is down, for commands that need a running one. */
 function mustBeUp(settings: LabSettings): void {
   if (!existsSync(labPaths(settings).kubeconfig)) {
-    throw new Error("The lab is down: start it with make lab-up");
+    throw new Error("The lab is down. Start it with: make lab-up");
   }
 }
 
@@ -39,7 +39,7 @@ async function logs(
   const chosen = clusters.filter(({ settings: { name } }) => !cluster || name === cluster);
   if (chosen.length === 0) {
     throw new Error(
-      `There is no cluster "${cluster ?? ""}": it is one of ${clusters.map(({ settings: { name } }) => name).join(", ")}`,
+      `There is no cluster "${cluster ?? ""}". Choose one of ${clusters.map(({ settings: { name } }) => name).join(", ")}`,
     );
   }
   const parts = chosen
@@ -47,7 +47,7 @@ async function logs(
     .map((node) => ({ node, names: componentsOf(node, "").map(({ name }) => name) }));
   const all = [...new Set(parts.flatMap(({ names }) => names))];
   if (component && !all.includes(component)) {
-    throw new Error(`There is no component "${component}": it is one of ${all.join(", ")}`);
+    throw new Error(`There is no component "${component}". Choose one of ${all.join(", ")}`);
   }
   for (const { node, names } of parts) {
     for (const name of names.filter((each) => !component || each === component)) {
@@ -104,7 +104,7 @@ const program = new Command("lab").description(
 );
 program
   .command("up")
-  .description("start the lab, or mend what has died")
+  .description("start the lab, or restart what has died")
   .action(() => labUp(labSettings()));
 program
   .command("down")
@@ -117,7 +117,7 @@ program
 program
   .command("logs")
   .description("print a component's log, or the end of each")
-  .argument("[component]", "for instance kubelet")
+  .argument("[component]", "for example kubelet")
   .option("--cluster <name>", "only of this cluster")
   .action((component: string | undefined, options: { cluster?: string }) =>
     logs(labSettings(), component, options.cluster),

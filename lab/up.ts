@@ -27,7 +27,7 @@ export async function labBuild(settings: LabSettings, browser: boolean): Promise
 }
 
 /**
- * Brings the whole lab up, or mends what has died: programs, clusters, and everything that
+ * Brings the whole lab up, or restarts what has died: programs, clusters, and everything that
  * lab/environment.ts points to. Shows its progress.
  */
 export async function labUp(settings: LabSettings): Promise<void> {

@@ -14,7 +14,7 @@ const removed = ["bin", "pulumiHome", "state"] as const;
 /**
  * Makes everything ready for the programs that work on the clusters: see lab/environment.ts.
  *
- * @returns what is used for the programs that come from no package registry
+ * @returns what is used for the programs that no package registry ships
  */
 export async function ensureWorkspace(
   settings: LabSettings,

@@ -31,7 +31,7 @@ export function pairProblems(
     return [
       {
         path: `${path}.${missing}`,
-        rule: "must be given, for certificate and key belong together",
+        rule: "must be given: certificate and key belong together",
         fix: `Set it with: pulumi config set --path '${path}.${missing}' --secret < file.pem`,
       },
     ];
@@ -55,8 +55,8 @@ export function pairProblems(
       : [
           {
             path: `${path}.key`,
-            rule: "must be the private key of the certificate beside it",
-            fix: "Give the two files that were made together.",
+            rule: "must be the private key of its certificate",
+            fix: "Use a certificate and a key that belong together.",
           },
         ]),
     ...dateProblems(path, leaf, now),
@@ -67,7 +67,7 @@ function notPem(path: string, what: string): Problem {
   return {
     path,
     rule: `must be a ${what} in PEM`,
-    fix: `Give the text of the file that begins with -----BEGIN.`,
+    fix: `Use the content of the file, which starts with -----BEGIN.`,
   };
 }
 
@@ -78,15 +78,15 @@ function dateProblems(path: string, certificate: X509Certificate, now: Date): Pr
     : [
         {
           path: `${path}.certificate`,
-          rule: `must be valid now, but it is from ${from.toISOString()} to ${to.toISOString()}`,
-          fix: "Give a certificate that has not ended.",
+          rule: `must be valid now, but it is valid from ${from.toISOString()} to ${to.toISOString()}`,
+          fix: "Use a certificate that has not expired.",
         },
       ];
 }
 
 /**
- * What is wrong with certificates that are made elsewhere: a half authority, a key that belongs to
- * another certificate, an intermediate that the root has not signed, one that has ended.
+ * What is wrong with certificates that are issued elsewhere: an incomplete authority, a key that belongs
+ * to another certificate, an intermediate that the root has not signed, an expired certificate.
  *
  * @param path where they are in the configuration
  */
@@ -102,8 +102,8 @@ export function authorityProblems(
     return [
       {
         path: `${path}.${missing}`,
-        rule: "must be given, for half a CA is of no use",
-        fix: "Give root and clusters, or neither of them to have both generated.",
+        rule: "must be given: root and clusters are only useful together",
+        fix: "Set both root and clusters, or neither to have both generated.",
       },
     ];
   }
@@ -130,7 +130,7 @@ export function authorityProblems(
     if (!given) {
       problems.push({
         path: at,
-        rule: "must be given, for every cluster needs an authority of its own",
+        rule: "must be given: every cluster needs its own authority",
         fix: "Add its certificate and key.",
       });
       continue;
@@ -150,7 +150,7 @@ function notCa(path: string, certificate: X509Certificate): Problem[] {
         {
           path,
           rule: "must be a certificate authority",
-          fix: "Give a certificate with the basic constraint CA:TRUE.",
+          fix: "Use a certificate with the basic constraint CA:TRUE.",
         },
       ];
 }
@@ -183,8 +183,8 @@ function certificateChainProblems(
       : [
           {
             path: `${path}.certificate`,
-            rule: "must be signed by the root, or by the first of the chain that leads to it",
-            fix: "Give the root that signed it, or the certificates between the two as chain, nearest first.",
+            rule: "must be signed by the root, or by the first certificate of the chain that leads to it",
+            fix: "Use the root that signed it, or set chain to the certificates between the two, nearest first.",
           },
         ]),
   ];

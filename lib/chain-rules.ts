@@ -36,7 +36,7 @@ function routesOf(deployed: readonly DeployedCluster[], key: string): readonly D
   return deployed.flatMap(({ routes }) => routes.get(key) ?? []);
 }
 
-/** What speaks against changing the chain itself while its canaries serve requests. */
+/** The rules that a change of the chain itself would violate while its canaries serve requests. */
 export function chainProblems(deployed: readonly DeployedCluster[], wanted: Wanted): Problem[] {
   if (wanted.allow.includes("change-chain")) return [];
   const marked = markedShare(deployed);
@@ -68,7 +68,7 @@ export function isTakenBack(
   );
 }
 
-type Say = (path: string, value: string, rule: string, fix?: string) => Problem;
+type MakeProblem = (path: string, value: string, rule: string, fix?: string) => Problem;
 
 const BACK = "Take the weight back to 0 first.";
 
@@ -76,14 +76,14 @@ function roleProblems(
   deployed: readonly DeployedCluster[],
   { routes }: Wanted,
   marked: number,
-  problem: Say,
+  problem: MakeProblem,
 ): Problem[] {
   return routes.flatMap(({ key, role }) => {
     const changed = routesOf(deployed, key).find(
       (route) => route.role !== role && serving(route, marked).weight > 0,
     );
     if (!changed) return [];
-    const rule = `must leave ${key} ${changed.role === undefined ? "out of the chain" : `the ${changed.role} it is`} while its canary serves ${serving(changed, marked).weight} %`;
+    const rule = `must keep ${key} ${changed.role === undefined ? "out of the chain" : `in the role ${changed.role}`} while its canary serves ${serving(changed, marked).weight} %`;
     return [problem("chain.entries", key, rule)];
   });
 }
@@ -92,29 +92,29 @@ function memberProblems(
   deployed: readonly DeployedCluster[],
   { routes, mark }: Wanted,
   marked: number,
-  problem: Say,
+  problem: MakeProblem,
 ): Problem[] {
   const deployedRoutes = deployed.flatMap((cluster) => [...cluster.routes.values()]);
   const members = new Set(deployedRoutes.flatMap((route) => route.members ?? []));
   const marks = [...new Set(deployedRoutes.flatMap((route) => route.mark ?? []))];
   const chained = routes.filter(({ role }) => role !== undefined);
   const keys = chained.map(({ key }) => key);
-  const while_ = `while entries of the chain send ${marked} % of the requests to canaries`;
+  const whileServing = `while entries of the chain send ${marked} % of the requests to canaries`;
   // Where the whole chain is taken out of the configuration, its services' roles have changed.
   const left = chained.length === 0 ? [] : [...members].filter((key) => !keys.includes(key));
   return [
     ...(mark !== undefined && marks.some((each) => each !== mark)
-      ? [problem("chain.mark", mark, `must stay ${marks.join(", ")} ${while_}`)]
+      ? [problem("chain.mark", mark, `must stay ${marks.join(", ")} ${whileServing}`)]
       : []),
-    ...left.map((key) => problem("services", key, `must keep ${key} ${while_}`)),
+    ...left.map((key) => problem("services", key, `must keep ${key} ${whileServing}`)),
     ...chained.flatMap(({ key, path, role, canary }) => {
-      if (!members.has(key)) return [problem(path, key, `must not be added ${while_}`)];
+      if (!members.has(key)) return [problem(path, key, `must not be added ${whileServing}`)];
       // The mark says nothing of versions: entries that still mark for the last canary would send to this one.
       const others = routesOf(deployed, key).some(
         (route) => route.canary !== canary && route.stable !== canary,
       );
       return role === "follower" && canary !== undefined && others
-        ? [problem(`${path}.canary.version`, canary, `must not be added ${while_}`)]
+        ? [problem(`${path}.canary.version`, canary, `must not be added ${whileServing}`)]
         : [];
     }),
   ];
@@ -124,7 +124,7 @@ function memberProblems(
 function promotionProblems(
   deployed: readonly DeployedCluster[],
   { routes }: Wanted,
-  problem: Say,
+  problem: MakeProblem,
 ): Problem[] {
   const onTrial = routes.flatMap((route) => {
     const canary = routesOf(deployed, route.key).find((each) => each.canary !== undefined)?.canary;

@@ -8,5 +8,5 @@ export type Exception = (typeof EXCEPTIONS)[number];
  * @param allow what the stack has switched off already, which stays so
  */
 export function exceptionFix(name: Exception, allow: readonly Exception[]): string {
-  return `If it is really meant: pulumi config set --path 'allow[${allow.length}]' ${name}`;
+  return `If you mean it: pulumi config set --path 'allow[${allow.length}]' ${name}`;
 }

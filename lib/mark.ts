@@ -9,7 +9,7 @@ export interface Mark {
   readonly header: string;
   /**
    * Name of the member of the header `baggage` (W3C) that says the same, for services whose tracing
-   * hands that on. @default none
+   * propagates that. @default none
    */
   readonly baggage?: string | undefined;
   /** Values of the header by which somebody outside may ask for the canary. */
@@ -32,7 +32,7 @@ export function markedMember(name: string): string {
   return `(?:.*[,\\s])?${literal(name)}\\s*=\\s*${MARK_VALUE}\\s*(?:[;,].*)?`;
 }
 
-/** A mark in words: who hands it on has to know these two names. */
+/** A mark in words: services that propagate it must know these two names. */
 export function markText({ header, baggage }: Mark): string {
   return baggage === undefined ? header : `${header} and ${BAGGAGE} ${baggage}`;
 }

@@ -10,16 +10,16 @@ export interface Problem {
   readonly fix: string;
 }
 
-/** Longest value shown in a message; enough to recognise it by. */
+/** Longest value shown in a message: enough to recognise it. */
 const SHOWN = 80;
 
-/** A value as it is shown to people: as JSON, its beginning if it is long. */
+/** A value for people: as JSON, truncated if it is long. */
 export function show(value: unknown): string {
   const text = value === undefined ? "nothing" : JSON.stringify(value);
   return text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
 }
 
-/** One line for one problem: path, rule, value, way out. */
+/** One line for one problem: path, rule, value, fix. */
 export function problemLine({ path, value, rule, fix }: Problem): string {
   const got = value === undefined ? "" : `, got ${show(value)}`;
   return ` - ${path}: ${rule}${got}. ${fix}`;

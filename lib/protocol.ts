@@ -21,7 +21,7 @@ export type End = "raised" | "refused" | "restored";
 type Place = "old" | "unsure" | "new" | "lost";
 
 /** What came of a task: it is done, it has had no effect, or nobody knows. */
-export type Outcome = "done" | "refused" | "unsure";
+export type TaskOutcome = "done" | "refused" | "unsure";
 
 export interface State {
   readonly step: Task | End;
@@ -48,7 +48,7 @@ export function isEnd(step: Task | End): step is End {
 }
 
 /** Where a cluster is after a task. */
-function placed(step: Task, outcome: Outcome, before: Place): Place {
+function placed(step: Task, outcome: TaskOutcome, before: Place): Place {
   switch (step) {
     case "checking":
     case "confirming":
@@ -65,7 +65,7 @@ function placed(step: Task, outcome: Outcome, before: Place): Place {
  *
  * @throws if no report of this cluster is outstanding
  */
-export function report(state: State, cluster: string, outcome: Outcome): State {
+export function report(state: State, cluster: string, outcome: TaskOutcome): State {
   const { step } = state;
   if (isEnd(step) || !state.awaited.includes(cluster)) {
     throw new Error(`no report of ${cluster} is outstanding while ${step}`);

@@ -9,7 +9,7 @@ import type { Split } from "./weights.ts";
 export interface FleetWeight {
   /** Percent of requests for the canary. */
   readonly weight: number;
-  /** Names of the clusters whose clients send it nothing, but for the requests that ask for it. */
+  /** Names of the clusters whose clients send it nothing, except requests that ask for it. */
   readonly quarantine: readonly string[];
 }
 
@@ -100,9 +100,9 @@ function names(clusters: readonly { readonly name: string }[]): string {
 type Known = DeployedCluster & { readonly route: DeployedRoute; readonly wanted: WantedRoute };
 
 /**
- * What speaks against going from what is deployed to what is wanted. A canary rises one phase at a
+ * The rules that going from what is deployed to what is wanted would violate. A canary rises one phase at a
  * time, the same in all clusters that are not in quarantine; the versions stay what they are while
- * both serve; going back is always allowed. A service that is in no cluster yet is bound by nothing.
+ * both serve; going back is always allowed. A service that is in no cluster yet is not restricted.
  */
 export function releaseProblems(
   deployed: readonly DeployedCluster[],
@@ -136,7 +136,7 @@ function unreachableProblems(
 ): Problem[] {
   const away = deployed.filter(({ unreachable }) => unreachable !== undefined);
   if (away.length === 0) return [];
-  const fix = `Mend it first (${away.map((each) => `${each.name}: ${each.unreachable ?? ""}`).join("; ")}). A lower weight is always allowed.`;
+  const fix = `Fix that first (${away.map((each) => `${each.name}: ${each.unreachable ?? ""}`).join("; ")}). A lower weight is always allowed.`;
   const stays = (share: (cluster: Known) => boolean) => known.length > 0 && known.every(share);
   return [
     ...(wanted.canary !== undefined &&
@@ -290,7 +290,7 @@ function weightProblems(
       problem(
         `must not rise while the clusters differ: ${canary} of ${key} serves ${shares.map(told).join(", ")}`,
         `First make them the same: pulumi config set weight ${phases.findLast((phase) => phase <= passed) ?? 0} && pulumi up. ` +
-          `If ${behind.name} is really meant to serve 0 %: pulumi config set --path 'quarantine[${quarantine.length}]' ${behind.name}`,
+          `If ${behind.name} is supposed to serve 0 %: pulumi config set --path 'quarantine[${quarantine.length}]' ${behind.name}`,
       ),
     ];
   }

@@ -3,7 +3,7 @@ import pRetry from "p-retry";
 export interface UntilOptions {
   /** How long to keep trying, in milliseconds. */
   readonly timeoutMs: number;
-  /** Pause between two tries, in milliseconds. @default 100 */
+  /** Pause between two attempts, in milliseconds. @default 100 */
   readonly everyMs?: number;
   /** Ends the wait early, for instance because the process that is waited for has died. */
   readonly signal?: AbortSignal;

@@ -1,5 +1,5 @@
 /**
- * Settles as the promise does, or fails when it takes longer. What it does goes on all the same.
+ * Settles like the promise, or fails if that takes longer. The work behind the promise is not cancelled.
  *
  * @param ms longest time, in milliseconds
  * @param late the error's message

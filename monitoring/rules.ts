@@ -38,12 +38,12 @@ interface Thresholds {
 }
 
 export interface RulesArgs {
-  /** Clusters of the mesh beside the one that the rules are for. */
+  /** Clusters of the mesh other than the one that the rules are for. */
   readonly otherClusters: number;
   readonly thresholds: Thresholds;
   /** Duration that replaces the files' 5m in ranges. */
   readonly window: string;
-  /** What is to differ, by the alert's name. */
+  /** What differs, by the alert's name. */
   readonly alerts: Readonly<
     Record<string, { readonly enabled: boolean; readonly for?: string | undefined }>
   >;

@@ -2,7 +2,7 @@ import type * as z from "zod";
 import { schema } from "../stacks/schema.ts";
 import type { Digest } from "./digest.ts";
 
-/** What the stack is configured with, or the default where that is not right: then Pulumi itself says so. */
+/** What the stack is configured with, or the default where that is invalid: Pulumi itself reports that. */
 export function configured<K extends "chain" | "phases" | "quarantine">(
   { config }: Digest,
   key: K,

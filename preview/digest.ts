@@ -3,7 +3,7 @@ import * as z from "zod";
 const properties = z.record(z.string(), z.unknown());
 
 const state = z.object({
-  /** Whether a provider manages it: components and the stack are none of that. */
+  /** Whether a provider manages it; none does for components and the stack. */
   custom: z.boolean().default(false),
   type: z.string(),
   inputs: properties.default({}),
@@ -56,13 +56,13 @@ export function parseDigest(text: string): Digest {
     json = JSON.parse(text);
   } catch {
     throw new Error(
-      "This is no JSON of a preview: give what `pulumi preview --json --show-sames` prints on standard output",
+      "This is not the JSON of a preview: pass what `pulumi preview --json --show-sames` prints on standard output",
     );
   }
   const parsed = digest.safeParse(json);
   if (!parsed.success) {
     throw new Error(
-      `This JSON is none of \`pulumi preview --json\`:\n${z.prettifyError(parsed.error)}`,
+      `This JSON does not come from \`pulumi preview --json\`:\n${z.prettifyError(parsed.error)}`,
     );
   }
   return parsed.data;

@@ -8,11 +8,11 @@ import { code, section, table } from "./markup.ts";
 import { routeChanges, traffic, type Share } from "./traffic.ts";
 import { warnings } from "./warnings.ts";
 
-/** Most characters of what is rendered. GitHub takes 65,536 in a comment. */
+/** Maximum length of the comment in characters. GitHub allows 65,536. */
 export const MAX_LENGTH = 60_000;
-/** Most characters of what Pulumi says, so that the rest has room. */
+/** Maximum length of Pulumi's messages, so that the rest has room. */
 const MAX_SAID = 20_000;
-/** Most characters of one value. */
+/** Maximum length of one value. */
 const MAX_VALUE = 120;
 /** Characters before the first difference that are shown of long values. */
 const CONTEXT = 20;
@@ -67,7 +67,7 @@ export function renderPreview(digest: Digest, { stack, now, failed = false }: Pr
   ]);
 }
 
-/** What stands in a preview's place when Pulumi has ended before it could make one. */
+/** What is shown instead of a preview when Pulumi ended before it had one. */
 export function renderFailure(stack: string): string {
   return [
     ...top(stack, true),
@@ -131,7 +131,7 @@ function changeLines({ action, kind, name, properties }: Change): readonly strin
 }
 
 function propertyLine(change: PropertyChange): string {
-  if (isMark(change.path)) return "  - the cluster has something else than Pulumi's state";
+  if (isMark(change.path)) return "  - the cluster differs from Pulumi's state";
   const [before, after] = [inWords(change.old), inWords(change.new)];
   return `  - ${code(change.path)}: ${shorten(before, after)} → ${shorten(after, before)}`;
 }

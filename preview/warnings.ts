@@ -12,14 +12,14 @@ import {
 } from "./digest.ts";
 import { stackOutputs, type Share } from "./traffic.ts";
 
-/** A certificate authority that ends within this time is named, in days. */
+/** A certificate authority that expires within this time is named, in days. */
 const EXPIRY_DAYS = 30;
 /** Resources that one warning names; the lists below it name all. */
 const NAMED = 10;
 /** Istio's charts that carry its version. */
 const ISTIO_CHARTS = ["base", "istiod", "gateway"];
 
-/** Everything in a preview that a reviewer must not overlook, as lines of Markdown. */
+/** Everything in a preview that a reviewer must not miss, as lines of Markdown. */
 export function warnings(
   digest: Digest,
   changed: readonly Change[],
@@ -29,7 +29,7 @@ export function warnings(
   const quarantine = configured(digest, "quarantine");
   return [
     ...lost(changed, "delete", "deleted"),
-    ...lost(changed, "replace", "deleted and made anew"),
+    ...lost(changed, "replace", "deleted and recreated"),
     // A follower of a chain has the share of the entries, of which all is told with them.
     ...skippedPhases(
       shares.filter(({ role }) => role !== "follower"),
@@ -200,12 +200,12 @@ function expiring(
     return end === undefined || renewed.includes(`certificates-${cluster}`)
       ? []
       : [
-          `The certificate authority of ${cluster} **ends on ${end}**: ` +
-            "set another text as certificates.rotation, or bring a new certificate.",
+          `The certificate authority of ${cluster} **expires on ${end}**: ` +
+            "change certificates.rotation, or provide a new certificate.",
         ];
   });
   return [
-    ...(root === undefined ? [] : [`The root certificate of the mesh **ends on ${root}**.`]),
+    ...(root === undefined ? [] : [`The root certificate of the mesh **expires on ${root}**.`]),
     ...intermediates,
   ];
 }

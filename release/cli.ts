@@ -11,7 +11,7 @@ import type { ZeroOptions } from "./commands/zero.ts";
 import { EXIT_CODES, NotConfirmed } from "./exit-codes.ts";
 import { reason } from "./reason.ts";
 
-/** Every value of an option that may be given again. */
+/** All values of a repeatable option. */
 const all = (value: string, before: readonly string[] = []) => [...before, value];
 
 // Each verb loads what it needs: zero works where there is no Pulumi.
@@ -33,10 +33,10 @@ program
   .requiredOption("--stack <name>", "the stack")
   .option(
     "--to <state>",
-    "number of a state, zero for weight 0, or previous for the newest one with other routing",
+    "number of a state, zero for weight 0, or previous for the newest one with different routing",
     "previous",
   )
-  .option("--dry-run", "say what would be done, and do nothing")
+  .option("--dry-run", "show what would be done, and change nothing")
   .action(async (options: RollbackOptions) => {
     const { rollback } = await import("./commands/rollback.ts");
     await rollback(options);
@@ -48,11 +48,11 @@ program
   )
   .option(
     "--context <name>",
-    "a context of the kubeconfig; may be given again (default: those that the clusters have recorded)",
+    "a context of the kubeconfig, repeatable (default: those that the clusters have recorded)",
     all,
   )
   .option("--kubeconfig <file>", "the kubeconfig (default: the files kubectl reads)")
-  .option("--service <namespace/name>", "only this service; may be given again", all)
+  .option("--service <namespace/name>", "only this service, repeatable", all)
   .option("--json", "as JSON")
   .action(async (options: ZeroOptions) => {
     const { zero } = await import("./commands/zero.ts");
@@ -60,7 +60,7 @@ program
   });
 program
   .command("status")
-  .description("show what every cluster serves, and how the rollout stands")
+  .description("show what every cluster serves, and the rollout's state")
   .requiredOption("--stack <name>", "the stack")
   .option("--json", "as JSON")
   .action(async (options: StatusOptions) => {
@@ -90,7 +90,7 @@ program
   .command("rollout")
   .description("go through all phases, judged by each cluster's own metrics")
   .requiredOption("--stack <name>", "the stack")
-  .option("--again", "try a canary once more that was rolled back")
+  .option("--again", "retry a canary that was rolled back")
   .option("--json", "print events as lines of JSON, and nothing else")
   .option("--events <file>", "append events to a file, as lines of JSON")
   .action(async (options: RolloutOptions) => {
@@ -99,7 +99,7 @@ program
   });
 program
   .command("pause")
-  .description("hold a rollout, also one that runs elsewhere")
+  .description("pause a rollout, wherever it runs")
   .requiredOption("--stack <name>", "the stack")
   .option("--reason <text>", "why")
   .action(async (options: PauseOptions) => {
@@ -108,7 +108,7 @@ program
   });
 program
   .command("resume")
-  .description("let a rollout go on")
+  .description("resume a paused rollout")
   .requiredOption("--stack <name>", "the stack")
   .action(async (options: PauseOptions) => {
     const { resume } = await import("./commands/pause.ts");
@@ -116,7 +116,7 @@ program
   });
 program
   .command("report")
-  .description("write what the last rollout has done, and what was measured, as one HTML page")
+  .description("write an HTML report of the last rollout and what was measured")
   .requiredOption("--stack <name>", "the stack")
   .option(
     "--events <file>",

@@ -2,7 +2,7 @@ import type { DeployedCluster } from "../lib/deployed.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
 import { routingDigest } from "../stacks/routing-digest.ts";
 import { wantedBy } from "../stacks/wanted.ts";
-import { planRollback, type RollbackPlan, type Stop } from "./plan.ts";
+import { planRollback, type RollbackPlan, type Stop } from "./rollback-plan.ts";
 import { isTarget, type Release, type State } from "./states.ts";
 
 /** A release, and the whole configuration with it. */
@@ -82,7 +82,7 @@ function planTo(config: Config, situation: Situation, via: Via): RollbackPlan<Co
   const lost = keysOf(situation.current.settings).filter((key) => !kept.includes(key));
   if (lost.length > 0) {
     return refused(
-      ` - it has no ${lost.join(", ")}, which would be removed from every cluster: remove it from the config in an update of its own, if it is really meant`,
+      ` - it has no ${lost.join(", ")}, which would be removed from every cluster: if you mean it, first remove it from the config in a separate update`,
     );
   }
   const target = stop(config);
@@ -109,7 +109,7 @@ function configOf({ release }: State, { read }: Situation): Config | readonly st
 /**
  * Finds where a rollback is to go.
  *
- * @param to the number of a state, `zero`, or `previous`: the newest state with other routing than
+ * @param to the number of a state, `zero`, or `previous`: the newest state with different routing than
  *   the one in force, to which a way leads back
  * @throws naming what may be written instead
  */
@@ -140,7 +140,7 @@ export function findDestination(to: string, situation: Situation): Destination {
       if (found.plan.steps) return found;
     }
     throw new Error(
-      "There is no earlier state with other routing to which a way leads back. See them all with: history",
+      "There is no earlier state with different routing that a rollback can reach. List all states with: npm run release -- history",
     );
   }
   const state = targets.find(({ number }) => String(number) === to);
@@ -155,8 +155,6 @@ export function findDestination(to: string, situation: Situation): Destination {
   const config = configOf(state, situation);
   if ("settings" in config) return destination(to, config);
   throw new Error(
-    [`The configuration of state ${to} is not right for this program any more:`, ...config].join(
-      "\n",
-    ),
+    [`The configuration of state ${to} is no longer valid for this program:`, ...config].join("\n"),
   );
 }

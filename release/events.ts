@@ -13,7 +13,7 @@ export function eventLine(event: TimedEvent): string {
 /**
  * The events of a file that `rollout --events` has written.
  *
- * @throws naming every line that is no event
+ * @throws naming every line that is not an event
  */
 export function readEvents(path: string): readonly TimedEvent[] {
   const problems: string[] = [];
@@ -29,9 +29,9 @@ export function readEvents(path: string): readonly TimedEvent[] {
   if (problems.length > 0) {
     throw new Error(
       [
-        `${path} holds something else than events of a rollout:`,
+        `${path} holds something other than events of a rollout:`,
         ...problems,
-        "Give a file that was written by: release rollout --events FILE",
+        "Use a file that was written by: release rollout --events FILE",
       ].join("\n"),
     );
   }
@@ -53,7 +53,7 @@ export function eventFile(path: string): (line: string) => void {
   };
 }
 
-/** An event for people, in one or more lines; undefined if there is nothing new in it. */
+/** An event for people, in one or more lines; undefined if it says nothing new. */
 export function eventText(event: RolloutEvent): string | undefined {
   switch (event.event) {
     case "begin":
@@ -69,7 +69,7 @@ export function eventText(event: RolloutEvent): string | undefined {
     case "raise-failed":
       return `not raised to ${event.weight} %:\n${event.reason}`;
     case "raise-waits":
-      return `not raised to ${event.weight} % yet, it is tried again:\n${event.reason}`;
+      return `not raised to ${event.weight} % yet, trying again:\n${event.reason}`;
     case "lowered":
       return ["lowered in every cluster:", ...zeroedLines(event.clusters)].join("\n");
     case "locked":
@@ -83,7 +83,7 @@ export function eventText(event: RolloutEvent): string | undefined {
     case "rollback-incomplete":
       return `not rolled back everywhere:\n${event.reason}`;
     case "not-remembered":
-      return `${event.cluster} does not remember the rollout: ${event.reason}`;
+      return `the rollout could not be recorded in ${event.cluster}: ${event.reason}`;
     case "interrupted":
       return `interrupted at ${event.weight} %`;
     case "end":

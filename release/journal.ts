@@ -35,7 +35,7 @@ const pauseSchema = z.object({
 
 const eventsSchema = z.object({ at: z.number(), events: z.array(timedEvent) });
 
-/** Who has paused the rollout, or let it go on; when, in milliseconds since 1970. */
+/** Who has paused or resumed the rollout; when, in milliseconds since 1970. */
 export type Pause = z.output<typeof pauseSchema>;
 
 /** What is remembered of a rollout. */
@@ -50,7 +50,7 @@ export interface Remembered {
 
 /**
  * What a rollout remembers, in a ConfigMap in the services' namespaces of every cluster: there any
- * terminal finds it, and a cluster that is away takes nothing with it. What counts is the newest that any
+ * terminal finds it, and a cluster that cannot be reached takes nothing with it. What counts is the newest that any
  * cluster has. The command that rolls out and the one that pauses own keys of their own, as field managers, so
  * that neither overwrites the other.
  */

@@ -13,7 +13,7 @@ const DURATION_S = 60;
 const RENEW_MS = 20_000;
 const CONFLICT = 409;
 
-/** This process, as others read it in a lease. */
+/** This process, as its lease names it. */
 function thisProcess(): string {
   return `${whoRuns()} on ${hostname()} (pid ${process.pid})`;
 }
@@ -65,7 +65,7 @@ export class Lease {
    * @throws LeaseHeld naming who has it, MayHeal if a cluster does not answer
    */
   async take(): Promise<void> {
-    // A renewal of one's own at this moment would look like another command's.
+    // Its own renewal at this moment would look like another command's.
     await this.#stopRenewal();
     for (const cluster of this.#clusters) {
       try {
@@ -73,7 +73,7 @@ export class Lease {
       } catch (error) {
         await this.release();
         if (error instanceof LeaseHeld) throw error;
-        const text = `${cluster.name}: the lease ${this.#namespace}/${this.#name} cannot be taken: ${explain(error)}`;
+        const text = `${cluster.name}: the lease ${this.#namespace}/${this.#name} cannot be acquired: ${explain(error)}`;
         throw isFinal(error)
           ? new Error(text, { cause: error })
           : new MayHeal(text, { cause: error });

@@ -11,7 +11,7 @@ type Notification = Rollout["notifications"][number];
 /** Times in milliseconds; nothing else waits for them. */
 const TIMES = { answer: 10_000, firstPause: 1_000, retries: 4 };
 
-/** What people are told of an event, or undefined where it is not worth it. */
+/** The message about an event, or undefined if it is not worth one. */
 function message(event: RolloutEvent, stack: string): string | undefined {
   switch (event.event) {
     case "begin":
@@ -21,7 +21,7 @@ function message(event: RolloutEvent, stack: string): string | undefined {
     case "raised":
       return `${stack}: ${event.weight} % in every cluster`;
     case "raise-waits":
-      return `${stack}: not raised to ${event.weight} % yet, it is tried again: ${event.reason}`;
+      return `${stack}: not raised to ${event.weight} % yet, will retry: ${event.reason}`;
     case "raise-failed":
       return `${stack}: not raised to ${event.weight} %: ${event.reason}`;
     case "roll-back":
@@ -48,7 +48,7 @@ function alert(event: RolloutEvent, stack: string) {
     : undefined;
 }
 
-/** What one format says of an event, or undefined where it says nothing. */
+/** The body in each format, or undefined for an event that it says nothing about. */
 const BODIES: Readonly<
   Record<Notification["format"], (event: RolloutEvent, stack: string) => unknown>
 > = {
@@ -93,10 +93,10 @@ function headersOf({ headers, hmacKey }: Notification, json: string): Record<str
 }
 
 /**
- * Tells all who are to be told of an event. Who does not answer is asked again, with growing pauses.
+ * Notifies all receivers of an event. A receiver that does not answer is retried, with growing pauses.
  *
  * @param times for tests. @default four more tries after 1, 2, 4 and 8 s, each waiting 10 s for its answer
- * @returns why somebody could not be told, without the URL, which may be secret
+ * @returns why a receiver could not be notified, without the URL, which may be secret
  */
 export async function notify(
   notifications: Rollout["notifications"],

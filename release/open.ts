@@ -20,7 +20,7 @@ export interface OpenRelease {
   readonly observer: Observer;
 }
 
-/** @throws if there is no such stack, its configuration is not right, or no service is on trial */
+/** @throws if there is no such stack, its configuration is invalid, or no service has a canary */
 export async function openRelease(stackName: string): Promise<OpenRelease> {
   const stack = await ReleaseStack.open(stackName);
   const settings = settingsOf(stack);

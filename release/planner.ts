@@ -1,4 +1,4 @@
-import type { Outcome } from "./gates/gate.ts";
+import type { GateOutcome } from "./gates/gate.ts";
 
 /** How a rollout goes through its phases; times in milliseconds. */
 export interface Plan {
@@ -22,7 +22,7 @@ export interface Plan {
 
 /** What is remembered from one look to the next; kept in the clusters. */
 export interface Progress {
-  /** The canaries that are released; another one begins anew. */
+  /** The canaries that are released; with different ones it starts over. */
   readonly release: string;
   /** The phase, and since when it is in force, in milliseconds since 1970. */
   readonly weight: number;
@@ -49,7 +49,7 @@ interface End {
 /** What a gate or a webhook says, of one cluster where it is about one. */
 export interface Verdict {
   /** fail: bad. hold: cannot tell yet. */
-  readonly outcome: Outcome;
+  readonly outcome: GateOutcome;
   /** Whether it holds because nobody answers, and not because too little was seen. */
   readonly blind: boolean;
   /** Whether it is only shown, and neither holds nor fails a phase. @default false */
@@ -67,7 +67,7 @@ export interface Look {
     readonly weights: readonly number[];
     /** @default it answers */
     readonly unreachable?: string | undefined;
-    /** Services on trial that it does not have, or not any more. @default it has all */
+    /** Services with a canary that it does not have, or no longer has. @default it has all */
     readonly lacks?: string | undefined;
   }[];
   /** Who holds the rollout, when and why. @default nobody */
@@ -119,7 +119,7 @@ export function decides({ dryRun = false }: Pick<Verdict, "dryRun">): boolean {
 
 const lines = (verdicts: readonly Verdict[]) => verdicts.map(({ text }) => text).join("; ");
 
-/** What is waited for, short: all of it is in the look. */
+/** What is waited for, in short; the look has all of it. */
 function firstOf([first, ...others]: readonly Verdict[]): string {
   const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
   return `${first?.text ?? ""}${more}`;
@@ -127,7 +127,7 @@ function firstOf([first, ...others]: readonly Verdict[]): string {
 
 /**
  * The next step of a rollout, from what is remembered and what is seen. It raises only if all clusters
- * answer, serve the same, and pass all gates; what speaks for a rollback counts before all else, a pause too.
+ * answer, serve the same, and pass all gates; a reason to roll back takes precedence over everything else, even a pause.
  *
  * @param now in milliseconds since 1970
  */
@@ -213,7 +213,7 @@ export function endWeight({ result }: End): number {
   return result === "done" ? 100 : 0;
 }
 
-/** What is remembered of what is deployed; a weight that somebody else has raised begins anew. */
+/** What is remembered of what is deployed; if somebody else has raised the weight, a new phase starts. */
 function current(
   before: Progress | undefined,
   release: string,
@@ -305,7 +305,7 @@ function judged(
   if (plan.approval.includes(next)) {
     return wait(
       "approval",
-      `${next} % needs somebody to run: npm run release -- promote --stack ${plan.stack}`,
+      `${next} % needs approval: npm run release -- promote --stack ${plan.stack}`,
     );
   }
   const { confirm } = look.answers ?? {};

@@ -22,7 +22,7 @@ export function progressText(
   return `${weight} % [${"#".repeat(full)}${"-".repeat(WIDTH - full)}] ${passed}/${gates.length} gates, ${reason}`;
 }
 
-/** Shows looks at the end of a terminal, each in place of the one before; elsewhere each as a line of its own. */
+/** Shows looks at the end of a terminal, each replacing the one before; elsewhere each on its own line. */
 export class ProgressLine {
   readonly #quiet: boolean;
   readonly #stream: NodeJS.WriteStream;

@@ -77,7 +77,7 @@ export async function inspect(
         const differences = record ? routingDifferences(record, live) : [];
         const strays = live.strays.map(
           (stray) =>
-            `${stray} names a host of the service and is none of the release's objects: remove it`,
+            `${stray} names a host of the service and is not one of the release's objects: remove it`,
         );
         last = { live, differences, strays };
         if (differences.length > 0) throw new Error(differences.join("\n"));

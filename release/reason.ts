@@ -1,4 +1,4 @@
-/** Names of the errors with all that the Pulumi CLI has printed. */
+/** Names of the errors that hold all that the Pulumi CLI has printed. */
 const PULUMI_ERRORS = [
   "CommandError",
   "ConcurrentUpdateError",

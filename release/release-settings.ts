@@ -12,13 +12,13 @@ export function settingsOf(stack: ReleaseStack): ReleaseSettings {
   const found = stack.settings(stack.release);
   if ("problems" in found) {
     throw new Error(
-      [`The configuration of stack ${stack.name} is not right:`, ...found.problems].join("\n"),
+      [`The configuration of stack ${stack.name} is invalid:`, ...found.problems].join("\n"),
     );
   }
   return found.settings;
 }
 
-/** The services that are on trial. */
+/** The services that have a canary. */
 export function judgedServices({ services, chain, mesh }: ReleaseSettings): readonly Judged[] {
   return services.flatMap(({ name, namespace, stable, canary }) =>
     canary

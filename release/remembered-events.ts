@@ -9,7 +9,7 @@ const MOST_OF_REASON = 2_000;
 
 /**
  * The events to be remembered after one more: those of one rollout, with the last look of each phase
- * alone. Where they become too many, the oldest after the begin go.
+ * alone. Where they become too many, the oldest ones after the first are dropped.
  */
 export function withEvent(before: readonly TimedEvent[], event: TimedEvent): readonly TimedEvent[] {
   if (event.event === "begin" && !event.resumed) return [event];

@@ -1,5 +1,5 @@
 /**
- * A rise that somebody else's work is in the way of, which says nothing of the canary: it is tried again however long that
+ * A rise that somebody else's work blocks, which says nothing about the canary: it is retried for as long as that
  * takes.
  */
 export class Held extends Error {}
@@ -26,7 +26,7 @@ export class MayHeal extends Error {}
 export class LeaseHeld extends Held {
   constructor(cluster: string, holder: string, since: Date | undefined) {
     super(
-      `${holder} raises the weight of this release${since ? ` since ${new Date(since).toISOString()}` : ""} (lease in ${cluster}). Until it ends this command only watches, and takes a bad canary back.`,
+      `${holder} raises the weight of this release${since ? ` since ${new Date(since).toISOString()}` : ""} (lease in ${cluster}). Until it ends, this command only watches, and takes a bad canary back.`,
     );
   }
 }

@@ -3,7 +3,7 @@ import { durationMs } from "../lib/duration.ts";
 import type { Rollout } from "../stacks/schema.ts";
 import type { Verdict } from "./planner.ts";
 
-/** What proxies say for a server that does not answer, and servers that are busy: no opinion of the canary. */
+/** Statuses of proxies whose server does not answer, and of busy servers: they say nothing about the canary. */
 export const NO_ANSWER: ReadonlySet<number> = new Set([408, 429, 502, 503, 504]);
 
 type Webhook = Rollout["webhooks"][number];
@@ -44,7 +44,7 @@ async function askWebhook(
     return {
       outcome: "hold",
       blind: true,
-      text: `webhook ${name} gives no answer: ${explain(error)}`,
+      text: `webhook ${name} does not answer: ${explain(error)}`,
     };
   }
 }

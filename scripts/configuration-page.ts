@@ -22,7 +22,7 @@ pulumi config set --path certificates.clusters.cluster-a.key --secret < cluster-
   likely meant.
 - **Editors know the keys** through [schema/stack.schema.json](../schema/stack.schema.json), which the first line of Pulumi.prod.yaml names
   for every editor with the YAML language server. Copy that line into the files of your own stacks.
-- **Secrets** are what is marked _may be secret_ below. Give the others in plain text: the program does not keep them from previews.
+- **Secrets** are what is marked _may be secret_ below. Write the others in plain text: the program does not hide them in previews.
 - **\`pulumi config set weight 10\` writes text**, \`"10"\`, and with \`--path\` a number, true or false for what looks like one. Each is read
   as it is meant.
 

@@ -201,7 +201,8 @@ const MESH: readonly Row[] = [
       },
       {
         title: "Configuration rejected by proxies",
-        description: "Updates of listeners and clusters that proxies have rejected. Any is wrong.",
+        description:
+          "Updates of listeners and clusters that proxies have rejected. There should be none.",
         unit: "none",
         queries: [
           {
@@ -227,8 +228,8 @@ const MESH: readonly Row[] = [
     title: "Certificates",
     panels: [
       {
-        title: "Certificate authorities end in",
-        description: "Time until the root and each cluster's intermediate end.",
+        title: "Certificate authorities expire in",
+        description: "Time until the root and each cluster's intermediate expire.",
         unit: "s",
         queries: [
           {
@@ -242,9 +243,9 @@ const MESH: readonly Row[] = [
         ],
       },
       {
-        title: "Next workload certificate ends in",
+        title: "Next workload certificate expires in",
         description:
-          "Time until the first certificate of a proxy ends. Proxies renew them at about half of their life.",
+          "Time until the first certificate of a proxy expires. Proxies renew them at about half of their life.",
         unit: "s",
         queries: [
           {

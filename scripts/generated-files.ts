@@ -6,7 +6,7 @@ import { dashboardFiles } from "./dashboards.ts";
 import { pulumiYaml } from "./pulumi-yaml.ts";
 import { stackSchema } from "./stack-schema.ts";
 
-/** A file that is generated, with what belongs into it. */
+/** A generated file and its content. */
 export interface GeneratedFile {
   /** Path from the root of the project. */
   readonly file: string;
@@ -37,7 +37,7 @@ export async function generatedFiles(root: string): Promise<readonly GeneratedFi
   );
 }
 
-/** Which of the files are not as they should be. */
+/** Which of the files are out of date. */
 export async function outdated(
   root: string,
   files: readonly GeneratedFile[],

@@ -72,7 +72,7 @@ function engineDefault({ type, default: value }: ConfigKey): unknown {
 }
 
 /**
- * Pulumi.yaml with its section `config` made anew.
+ * Pulumi.yaml with its section `config` regenerated.
  *
  * @param current the file as it is; all before the section is kept
  */

@@ -3,7 +3,7 @@ import type { Problem } from "../lib/problems.ts";
 import type { ApiServer } from "../lib/reader-kubeconfig.ts";
 import type { Loose } from "./checks.ts";
 
-/** Where a cluster's context is written, for the person who has to change it. */
+/** Where a cluster's context is written, for whoever has to change it. */
 type ContextPath = (index: number) => string;
 
 /**
@@ -62,7 +62,7 @@ function sameServer(
           {
             path: contextPath(i),
             value: url,
-            rule: `must lead to another API server than ${contextPath(urls.indexOf(url))}`,
+            rule: `must lead to a different API server than ${contextPath(urls.indexOf(url))}`,
             fix: "Name the context of the other cluster.",
           },
         ]
@@ -80,7 +80,7 @@ export function localServers(servers: readonly (ApiServer | undefined)[]): Probl
           {
             path: `clusters[${i}].apiServer`,
             value: server,
-            rule: "must be an address that other clusters reach, for their istiod reads endpoints there",
+            rule: "must be an address that other clusters can reach: their istiod reads endpoints there",
             fix: "Set it to the API server's URL as seen from outside the cluster's machine.",
           },
         ]

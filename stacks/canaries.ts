@@ -12,7 +12,7 @@ export function hostsOf(service: ServiceSettings, clusterDomain: string): readon
   ];
 }
 
-/** The version of a service that is on trial, as checks know it. */
+/** The canary of a service, as checks know it. */
 export function canaryOf(service: ServiceSettings, clusterDomain: string): Canary | undefined {
   const { name, namespace, canary } = service;
   return (

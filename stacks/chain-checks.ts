@@ -5,7 +5,7 @@ import { roleIn } from "./chain.ts";
 import { duplicates } from "./checks.ts";
 import type { Chain, Service } from "./schema.ts";
 
-/** Rules that join the chain and the services of the stack. */
+/** Rules that span the chain and the services of the stack. */
 export function chainConfigProblems(
   chain: Chain | undefined,
   services: readonly Service[] | undefined,
@@ -20,7 +20,7 @@ export function chainConfigProblems(
             {
               path: `chain.mark.testers[${i}]`,
               value: name,
-              rule: `must not be ${MARK_VALUE}, which everybody would guess`,
+              rule: `must not be ${MARK_VALUE}, which is easy to guess`,
               fix: "Give each tester a name of their own.",
             },
           ]
@@ -99,7 +99,7 @@ function serviceProblems(chain: Chain, service: Service, path: string): Problem[
       ? [
           problem(
             "matches",
-            "must be empty: it follows the mark of the chain, or a request would change its version on the way",
+            "must be empty: a follower obeys the mark alone, or a request would switch versions on its way",
             `Give them to ${entries}.`,
           ),
         ]
@@ -117,7 +117,7 @@ function serviceProblems(chain: Chain, service: Service, path: string): Problem[
       ? [
           problem(
             "mirrorPercent",
-            "must be 0 with a chain: a copy bears no mark, so the canary would send it on to stable versions",
+            "must be 0 with a chain: a mirrored copy carries no mark, so the canary would forward it to stable versions",
             "Remove it; testers reach the whole chain by matches or chain.mark.testers.",
           ),
         ]

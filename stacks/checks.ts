@@ -15,7 +15,7 @@ import {
   type Service,
 } from "./schema.ts";
 
-/** The parts of the configuration that are right by themselves; the others are undefined. */
+/** The parts of the configuration that are valid by themselves; the others are undefined. */
 export interface Parts {
   /** Whether the mesh is another stack's; then this one has no parts of a mesh. */
   readonly joins: boolean;
@@ -33,7 +33,7 @@ export interface Parts {
   readonly monitoring?: Monitoring | undefined;
 }
 
-/** Every list entry whose key an earlier entry has too. */
+/** Every list entry whose key an earlier entry also has. */
 export function duplicates<T>(
   list: readonly T[],
   path: (index: number) => string,
@@ -44,7 +44,7 @@ export function duplicates<T>(
   const keys = list.map(key);
   return keys.flatMap((value, i) =>
     value !== undefined && keys.indexOf(value) < i
-      ? [{ path: path(i), value, rule: `${rule} (so has ${path(keys.indexOf(value))})`, fix }]
+      ? [{ path: path(i), value, rule: `${rule} (same as ${path(keys.indexOf(value))})`, fix }]
       : [],
   );
 }
@@ -103,15 +103,15 @@ function clusterProblems(clusters: readonly Loose[]): Problem[] {
       clusters,
       at("network"),
       ({ network }) => string(network),
-      "must be a network of the cluster's own",
-      "Name a network for each cluster; they meet at the gateways.",
+      "must be a network that no other cluster has",
+      "Give each cluster its own network; gateways connect them.",
     ),
     ...duplicates(
       clusters,
       at("context"),
       ({ context, kubeconfig }) =>
         [string(context), string(kubeconfig)].filter(Boolean).join(" in ") || undefined,
-      "must be a kubeconfig context of the cluster's own",
+      "must be a kubeconfig context that no other cluster has",
       "Name the context that leads to this cluster; kubectl config get-contexts lists them.",
     ),
   ];
@@ -124,8 +124,8 @@ function serviceListProblems(services: readonly Loose[]): Problem[] {
       (i) => `services[${i}].name`,
       ({ name, namespace }) =>
         name && namespace ? `${string(namespace)}/${string(name)}` : undefined,
-      "must be another service",
-      "Give each service once; its versions are stable and canary.",
+      "must be a different service",
+      "List each service once; its versions are stable and canary.",
     ),
     ...services.flatMap((service, i) => {
       const stable = string(record(service["stable"])["version"]);
@@ -135,7 +135,7 @@ function serviceListProblems(services: readonly Loose[]): Problem[] {
             {
               path: `services[${i}].canary.version`,
               value: canary,
-              rule: "must be another version than stable",
+              rule: "must be a different version than stable",
               fix: "Name the new version, or remove canary while there is one version.",
             },
           ]
@@ -154,7 +154,7 @@ function serviceProblems(
       problems.push({
         path: `services[${i}].${role}.version`,
         value: version.version,
-        rule: `must leave ${name}-<version> within 63 characters, for it names the Deployment`,
+        rule: `must keep ${name}-<version> within 63 characters: it names the Deployment`,
         fix: "Shorten it.",
       });
     }
@@ -163,14 +163,14 @@ function serviceProblems(
     problems.push({
       path: `services[${i}].retries.perTryTimeout`,
       value: retries.perTryTimeout,
-      rule: `must not be longer than the timeout of ${timeout}, which includes all tries`,
+      rule: `must not be longer than the timeout of ${timeout}, which includes all retries`,
       fix: "Shorten it, or lengthen the timeout.",
     });
   }
   return problems;
 }
 
-/** What a service makes by name, and which key of the config the name comes from. */
+/** What a service creates by name, and which config key the name comes from. */
 function madeBy(
   { name, namespace, stable, canary }: Service,
   i: number,
@@ -200,7 +200,7 @@ function madeBy(
   ];
 }
 
-/** Two services whose names, put together with a version or a cluster, are those of one object. */
+/** Two services whose names, combined with a version or a cluster, give one object's name. */
 function madeTwice(services: readonly Service[], clusters: readonly string[]): Problem[] {
   const owners = new Map<string, number>();
   const isFirst = ({ name, namespace }: Service, i: number) =>
@@ -280,8 +280,8 @@ function quarantineProblems(
           {
             path: "quarantine",
             value: quarantine,
-            rule: "must leave out a cluster, in which the weight is in force",
-            fix: "To give the canary nothing in any cluster: pulumi config set weight 0",
+            rule: "must leave out at least one cluster, in which the weight is in force",
+            fix: "To send the canary no requests in any cluster: pulumi config set weight 0",
           },
         ]
       : []),
@@ -321,7 +321,7 @@ function ingressProblems(
       problems.push({
         path: "ingress.hosts",
         value: host,
-        rule: `must lead to one service, and leads to ${of}`,
+        rule: `must lead to exactly one service, but leads to ${of}`,
         fix: `List it under ingressHosts of the service that answers for it, and of no other.${of === 0 ? " If that is a service of another stack, give every service of this one its ingressHosts, [] for none." : ""}`,
       });
     }
@@ -352,10 +352,10 @@ function chartProblems({ charts, istioVersion }: Mesh): Problem[] {
 }
 
 /**
- * Rules that join several keys of the configuration.
+ * Rules that span several keys of the configuration.
  *
  * @param raw all keys as they were written
- * @param parts those of them that are right by themselves
+ * @param parts those of them that are valid by themselves
  */
 export function crossChecks(raw: Loose, parts: Parts, now: Date): Problem[] {
   const { joins, mesh, clusters, certificates, ingress, services, phases, weight } = parts;

@@ -74,7 +74,7 @@ export function problemsOf(key: ConfigKey, raw: unknown, issue: z.core.$ZodIssue
         {
           path,
           value,
-          rule: `is not right: ${issue.message}`,
+          rule: `is invalid: ${issue.message}`,
           fix: "See Pulumi.prod.yaml for an example.",
         },
       ];

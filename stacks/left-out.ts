@@ -39,10 +39,10 @@ function isLeftOut(
 }
 
 /** What has come of a registration: written or right already, left as it was, or refused. */
-type Outcome = "done" | "left out" | "failed";
+type RegistrationOutcome = "done" | "left out" | "failed";
 
 /** What has come of each registration, known when all of them have ended. */
-function outcomes(registrations: readonly Known[]): pulumi.Output<readonly Outcome[]> {
+function outcomes(registrations: readonly Known[]): pulumi.Output<readonly RegistrationOutcome[]> {
   return pulumi.all(
     registrations.map((registration) => {
       const { virtualService } = registration;
@@ -50,7 +50,7 @@ function outcomes(registrations: readonly Known[]): pulumi.Output<readonly Outco
       // Each output fails by itself.
       return pulumi
         .all([orFailed(spec), orFailed(virtualService.metadata)])
-        .apply(([has, metadata]): Outcome => {
+        .apply(([has, metadata]): RegistrationOutcome => {
           if (metadata === "failed") return "failed";
           return isLeftOut(registration, has, metadata.annotations) ? "left out" : "done";
         });
@@ -83,7 +83,7 @@ function incompleteText(missing: readonly Known[]): string {
     "This update leaves out VirtualServices that have to change (--target or --exclude). They stay as they are:",
     ...missing.map(
       ({ cluster, key, deployed, wanted }) =>
-        ` - ${cluster}: ${key} has ${told(deployed)}, and not ${told(wanted)}`,
+        ` - ${cluster}: ${key} has ${told(deployed)} instead of ${told(wanted)}`,
     ),
     "Run pulumi up without --target and --exclude.",
   ].join("\n");
@@ -97,7 +97,7 @@ function names(registrations: readonly Known[]): string {
 function failedText(registrations: readonly Known[]): string {
   return (
     `Pulumi has not updated the VirtualService of ${names(registrations)}; the errors say why. ` +
-    "When that is mended, run pulumi up again."
+    "Fix them, then run pulumi up again."
   );
 }
 
@@ -120,7 +120,8 @@ export function completion(all: readonly Registration[]): pulumi.Output<string |
     route.deployed ? [{ ...route, deployed: route.deployed, virtualService }] : [],
   );
   return outcomes(registrations).apply((each): string | undefined => {
-    const having = (outcome: Outcome) => registrations.filter((_, i) => each[i] === outcome);
+    const having = (outcome: RegistrationOutcome) =>
+      registrations.filter((_, i) => each[i] === outcome);
     const failed = having("failed");
     if (failed.length > 0) throw new pulumi.RunError(failedText(failed));
     const left = having("left out");

@@ -52,7 +52,7 @@ export function meshStackProblems(
           {
             path: "services",
             value: [],
-            rule: "must list a service, for the mesh is the other stack's",
+            rule: "must list a service: the mesh is the other stack's",
             fix: "Add one with name, namespace, port and stable.",
           },
         ]
@@ -75,7 +75,7 @@ function namespaceProblems({ name, clusters }: MeshStack, services: readonly Ser
           {
             path: `services[${i}].namespace`,
             value: namespace,
-            rule: `must be a namespace of this stack alone, and ${name} has services in it`,
+            rule: `must be a namespace of this stack alone, but ${name} has services in it`,
             fix: "Name another one, or move those services to this stack first, as docs/stacks.md says.",
           },
         ]
@@ -94,7 +94,7 @@ function hostProblems({ name, mesh }: MeshStack, services: readonly Service[]): 
         ? [
             {
               path,
-              rule: "must be given, for other stacks may have services in this mesh too",
+              rule: "must be given: other stacks may have services in this mesh too",
               fix: `Write [] for none, or any of the hosts that ${name} has for other stacks: ${free.join(", ") || "none at all"}.`,
             },
           ]
@@ -119,7 +119,7 @@ function hostProblems({ name, mesh }: MeshStack, services: readonly Service[]): 
             {
               path,
               value: host,
-              rule: `must be a host of this service alone (so has services[${owner}].ingressHosts)`,
+              rule: `must be a host of this service alone (also in services[${owner}].ingressHosts)`,
               fix: "Remove it from one of them.",
             },
           ];

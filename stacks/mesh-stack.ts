@@ -5,7 +5,7 @@ import { clusterProvider } from "./cluster-provider.ts";
 import type { ReleaseStackSettings, Settings } from "./config.ts";
 import type { Mesh } from "./mesh.ts";
 
-/** The output `mesh`: what other stacks need of the mesh beside the outputs for people. */
+/** The output `mesh`: what other stacks need to know of the mesh, in addition to the outputs for people. */
 const meshOutput = z.object({
   trustDomain: z.string(),
   clusterDomain: z.string(),
@@ -90,7 +90,7 @@ export async function readMeshStack(name: string): Promise<MeshStack | Problem> 
     return {
       path: "meshStack",
       value: name,
-      rule: "must be another stack than this one",
+      rule: "must be a different stack than this one",
       fix: "Name the stack that has installed the mesh, or: pulumi config rm meshStack",
     };
   }
@@ -121,14 +121,14 @@ export function meshStackOf(
   if (joined.success) {
     return {
       ...problem,
-      rule: "must be a stack that has installed a mesh, and this one uses another one's",
+      rule: "must be a stack that has installed a mesh, but this one uses another stack's",
       fix: `Set it with: pulumi config set meshStack ${joined.data.mesh.stack}`,
     };
   }
   const missing = [...new Set(parsed.error.issues.map(({ path }) => path.join(".")))];
   return {
     ...problem,
-    rule: `must be a stack that has installed a mesh, and its outputs lack ${missing.join(", ")}`,
+    rule: `must be a stack that has installed a mesh, but its outputs lack ${missing.join(", ")}`,
     fix: `Name the stack with the mesh, and first run this version of the program there: pulumi up --stack ${name}`,
   };
 }

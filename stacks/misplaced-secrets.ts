@@ -15,7 +15,7 @@ export function misplacedSecrets(secretKeys: readonly string[], project: string)
     .filter((key) => !(KEYS_WITH_SECRETS as readonly string[]).includes(key))
     .map((path) => ({
       path,
-      rule: "must hold no secret, since its values are seen in previews, in the state and in the clusters",
+      rule: "must not hold a secret: its values are visible in previews, in the state and in the clusters",
       fix: "Keep it in a Kubernetes Secret that the service reads, and set the value here without --secret.",
     }));
 }

@@ -3,7 +3,7 @@ import type { Problem } from "../lib/problems.ts";
 import { durationMs, type Monitoring } from "./schema.ts";
 import { nearest } from "./unknown-keys.ts";
 
-/** Rules that join several keys of `monitoring`. */
+/** Rules that span several keys of `monitoring`. */
 export function monitoringProblems(monitoring: Monitoring): Problem[] {
   const { mode, alerts, scrapeInterval, window, alertmanager } = monitoring;
   const known = alertNames();
@@ -19,7 +19,7 @@ export function monitoringProblems(monitoring: Monitoring): Problem[] {
     problems.push({
       path: "monitoring.scrapeInterval",
       value: scrapeInterval,
-      rule: `must not be longer than a fourth of monitoring.window, ${window}: a rate needs several samples`,
+      rule: `must not be longer than a quarter of monitoring.window, ${window}: a rate needs several samples`,
       fix: "Shorten it, or lengthen the window.",
     });
   }

@@ -3,7 +3,7 @@ import { duplicates } from "./checks.ts";
 import type { Rollout } from "./schema.ts";
 import { BUILT_IN_GATES } from "./schema/gates.ts";
 
-/** Rules that join several keys of `rollout`, or these and the phases. */
+/** Rules that span several keys of `rollout`, or these and the phases. */
 export function rolloutProblems(
   rollout: Rollout | undefined,
   phases: readonly number[] | undefined,
@@ -22,7 +22,7 @@ export function rolloutProblems(
               path: `rollout.approval[${i}]`,
               value: weight,
               rule: `must be one of the phases ${phases.join(", ")}`,
-              fix: "Name the weights that somebody must raise to by hand.",
+              fix: "Name the weights that need somebody's approval.",
             },
           ]
         : [],
@@ -34,8 +34,8 @@ export function rolloutProblems(
             {
               path: `rollout.gates.dryRun[${i}]`,
               value: name,
-              rule: `must be one of the gates that are on: ${on.join(", ")}`,
-              fix: "Name the gates that only show what they say.",
+              rule: `must be one of the enabled gates: ${on.join(", ")}`,
+              fix: "Name the gates that are shown but do not decide.",
             },
           ],
     ),

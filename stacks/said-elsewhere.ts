@@ -1,5 +1,5 @@
 /**
- * The error of every resource that waits for what has failed at another one, which says why. Who collects
- * the errors of an update leaves it out.
+ * The error of every resource that waits for what has failed at another one, which says why. Collecting
+ * an update's errors leaves it out.
  */
-export const SAID_ELSEWHERE = "not done, for the reason that is given once for all clusters.";
+export const SAID_ELSEWHERE = "not done; the reason is given once for all clusters.";

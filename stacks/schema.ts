@@ -27,14 +27,14 @@ export type { Service } from "./schema/service.ts";
 
 /**
  * The configuration's keys, and what is told about each of them in Pulumi.yaml, in the JSON schema of
- * the stack files and in docs/configuration.md. Rules that join several keys are in checks.ts.
+ * the stack files and in docs/configuration.md. Rules that span several keys are in checks.ts.
  */
 export const schema = {
   kubeconfig: topKey(filled("/home/me/.kube/config").optional(), {
     owner: "stack",
     routing: "none",
     description:
-      "Path of the kubeconfig file with the contexts of all clusters. A path, not the content, which would lie in the state in plain text.",
+      "Path of the kubeconfig file with the contexts of all clusters. A path, not the content: that would be in the state in plain text.",
     fallback: "the files in $KUBECONFIG, or ~/.kube/config",
     effect: "A file that leads to the same clusters changes nothing in them.",
     examples: ["/home/me/.kube/config"],
@@ -43,7 +43,7 @@ export const schema = {
     pattern(
       /^[^/\s]+\/[^/\s]+\/[^/\s]+$/,
       "must be the full name of a stack: ORGANIZATION/PROJECT/STACK",
-      "Write for instance organization/istio-canary/mesh; pulumi stack ls --fully-qualify-stack-names lists the names.",
+      "For example: organization/istio-canary/mesh. pulumi stack ls --fully-qualify-stack-names lists the names.",
     ).optional(),
     {
       owner: "stack",
@@ -74,7 +74,7 @@ export const schema = {
     fallback: "none, they must be given unless `meshStack` is",
     rules: ["must list at least two clusters"],
     effect:
-      "A new one gets the whole mesh and every service, and is connected with all others both ways. One that is removed loses all of it.",
+      "A new one gets the whole mesh and every service, and is connected to all others in both directions. A cluster that is removed from the list loses all of it.",
     examples: [
       [
         { name: "cluster-a", network: "network-a", context: "prod-a" },
@@ -108,7 +108,8 @@ export const schema = {
       "must list a service if `meshStack` is given",
       "must be in namespaces that no other stack has services in",
     ],
-    effect: "A new one is made in every cluster; one that is removed is removed in every cluster.",
+    effect:
+      "A service that is added is created in every cluster; one that is removed is deleted in every cluster.",
     examples: [
       [
         {
@@ -135,13 +136,13 @@ export const schema = {
       z.array(z.number().meta({ type: "integer", minimum: 1, maximum: 100 })).meta({ minItems: 1 }),
       arePhases,
       "must be whole numbers from 1 to 100 that rise from one to the next and end at 100",
-      "Write for instance [10, 30, 100].",
+      "For example: [10, 30, 100].",
     ).default([10, 30, 100]),
     {
       owner: "release",
       routing: "none",
       description: "The weights that a release goes through.",
-      effect: "None in a cluster: they say which weights are allowed.",
+      effect: "Nothing in a cluster: they say which weights are allowed.",
       examples: [[10, 30, 100]],
     },
   ),
@@ -156,7 +157,7 @@ export const schema = {
       owner: "release",
       routing: "all",
       description:
-        "Percent of each service's requests that its canary gets, in every cluster at the same time, but for those in `quarantine`. With `chain`: percent of the requests that the chain's entries send to canaries.",
+        "Percent of each service's requests that its canary gets, in every cluster at the same time, except those in `quarantine`. With `chain`: percent of the requests that the chain's entries send to canaries.",
       rules: ["must be 0 or one of `phases`", "must be 0 while no service has a canary"],
       effect:
         "Updates one VirtualService for each service and cluster, in force within a second; nothing restarts.",
@@ -170,25 +171,25 @@ export const schema = {
       "Names of clusters in which the weight is not in force: their VirtualServices give the canary 0 %, whatever `weight` says, and follow `matches` only. It is about requests of clients in these clusters; the canary's pods there still answer clients of other clusters.",
     rules: [
       "must be names of `clusters`, each once",
-      "must leave out a cluster, in which the weight is in force",
+      "must leave out at least one cluster, in which the weight is in force",
     ],
     effect:
-      "Updates the VirtualServices of these clusters: at once when a cluster is added; when it is removed, by all checks, in one step to the weight of the others.",
+      "Updates the VirtualServices of these clusters: at once when a cluster is added; when one is removed, after all checks, in one step to the weight of the others.",
     examples: [["cluster-b"]],
   }),
   allow: topKey(allow, {
     owner: "stack",
     routing: "none",
     description:
-      "Rules of a release that are switched off, for a change that is really meant. skip-phase: the weight may rise by more than one phase. change-canary: the canary's version or image may change while it serves requests. change-stable: another version may become the stable one before it serves 100 % as the canary. change-chain: services may join or leave the chain, or change their part in it, while its canaries serve requests.",
+      "Release rules that are switched off, for a change that you mean to make in spite of them. skip-phase: the weight may rise by more than one phase. change-canary: the canary's version or image may change while it serves requests. change-stable: another version may become the stable one before it serves 100 % as the canary. change-chain: services may join or leave the chain, or change their role in it, while its canaries serve requests.",
     rules: [`each must be one of ${EXCEPTIONS.join(", ")}`],
-    effect: "None in a cluster: it says which changes are refused. Remove it after the update.",
+    effect: "Nothing in a cluster: it says which changes are refused. Remove it after the update.",
     examples: [["skip-phase"]],
   }),
   safety: topKey(safety.prefault({}), {
     owner: "stack",
     routing: "none",
-    description: "Bounds for a change of weights.",
+    description: "Limits for a change of weights.",
     effect: "In force from the next change of weights on.",
     examples: [{ confirmWithin: "30s" }],
   }),
@@ -208,7 +209,7 @@ export const schema = {
     owner: "stack",
     routing: "none",
     description: "How `npm run release -- rollout` goes through the phases by itself.",
-    effect: "None in a cluster: only the release command reads it.",
+    effect: "Nothing in a cluster: only the release command reads it.",
     examples: [{ bake: "10m", gates: { successRate: { atLeast: 99.5 } } }],
   }),
 };

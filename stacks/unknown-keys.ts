@@ -38,7 +38,7 @@ export function unknownInner(
   const near = nearest(name, keysAt(schema[top], place));
   return {
     path: `${shownPlace}.${name}`,
-    rule: "is no key of the configuration",
+    rule: "is not a configuration key",
     fix:
       near === undefined
         ? "Check its spelling, or remove it; docs/configuration.md describes all keys."
@@ -55,7 +55,7 @@ export function unknownTopLevel(names: readonly string[]): Problem[] {
       const near = nearest(name, known);
       return {
         path: name,
-        rule: "is no key of the configuration",
+        rule: "is not a configuration key",
         fix: `${near === undefined ? "" : `Did you mean ${near}? `}Remove it with: pulumi config rm ${name}`,
       };
     });
@@ -74,7 +74,7 @@ export function misspeltNamespaces(names: readonly string[], project: string): P
       ? [
           {
             path: name,
-            rule: "is in the namespace of no program",
+            rule: "is in a namespace that no program uses",
             fix: `Did you mean ${project}:${rest.join(":")}? Remove it with: pulumi config rm ${name}`,
           },
         ]

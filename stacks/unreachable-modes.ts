@@ -8,12 +8,12 @@ const MODES = [
   {
     key: "kubernetes:skipUpdateUnreachable",
     variable: "PULUMI_K8S_SKIP_UPDATE_UNREACHABLE",
-    rule: "must not be on, since updates of a cluster that does not answer would be skipped and count as done",
+    rule: "must not be on: updates of a cluster that does not answer would be skipped and count as done",
   },
   {
     key: "kubernetes:deleteUnreachable",
     variable: "PULUMI_K8S_DELETE_UNREACHABLE",
-    rule: "must not be on, since Pulumi would forget what runs in a cluster that does not answer",
+    rule: "must not be on: Pulumi would forget what runs in a cluster that does not answer",
   },
 ] as const;
 

@@ -6,7 +6,7 @@ export interface Member {
   readonly key: string;
   readonly isEntry: boolean;
   readonly stable: string;
-  /** @default none: its stable version serves marked requests too, and hands the mark on */
+  /** @default none: its stable version serves marked requests too, and propagates the mark */
   readonly canary?: string | undefined;
 }
 
@@ -37,7 +37,7 @@ function total(calls: readonly Calls[]): number {
 /** How far each service is from the entries, along the calls; those that nobody has called are left out. */
 function depths(members: readonly Member[], calls: readonly Calls[]): ReadonlyMap<string, number> {
   const known = new Map(members.filter(({ isEntry }) => isEntry).map(({ key }) => [key, 0]));
-  // A set and a map grow while they are gone through.
+  // A set and a map may grow while they are iterated.
   for (const [key, depth] of known) {
     for (const { from, to } of calls) {
       if (from === key && !known.has(to)) known.set(to, depth + 1);
@@ -81,8 +81,8 @@ function hops(members: readonly Member[], calls: readonly Calls[]): readonly Hop
 
 /**
  * Which service loses the mark: the first on the way from the entries, by what the proxies have counted
- * while marked probes went through the chain. Requests of others in the same time do not mislead: a
- * service that hands the mark on has sent at least the probes to the next canary.
+ * while marked probes went through the chain. Other requests in the same time do not mislead: a
+ * service that propagates the mark has sent at least the probes to the next canary.
  */
 export function lostMarks(
   members: readonly Member[],
@@ -101,9 +101,9 @@ export function lostMarks(
         [...new Set(unmarked.map(({ cluster }) => cluster))].map((cluster) => ({
           cluster,
           seen:
-            `${version} of ${from.key} loses it: of its requests to ${to.key} while ${requests} marked ones went through the chain, ` +
-            `${marked} went to ${canary} and ${total(unmarked)} to ${to.stable}`,
-          fix: `Let it send ${mark} of each request with those that it makes for it; docs/full-chain.md says how.`,
+            `${version} of ${from.key} loses it: while ${requests} marked requests went through the chain, ` +
+            `${marked} of its requests to ${to.key} went to ${canary} and ${total(unmarked)} to ${to.stable}`,
+          fix: `Make it copy ${mark} from each request to the requests that it makes for it; docs/full-chain.md says how.`,
           mayHeal: false,
         })),
       );
@@ -116,7 +116,7 @@ export function lostMarks(
       all.every(({ to, marked }) => to.key !== key || marked === 0),
   );
   return missed.map(({ key, canary }) => ({
-    seen: `no probe has come to ${canary ?? ""} of ${key}, so that nobody knows whether the mark would`,
+    seen: `no probe has reached ${canary ?? ""} of ${key}, so it is not known whether the mark would`,
     fix: "Set chain.probe.path to a path whose answer needs it, or name it in chain.probe.without.",
     mayHeal: false,
   }));

@@ -133,7 +133,7 @@ async function send(
 
 /**
  * Sends marked requests to the canaries of a chain's entries in every cluster, and tells from the
- * proxies' own counters whether all services have handed the mark on.
+ * proxies' own counters whether all services have propagated the mark.
  *
  * @param signal sends no more requests
  * @throws if a proxy does not tell its counters

@@ -29,7 +29,7 @@ export const certificates: Check = {
         ? []
         : [
             {
-              seen: `${file} ends on ${validToDate.toISOString()}, in ${days} days, and ${limits.certificateDays} are wanted`,
+              seen: `${file} expires on ${validToDate.toISOString()}, in ${days} days; at least ${limits.certificateDays} days are required`,
               fix: "Issue a new one with pulumi config set --path certificates.rotation, or lower safety.certificateDays.",
               mayHeal: false,
             },

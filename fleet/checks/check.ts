@@ -23,7 +23,7 @@ export interface Rise extends Canary, FleetWeight {
   >;
 }
 
-/** Bounds that the configuration sets under the key `safety`. */
+/** Limits that the configuration sets under the key `safety`. */
 export interface Limits {
   /** How long what may heal by itself is looked at again, in milliseconds. */
   readonly checkWithinMs: number;
@@ -48,7 +48,7 @@ export interface CheckContext {
   readonly probe?: (() => Promise<readonly ChainFinding[]>) | undefined;
 }
 
-/** Something that speaks against a higher weight. */
+/** An objection to a higher weight. */
 export interface Finding {
   /** What was seen, as a sentence without its full stop. */
   readonly seen: string;
@@ -61,7 +61,7 @@ export interface Finding {
   readonly mayHeal: boolean;
 }
 
-/** Something about a chain of services that speaks against a higher weight. */
+/** An objection to a higher weight that is about a chain of services. */
 export interface ChainFinding extends Finding {
   /** The cluster that it was seen in. @default the chain as a whole */
   readonly cluster?: string | undefined;
@@ -72,7 +72,7 @@ export interface Check {
   /** The condition, as in "istiod serves". */
   readonly name: string;
   /**
-   * What speaks against it in the context's cluster. An error counts as one finding,
+   * The objections in the context's cluster. An error counts as one finding,
    * which may heal unless the API server has refused the request.
    */
   readonly run: (context: CheckContext) => Promise<readonly Finding[]>;

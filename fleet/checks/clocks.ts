@@ -10,8 +10,8 @@ export const clocks: Check = {
       if (own === undefined || clockAheadMs === undefined) {
         return [
           {
-            seen: "an API server tells no time",
-            fix: "See its answers' header Date.",
+            seen: "an API server sends no time",
+            fix: "Check the Date header of its responses.",
             mayHeal: false,
           },
         ];

@@ -14,7 +14,7 @@ export const dryRun: Check = {
           return [];
         } catch (error) {
           const mayHeal = !isFinal(error);
-          return [{ seen: explain(error), fix: "Change what it objects to.", mayHeal }];
+          return [{ seen: explain(error), fix: "Fix what the API server rejected.", mayHeal }];
         }
       }),
     );

@@ -8,7 +8,7 @@ import type { Check, Finding } from "./check.ts";
 /** Seconds in which a gateway must take a connection. */
 const CONNECT_WITHIN_S = 2;
 
-/** Longest time in which the try must have ended, in milliseconds. */
+/** Time limit of the attempt, in milliseconds. */
 const TRIED_WITHIN_MS = 5_000;
 
 /** Addresses of the gateways that a proxy sends requests for other clusters to. */
@@ -49,7 +49,7 @@ async function cutOff(
   }
 }
 
-/** The gateways that take no connection from a proxy's place. */
+/** The gateways that a proxy cannot connect to. */
 async function unreached(
   cluster: ClusterClient,
   pod: V1Pod,
@@ -63,8 +63,8 @@ async function unreached(
         ? []
         : [
             {
-              seen: `${namespace}/${name} gets no connection to ${address}:${EAST_WEST_PORT} (${reason})`,
-              fix: "Mend the network between the clusters.",
+              seen: `${namespace}/${name} cannot connect to ${address}:${EAST_WEST_PORT} (${reason})`,
+              fix: "Fix the network between the clusters.",
               mayHeal: true,
             },
           ];
@@ -75,7 +75,7 @@ async function unreached(
 
 /** A share of every client's requests goes to the canary's pods in the other clusters. */
 export const gateways: Check = {
-  name: "the other clusters' gateways are reached",
+  name: "the other clusters' gateways can be reached",
   run: async ({ cluster, canaries }) => {
     const envoyClusters = canaries.map(({ canary, host }) => envoyCluster(host, canary));
     const list = () => cluster.proxies();

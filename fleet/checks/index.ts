@@ -6,7 +6,7 @@ import { clocks } from "./clocks.ts";
 import { dryRun } from "./dry-run.ts";
 import { gateways } from "./gateways.ts";
 import { istiod } from "./istiod.ts";
-import { markHandedOn } from "./mark-handed-on.ts";
+import { markPropagated } from "./mark-propagated.ts";
 import { remoteClusters } from "./remote-clusters.ts";
 import { subsets } from "./subsets.ts";
 import { unchanged } from "./unchanged.ts";
@@ -26,7 +26,7 @@ const CHECKS: readonly Check[] = [
   clocks,
   unchanged,
   dryRun,
-  markHandedOn,
+  markPropagated,
 ];
 
 /**
@@ -35,7 +35,7 @@ const CHECKS: readonly Check[] = [
  */
 export const LOOK_WITHIN_MS = 45_000;
 
-/** What a check has to say against the change. */
+/** A check's objection to the change. */
 export interface Objection {
   /** What was seen and what to do about it, in one line. */
   readonly line: string;
@@ -43,7 +43,7 @@ export interface Objection {
   readonly mayHeal: boolean;
 }
 
-/** One look of all checks at one cluster, at once; gives everything that speaks against the change. */
+/** One look of all checks at one cluster, at once; gives every objection to the change. */
 export async function runChecks(
   context: CheckContext,
   checks: readonly Check[] = CHECKS,
@@ -52,7 +52,7 @@ export async function runChecks(
   const objections = await Promise.all(
     checks.map(async ({ name, run }): Promise<readonly Objection[]> => {
       try {
-        const late = `not done within ${withinMs / 1000} s`;
+        const late = `did not finish within ${withinMs / 1000} s`;
         const findings = await within(withinMs, run(context), late);
         return findings.map(({ seen, fix, mayHeal }) => ({
           line: `${name}: no, ${seen}. ${fix}`,

@@ -8,7 +8,7 @@ export type Objections = ReadonlyMap<string, readonly Objection[]>;
 const PAUSE_MS = 1_000;
 
 /**
- * Looks again as long as all that speaks against the change may heal by itself. Each look is at
+ * Looks again as long as every objection to the change may heal by itself. Each look is at
  * everything in all clusters, so that all of it holds when the write follows, however long it took.
  *
  * @param withinMs no look begins later, in milliseconds; the last one may add what a look takes

@@ -23,7 +23,7 @@ export const remoteClusters: Check = {
             : [
                 {
                   seen: `istiod (${pod.metadata?.name ?? ""}) says that ${name} is ${status}`,
-                  fix: "See istioctl remote-clusters, and whether its API server is reached from there.",
+                  fix: "See istioctl remote-clusters, and check that its API server can be reached from there.",
                   mayHeal: true,
                 },
               ];

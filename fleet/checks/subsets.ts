@@ -30,7 +30,7 @@ async function holds(
       : [
           {
             seen: `the proxy of ${namespace}/${name} has no healthy endpoint for ${envoyCluster}`,
-            fix: "See that the canary's pods are ready in the clusters it reaches.",
+            fix: "Make sure that the canary's pods are ready in the clusters it reaches.",
             mayHeal: true,
           },
         ];
@@ -67,7 +67,7 @@ export const subsets: Check = {
       const { namespace, name } = podKey(pod);
       return {
         seen: `the proxy of ${namespace}/${name} does not answer (${explain(error)})`,
-        fix: "Restart the pod; one that is no longer ready is not asked.",
+        fix: "Restart the pod. A pod that is not ready is not asked.",
         mayHeal: true,
       };
     });

@@ -57,8 +57,8 @@ export function apiServer({ controlPlane }: ClusterAddresses): string {
 
 /**
  * Makes sure that a cluster has a CA, a certificate for each of its programs, a key for service
- * account tokens, and a kubeconfig for each client. All are made anew when the control plane has
- * another address or they expire within a month.
+ * account tokens, and a kubeconfig for each client. All are reissued when the control plane's
+ * address changes or they expire within a month.
  */
 export async function ensureCertificates(
   cluster: ClusterSettings,

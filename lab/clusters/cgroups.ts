@@ -83,7 +83,7 @@ export class Cgroup {
     for (const folder of this.folders) {
       for (const group of below ? await foldersBelow(folder) : [folder]) {
         for (const line of (await readIfThere(path.join(group, "cgroup.procs"))).split("\n")) {
-          // 0 is a process outside of our own pid namespace, which is none of the lab's.
+          // 0 is a process outside our own pid namespace, so not the lab's.
           if (line !== "" && line !== "0") pids.add(Number(line));
         }
       }

@@ -44,7 +44,7 @@ export function componentsOf(node: Node, bin: string): readonly Component[] {
 }
 
 /**
- * Brings one cluster up, or mends what has died in it: returns when all of its nodes are Ready and its
+ * Brings one cluster up, or restarts what has died in it: returns when all of its nodes are Ready and its
  * DNS answers on each of them.
  *
  * @param report told the name of each part that is ready

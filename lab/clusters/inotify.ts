@@ -9,7 +9,7 @@ const needed = 1024;
 
 /**
  * Makes sure that the machine lets a user have enough inotify instances: without, proxies end at their
- * start with "too many open files". The limit stays raised until the machine starts anew, since other
+ * start with "too many open files". The limit stays raised until the machine reboots, since other
  * labs may rely on it.
  *
  * @returns what was changed, for people; undefined if nothing was

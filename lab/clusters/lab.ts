@@ -17,7 +17,7 @@ import { mergeKubeconfigs, stringifyKubeconfig } from "./kubeconfig.ts";
 import { withLock } from "./lock.ts";
 import { checkLocations, labCgroup, Node } from "./node.ts";
 
-/** Throws, naming the way out, on a machine that the lab cannot run on. */
+/** Throws, saying what to do, on a machine that the lab cannot run on. */
 export function checkMachine(): void {
   const wrong = [
     ...(process.platform === "linux" ? [] : [`it needs Linux, this is ${process.platform}`]),
@@ -84,7 +84,7 @@ export async function knownClusters(settings: LabSettings): Promise<Cluster[] | 
   return nodeCidr === undefined ? undefined : clusters(settings, nodeCidr);
 }
 
-/** Throws, with the way out, if the clusters' nodes cannot reach each other. */
+/** Throws, saying what to do, if the clusters' nodes cannot reach each other. */
 export async function checkBridge(
   settings: LabSettings,
   clusters: readonly Cluster[],
@@ -99,7 +99,7 @@ export async function checkBridge(
     } catch (error) {
       throw new Error(
         `The node of ${node.cluster.name} cannot reach that of ${other.settings.name}: a firewall of this machine ` +
-          `filters what passes over bridge ${bridge}. Let it pass, for instance with: ` +
+          `filters what passes over bridge ${bridge}. Allow it, for example with: ` +
           `iptables -I FORWARD -i ${bridge} -o ${bridge} -j ACCEPT`,
         { cause: error },
       );
@@ -155,7 +155,8 @@ export async function removeClusters(settings: LabSettings): Promise<void> {
     await rm(place, { recursive: true, force: true });
   }
   const left = await remains(settings);
-  if (left.length > 0) throw new Error(`These of the lab are still there: ${left.join(", ")}`);
+  if (left.length > 0)
+    throw new Error(`These parts of the lab could not be removed: ${left.join(", ")}`);
 }
 
 async function remains(settings: LabSettings): Promise<string[]> {

@@ -117,7 +117,7 @@ export function kubelet({ cluster, node, bin, cgroup }: PlanInput): Component {
         // Lets the kubelet run without the rights to set kernel parameters and OOM scores.
         featureGates: { KubeletInUserNamespace: true },
         localStorageCapacityIsolation: false,
-        // The images come from no registry: what is collected could not be pulled again.
+        // The images are in no registry: what is garbage-collected cannot be pulled again.
         imageGCHighThresholdPercent: 100,
         evictionHard: { "memory.available": "100Mi" },
       }),

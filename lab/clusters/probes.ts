@@ -4,7 +4,7 @@ import https from "node:https";
 import { connect } from "node:net";
 import type { Probe } from "./plan.ts";
 
-/** Longest time that one attempt may take, in milliseconds. */
+/** Time limit of one attempt, in milliseconds. */
 const attemptMs = 3000;
 
 /** Resolves if the URL answers with status 200, throws what it answered otherwise. */

@@ -32,7 +32,7 @@ export function parseHop(line: string): Hop | undefined {
 
 /**
  * Puts the lines of the service, and of {@link CURL_WRITE_OUT}, together to answers. Of a client inside the mesh,
- * logged-curl.sh hands on no others than those that are read here.
+ * logged-curl.sh passes on only those that are read here.
  */
 export class AnswerParser {
   #version: string | undefined;

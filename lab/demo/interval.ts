@@ -32,7 +32,7 @@ export function wilson(hits: number, trials: number, z: number): Interval {
   };
 }
 
-/** Whether a measured share speaks against the configured one. */
+/** Whether a measured share contradicts the configured one. */
 export function contradicts(hits: number, trials: number, percent: number): boolean {
   if (percent === 0) return hits > 0;
   if (percent === 100) return hits < trials;

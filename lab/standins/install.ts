@@ -30,7 +30,7 @@ export interface StandInOptions {
   readonly userPulumiHome?: string;
 }
 
-/** What is now used for a program that comes from no package registry. */
+/** What is now used for a program that no package registry ships. */
 export interface StandIn {
   readonly program: string;
   /** `official` if the machine has the official program: it is used, and the stand-in is not. */
@@ -42,7 +42,7 @@ export interface StandIn {
 }
 
 /**
- * Places the programs that Pulumi needs and no registry has: a launcher of the stand-in, or a link to
+ * Installs the programs that Pulumi needs and no registry ships: a launcher of the stand-in, or a link to
  * the official program where this machine has it. Does the same again when called again.
  */
 export async function installStandIns(options: StandInOptions): Promise<StandIn[]> {

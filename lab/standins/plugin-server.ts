@@ -87,7 +87,7 @@ export function servePlugin(
     });
   };
   for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, end);
-  // An engine that was killed tells nobody: its plugins would stay for ever.
+  // An engine that was killed tells nobody: its plugins would stay forever.
   const engine = process.ppid;
   const watch = setInterval(() => {
     if (process.ppid === engine) return;
@@ -100,7 +100,7 @@ const unimplemented = (name: string) => (_call: unknown, callback: sendUnaryData
   callback({ code: status.UNIMPLEMENTED, details: `${name} is not implemented` }, null);
 };
 
-// A stream must be ended by an "error" event: after destroy() the engine waits for ever.
+// A stream must be ended by an "error" event: after destroy() the engine waits forever.
 const unimplementedStream = (name: string) => (call: ServerWritableStream<unknown, never>) => {
   call.emit("error", { code: status.UNIMPLEMENTED, details: `${name} is not implemented` });
 };

@@ -15,7 +15,7 @@ const CHARTS = { base: "base", istiod: "istio-control/istio-discovery", gateway:
 const METRICS = { chart: "gateway", release: EAST_WEST_GATEWAY, object: standardMetrics };
 
 /**
- * Istio's charts as its release process packages them, NAME-VERSION.tgz each, but for one object more, which comes with the
+ * Istio's charts as its release process packages them, NAME-VERSION.tgz each, plus one object, which comes with the
  * east-west gateway of each cluster: the EnvoyFilter by which Envoy's own release counts what Istio's build does.
  */
 export function charts(cacheDir: string, istio: GoBuild): Artifact {

@@ -4,7 +4,7 @@ import { SYSTEM_NAMESPACE } from "../names.ts";
 /**
  * The mesh's Telemetry: spans of every proxy, with version and cluster of the workload on each.
  *
- * @param samplingPercent percent of requests that begin a trace
+ * @param samplingPercent percent of requests that start a trace
  */
 export function telemetry(samplingPercent: number) {
   return {

@@ -1,7 +1,7 @@
 import { SYSTEM_NAMESPACE } from "../names.ts";
 
 /**
- * What of a proxy's metrics is kept, by name and, after a semicolon, Envoy cluster: Envoy has hundreds
+ * Which of a proxy's metrics are kept, by name and, after a semicolon, Envoy cluster: Envoy has hundreds
  * more. Prometheus anchors the expression at both ends.
  */
 const KEPT_OF_PROXIES = [
@@ -14,7 +14,7 @@ const KEPT_OF_PROXIES = [
 /** The same for istiod. */
 const KEPT_OF_ISTIOD = "(?:pilot|citadel|istiod|remote_cluster|galley)_.+|istio_build";
 
-/** One step of relabelling, in the words of Prometheus' configuration. */
+/** One step of relabelling, as Prometheus' configuration writes it. */
 export interface Relabelling {
   readonly source_labels?: readonly string[];
   readonly regex?: string;
@@ -23,7 +23,7 @@ export interface Relabelling {
   readonly replacement?: string;
 }
 
-/** Where metrics are read, and what is kept of them. */
+/** Where metrics are read, and which of them are kept. */
 export interface ScrapeJob {
   readonly name: "istio-proxy" | "istiod";
   readonly path: string;

@@ -9,10 +9,12 @@ export interface PauseOptions {
 /** Holds a rollout in its phase, wherever it runs; its gates are watched on, and still roll it back. */
 export async function pause({ stack, reason }: PauseOptions): Promise<void> {
   await write(stack, true, reason);
-  console.log(`paused: no weight is raised until: npm run release -- resume --stack ${stack}`);
+  console.log(
+    `paused: no weight is raised until you run: npm run release -- resume --stack ${stack}`,
+  );
 }
 
-/** Lets a rollout go on. */
+/** Resumes a paused rollout. */
 export async function resume({ stack }: Pick<PauseOptions, "stack">): Promise<void> {
   await write(stack, false);
   console.log("resumed");
@@ -28,7 +30,7 @@ async function write(stack: string, paused: boolean, reason?: string): Promise<v
   });
   if (failed.size === 0) return;
   const lines = [...failed].map(([name, why]) => ` - ${name}: ${why}`).join("\n");
-  if (failed.size === clusters.length) throw new Error(`Not remembered in any cluster:\n${lines}`);
+  if (failed.size === clusters.length) throw new Error(`Not recorded in any cluster:\n${lines}`);
   // One cluster is enough for every rollout to see it.
-  console.error(`Not remembered in every cluster:\n${lines}`);
+  console.error(`Not recorded in every cluster:\n${lines}`);
 }

@@ -42,7 +42,7 @@ export async function plan({ stack: name, format }: PlanOptions): Promise<void> 
               ` - ${action} ${kind} ${object}${cluster === undefined ? "" : ` in ${cluster}`}`,
           ),
           ...(losses(digest).length > 0
-            ? ["promote and rollout refuse it, since something is deleted or replaced."]
+            ? ["promote and rollout refuse this, because something is deleted or replaced."]
             : []),
         ].join("\n"),
       );

@@ -15,7 +15,7 @@ export interface RollbackOptions {
   readonly stack: string;
   /** Number of a state, `previous`, or `zero`. */
   readonly to: string;
-  /** Says what would be done, and does nothing. */
+  /** Shows what would be done, and changes nothing. */
   readonly dryRun?: boolean;
 }
 
@@ -59,7 +59,7 @@ async function configuredIn(
     return { current: { release: now.release, settings: applied.settings }, states };
   }
   throw new Error(
-    [`The configuration of stack ${stack.name} is not right:`, ...found.problems].join("\n"),
+    [`The configuration of stack ${stack.name} is invalid:`, ...found.problems].join("\n"),
   );
 }
 
@@ -111,9 +111,9 @@ export async function rollback({ stack: name, to, dryRun }: RollbackOptions): Pr
           "The clusters have now:",
           ...servedLines(now),
           ...(to === "zero"
-            ? ["Where Pulumi does not work, a kubeconfig is enough: npm run release -- zero"]
+            ? ["If Pulumi does not work, a kubeconfig is enough: npm run release -- zero"]
             : []),
-          `The config stays at ${routed(step.config)}. Mend the cause, then: ` +
+          `The config stays at ${routed(step.config)}. Fix the cause, then run: ` +
             `npm run release -- rollback --stack ${name} --to ${destination.to}`,
         ].join("\n"),
         { cause: error },
@@ -129,7 +129,7 @@ export async function rollback({ stack: name, to, dryRun }: RollbackOptions): Pr
       [
         `The rollback to ${destination.name} is not confirmed in every cluster:`,
         ...found.problems.map((line) => ` - ${line}`),
-        "Mend what is named, then run the same command again.",
+        "Fix what is named, then run the same command again.",
       ].join("\n"),
     );
   }
@@ -139,7 +139,7 @@ export async function rollback({ stack: name, to, dryRun }: RollbackOptions): Pr
   for (const line of verdicts.flatMap(({ lines }) => lines)) console.log(line);
   if (verdicts.some(({ same }) => !same)) {
     throw new Error(
-      `The weights are those of ${destination.name}, and something else differs: see above.`,
+      `The weights are those of ${destination.name}, but something else differs: see above.`,
     );
   }
 }

@@ -1,6 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { canariesOf } from "../../fleet/canary-weights.ts";
 import { durationMs } from "../../lib/duration.ts";
+import { EventPublisher } from "../event-publisher.ts";
 import { eventFile, eventText } from "../events.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
 import { Lease } from "../lease.ts";
@@ -13,14 +14,13 @@ import { ProgressLine } from "../progress-line.ts";
 import { lowerToZero, raiseTo } from "../update-weight.ts";
 import { judgedServices, planOf } from "../release-settings.ts";
 import { withEvent } from "../remembered-events.ts";
-import { rollout as goThrough } from "../rollout.ts";
+import { rollout as runRollout } from "../rollout.ts";
 import { timed, type RolloutEvent, type TimedEvent } from "../rollout-event.ts";
-import { Teller } from "../teller.ts";
 import { askWebhooks } from "../webhooks.ts";
 
 export interface RolloutOptions {
   readonly stack: string;
-  /** Tries a canary once more that was rolled back. */
+  /** Retries a canary that was rolled back. */
   readonly again?: boolean;
   /** Prints events as lines of JSON, and nothing else. */
   readonly json?: boolean;
@@ -45,7 +45,7 @@ export async function rollout({
   const plan = planOf(settings, name);
   const intervalMs = durationMs(config.interval);
   const line = new ProgressLine(json === true);
-  const teller = new Teller({
+  const publisher = new EventPublisher({
     ...(file !== undefined && { append: eventFile(file) }),
     notify: (event) => notify(config.notifications, event, name),
     print: (event, text) => {
@@ -53,7 +53,7 @@ export async function rollout({
       else if (event.event === "look") line.show(event, plan, Date.parse(event.time));
       else line.print(eventText(event));
     },
-    complain: (text) => {
+    warn: (text) => {
       // Or the next look would be written over it.
       line.end();
       console.error(text);
@@ -65,7 +65,7 @@ export async function rollout({
   const tell = (event: RolloutEvent) => {
     const happened = timed(event, Date.now());
     events = withEvent(events, happened);
-    teller.tell(happened);
+    publisher.publish(happened);
   };
   // What Pulumi prints would only hide what happens; an error says what matters of it.
   const silent = () => undefined;
@@ -78,11 +78,13 @@ export async function rollout({
   );
   const stop = new AbortController();
   const leave = onInterrupt(() => {
-    line.print("interrupted: what is being done is finished first; once more ends it at once");
+    line.print(
+      "interrupted: finishing the current step first; interrupt again to stop immediately",
+    );
     stop.abort();
   });
   try {
-    const { result } = await goThrough(
+    const { result } = await runRollout(
       plan,
       {
         look: (progress) => observer.look(progress, Date.now()),
@@ -123,10 +125,10 @@ export async function rollout({
     leave();
     previews.stop();
     await lease.release();
-    await teller.settled();
+    await publisher.settled();
     // What has happened since the last step, how it ended above all.
     for (const [cluster, why] of events.length > 0 ? await remember() : []) {
-      console.error(`${cluster} does not remember how the rollout ended: ${why}`);
+      console.error(`${cluster}: how the rollout ended could not be recorded: ${why}`);
     }
   }
 }

@@ -1,6 +1,6 @@
 import { gammaln } from "simple-statistics";
 
-/** How many of a number of independent trials count. */
+/** How many of a number of independent trials are hits. */
 export interface Count {
   readonly hits: number;
   readonly trials: number;
@@ -39,8 +39,8 @@ function evidence({ hits, trials }: Count): (share: number) => number {
 
 /**
  * A confidence sequence of a share: with growing counts, the true share lies between the bounds at all
- * looks together, however many there are and whenever one stops, but for the chance `risk`. An
- * interval for one look, such as Wilson's, misses it ever more often the more often one looks.
+ * looks together, however many there are and whenever you stop, except with probability `risk`. An
+ * interval for one look, such as Wilson's, does not hold so: checking repeatedly inflates its error rate.
  *
  * @param risk chance of an error, more than 0 and less than 1
  * @see M. Lindon, A. Malek, Anytime-Valid Inference for Multinomial Count Data, arXiv:2011.03567

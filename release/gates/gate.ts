@@ -1,11 +1,11 @@
 import { confidence, type Bounds, type Count } from "./confidence.ts";
 
 /** What a gate says of one cluster. */
-export type Outcome = "pass" | "fail" | "hold";
+export type GateOutcome = "pass" | "fail" | "hold";
 
 /** A gate's decision about one cluster, with what it was made from. */
 export interface Judgement {
-  readonly outcome: Outcome;
+  readonly outcome: GateOutcome;
   /** Measured share in percent. @default there was no request */
   readonly value: number | undefined;
   /** Between which percents the true share lies. */
@@ -55,7 +55,7 @@ function judgement(
   count: Count,
   bounds: Bounds,
   limit: number,
-  outcome: Outcome,
+  outcome: GateOutcome,
   missing?: string,
 ): Judgement {
   return {
@@ -70,9 +70,8 @@ function judgement(
 }
 
 /**
- * Judges the share of bad requests, failed or slow ones. It fails where the canary is surely worse than
- * allowed, and passes where it is surely no more than `precision` worse: so neither a few unlucky
- * requests nor too few of them decide. With both limits the looser one counts; where stable has too few
+ * Judges the share of bad requests, failed or slow ones. It fails where the canary is worse than allowed, and
+ * passes where it is no more than `precision` worse, both with the confidence that `risk` leaves: neither a few unlucky requests nor too few of them decide. With both limits the looser one counts; where stable has too few
  * requests to compare with, the fixed one alone.
  */
 export function judgeBadShare(
@@ -87,7 +86,7 @@ export function judgeBadShare(
   const limit = (share: number) =>
     Math.max(most ?? 0, compares ? percent(share) + margin : (most ?? 0));
   const shown = limit(stable.trials === 0 ? 0 : stable.hits / stable.trials);
-  const judge = (outcome: Outcome, missing?: string) =>
+  const judge = (outcome: GateOutcome, missing?: string) =>
     judgement(canary, ofCanary, shown, outcome, missing);
 
   if (canary.trials < minSamples) {
@@ -109,7 +108,7 @@ export function judgeShare(
   { risk, minSamples }: Confidence,
 ): Judgement {
   const bounds = confidence(count, risk);
-  const judge = (outcome: Outcome, missing?: string) => ({
+  const judge = (outcome: GateOutcome, missing?: string) => ({
     ...judgement(count, bounds, weight, outcome, missing),
     tolerance,
   });

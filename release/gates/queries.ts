@@ -26,7 +26,7 @@ export interface Counted {
   readonly seconds: number;
 }
 
-/** How far before its begin the last sample of a counter is looked for. */
+/** How far before its start the last sample of a counter is looked for. */
 const LOOKBACK = "5m";
 
 /**
@@ -83,7 +83,7 @@ function quantileQuery(counted: Counted, quantile: number): string {
   return `histogram_quantile(${quantile}, sum by (destination_version, le) (${risen(buckets, counted.seconds)}))`;
 }
 
-/** A query of one's own for one version. */
+/** A custom query for one version. */
 function filledIn(template: string, counted: Counted, version: string): string {
   const values: Readonly<Record<string, string>> = {
     cluster: counted.cluster,
@@ -161,7 +161,7 @@ export async function latencyQuantile(
   );
 }
 
-/** The bad events and all events of one version, by a query of one's own. */
+/** The bad events and all events of one version, by a custom query. */
 export async function countQuery(
   metrics: Metrics,
   { bad, all }: Gates["queries"][number],

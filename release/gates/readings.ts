@@ -27,7 +27,7 @@ export interface Phase {
   readonly weight: number;
   readonly since: number;
   readonly now: number;
-  /** From when on after the phase's begin requests are counted. */
+  /** How long after the start of the phase requests start to count. */
   readonly settleMs: number;
   /** How long before the phase stable is counted where it gets nothing in it. */
   readonly beforeMs: number;
@@ -119,7 +119,7 @@ export async function readings(
   );
 }
 
-/** Runs `action` for the first who asks, and gives all the same answer. */
+/** Runs `action` for the first caller, and gives every caller the same answer. */
 function once<T>(action: () => Promise<T>): () => Promise<T> {
   let running: Promise<T> | undefined;
   return () => (running ??= action());

@@ -127,7 +127,7 @@ function sentence(judgement: Judgement): string {
   const held = missing === undefined ? "" : `; too few: ${missing}`;
   return value === undefined
     ? `no requests yet${held}`
-    : `${value} (surely ${interval}) of ${samples} requests, ${limit}${held}`;
+    : `${value} (confidence interval ${interval}) of ${samples} requests, ${limit}${held}`;
 }
 
 /** What a gate says of a reading, at the weight that the canary has. */

@@ -29,7 +29,7 @@ const CHART_POINTS = 120;
 const WEIGHT_READINGS = 3_000;
 /** No Prometheus reads its targets much more often than that, in milliseconds. */
 const LEAST_STEP_MS = 1_000;
-/** What is shown before the begin and after the end, as a part of the whole; and if nothing is remembered. */
+/** What is shown before the start and after the end, as a part of the whole; and if nothing is remembered. */
 const MARGIN = 0.05;
 const LEAST_MARGIN_MS = 60_000;
 const WITHOUT_EVENTS_MS = 3_600_000;

@@ -8,7 +8,7 @@ export function timeOfDay(ms: number): string {
   return new Date(ms).toISOString().slice(11, 19);
 }
 
-/** A length of time in its two largest units. */
+/** A duration in its two largest units. */
 export function duration(ms: number): string {
   const seconds = ms / 1000;
   if (seconds < 10) return `${Number(seconds.toFixed(1))} s`;

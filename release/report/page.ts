@@ -15,10 +15,10 @@ import {
 
 const STYLE = path.join(import.meta.dirname, "page.css");
 
-/** The browser is to load nothing and to run nothing, whatever a name holds. */
+/** The browser must load nothing and run nothing, whatever a name holds. */
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
-/** A report as one HTML page that needs nothing beside itself. */
+/** A report as one HTML page that needs nothing else. */
 export function reportPage(data: ReportData): string {
   const title = `Release of ${briefRelease(data.release)}`;
   const services = data.services.map(({ name }, i) => ({ name, id: `traffic-${i}` }));

@@ -50,7 +50,7 @@ const skew = z.object({
   seen: z.array(arrival).readonly(),
   /** Clusters that were not. */
   unseen: z.array(name).readonly(),
-  /** From the order to the end of the update in every cluster. @default the events do not tell */
+  /** From the request to the end of the update in every cluster. @default the events do not tell */
   updateMs: z.number().optional(),
 });
 export type Skew = z.output<typeof skew>;

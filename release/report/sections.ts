@@ -18,7 +18,7 @@ export function resultSection({ end, phases, measurements, from, to, made }: Rep
     : [
         now
           ? outcome("open", `in the phase of ${now.weight} % since ${dateTime(now.from)} UTC`)
-          : "no rollout of it is remembered; the charts show the last hour",
+          : "no rollout of it is recorded; the charts show the last hour",
       ];
   return section("result", "Result", [
     h("p", { className: "lead" }, state),
@@ -80,7 +80,7 @@ export function alertsSection({ alerts, alertsUnknown }: ReportData): Element {
       ? h("p", `It is not known which alerts have fired in ${alertsUnknown.join(", ")}.`)
       : undefined,
     alerts.length === 0
-      ? h("p", "No alert that is known has fired.")
+      ? h("p", "No alerts are known to have fired.")
       : table({
           caption: "Alerts that have fired",
           head: ["Alert", "Cluster", "About", "From", "to"],
@@ -103,7 +103,7 @@ export function gatesSection({ verdicts }: ReportData): Element {
       "What each gate has said last in each phase. The interval holds the true value with the certainty that rollout.gates.risk sets; a gate fails only when the whole interval is beyond the limit.",
     ),
     ...(verdicts.length === 0
-      ? [h("p", "No verdicts are remembered.")]
+      ? [h("p", "No verdicts are recorded.")]
       : verdicts.map(({ weight, time: at, verdicts: all }) =>
           table({
             caption: `Gates at ${weight} %, ${dateTime(at)} UTC`,
@@ -149,10 +149,10 @@ export function skewSection({ skew, weightStepMs }: ReportData): Element {
       "p",
       `The time between the first and the last cluster whose API server had a weight, by the first reading of it in each cluster's Prometheus. ` +
         `It is read here every ${duration(weightStepMs)}, and by Prometheus at its own interval: the skew is known no better than both together. Each Prometheus has its own clock. ` +
-        `The update's time is that from the order of the weight to its end; where a weight rises, it includes the confirmation by every Envoy in every cluster.`,
+        `The update's time runs from the request for the weight to its end; where a weight rises, it includes the confirmation by every Envoy in every cluster.`,
     ),
     skew.length === 0
-      ? h("p", "No change of a weight is remembered.")
+      ? h("p", "No change of a weight is recorded.")
       : table({
           caption: "When the clusters came to a weight",
           head: ["Weight", "First cluster", "Last cluster", "Skew", "Update"],

@@ -67,7 +67,7 @@ function latest(
   });
 }
 
-/** From the order of a weight to the event that says that it is in force in every cluster. */
+/** From the request for a weight to the event that says that it is in force in every cluster. */
 function orderToEnd(inForce: number, events: readonly TimedEvent[]): number | undefined {
   const order = events.findLast(
     ({ event, time }) =>

@@ -18,7 +18,7 @@ const UNITS = [
   [1, "s"],
 ] as const;
 
-/** How long ago, in the largest unit that there is a whole one of. */
+/** How long ago, in the largest whole unit. */
 function age(seconds: number): string {
   const [length, unit] = UNITS.find(([each]) => seconds >= each) ?? [1, "s"];
   return `${Math.floor(seconds / length)} ${unit}`;
@@ -31,8 +31,8 @@ const milliseconds = (value: number | undefined) =>
 
 /** The phase and since when, or how the rollout ended. */
 function rolloutLine({ progress, changed, forgotten, period }: ReleaseStatus): string {
-  if (forgotten !== undefined) return `whether a rollout runs is not known: ${forgotten}`;
-  if (!progress) return "no rollout of it has begun";
+  if (forgotten !== undefined) return `it is not known whether a rollout is running: ${forgotten}`;
+  if (!progress) return "no rollout of it has started";
   const { weight, since, failures, end, rollingBack } = progress;
   if (end && changed) {
     const when = changed.ended === undefined ? "" : ` at ${changed.ended}`;
@@ -64,7 +64,7 @@ function clusterRow(status: ClusterStatus): string[] {
   ];
 }
 
-/** What speaks against a cluster, a line each. */
+/** What is wrong with a cluster, a line each. */
 function remarks({ cluster, unreachable, silent, drift }: ClusterStatus): string[] {
   return [
     ...(unreachable === undefined ? [] : [`${cluster} cannot be read: ${unreachable}`]),

@@ -1,7 +1,8 @@
 import * as z from "zod";
 import { filled, key, scalar, whole } from "./values.ts";
 
-const days = (example: number) => whole(1, 36500, `Write the days, for instance ${example}.`);
+const days = (example: number) =>
+  whole(1, 36500, `Write a number of days, for example ${example}.`);
 const PEM = "-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n";
 /** What a secret looks like in the stack's file. */
 const SECURE = { secure: "v1:…" };
@@ -12,7 +13,7 @@ const authority = z.strictObject({
     fallback: "none, it must be given",
     rules: [
       "must be given together with `key`",
-      "must be a CA that is valid now and that `root` vouches for",
+      "must be a CA that is valid now and signed by `root`, directly or through `chain`",
     ],
     secret: true,
     examples: [PEM],
@@ -33,18 +34,18 @@ const authority = z.strictObject({
   }),
 });
 
-/** The mesh's authorities: how they are generated, or the ones that are brought along. */
+/** The mesh's authorities: how they are generated, or the ones that you provide. */
 export const certificates = z.strictObject({
   rotation: key(scalar(filled("2027-06")).default("1"), {
     description:
-      "Any text, such as a date. Another one issues new intermediates; has no effect on certificates that are brought along.",
+      "Any text, such as a date. Changing it issues new intermediates; it has no effect on certificates that you provide.",
     effect:
       "Issues a new intermediate for each cluster from the same root. istiod loads it while it runs, and no connection breaks.",
     examples: ["2027-06"],
   }),
   rootDays: key(days(3650).default(3650), {
     description: "Days that a generated root is valid, from when it is first made.",
-    effect: "None on a root that is there: no setting issues a new root.",
+    effect: "Nothing for an existing root: no setting issues a new root.",
     examples: [3650],
   }),
   intermediateDays: key(days(365).default(365), {
@@ -53,7 +54,7 @@ export const certificates = z.strictObject({
     examples: [365],
   }),
   root: key(z.string().optional(), {
-    description: "A root certificate that is made elsewhere, PEM. Its key stays where it is.",
+    description: "A root certificate that is issued elsewhere, PEM. Its key stays where it is.",
     fallback: "generated",
     rules: ["must be given together with `clusters`", "must be a CA that is valid now"],
     effect:

@@ -10,14 +10,14 @@ const TAKEN = [BAGGAGE, "cookie", "host", "connection", "te", "upgrade", "tracep
 const headerName = text(
   (name) => new RegExp(`^${TOKEN}$`).test(name) && !TAKEN.includes(name),
   `must be a header name in lower case, other than ${TAKEN.join(", ")}`,
-  "Write for instance x-istio-canary.",
+  "For example: x-istio-canary.",
   { pattern: `^(?!(${TAKEN.join("|")})$)${TOKEN}$` },
 );
 
 const mark = z.strictObject({
   header: key(headerName.default("x-istio-canary"), {
     description:
-      "Name of the header that marks a request which an entry has sent to a canary. Its value is `canary`. Every service must hand it on with the requests that it makes in turn.",
+      "Name of the header that marks a request which an entry has sent to a canary. Its value is `canary`. Every service must propagate it to the requests that it makes in turn.",
     rules: ["must not be a header that a service's `matches` name"],
     effect: ROUTES,
     examples: ["x-istio-canary"],
@@ -26,11 +26,11 @@ const mark = z.strictObject({
     pattern(
       new RegExp(`^${TOKEN.replace("a-z", "a-zA-Z")}$`),
       "must be the name of a member of the header baggage",
-      "Write for instance istio-canary.",
+      "For example: istio-canary.",
     ).optional(),
     {
       description:
-        "Name of the member of the W3C header `baggage` that carries the mark too, for services which hand on their baggage (OpenTelemetry) and no header of ours.",
+        "Name of the member of the W3C header `baggage` that carries the mark too, for services that propagate their baggage (OpenTelemetry) but not this header.",
       fallback: "none, the header alone carries it",
       effect: ROUTES,
       examples: ["istio-canary"],
@@ -39,19 +39,19 @@ const mark = z.strictObject({
   testers: key(z.array(filled("alice")).default([]), {
     description:
       "Values of the header by which somebody outside asks for the canary, at any weight. A header with another value has no effect and is removed, as is a member of `baggage` that comes from outside.",
-    rules: ["must not be `canary`, which everybody would guess"],
+    rules: ["must not be `canary`, which is easy to guess"],
     effect: ROUTES,
     examples: [["alice"]],
   }),
 });
 
 const probe = z.strictObject({
-  path: key(pattern(/^\/\S*$/, "must be a path", "Write for instance /.").default("/"), {
+  path: key(pattern(/^\/\S*$/, "must be a path", "For example: /.").default("/"), {
     description:
-      "Path of the preflight's requests. The entries' canaries get them as GET and must answer 200; to do so, they and the services that they ask must need every follower that has a canary.",
+      "Path of the preflight's requests. The entries' canaries get them as GET and must answer 200; to do so, they and the services that they call must need every follower that has a canary.",
     examples: ["/checkout/preflight"],
   }),
-  requests: key(whole(1, 100, "Write for instance 5.").default(5), {
+  requests: key(whole(1, 100, "For example: 5.").default(5), {
     description: "Requests of the preflight to each entry's canary in each cluster.",
     examples: [5],
   }),
@@ -61,7 +61,7 @@ const probe = z.strictObject({
         text(
           (name) => new RegExp(`^${TOKEN}$`).test(name),
           "must be a header name in lower case",
-          "Write for instance x-tenant.",
+          "For example: x-tenant.",
           { pattern: `^${TOKEN}$` },
         ),
         scalar(filled("preflight")),
@@ -69,14 +69,14 @@ const probe = z.strictObject({
       .default({}),
     {
       description:
-        "Headers of these requests, beside the mark. Not for secrets: they are kept in plain text.",
+        "Headers of these requests, in addition to the mark. Not for secrets: they are kept in plain text.",
       placeholder: "header",
       examples: [{ "x-tenant": "preflight" }],
     },
   ),
   without: key(z.array(filled("web/mail")).default([]), {
     description:
-      "Followers, as `namespace/name`, that no GET request can reach, so that the preflight does not wait for one there.",
+      "Followers, as `namespace/name`, that no GET request can reach, so the preflight does not expect a probe there.",
     rules: ["each must be one of `services`, and no entry"],
     examples: [["web/mail"]],
   }),
@@ -89,7 +89,7 @@ export const chain = z.strictObject({
       z.array(filled("web/front")).meta({ minItems: 1 }),
       (entries) => entries.length > 0,
       "must name a service",
-      "Write for instance [web/front].",
+      "For example: [web/front].",
     ),
     {
       routing: "all",
@@ -113,7 +113,7 @@ export const chain = z.strictObject({
   probe: key(probe.prefault({}), {
     routing: "none",
     description:
-      "The preflight before each higher weight: marked requests, after which the proxies' counters tell whether every service has handed the mark on.",
+      "The preflight before each higher weight: marked requests, after which the proxies' counters tell whether every service has propagated the mark.",
     effect: "In force from the next change of weights on.",
     examples: [{ path: "/checkout/preflight" }],
   }),

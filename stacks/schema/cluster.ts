@@ -8,21 +8,21 @@ export const cluster = z.strictObject({
     routing: "all",
     description:
       "Name of the cluster in the mesh and in hosts such as `user-service.user.NAME.mesh`.",
-    rules: ["must be another one in each cluster"],
-    effect: "Makes the cluster a new one: all it has of the mesh is made anew. Do not change it.",
+    rules: ["must be different in each cluster"],
+    effect: "Makes it a new cluster: everything of the mesh in it is recreated. Do not change it.",
     examples: ["cluster-a"],
   }),
   network: key(label("network-a"), {
     routing: "none",
     description: "The cluster's network. Other networks reach it through its east-west gateway.",
-    rules: ["must be another one in each cluster"],
+    rules: ["must be different in each cluster"],
     effect:
-      "Upgrades istiod and the east-west gateway; sidecars take the network when their pods are next made: restart the services' Deployments.",
+      "Upgrades istiod and the east-west gateway; sidecars take the network when their pods are next recreated: restart the services' Deployments.",
     examples: ["network-a"],
   }),
   context: key(filled("prod-a"), {
     routing: "none",
-    description: "Context of the kubeconfig by which Pulumi reaches the cluster.",
+    description: "Context of the kubeconfig with which Pulumi reaches the cluster.",
     rules: [
       "must be a context of the kubeconfig",
       "must be a context, and lead to an API server, that no other cluster has",
@@ -41,7 +41,7 @@ export const cluster = z.strictObject({
     text(
       (url) => URL.canParse(url) && new URL(url).protocol === "https:",
       "must be an https URL",
-      "Write for instance https://10.0.0.1:6443.",
+      "For example: https://10.0.0.1:6443.",
       { pattern: "^https://" },
     ).optional(),
     {
@@ -50,16 +50,14 @@ export const cluster = z.strictObject({
         "URL at which the other clusters reach this cluster's API server; their istiod reads endpoints there.",
       fallback: "the URL in the kubeconfig",
       rules: ["must not be an address of the machine itself, such as localhost"],
-      effect: "Updates the remote secrets in the other clusters; their istiod connects anew.",
+      effect: "Updates the remote secrets in the other clusters; their istiod reconnects.",
       examples: ["https://10.0.0.1:6443"],
     },
   ),
   eastWestAddresses: key(
     rule(
       z
-        .array(
-          text((a) => isIP(a) !== 0, "must be an IP address", "Write for instance 203.0.113.7."),
-        )
+        .array(text((a) => isIP(a) !== 0, "must be an IP address", "For example: 203.0.113.7."))
         .meta({ minItems: 1 }),
       (list) => list.length > 0,
       "must list an address",
@@ -78,7 +76,7 @@ export const cluster = z.strictObject({
     text(
       (url) => URL.canParse(url) && /^https?:$/.test(new URL(url).protocol),
       "must be an http or https URL",
-      "Write for instance https://prometheus.prod-a.example.com.",
+      "For example: https://prometheus.prod-a.example.com.",
       { pattern: "^https?://" },
     ).optional(),
     {
@@ -86,7 +84,7 @@ export const cluster = z.strictObject({
       description:
         "URL of the Prometheus with this cluster's metrics, as seen from where `release` runs. It must need no login.",
       fallback: "the Prometheus of `monitoring`, through the API server",
-      effect: "None in a cluster: it says where metrics are read.",
+      effect: "Nothing in a cluster: it says where metrics are read.",
       examples: ["https://prometheus.prod-a.example.com"],
     },
   ),

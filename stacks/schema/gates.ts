@@ -2,7 +2,7 @@ import * as z from "zod";
 import { durationMs } from "../../lib/duration.ts";
 import { duration, filled, key, label, rule, whole } from "./values.ts";
 
-/** Gates that need no query of one's own. */
+/** Gates that need no custom query. */
 export const BUILT_IN_GATES = ["successRate", "latency", "share"] as const;
 
 /** Upper bounds of Istio's buckets of `istio_request_duration_milliseconds`, as far as they make sense here. */
@@ -13,10 +13,10 @@ const percent = (example: number) =>
     z.number().meta({ minimum: 0, maximum: 100 }),
     (value) => value >= 0 && value <= 100,
     "must be a number from 0 to 100",
-    `Write for instance ${example}.`,
+    `For example: ${example}.`,
   );
 
-/** What the share of good requests is held against; the same for each gate that counts bad ones. */
+/** What the share of good requests is compared with; the same for each gate that counts bad ones. */
 const limits = {
   atLeast: key(percent(99).default(99), {
     description: "Percent of the canary's requests that must be good.",
@@ -33,14 +33,14 @@ const limits = {
       .default("looser"),
     {
       description:
-        "What counts: `fixed` is `atLeast`, `stable` is `margin`, and `looser` the one of both that allows more, so that a canary is not blamed for what stable does too.",
+        "What counts: `fixed` is `atLeast`, `stable` is `margin`, and `looser` the one of both that allows more, so the canary is not blamed for what stable does too.",
       rules: ["must be looser, fixed or stable"],
       examples: ["looser"],
     },
   ),
   precision: key(percent(4).default(4), {
     description:
-      "Points by which the true share may be worse than allowed with the gate still passing, because there were too few requests to know. Lower ones need more requests before a phase can end.",
+      "Points by which the true share may be worse than allowed while the gate still passes, because there were too few requests to tell. Lower values need more requests before a phase can end.",
     examples: [4],
   }),
 };
@@ -48,12 +48,12 @@ const limits = {
 const query = z.strictObject({
   name: key(label("checkout-errors"), {
     description: "Name of the gate.",
-    rules: ["must be another one in each query"],
+    rules: ["must be different in each query"],
     examples: ["checkout-errors"],
   }),
   bad: key(filled("sum(increase(errors_total[{{window}}]))"), {
     description:
-      "PromQL that counts the bad events of one version since `{{window}}` ago. Filled in are `{{service}}`, `{{namespace}}`, `{{version}}`, `{{cluster}}` and `{{window}}`. No result counts as 0.",
+      "PromQL that counts the bad events of one version in the last `{{window}}`. The placeholders `{{service}}`, `{{namespace}}`, `{{version}}`, `{{cluster}}` and `{{window}}` are filled in. No result counts as 0.",
     examples: [
       'sum(increase(checkout_errors_total{namespace="{{namespace}}",version="{{version}}"}[{{window}}]))',
     ],
@@ -67,10 +67,10 @@ const query = z.strictObject({
   ...limits,
 });
 
-/** What a canary must hold in every cluster. */
+/** What a canary must meet in every cluster. */
 export const gates = z.strictObject({
   successRate: key(z.strictObject(limits).prefault({}), {
-    description: "Requests that are answered with another status than 5xx.",
+    description: "Requests that are answered with a status other than 5xx.",
     examples: [{ atLeast: 99.5 }],
   }),
   latency: key(
@@ -81,7 +81,7 @@ export const gates = z.strictObject({
             duration("500ms"),
             (value) => BUCKETS_MS.includes(durationMs(value)),
             `must be a bound of Istio's buckets: ${BUCKETS_MS.join(", ")} ms`,
-            "Write for instance 500ms.",
+            "For example: 500ms.",
           ).default("500ms"),
           {
             description:
@@ -110,7 +110,7 @@ export const gates = z.strictObject({
     },
   ),
   queries: key(z.array(query).default([]), {
-    description: "Gates of one's own, from what each cluster's Prometheus counts.",
+    description: "Custom gates, from what each cluster's Prometheus counts.",
     examples: [
       [
         {
@@ -134,10 +134,10 @@ export const gates = z.strictObject({
   dryRun: key(z.array(filled("latency")).default([]), {
     description:
       "Gates, built-in ones and queries, that are measured and shown, but neither hold nor fail a phase: for trying out a new one.",
-    rules: ["each must be the name of a gate that is on"],
+    rules: ["each must be the name of an enabled gate"],
     examples: [["latency"]],
   }),
-  minSamples: key(whole(1, 1_000_000_000, "Write for instance 100.").default(100), {
+  minSamples: key(whole(1, 1_000_000_000, "For example: 100.").default(100), {
     description: "Requests of the canary in each cluster and phase below which no gate decides.",
     examples: [100],
   }),
@@ -146,7 +146,7 @@ export const gates = z.strictObject({
       z.number().meta({ exclusiveMinimum: 0, maximum: 50 }),
       (value) => value > 0 && value <= 50,
       "must be a number above 0 and at most 50",
-      "Write for instance 1.",
+      "For example: 1.",
     ).default(1),
     {
       description:

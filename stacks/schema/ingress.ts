@@ -10,7 +10,7 @@ const tls = z.strictObject({
   }),
   certificate: key(z.string().optional(), {
     description: "Certificate for the hosts, PEM, with its chain.",
-    fallback: "the Secret is made elsewhere, for instance by cert-manager",
+    fallback: "the Secret is created elsewhere, for example by cert-manager",
     rules: ["must be given together with `key`", "must be valid now"],
     effect: "Updates the Secret; the gateways take it at once.",
     secret: true,
@@ -19,14 +19,14 @@ const tls = z.strictObject({
   key: key(z.string().optional(), {
     description:
       "Private key of the certificate, PEM without passphrase. Set it with `pulumi config set --path --secret`.",
-    fallback: "the Secret is made elsewhere",
+    fallback: "the Secret is created elsewhere",
     rules: ["must be given together with `certificate`", "must belong to it"],
     effect: "Updates the Secret; the gateways take it at once.",
     secret: true,
     examples: [{ secure: "v1:…" }],
   }),
   httpsRedirect: key(z.boolean().default(false), {
-    description: "Whether plain HTTP is answered by a redirect to HTTPS.",
+    description: "Whether plain HTTP is redirected to HTTPS.",
     effect: "In force in every cluster at once; nothing restarts.",
     examples: [true],
   }),
@@ -39,7 +39,7 @@ export const ingress = z.strictObject({
       z.array(domain("user.example.com")).meta({ minItems: 1, uniqueItems: true }),
       (hosts) => hosts.length > 0 && new Set(hosts).size === hosts.length,
       "must list at least one host, each once",
-      "Write for instance [user.example.com].",
+      "For example: [user.example.com].",
     ),
     {
       description:
@@ -52,7 +52,7 @@ export const ingress = z.strictObject({
     },
   ),
   tls: key(tls.optional(), {
-    description: "HTTPS on port 443, beside HTTP on port 80.",
+    description: "HTTPS on port 443, in addition to HTTP on port 80.",
     fallback: "HTTP only",
     effect: "In force in every cluster at once; nothing restarts.",
     examples: [{ credentialName: "user-example-com", httpsRedirect: true }],

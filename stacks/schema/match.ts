@@ -13,7 +13,7 @@ export const match = rule(
             text(
               (name) => TOKEN.test(name) && name !== "cookie",
               "must be a header name in lower case, other than cookie",
-              "Write for instance x-canary, and cookies under the key cookie.",
+              "For example: x-canary. Cookies go under the key cookie.",
               { pattern: `^(?!cookie$)${TOKEN.source.slice(1)}` },
             ),
             scalar(filled('"true"')),
@@ -33,20 +33,20 @@ export const match = rule(
               pattern(
                 /^[!#$%&'*+\-.^_`|~\w]+$/,
                 "must be the name of a cookie",
-                "Write for instance canary.",
+                "For example: canary.",
               ),
               scalar(
                 pattern(
                   /^[^\s;,"\\]+$/,
                   "must be the value of a cookie: no blanks, quotes, commas, semicolons or backslashes",
-                  "Write for instance always.",
+                  "For example: always.",
                 ),
               ),
             )
             .meta({ minProperties: 1, maxProperties: 1 }),
           (cookies) => Object.keys(cookies).length === 1,
           "must be one cookie",
-          "Write a match of its own for each cookie; one of them is enough to match.",
+          "Write a separate match for each cookie; one match is enough.",
         ).optional(),
         {
           description: "One cookie, by name, and its exact value.",
@@ -59,5 +59,5 @@ export const match = rule(
     .meta({ minProperties: 1 }),
   ({ header, cookie }) => Object.keys(header ?? {}).length + Object.keys(cookie ?? {}).length > 0,
   "must name a header or a cookie",
-  'Write for instance {header: {x-canary: "true"}}.',
+  'For example: {header: {x-canary: "true"}}.',
 );

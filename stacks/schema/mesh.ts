@@ -30,7 +30,7 @@ const tracing = z.strictObject({
     effect: "Restarts istiod, and updates all proxies.",
     examples: ["otel-collector.observability.svc.cluster.local"],
   }),
-  port: key(whole(1, 65_535, "Write for instance 4317.").default(4317), {
+  port: key(whole(1, 65_535, "For example: 4317.").default(4317), {
     description: "Its port for OTLP over gRPC.",
     effect: "Restarts istiod, and updates all proxies.",
     examples: [4317],
@@ -40,10 +40,10 @@ const tracing = z.strictObject({
       z.number().meta({ minimum: 0, maximum: 100 }),
       (percent) => percent >= 0 && percent <= 100,
       "must be a number from 0 to 100",
-      "Write for instance 1.",
+      "For example: 1.",
     ).default(1),
     {
-      description: "Percent of requests that begin a trace, where the caller has begun none.",
+      description: "Percent of requests that start a trace, where the caller has not started one.",
       effect: "Updates all proxies; nothing restarts.",
       examples: [1],
     },
@@ -57,33 +57,33 @@ export const mesh = z.strictObject({
     description:
       "The mesh's id, the same in all clusters. It is also the organisation in generated certificates.",
     effect:
-      "Issues new intermediate certificates from the same root and upgrades istiod; proxies take the id when their pods are next made.",
+      "Issues new intermediate certificates from the same root and upgrades istiod; proxies take the id when their pods are next recreated.",
     examples: ["prod-mesh"],
   }),
   istioVersion: key(
     pattern(
       /^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/,
       "must be a full version",
-      "Write for instance 1.31.0, in quotes if YAML takes it for a number.",
+      "For example: 1.31.0, in quotes if YAML takes it for a number.",
     ),
     {
       routing: "none",
       description: "Istio's version in all clusters, of the charts and of the images.",
       effect:
-        "Upgrades istiod and the gateways in every cluster. Sidecars take the new version when their pods are next made: restart the services' Deployments. Go one minor version at a time.",
+        "Upgrades istiod and the gateways in every cluster. Sidecars take the new version when their pods are next recreated: restart the services' Deployments. Go one minor version at a time.",
       examples: ["1.31.0"],
     },
   ),
   trustDomain: key(domain("cluster.local").default("cluster.local"), {
     routing: "all",
     description: "Domain of all workload identities: `spiffe://cluster.local/ns/…/sa/…`.",
-    effect: "Breaks mTLS between old and new workloads until all pods have been made anew.",
+    effect: "Breaks mTLS between old and new workloads until all pods have been recreated.",
     examples: ["cluster.local"],
   }),
   clusterDomain: key(domain("cluster.local").default("cluster.local"), {
     routing: "all",
     description:
-      "Domain of Kubernetes Services, as the clusters' kubelets and DNS have it; the same in all clusters.",
+      "Domain of Kubernetes Services, as the clusters' kubelets and DNS are configured; the same in all clusters.",
     effect:
       "Changes every service's host in all rules. Change it together with the clusters' own setting only.",
     examples: ["cluster.local"],
@@ -92,7 +92,7 @@ export const mesh = z.strictObject({
     pattern(
       /^[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?$/,
       "must be the value of a label",
-      "Write for instance prod.",
+      "For example: prod.",
     ).default("prod"),
     {
       routing: "none",
@@ -111,7 +111,7 @@ export const mesh = z.strictObject({
     {
       routing: "none",
       description: "Where Istio's Helm charts come from.",
-      effect: "Upgrades the Helm releases; with the same charts inside, nothing restarts.",
+      effect: "Upgrades the Helm releases; if the charts are the same, nothing restarts.",
       examples: [{ directory: "/srv/charts" }],
     },
   ),
@@ -119,7 +119,7 @@ export const mesh = z.strictObject({
     routing: "none",
     description: "Image hub of istiod and the proxies (Helm value `global.hub`).",
     fallback: "the charts' own",
-    effect: "Restarts istiod; proxies come from the new hub when their pods are next made.",
+    effect: "Restarts istiod; proxies come from the new hub when their pods are next recreated.",
     examples: ["registry.example.com/istio"],
   }),
   tracing: key(tracing.optional(), {

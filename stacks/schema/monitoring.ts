@@ -8,14 +8,14 @@ const wholeDuration = (example: string) =>
   pattern(
     /^(?=.*[1-9])(\d+h)?(\d+m)?(\d+s)?(\d+ms)?$/,
     "must be a duration in whole numbers with their units: h, m, s, ms in this order",
-    `Write for instance ${example}.`,
+    `For example: ${example}.`,
   );
 
 const url = (example: string, keywords: Readonly<Record<string, string>> = {}) =>
   text(
     (value) => URL.canParse(value) && /^https?:$/.test(new URL(value).protocol),
     "must be an http or https URL",
-    `Write for instance ${example}.`,
+    `For example: ${example}.`,
     keywords,
   );
 
@@ -52,7 +52,7 @@ const prometheus = z.strictObject({
     pattern(
       /^\d+(ms|s|m|h|d|w|y)$/,
       "must be one number with its unit: h, d, w or y",
-      "Write for instance 7d.",
+      "For example: 7d.",
     ).default("7d"),
     {
       description: "How long samples are kept.",
@@ -62,8 +62,8 @@ const prometheus = z.strictObject({
   ),
   storage: key(filled("20Gi").optional(), {
     description: "Size of a persistent volume for the samples, of the default storage class.",
-    fallback: "samples are in the pod alone, and begin anew with it",
-    effect: "Makes the pod anew; samples that were kept elsewhere are not moved.",
+    fallback: "samples are kept in the pod alone, and are lost when it is recreated",
+    effect: "Recreates the pod; samples that were kept elsewhere are not moved.",
     examples: ["20Gi"],
   }),
 });
@@ -72,7 +72,7 @@ const receiver = (what: string, example: string) =>
   key(url(example).optional(), {
     description: `${what} Set it with \`pulumi config set --path --secret\`.`,
     fallback: "alerts are not sent there",
-    effect: "Restarts Alertmanager, which keeps neither silences nor what it has sent.",
+    effect: "Restarts Alertmanager, which forgets its silences and what it has sent.",
     secret: true,
     examples: [example],
   });
@@ -101,11 +101,11 @@ const number = (min: number, max: number, fix: string) =>
   );
 
 const thresholds = z.strictObject({
-  errorPercent: key(number(0, 100, "Write for instance 5.").default(5), {
+  errorPercent: key(number(0, 100, "For example: 5.").default(5), {
     description: "Percent of 5xx answers of the canary above which CanaryErrorRate fires.",
     examples: [5],
   }),
-  errorsTimesStable: key(number(1, 1000, "Write for instance 2.").default(2), {
+  errorsTimesStable: key(number(1, 1000, "For example: 2.").default(2), {
     description:
       "How many times the stable version's share of 5xx answers the canary's may be, if it is at least 1 %.",
     examples: [2],
@@ -114,30 +114,30 @@ const thresholds = z.strictObject({
     description: "The canary's 99th percentile of latency above which CanaryLatency fires.",
     examples: ["1s"],
   }),
-  latencyTimesStable: key(number(1, 1000, "Write for instance 1.5.").default(1.5), {
+  latencyTimesStable: key(number(1, 1000, "For example: 1.5.").default(1.5), {
     description:
       "How many times the stable version's 99th percentile the canary's may be, if it is at least 50 ms longer.",
     examples: [1.5],
   }),
-  leastRequests: key(whole(1, 1_000_000, "Write for instance 100.").default(100), {
+  leastRequests: key(whole(1, 1_000_000, "For example: 100.").default(100), {
     description:
       "Requests within `window` that a version must have had for an alert to judge it; fewer are no evidence.",
     examples: [100],
   }),
-  shareDeviations: key(number(2, 100, "Write for instance 4.").default(4), {
+  shareDeviations: key(number(2, 100, "For example: 4.").default(4), {
     description:
       "Standard deviations of the binomial distribution that a share may be off its weight, or off the other clusters' share.",
     examples: [4],
   }),
-  certificateDays: key(whole(1, 3650, "Write for instance 30.").default(30), {
-    description: "Days before the end of a certificate authority when its alert fires.",
+  certificateDays: key(whole(1, 3650, "For example: 30.").default(30), {
+    description: "Days before a certificate authority expires when its alert fires.",
     examples: [30],
   }),
 });
 
 const alert = z.strictObject({
   enabled: key(z.boolean().default(true), {
-    description: "Whether the alert exists.",
+    description: "Whether the alert is enabled.",
     examples: [false],
   }),
   for: key(wholeDuration("10m").optional(), {
@@ -151,14 +151,14 @@ const alert = z.strictObject({
 export const monitoring = z.strictObject({
   mode: key(z.enum(["prometheus", "operator"], { error: "must be prometheus or operator" }), {
     description:
-      "Who reads metrics and evaluates rules. prometheus: a Prometheus and an Alertmanager of its own in each cluster. operator: the Prometheus Operator that each cluster has, by PodMonitors and a PrometheusRule.",
+      "What reads metrics and evaluates rules. prometheus: a Prometheus and an Alertmanager that the program installs in each cluster. operator: the Prometheus Operator that each cluster already has, through PodMonitors and a PrometheusRule.",
     effect: "Removes what the other mode has made, its samples included.",
     rules: ["must be prometheus or operator"],
     examples: ["prometheus"],
   }),
   namespace: key(label("istio-canary-monitoring").default("istio-canary-monitoring"), {
-    description: "Namespace for all of it, made by the program.",
-    effect: "Makes all of it anew there.",
+    description: "Namespace for all of it, created by the program.",
+    effect: "Recreates all of it there.",
     examples: ["istio-canary-monitoring"],
   }),
   labels: key(labels.default({}), {
@@ -170,7 +170,7 @@ export const monitoring = z.strictObject({
   scrapeInterval: key(wholeDuration("15s").default("15s"), {
     description: "How often metrics are read and rules evaluated.",
     effect: "Updates Prometheus' configuration.",
-    rules: ["must not be longer than a fourth of `window`"],
+    rules: ["must not be longer than a quarter of `window`"],
     examples: ["15s"],
   }),
   window: key(wholeDuration("5m").default("5m"), {
@@ -209,7 +209,7 @@ export const monitoring = z.strictObject({
     examples: [{ errorPercent: 2, latency: "500ms" }],
   }),
   alerts: key(z.record(z.string(), alert).default({}), {
-    description: "What is to differ from monitoring/rules, by the alert's name.",
+    description: "What differs from monitoring/rules, by the alert's name.",
     rules: ["each key must be the name of an alert"],
     effect: RULES_ONLY,
     placeholder: "alert",
@@ -226,7 +226,7 @@ export const monitoring = z.strictObject({
   ),
   dashboardLabels: key(labels.default({ grafana_dashboard: "1" }), {
     description:
-      "Labels by which Grafana's sidecar finds the ConfigMaps with the dashboards. An empty map is no dashboards.",
+      "Labels by which Grafana's sidecar finds the ConfigMaps with the dashboards. An empty map means no dashboards.",
     effect: "Updates the ConfigMaps.",
     placeholder: "label",
     examples: [{ grafana_dashboard: "1" }],

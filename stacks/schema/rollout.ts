@@ -10,14 +10,14 @@ const FORMATS = ["slack", "teams", "alertmanager", "webhook"] as const;
 const url = text(
   (value) => URL.canParse(value) && ["http:", "https:"].includes(new URL(value).protocol),
   "must be an http or https URL",
-  "Write for instance https://ci.example.com/release.",
+  "For example: https://ci.example.com/release.",
   { pattern: "^https?://" },
 );
 
 const webhook = z.strictObject({
   name: key(label("smoke-test"), {
     description: "Name of the webhook in events and messages.",
-    rules: ["must be another one in each webhook"],
+    rules: ["must be different in each webhook"],
     examples: ["smoke-test"],
   }),
   when: key(z.enum(WEBHOOK_TIMES, { error: `must be one of ${WEBHOOK_TIMES.join(", ")}` }), {
@@ -33,7 +33,7 @@ const webhook = z.strictObject({
   }),
   timeout: key(duration("10s").default("10s"), {
     description:
-      "Longest wait for the answer. None in time is a no; before and during, none at all is no data.",
+      "Longest wait for the answer. No answer counts as no data before and during, and as a no in confirm.",
     examples: ["10s"],
   }),
 });
@@ -46,7 +46,7 @@ const notification = z.strictObject({
   }),
   format: key(z.enum(FORMATS, { error: `must be one of ${FORMATS.join(", ")}` }).default("slack"), {
     description:
-      "What it is told. slack, teams: a message for each phase, for a wait that needs somebody, for a raise that fails, and for each end. webhook: the same messages, each as JSON with the event's own fields beside it. alertmanager: an alert when a release is rolled back.",
+      "What it receives. slack, teams: a message for each phase, for a wait that needs somebody, for a raise that fails, and for each end. webhook: the same messages, each as JSON with the event's own fields beside it. alertmanager: an alert when a release is rolled back.",
     rules: [`must be one of ${FORMATS.join(", ")}`],
     examples: ["slack"],
   }),
@@ -56,7 +56,7 @@ const notification = z.strictObject({
         text(
           (value) => /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(value),
           "must be the name of an HTTP header",
-          "Write for instance Authorization.",
+          "For example: Authorization.",
         ),
         key(
           text(
@@ -98,8 +98,7 @@ const notification = z.strictObject({
 /** How `release rollout` goes through the phases. The Pulumi program does not use it. */
 export const rollout = z.strictObject({
   bake: key(duration("10m").default("10m"), {
-    description:
-      "Time that each phase lasts at least, 100 % included, while its gates are watched.",
+    description: "Minimum duration of each phase, 100 % included, in which its gates are watched.",
     examples: ["10m"],
   }),
   trial: key(duration("10m").optional(), {
@@ -114,17 +113,17 @@ export const rollout = z.strictObject({
   }),
   settle: key(duration("30s").default("30s"), {
     description:
-      "Time after a change of the weight from which on requests are counted. At least two intervals at which Prometheus reads the proxies, or requests of the old weight are among them.",
+      "Time after a change of the weight before requests are counted. Use at least two of Prometheus' scrape intervals, or requests at the old weight are counted too.",
     examples: ["30s"],
   }),
   maxFailures: key(
     z
       .strictObject({
-        consecutive: key(whole(0, 1000, "Write for instance 1.").default(0), {
+        consecutive: key(whole(0, 1000, "For example: 1.").default(0), {
           description: "Looks in a row that may fail in a phase.",
           examples: [1],
         }),
-        total: key(whole(0, 1000, "Write for instance 3.").default(0), {
+        total: key(whole(0, 1000, "For example: 3.").default(0), {
           description: "Looks that may fail in a phase.",
           examples: [3],
         }),
@@ -146,23 +145,23 @@ export const rollout = z.strictObject({
       "How long a cluster's API server may be unreachable before the release is rolled back in all others. Until then the phase is held, and the gates go on: a bad canary is rolled back at once.",
     examples: ["5m"],
   }),
-  approval: key(z.array(whole(1, 100, "Write for instance [100].")).default([]), {
+  approval: key(z.array(whole(1, 100, "For example: [100].")).default([]), {
     description:
-      "Weights that the rollout does not raise to by itself: it waits there until somebody runs `release promote`.",
+      "Weights that the rollout does not raise to by itself: it waits until somebody runs `release promote`.",
     rules: ["each must be one of `phases`"],
     examples: [[100]],
   }),
   gates: key(gates.prefault({}), {
-    description: "What the canary must hold in every cluster, by each cluster's own Prometheus.",
+    description: "What the canary must meet in every cluster, by each cluster's own Prometheus.",
     examples: [{ successRate: { atLeast: 99.5 } }],
   }),
   webhooks: key(z.array(webhook).default([]), {
-    description: "Other programs that have a say.",
+    description: "Other programs that may object.",
     examples: [[{ name: "smoke-test", when: "before", url: "https://ci.example.com/release" }]],
   }),
   notifications: key(z.array(notification).default([]), {
     description:
-      "Who is told of each phase, of waits that need somebody, and of the end. A message that gets no answer is sent again, up to four times within half a minute; the rollout does not wait for it.",
+      "Who is notified of each phase, of waits that need somebody, and of the end. A message that gets no answer is sent again, up to four times within half a minute; the rollout does not wait for it.",
     examples: [[{ url: "https://hooks.slack.com/services/…" }]],
   }),
 });

@@ -7,11 +7,11 @@ export const allow = z
   .array(z.enum(EXCEPTIONS, { error: `must be one of ${EXCEPTIONS.join(", ")}` }))
   .default([]);
 
-/** Bounds for a change of weights. */
+/** Limits for a change of weights. */
 export const safety = z.strictObject({
   checkWithin: key(duration("20s").default("20s"), {
     description:
-      "How long the checks before a weight rises look again at what may heal by itself, such as a pod that is not ready yet or does not answer, before they refuse. What cannot heal is refused at once. One look may add what its answers take: about 10 s for a pod that gives none, 45 s at most.",
+      "How long the checks before a weight rises look again at what may recover by itself, such as a pod that is not ready yet or does not answer, before they refuse. What cannot recover is refused at once. The last look may add the time that its answers take: about 10 s for a pod that gives none, 45 s at most.",
     examples: ["20s"],
   }),
   confirmWithin: key(duration("30s").default("30s"), {
@@ -19,7 +19,7 @@ export const safety = z.strictObject({
       "Longest wait for every Envoy to serve a new weight, before it is taken back in all clusters.",
     examples: ["30s"],
   }),
-  certificateDays: key(whole(0, 3650, "Write the days, for instance 7.").default(7), {
+  certificateDays: key(whole(0, 3650, "Write a number of days, for example 7.").default(7), {
     description: "Days that every certificate authority must still be valid for a weight to rise.",
     examples: [7],
   }),

@@ -15,7 +15,7 @@ import {
 } from "./values.ts";
 
 const ROUTE_ONLY = "Updates the service's routes in every cluster; nothing restarts.";
-const ROLLS = "Rolls the pods of all versions, none away before its successor is ready.";
+const ROLLS = "Rolls the pods of all versions, each replaced only when its successor is ready.";
 
 const image = text(
   (value) =>
@@ -23,7 +23,7 @@ const image = text(
     (/@sha256:[0-9a-f]{64}$/.test(value) || /:[\w][\w.-]{0,127}$/.test(value)) &&
     !value.endsWith(":latest"),
   "must be an image with a tag other than latest, or with a digest, so that all clusters run the same",
-  "Write for instance registry.example.com/user-service:v2.",
+  "For example: registry.example.com/user-service:v2.",
   {
     pattern: "^(?!.*:latest$)[a-z0-9][\\w.\\-/:@]*(@sha256:[0-9a-f]{64}|:[\\w][\\w.-]{0,127})$",
   },
@@ -35,40 +35,40 @@ const version = z.strictObject({
     description:
       "Name of the version: value of the label `version`, and part of the Deployment's name.",
     rules: [
-      "must be another one in stable and canary",
-      "must leave `NAME-VERSION` within 63 characters",
+      "must be different in stable and canary",
+      "must keep `NAME-VERSION` within 63 characters",
     ],
     effect:
-      "Another name is another Deployment. A canary that becomes stable keeps its name, and so its pods.",
+      "Changing it creates another Deployment. A canary that becomes stable keeps its name, and so its pods.",
     examples: ["v2"],
   }),
   image: key(image, {
     routing: "none",
     description: "Image of the container, with a tag or digest.",
-    effect: "Rolls this version's pods, none away before its successor is ready.",
+    effect: "Rolls this version's pods, each replaced only when its successor is ready.",
     examples: ["registry.example.com/user-service:v2"],
   }),
-  replicas: key(whole(1, 1000, "Write for instance 5.").default(5), {
+  replicas: key(whole(1, 1000, "For example: 5.").default(5), {
     routing: "none",
     description: "Pods of this version in each cluster.",
-    effect: "Adds or removes pods; the others go on.",
+    effect: "Adds or removes pods; the others keep running.",
     examples: [5],
   }),
 });
 
 const retries = z.strictObject({
-  attempts: key(whole(0, 10, "Write for instance 2.").default(2), {
-    description: "Tries after the first one.",
+  attempts: key(whole(0, 10, "For example: 2.").default(2), {
+    description: "Retries after the first attempt.",
     examples: [2],
   }),
   perTryTimeout: key(duration("3s").optional(), {
-    description: "Time limit of one try.",
+    description: "Time limit of one attempt.",
     fallback: "the service's timeout",
     rules: ["must not be longer than the service's `timeout`"],
     examples: ["3s"],
   }),
   on: key(filled("connect-failure,refused-stream").optional(), {
-    description: "Envoy's conditions for another try, joined by commas.",
+    description: "Envoy's conditions for a retry, joined by commas.",
     fallback: "connect-failure,refused-stream,unavailable,cancelled",
     examples: ["connect-failure,refused-stream"],
   }),
@@ -87,30 +87,30 @@ export const service = z.strictObject({
   name: key(serviceName("user-service"), {
     routing: "all",
     description: "Name of the Service, ServiceAccount and container, and value of the label `app`.",
-    rules: ["must be given once in its namespace"],
-    effect: "Makes the service a new one and removes the old one.",
+    rules: ["must be unique in its namespace"],
+    effect: "Creates a new service and removes the old one.",
     examples: ["user-service"],
   }),
   namespace: key(
     rule(
       label("user"),
       (name) => !/^(istio-|kube-)/.test(name) && name !== "default",
-      "must be a namespace of the service's own, which the program makes: not default, kube-… or istio-…",
-      "Write for instance user.",
+      "must be a namespace that the program creates for the service: not default, kube-… or istio-…",
+      "For example: user.",
     ),
     {
       routing: "all",
-      description: "Namespace of the service in every cluster. The program makes it.",
-      effect: "Makes the service a new one and removes the old one.",
+      description: "Namespace of the service in every cluster. The program creates it.",
+      effect: "Creates a new service and removes the old one.",
       examples: ["user"],
     },
   ),
   port: key(
     rule(
-      whole(1024, 65535, "Write the port the container listens on, for instance 8080."),
+      whole(1024, 65535, "Write the port that the container listens on, for example 8080."),
       (port) => port < 15000 || port > 15099,
       "must not be one of the sidecar's ports, 15000 to 15099",
-      "Let the container listen on another port, for instance 8080.",
+      "Let the container listen on another port, for example 8080.",
     ),
     {
       routing: "none",
@@ -121,13 +121,13 @@ export const service = z.strictObject({
   ),
   timeout: key(duration("10s").default("10s"), {
     routing: "all",
-    description: "Time limit of a request with all its tries.",
+    description: "Time limit of a request with all its retries.",
     effect: ROUTE_ONLY,
     examples: ["10s"],
   }),
   retries: key(retries.default({ attempts: 2 }), {
     routing: "all",
-    description: "More tries for a request that has not reached the service.",
+    description: "Retries of a request that has not reached the service.",
     effect: ROUTE_ONLY,
     examples: [{ attempts: 2, perTryTimeout: "3s" }],
   }),
@@ -135,7 +135,7 @@ export const service = z.strictObject({
     routing: "parts",
     description: "The version that gets all requests that the canary does not get.",
     effect:
-      "To promote the canary, make it the stable version and set `weight` to 0, at weight 100 and in one update: its pods stay.",
+      "To promote the canary at weight 100, make it the stable version and set `weight` to 0 in one update: its pods stay.",
     examples: [{ version: "v1", image: "registry.example.com/user-service:v1", replicas: 5 }],
   }),
   canary: key(version.optional(), {
@@ -153,10 +153,10 @@ export const service = z.strictObject({
     effect: ROUTE_ONLY,
     examples: [[{ header: { "x-canary": "true" } }, { cookie: { canary: "always" } }]],
   }),
-  mirrorPercent: key(whole(0, 100, "Write for instance 10.").default(0), {
+  mirrorPercent: key(whole(0, 100, "For example: 10.").default(0), {
     routing: "all",
     description:
-      "Percent of the requests that are also sent to the canary, whose answers are thrown away.",
+      "Percent of the requests that are also sent to the canary, whose responses are discarded.",
     effect: ROUTE_ONLY,
     examples: [10],
   }),
@@ -174,7 +174,7 @@ export const service = z.strictObject({
   args: key(z.array(scalar(z.string())).optional(), {
     routing: "none",
     description:
-      "Arguments of the container. `$(SERVICE_VERSION)` and `$(CLUSTER_NAME)` in them are filled in.",
+      "Arguments of the container. `$(SERVICE_VERSION)` and `$(CLUSTER_NAME)` in them are expanded.",
     fallback: "the image's",
     effect: ROLLS,
     examples: [["--port=8080", "--version=$(SERVICE_VERSION)"]],
@@ -186,7 +186,7 @@ export const service = z.strictObject({
           (name) =>
             /^[A-Za-z_]\w*$/.test(name) && !["SERVICE_VERSION", "CLUSTER_NAME"].includes(name),
           "must be the name of an environment variable, and not SERVICE_VERSION or CLUSTER_NAME, which the program sets",
-          "Write for instance LOG_LEVEL.",
+          "For example: LOG_LEVEL.",
           { pattern: "^(?!(SERVICE_VERSION|CLUSTER_NAME)$)[A-Za-z_]\\w*$" },
         ),
         scalar(z.string()),
@@ -195,7 +195,7 @@ export const service = z.strictObject({
     {
       routing: "none",
       description:
-        "Environment variables of the container, beside SERVICE_VERSION and CLUSTER_NAME.",
+        "Environment variables of the container, in addition to SERVICE_VERSION and CLUSTER_NAME.",
       fallback: "none",
       effect: ROLLS,
       placeholder: "variable",
@@ -203,11 +203,11 @@ export const service = z.strictObject({
     },
   ),
   healthPath: key(
-    pattern(/^\/\S*$/, "must be a path", "Write for instance /healthz.").default("/healthz"),
+    pattern(/^\/\S*$/, "must be a path", "For example: /healthz.").default("/healthz"),
     {
       routing: "none",
       description:
-        "Path that answers 200 to GET while the container can serve; both probes ask for it.",
+        "Path that answers 200 to GET while the container can serve; both probes request it.",
       effect: ROLLS,
       examples: ["/healthz"],
     },
@@ -229,10 +229,10 @@ export const service = z.strictObject({
   ),
   user: key(
     rule(
-      whole(1, 2 ** 31 - 1, "Write for instance 65532."),
+      whole(1, 2 ** 31 - 1, "For example: 65532."),
       (id) => id !== 1337,
       "must not be 1337, the user id of the sidecar",
-      "Write for instance 65532.",
+      "For example: 65532.",
     ).optional(),
     {
       routing: "none",

@@ -35,7 +35,7 @@ export interface KeyMeta {
   readonly routing?: Routing;
 }
 
-/** What a top-level key's schema says about it beside. */
+/** What a top-level key's schema says about it in addition. */
 export interface TopKeyMeta extends KeyMeta {
   readonly owner: Owner;
   readonly routing: Routing;
@@ -43,7 +43,7 @@ export interface TopKeyMeta extends KeyMeta {
   readonly meshNeeds?: boolean;
 }
 
-/** What a key says that is no keyword of JSON Schema. */
+/** What a key says for which JSON Schema has no keyword. */
 export const docKeywords = [
   "effect",
   "fallback",
@@ -91,7 +91,7 @@ export const pattern = (expression: RegExp, error: string, fix: string) =>
 
 /** Any text but the empty one. */
 export const filled = (example: string) =>
-  text((value) => value !== "", "must not be empty", `Write for instance ${example}.`, {
+  text((value) => value !== "", "must not be empty", `For example: ${example}.`, {
     minLength: 1,
   });
 
@@ -108,12 +108,12 @@ export const label = (example: string) =>
   text(
     isDnsLabel,
     "must be a DNS label: at most 63 of a-z, 0-9 and -, with a letter or digit at both ends",
-    `Write for instance ${example}.`,
+    `For example: ${example}.`,
     LABEL,
   );
 
 export const domain = (example: string) =>
-  text(isDnsName, "must be a domain name in lower case", `Write for instance ${example}.`, {
+  text(isDnsName, "must be a domain name in lower case", `For example: ${example}.`, {
     pattern: "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
     maxLength: 253,
   });
@@ -122,7 +122,7 @@ export const serviceName = (example: string) =>
   text(
     isServiceName,
     "must be a DNS label that begins with a letter: at most 63 of a-z, 0-9 and -",
-    `Write for instance ${example}.`,
+    `For example: ${example}.`,
     { ...LABEL, pattern: "^[a-z]([-a-z0-9]*[a-z0-9])?$" },
   );
 
@@ -138,6 +138,6 @@ export const duration = (example: string) =>
   text(
     (value) => DURATION.test(value) && durationMs(value) >= 1,
     "must be a duration of at least 1ms with its unit: h, m, s or ms",
-    `Write for instance ${example}.`,
+    `For example: ${example}.`,
     { pattern: DURATION.source },
   );

@@ -184,7 +184,7 @@ function sayError(error: unknown): void {
 async function run(options: Options): Promise<void> {
   const stop = new AbortController();
   const leave = onInterrupt(() => {
-    console.error("interrupted: the lab is tidied up; once more ends this at once");
+    console.error("interrupted: the lab is being cleaned up; interrupt again to stop immediately");
     stop.abort(new Error("interrupted"));
   });
   const pulumi = labPulumi();
@@ -226,7 +226,9 @@ async function run(options: Options): Promise<void> {
 }
 
 const program = new Command("bench:weight")
-  .description("how long a weight takes to come into force in every Envoy, beside what is least")
+  .description(
+    "how long a weight takes to come into force in every Envoy, compared with the minimum",
+  )
   .option("--rounds <number>", "how often everything is measured", positive, 5)
   .option("--rollout", "the first raise of release rollout, too", false)
   .action(async (options: Options) => {

@@ -13,7 +13,7 @@ const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 
 let browser: Browser;
 let folder: string;
-/** What any page has asked for beside itself, and what it has complained of. */
+/** What any page has requested besides itself, and the errors it has reported. */
 const asked: string[] = [];
 const complaints: string[] = [];
 
@@ -34,7 +34,7 @@ async function open(
   return page;
 }
 
-/** What axe has to say against a page. */
+/** What axe finds wrong with a page. */
 async function violations(page: Page): Promise<readonly string[]> {
   await page.evaluate(await readFile(AXE, "utf8"));
   const { violations: found } = await page.evaluate<AxeResults>("axe.run()");
@@ -81,7 +81,7 @@ describe("a report in a browser", () => {
     });
   }
 
-  it("is found its way in by a screen reader: landmarks, headings, named pictures and tables", async () => {
+  it("can be navigated by a screen reader: landmarks, headings, named pictures and tables", async () => {
     const page = await open("bad");
     const tree = await page.locator("body").ariaSnapshot();
     for (const line of [
@@ -101,7 +101,7 @@ describe("a report in a browser", () => {
     await page.context().close();
   });
 
-  it("is gone through by keyboard: skip link, sections, tables, and the data of each chart", async () => {
+  it("can be navigated by keyboard: skip link, sections, tables, and the data of each chart", async () => {
     const page = await open("bad");
     const order: string[] = [];
     for (let i = 0; i < 40; i++) {
@@ -146,7 +146,7 @@ describe("a report in a browser", () => {
     await page.context().close();
   });
 
-  it("has asked for nothing and complained of nothing", async () => {
+  it("has requested nothing and reported no error", async () => {
     const page = await open("good", { bypassCSP: false });
     await page.waitForLoadState("networkidle");
     await page.context().close();

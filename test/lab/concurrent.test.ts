@@ -12,7 +12,7 @@ import { locked } from "./stack-lock.ts";
 
 const settings = labSettings();
 const release = withOwnRelease("concurrent");
-const { stack, pulumi, deployed, change, beginAt, expectEverywhere, expectMended } = release;
+const { stack, pulumi, deployed, change, beginAt, expectEverywhere, expectRecovered } = release;
 const load = underLoad(release, { inMesh: [first, second], outside: [first] });
 
 /** Whether a file of the backend belongs to one of these stacks, or to none. */
@@ -66,7 +66,7 @@ describe("two updates at once", () => {
     } finally {
       await rm(state, { recursive: true });
     }
-    await expectMended(10);
+    await expectRecovered(10);
   });
 });
 

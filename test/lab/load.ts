@@ -13,7 +13,7 @@ const RATE = 5;
 
 /** Where the clients of a test file stand. */
 export interface Places {
-  /** Clusters with a client that has a sidecar. Their API servers must live: they hand on its log. */
+  /** Clusters with a client that has a sidecar. Their API servers must live: they serve its log. */
   readonly inMesh: readonly ClusterClient[];
   /** Clusters through whose ingress gateway a client outside of the mesh calls. */
   readonly outside: readonly ClusterClient[];

@@ -44,7 +44,7 @@ describe("pulumi up --target", () => {
         const text = await failure(command());
         expect(text).toContain("leaves out VirtualServices that have to change");
         expect(text).toContain(
-          `${second.name}: ${id} has v1 100 % / v2 0 %, and not v1 90 % / v2 10 %`,
+          `${second.name}: ${id} has v1 100 % / v2 0 % instead of v1 90 % / v2 10 %`,
         );
       }
     }
@@ -79,7 +79,7 @@ describe("pulumi up --continue-on-error", () => {
 });
 
 describe("pulumi up --replace", () => {
-  it("makes a VirtualService anew, which is there afterwards with its weight", async () => {
+  it("recreates a VirtualService, which is there afterwards with its weight", async () => {
     await change(10);
     await pulumi.setWeight(0);
     const [target = ""] = await changing();

@@ -25,7 +25,7 @@ import {
 
 const settings = labSettings();
 
-/** The lab's clusters; faults befall the second one. */
+/** The lab's clusters; faults happen in the second one. */
 export const clusters = labClusters();
 export const [first, second] = clusters as [ClusterClient, ClusterClient];
 
@@ -83,7 +83,7 @@ function releaseIn(stack: string, service: LabService, replicas: number) {
     return pulumi.up(`lab test: ${weight} %`);
   }
 
-  /** Sees to it that the weight is the given one, with no update where it is so already. */
+  /** Makes sure that the weight is the given one, without an update where it is already. */
   async function beginAt(weight: number): Promise<void> {
     const configured = await pulumi.weight();
     const weights = [configured, ...(await deployed()).map((each) => each.weight)];
@@ -130,7 +130,7 @@ function releaseIn(stack: string, service: LabService, replicas: number) {
   }
 
   /** `pulumi up` after the fault is gone: all clusters serve the weight, and nothing is left to do. */
-  async function expectMended(weight: number): Promise<void> {
+  async function expectRecovered(weight: number): Promise<void> {
     await untilWell();
     await change(weight);
     await expectEverywhere(weight);
@@ -146,7 +146,7 @@ function releaseIn(stack: string, service: LabService, replicas: number) {
     pulumi,
     /** The stack's config file. */
     file: stackFile(settings, stack),
-    ...{ route, deployed, arrival, change, beginAt, expectEverywhere, expectMended },
+    ...{ route, deployed, arrival, change, beginAt, expectEverywhere, expectRecovered },
   };
 }
 

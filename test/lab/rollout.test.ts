@@ -17,7 +17,7 @@ describe("release rollout", () => {
     await expectRollback(await release(), "success rate", 95);
   });
 
-  it("does not try it once more by itself", async () => {
+  it("does not retry it by itself", async () => {
     const { events, exitCode } = await release();
     expect(story(events)).toEqual(["begin 0", "end rolled-back"]);
     expect(exitCode).toBe(2);

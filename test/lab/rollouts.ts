@@ -86,7 +86,7 @@ export function withRollouts(name: TestRelease, phases: readonly number[], rate:
     ]);
     const reason = events.at(-1)?.reason ?? "";
     const figures = new RegExp(
-      `^cluster-b: (.+) of v2 of ${id}: [\\d.]+ % \\(surely ([\\d.]+) … ([\\d.]+) %\\) of \\d+ requests, at least ([\\d.]+) %$`,
+      `^cluster-b: (.+) of v2 of ${id}: [\\d.]+ % \\(confidence interval ([\\d.]+) … ([\\d.]+) %\\) of \\d+ requests, at least ([\\d.]+) %$`,
     ).exec(reason);
     expect(figures?.[1], reason).toBe(gate);
     const [low = NaN, high = NaN, limit = NaN] = figures?.slice(2).map(Number) ?? [];

@@ -48,7 +48,7 @@ beforeEach(async () => {
 });
 
 describe("a change of the weight", () => {
-  it("is told from what is deployed: a skipped phase does not get through the preview", async () => {
+  it("is compared with what is deployed: the preview refuses a skipped phase", async () => {
     const before = await deployed();
     await pulumi.setWeight(30);
     const text = await failure(pulumi.preview());

@@ -60,7 +60,7 @@ describe("services in the mesh of another stack", () => {
 
   it("are not let into a namespace that the mesh's stack has services in", async () => {
     expect(await refusal(userService.namespace)).toContain(
-      `services[0].namespace: must be a namespace of this stack alone, and ${meshStack} has services in it`,
+      `services[0].namespace: must be a namespace of this stack alone, but ${meshStack} has services in it`,
     );
   });
 

@@ -9,7 +9,7 @@ import { mutants, type Mutant } from "./mutants.ts";
 const root = path.resolve(import.meta.dirname, "../..");
 
 /** What the tests said: they failed, as they should, or not, or there was nothing to remove. */
-type Verdict = "killed" | "SURVIVED" | "NOT FOUND";
+type MutantResult = "killed" | "SURVIVED" | "NOT FOUND";
 
 /** A copy of what git knows of the tree, changes included, with the installed packages. */
 async function copyTree(): Promise<string> {
@@ -35,7 +35,7 @@ async function passes(copy: string, tests: readonly string[]): Promise<boolean> 
   return exitCode === 0;
 }
 
-async function judge(copy: string, mutant: Mutant): Promise<Verdict> {
+async function judge(copy: string, mutant: Mutant): Promise<MutantResult> {
   const file = path.join(copy, mutant.file);
   const source = await readFile(file, "utf8");
   if (source.split(mutant.text).length !== 2) return "NOT FOUND";
@@ -56,12 +56,12 @@ try {
   if (!(await passes(copy, tests))) {
     throw new Error("the tests fail without any mutant: run make unit first");
   }
-  const table = textTable(["removed", "in", "verdict"]);
+  const table = textTable(["removed", "in", "result"]);
   for (const mutant of mutants) {
-    const verdict = await judge(copy, mutant);
-    console.error(`${verdict}: ${mutant.removes}`);
-    table.push([mutant.removes, mutant.file, verdict]);
-    if (verdict !== "killed") process.exitCode = 1;
+    const result = await judge(copy, mutant);
+    console.error(`${result}: ${mutant.removes}`);
+    table.push([mutant.removes, mutant.file, result]);
+    if (result !== "killed") process.exitCode = 1;
   }
   console.log(table.toString());
 } finally {

@@ -116,7 +116,7 @@ export const mutants: readonly Mutant[] = [
     tests: fleet,
   },
   {
-    removes: "a proxy that was restarted confirms anew",
+    removes: "a restarted proxy must confirm again",
     file: "fleet/ask-pods.ts",
     text: "${proxy?.restartCount ?? 0}",
     replacement: "${proxy?.name ?? 0}",

@@ -1,6 +1,6 @@
 /**
- * Stands in for `pulumi-resource-kubernetes`, Pulumi's Kubernetes provider, which comes from no
- * package registry. It keeps every kind of object that the API server knows by server-side apply, and
+ * Stands in for `pulumi-resource-kubernetes`, Pulumi's Kubernetes provider, which no package
+ * registry ships. It keeps every kind of object that the API server knows by server-side apply, and
  * Helm releases (`helm.sh/v3:Release`) by the `helm` on PATH.
  *
  * Like the official provider: one field manager for each resource, previews as dry runs by the API

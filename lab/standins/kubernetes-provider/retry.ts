@@ -1,10 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { ApiError } from "./client.ts";
 
-/** How long a write is tried again while the server says it cannot take it yet, in milliseconds. */
+/** How long a write is retried while the server says that it cannot take it yet, in milliseconds. */
 export const RETRY_FOR = 90_000;
 const RETRY_EVERY = 1_000;
-/** The same while there is no answer at all: a server that has gone must not hold up everything else. */
+/** The same while there is no answer at all: a server that is gone must not hold up everything else. */
 const UNREACHABLE_FOR = 15_000;
 
 /**
@@ -28,14 +28,14 @@ export function passingReason(error: unknown): string | undefined {
 
 export interface RetryOptions {
   readonly forMs: number;
-  /** Pause between two tries, in milliseconds. @default 1000 */
+  /** Pause between two attempts, in milliseconds. @default 1000 */
   readonly everyMs?: number;
   readonly signal: AbortSignal;
   /** Told once for each new reason to wait. */
   readonly onWait?: (reason: string) => void;
 }
 
-/** Sends a request again while what failed is passing, for a bounded time. */
+/** Retries a request while its failure is temporary, for a bounded time. */
 export async function retrying<T>(
   send: () => Promise<T>,
   { forMs, everyMs = RETRY_EVERY, signal, onWait }: RetryOptions,

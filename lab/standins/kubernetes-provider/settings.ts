@@ -2,7 +2,7 @@ import type { KubeconfigChoice } from "./kubeconfig.ts";
 import type { Settings } from "./resource.ts";
 import { at, textAt, type Fields } from "./values.ts";
 
-/** A setting that is on or off; the engine passes it as text, and each has an environment variable. */
+/** A boolean setting; the engine passes it as text, and each has an environment variable. */
 function isOn(config: Fields, name: string, variable: string): boolean {
   const given = at(config, name) ?? process.env[variable];
   return given === true || given === "true" || given === "1";
@@ -34,7 +34,7 @@ export function kubeconfigOf(config: Fields): KubeconfigChoice {
   };
 }
 
-/** Settings of the official provider that would make this stand-in do something else than asked for. */
+/** Settings of the official provider with which this stand-in would do something other than asked for. */
 export function unsupportedSettings(config: Fields): string[] {
   return [
     ...(at(config, "renderYamlToDirectory") === undefined ? [] : ["renderYamlToDirectory"]),

@@ -1,6 +1,6 @@
 /**
- * Stands in for `pulumi-language-nodejs`, Pulumi's language host for Node.js, which comes from no
- * package registry. Like the official host it runs the program with the SDK's own `cmd/run`, and
+ * Stands in for `pulumi-language-nodejs`, Pulumi's language host for Node.js, which no package
+ * registry ships. Like the official host it runs the program with the SDK's own `cmd/run`, and
  * policy packs and source plugins with `cmd/run-policy-pack` and `cmd/run-plugin`.
  *
  * Left out: installing dependencies (`pulumi install`), `pulumi new` and its templates, generating

@@ -63,7 +63,7 @@ test("a context that is missing is named, with those there are", async () => {
   );
 });
 
-test("a file that is no kubeconfig is refused", async () => {
+test("a file that is not a kubeconfig is refused", async () => {
   await expect(connect({ kubeconfig: join(folder, "cert.pem") })).rejects.toThrow(
     "is not a kubeconfig",
   );

@@ -47,7 +47,7 @@ describe("a build", () => {
     expect(readdirSync(cacheDir)).toHaveLength(1);
   });
 
-  test("that fails half-way leaves nothing, and the next one starts anew", async () => {
+  test("that fails half-way leaves nothing, and the next one starts from scratch", async () => {
     const wanted = artifact(cacheDir, "x", []);
     const failing = build(wanted, async (directory) => {
       await write("half")(directory);

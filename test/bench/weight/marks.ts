@@ -47,7 +47,7 @@ const CONFIRMED = /\d+ Envoys serve it, switched within /;
 /**
  * When the steps of an update happened, as far as its events tell.
  *
- * @throws if one of them is no event of the engine
+ * @throws if one of them is not an event of the engine
  */
 export function marksOf(events: readonly UpdateEvent[]): Marks {
   const read = events.map(({ seconds, event }) => ({ seconds, ...engineEvent.parse(event) }));

@@ -8,7 +8,7 @@ import { failure, first, second, withOwnRelease } from "../release.ts";
 import { watchWrites, type WriteHook } from "../faults/write-hook.ts";
 
 const release = withOwnRelease("api-server");
-const { arrival, deployed, change, beginAt, expectMended } = release;
+const { arrival, deployed, change, beginAt, expectRecovered } = release;
 // A client in the mesh of the second cluster would lose its log with the API server.
 const load = underLoad(release, { inMesh: [first], outside: [first, second] });
 
@@ -25,14 +25,14 @@ describe("an API server that is killed", () => {
     await labUp(labSettings());
   });
 
-  it("is mended with the lab, and the next update makes all clusters the same", async () => {
+  it("recovers with the lab, and the next update makes all clusters the same", async () => {
     await change(10);
     await signal(second.name, "kube-apiserver", "SIGKILL");
     const text = await failure(change(0));
     expect(text).toMatch(new RegExp(` - ${second.name}: .*ECONNREFUSED`));
     expect((await deployed([first]))[0]?.weight).toBe(0);
     await labUp(labSettings());
-    await expectMended(0);
+    await expectRecovered(0);
   });
 
   it("dead between the two writes: the other cluster goes back", async () => {
@@ -45,7 +45,7 @@ describe("an API server that is killed", () => {
     expect((await deployed([first]))[0]?.weight).toBe(0);
     await labUp(labSettings());
     await hook.remove();
-    await expectMended(10);
+    await expectRecovered(10);
   });
 });
 

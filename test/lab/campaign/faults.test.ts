@@ -13,11 +13,11 @@ import { failure, first, second, withOwnRelease } from "../release.ts";
 import { runs, seed } from "./campaign.ts";
 
 const release = withOwnRelease("campaign", { replicas: 2, config: { allow: ["skip-phase"] } });
-const { service, deployed, change, beginAt, expectMended } = release;
+const { service, deployed, change, beginAt, expectRecovered } = release;
 // A client in the mesh of the second cluster would lose its log with the API server.
 const load = underLoad(release, { inMesh: [first], outside: [first, second] });
 
-/** Something that befalls the second cluster for a while. */
+/** A fault of the second cluster that lasts for a while. */
 interface Fault {
   readonly name: string;
   readonly begin: () => Promise<void>;
@@ -125,7 +125,7 @@ describe.each(cases.map((each, i) => ({ ...each, run: i + 1 })))(
       else expect(text).toContain(second.name);
       // Where the other one could not be changed, this one is at the lower weight.
       if (here !== there) expect(here).toBe(Math.min(from, to));
-      await expectMended(to);
+      await expectRecovered(to);
       if (!cutsRequests) load.expectNoFailure(began);
     });
   },

@@ -18,7 +18,7 @@ import { clusters, failure, first, second, withOwnRelease } from "../release.ts"
 
 const settings = labSettings();
 const release = withOwnRelease("nodes", { replicas: 4 });
-const { service, deployed, change, beginAt, expectEverywhere, expectMended } = release;
+const { service, deployed, change, beginAt, expectEverywhere, expectRecovered } = release;
 const [kept = "", drained = ""] =
   settings.clusters.find(({ name }) => name === second.name)?.nodes.map(({ name }) => name) ?? [];
 
@@ -125,7 +125,7 @@ describe("a node that is drained while the weight rises", () => {
     expect((await deployed()).map((each) => each.weight)).toEqual(clusters.map(() => weight));
     await expectEverywhere(weight);
     expect(await podsOn(drained)).toEqual([]);
-    await expectMended(10);
+    await expectRecovered(10);
   });
 
   it("leaves every client answered", () => {
@@ -179,7 +179,7 @@ describe("a node that is lost", () => {
   it("lets it rise once the node is deleted, and every client is answered again", async () => {
     await kubectl("delete", "node", drained);
     await untilAvailable();
-    await expectMended(10);
+    await expectRecovered(10);
     const since = Date.now();
     await until(
       "more than 100 answers for each client",

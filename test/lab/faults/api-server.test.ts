@@ -9,7 +9,7 @@ import { failure, first, second, withFaultsRelease } from "../release.ts";
 import { watchWrites, type WriteHook } from "./write-hook.ts";
 
 const release = withFaultsRelease();
-const { pulumi, id, arrival, deployed, change, beginAt, expectMended } = release;
+const { pulumi, id, arrival, deployed, change, beginAt, expectRecovered } = release;
 // A client in the mesh of the second cluster would lose its log with the API server.
 const load = underLoad(release, { inMesh: [first], outside: [first, second] });
 
@@ -18,7 +18,7 @@ beforeEach(async () => {
 });
 
 afterAll(async () => {
-  await expectMended(0);
+  await expectRecovered(0);
 });
 
 describe("an API server that does not answer", () => {
@@ -32,7 +32,7 @@ describe("an API server that does not answer", () => {
     try {
       const [before] = await deployed([first]);
       await pulumi.setWeight(30);
-      const refused = `weight: must not rise while ${second.name} cannot be reached, got 30. Mend it first (${second.name}: no answer in time)`;
+      const refused = `weight: must not rise while ${second.name} cannot be reached, got 30. Fix that first (${second.name}: no answer in time)`;
       expect(await failure(pulumi.up("lab test: up"))).toContain(refused);
       expect(await deployed([first])).toEqual([before]);
 
@@ -43,7 +43,7 @@ describe("an API server that does not answer", () => {
     } finally {
       await signal(second.name, "kube-apiserver", "SIGCONT");
     }
-    await expectMended(0);
+    await expectRecovered(0);
   });
 });
 
@@ -87,10 +87,10 @@ describe("an API server that stops while the weight changes", () => {
     expect(text).toContain(` - ${second.name}: writing the weight: no answer in time`);
     expect(text).toContain(`${first.name}: v2 of ${id} has 0 %`);
     expect(text).toContain(`${second.name}: v2 of ${id} has 0 % or 10 %`);
-    expect(text).toContain(`Mend ${second.name}, then run pulumi up again`);
+    expect(text).toContain(`Fix ${second.name}, then run pulumi up again`);
     expect((await deployed([first]))[0]?.weight).toBe(0);
     await hook?.remove();
-    await expectMended(10);
+    await expectRecovered(10);
   });
 
   it("during a fall: the other cluster has fallen already", async () => {
@@ -103,7 +103,7 @@ describe("an API server that stops while the weight changes", () => {
     expect(text).toContain(` - ${second.name}: no answer in time`);
     expect(text).toContain(`The weight is 0 % now in ${first.name}.`);
     await hook?.remove();
-    await expectMended(0);
+    await expectRecovered(0);
   });
 
   it("while the weight is taken back: the error names it and what it may have", async () => {
@@ -127,7 +127,7 @@ describe("an API server that stops while the weight changes", () => {
     }
     await hook?.remove();
     // A lower weight puts it right too.
-    await expectMended(0);
+    await expectRecovered(0);
   });
 });
 

@@ -13,7 +13,7 @@ const apiServerService = nthAddress(settings.serviceCidr, 1);
 const { asksApiServer } = withPlainClient("lab-component-test");
 
 describe("a component that has died", () => {
-  it("is named with the end of its log, and mended by the next up", async () => {
+  it("is named with the end of its log, and restarted by the next up", async () => {
     const [first = "", last = ""] = [names[0], names.at(-1)];
     await signal(first, "kubelet", "SIGKILL");
     await signal(last, "etcd", "SIGKILL");

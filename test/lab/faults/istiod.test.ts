@@ -11,7 +11,7 @@ import { underLoad } from "../load.ts";
 import { failure, first, second, withFaultsRelease } from "../release.ts";
 
 const release = withFaultsRelease();
-const { service, route, deployed, change, expectMended } = release;
+const { service, route, deployed, change, expectRecovered } = release;
 const load = underLoad(release, { inMesh: [first, second], outside: [first, second] });
 
 /** Whether the second cluster's istiod, which has been stopped, serves again. */
@@ -39,7 +39,7 @@ describe("an istiod that does not answer", () => {
   afterAll(async () => {
     await signalInPod(second.name, "istiod-", "pilot-discovery", "SIGCONT");
     await istiodIsBack();
-    await expectMended(0);
+    await expectRecovered(0);
   });
 
   it("keeps the weight from rising in any cluster, by name", async () => {

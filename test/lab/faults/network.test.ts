@@ -7,7 +7,7 @@ import { underLoad } from "../load.ts";
 import { failure, first, second, withFaultsRelease } from "../release.ts";
 
 const release = withFaultsRelease();
-const { deployed, change, expectEverywhere, expectMended } = release;
+const { deployed, change, expectEverywhere, expectRecovered } = release;
 const load = underLoad(release, { inMesh: [first], outside: [second] });
 
 describe("clusters that do not reach each other", () => {
@@ -31,7 +31,7 @@ describe("clusters that do not reach each other", () => {
     for (const { name } of [first, second]) {
       expect(text).toMatch(
         new RegExp(
-          ` - ${name}: the other clusters' gateways are reached: no, .* gets no connection to [\\d.]+:15443`,
+          ` - ${name}: the other clusters' gateways can be reached: no, .* cannot connect to [\\d.]+:15443`,
         ),
       );
     }
@@ -45,7 +45,7 @@ describe("clusters that do not reach each other", () => {
 
   it("rise again once they do", async () => {
     await setClustersApart(labSettings(), false);
-    await expectMended(10);
+    await expectRecovered(10);
     const joined = Date.now();
     await until(
       "an answer from the other cluster at every client",

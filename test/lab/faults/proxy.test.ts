@@ -10,7 +10,7 @@ import { clusters, failure, first, second, withFaultsRelease } from "../release.
 
 const POD = "laggard";
 const release = withFaultsRelease();
-const { pulumi, service, deployed, change, beginAt, expectEverywhere, expectMended } = release;
+const { pulumi, service, deployed, change, beginAt, expectEverywhere, expectRecovered } = release;
 const load = underLoad(release, { inMesh: [first, second], outside: [second] });
 
 /** Pins the weight that the laggard's Envoy serves, whatever istiod says. */
@@ -70,7 +70,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await pulumi.setConfig("safety.confirmWithin", undefined);
   await deleteClientPod(second, POD);
-  await expectMended(0);
+  await expectRecovered(0);
 });
 
 beforeEach(async () => {
@@ -92,7 +92,7 @@ describe("an Envoy that does not follow", () => {
     } finally {
       await second.objects.delete(pin(10));
     }
-    await expectMended(30);
+    await expectRecovered(30);
   });
 
   it("does not keep the others from falling, and is named", async () => {
@@ -127,7 +127,7 @@ describe("an Envoy that does not answer", () => {
     } finally {
       await signalInPod(second.name, POD, "envoy", "SIGCONT");
     }
-    await expectMended(30);
+    await expectRecovered(30);
   });
 
   it("does not keep the others from falling, and is named", async () => {

@@ -58,7 +58,7 @@ afterAll(async () => {
 });
 
 describe("a rollout", () => {
-  it("waits while a Prometheus is away, and goes on from the phase that it left", async () => {
+  it("waits while a Prometheus is unreachable, and resumes the phase that it left", async () => {
     await change(10);
     await change(30);
     await runPrometheus(second, 0);

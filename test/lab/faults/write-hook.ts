@@ -32,7 +32,7 @@ type Decision = "pass" | "hold" | "refuse";
 export interface WriteHook {
   /** Resolves when a write is held. */
   readonly held: Promise<void>;
-  /** Lets go of what is held, and removes the webhook. A second call does nothing. */
+  /** Releases what is held, and removes the webhook. A second call does nothing. */
   remove(): Promise<void>;
 }
 

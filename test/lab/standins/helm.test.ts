@@ -113,7 +113,7 @@ test("a change of the chart on disk is seen", async () => {
   await rm(more);
 });
 
-test("a release that does not become ready tells helm's reason and the pods'; the next update mends it", async () => {
+test("a release that does not become ready tells helm's reason and the pods'; the next update repairs it", async () => {
   await project.program(release("{ deploy: true }", "timeout: 8, cleanupOnFail: true"));
   const { ok, text } = await project.pulumi("up", "--yes", "--skip-preview");
   expect(ok).toBe(false);

@@ -84,7 +84,7 @@ test("a refresh shows what someone else has changed; an update by force takes it
   expect(await weight()).toBe("30");
 });
 
-test("an object that was deleted by someone else is noticed and made again", async () => {
+test("an object that was deleted by someone else is noticed and recreated", async () => {
   await project.kubectl("delete", `things.${group()}`, "thing");
   await project.must("refresh", "--yes");
   expect(await project.preview()).toEqual({ "create thing": [] });
@@ -128,7 +128,7 @@ test("a refused Secret is reported without its content", async () => {
   expect(text).not.toContain("opensesame");
 });
 
-test("a fixed name is deleted before it is made again, a generated one after", async () => {
+test("a fixed name is deleted before it is recreated, a generated one after", async () => {
   const maps = (value: string) => `
     new k8s.core.v1.ConfigMap("fixed", { metadata: meta("fixed"), data: { a: "${value}" } }, { provider });
     const generated = new k8s.core.v1.ConfigMap("generated", {

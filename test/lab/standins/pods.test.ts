@@ -61,7 +61,7 @@ test("a pod that fits no node says why", async ({ skip }) => {
   expect(await failure()).toMatch(/Unschedulable: .*Insufficient memory/);
 });
 
-test("pods that a quota refuses are told of", async () => {
+test("pods that a quota refuses are reported", async () => {
   await project.program(`
     const quota = new k8s.core.v1.ResourceQuota("quota", {
       metadata: meta("quota"), spec: { hard: { pods: "0" } } }, { provider });
@@ -71,7 +71,7 @@ test("pods that a quota refuses are told of", async () => {
   await project.kubectl("delete", "resourcequota", "quota");
 });
 
-test("what has failed is mended by the next update, and a rollout is waited for", async ({
+test("what has failed is repaired by the next update, and a rollout is waited for", async ({
   skip,
 }) => {
   skip(!isLab, "only the lab is known to have a node");

@@ -73,7 +73,7 @@ describe("the marks of an update", () => {
     expect(marksOf(eachSecond(events))).toEqual({ engine: 1, program: 2, engineEnds: 4 });
   });
 
-  it("take no objects of other kinds for VirtualServices", () => {
+  it("do not mistake other objects for VirtualServices", () => {
     const kinds = [
       "kubernetes:networking.istio.io/v1:DestinationRule",
       "kubernetes:networking.istio.io/v1:VirtualServicePatch",
@@ -85,7 +85,7 @@ describe("the marks of an update", () => {
     expect(marks).toEqual({ registers: 1, registered: 5 });
   });
 
-  it("are of no use where what comes is no event", () => {
+  it("fail where what comes is not an event", () => {
     expect(() => marksOf([{ seconds: 1, event: "Updating (lab)" }])).toThrow();
   });
 });

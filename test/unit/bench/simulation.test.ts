@@ -25,7 +25,7 @@ describe("a simulated rollout with the default gates", () => {
     }
   });
 
-  it("passes none of which it has seen too little, good or bad", () => {
+  it("passes none that it has seen too little of, good or bad", () => {
     const results = simulateMany(unevenMesh(10, 0.001, 0.001), 10);
     for (const { result, failed } of results) {
       expect({ result, failed }).toEqual({ result: "rolled-back", failed: false });

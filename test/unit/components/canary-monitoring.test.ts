@@ -109,7 +109,7 @@ describe("monitoring with a Prometheus of its own", () => {
     }
   });
 
-  it("keeps the receivers in a Secret, and makes Alertmanager's pod anew when they change", async () => {
+  it("keeps the receivers in a Secret, and recreates Alertmanager's pod when they change", async () => {
     const secret = program.named("m-own-alertmanager-configuration");
     expect(secret.type).toBe("kubernetes:core/v1:Secret");
     const elsewhere = program.resources.filter((resource) => resource !== secret);

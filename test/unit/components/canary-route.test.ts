@@ -174,7 +174,7 @@ describe("CanaryRoute", () => {
     expect(program.waitsFor(program.named("route-rule"), program.named("far-rule"))).toBe(false);
   });
 
-  it("refuses a weight that is no percent and a canary that is stable, in one error", async () => {
+  it("refuses a weight that is not a percentage and a canary that is stable, in one error", async () => {
     await expect(specs({ weight: 130, canary: "v1" })).rejects.toThrow(
       [
         "Invalid arguments for the route of user/user-service:",

@@ -59,7 +59,7 @@ describe("CanaryWorkload", () => {
     });
   });
 
-  it("runs 5 pods unless told otherwise, and takes none away before its successor is ready", async () => {
+  it("runs 5 pods unless told otherwise, and takes each replaced only when its successor is ready", async () => {
     const program = await workload();
     expect(program.named("work-v1").inputs["spec"]).toMatchObject({
       replicas: 5,

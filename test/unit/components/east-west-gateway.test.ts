@@ -62,12 +62,12 @@ describe("EastWestGateway", () => {
     });
   });
 
-  it("tells the addresses of its load balancer, or the ones it is given", async () => {
+  it("reports the addresses of its load balancer, or the ones it is given", async () => {
     expect((await gateway()).addresses).toEqual(["203.0.113.1"]);
     expect((await gateway({ addresses: ["198.51.100.7"] })).addresses).toEqual(["198.51.100.7"]);
   });
 
-  it("lets values have the last word", async () => {
+  it("gives values precedence", async () => {
     const { program } = await gateway({ values: { replicaCount: 4, imagePullPolicy: "Never" } });
     expect(program.named("east-west-cluster-a-release").inputs["values"]).toMatchObject({
       replicaCount: 4,

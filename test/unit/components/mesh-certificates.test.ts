@@ -45,7 +45,7 @@ describe("MeshCertificates", () => {
     expect(secretValue(inputs["issuerKey"])).toBe("key of certificates-root\n");
   });
 
-  it("keeps the root whatever setting changes, for a new one would split the mesh", async () => {
+  it("keeps the root whatever setting changes: a new one would split the mesh", async () => {
     await make({ rotation: "one", rootDays: 10 });
     const { inputs, ignoreChanges } = program.named("certificates-root");
     program = await recordProgram();
@@ -57,7 +57,7 @@ describe("MeshCertificates", () => {
     expect(ignoreChanges).toEqual(expect.arrayContaining(changed));
   });
 
-  it("chains each intermediate up to the root and tells when it ends", async () => {
+  it("chains each intermediate up to the root and tells when it expires", async () => {
     const { authorities } = await make();
     const authority = authorities["cluster-a"];
     expect(authority).toBeDefined();

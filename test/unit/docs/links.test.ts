@@ -109,7 +109,7 @@ describe("the documentation", () => {
     expect(others.filter((page) => !index.includes(page))).toEqual([]);
   });
 
-  it("begins with a README of at most 150 lines", () => {
+  it("starts with a README of at most 150 lines", () => {
     expect(read("README.md").trimEnd().split("\n").length).toBeLessThanOrEqual(150);
   });
 });

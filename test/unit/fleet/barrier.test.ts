@@ -37,7 +37,7 @@ describe("checks that begin ahead", () => {
     expect(looks()).toBe(1);
   });
 
-  it("are done anew when something has changed, also while they look", async () => {
+  it("are repeated when something has changed, also while they look", async () => {
     barrier.outdate();
     await barrier.check();
     expect(looks()).toBe(2);
@@ -49,19 +49,19 @@ describe("checks that begin ahead", () => {
     expect(looks()).toBe(4);
   });
 
-  it("are done anew when they are too old", async () => {
+  it("are repeated when they are too old", async () => {
     await vi.advanceTimersByTimeAsync(15_001);
     await barrier.check();
     expect(looks()).toBe(2);
   });
 
-  it("are done anew when something spoke against it, which may be gone by now", async () => {
+  it("are repeated when there was an objection, which may be gone by now", async () => {
     vi.mocked(runChecks).mockReset().mockResolvedValueOnce([objection]).mockResolvedValue([]);
     barrier.lookAhead();
     expect([...(await barrier.check()).values()].flat()).toEqual([]);
   });
 
-  it("are done anew when they could not be done", async () => {
+  it("are repeated when they could not be done", async () => {
     vi.mocked(runChecks)
       .mockReset()
       .mockRejectedValueOnce(new Error("broken"))

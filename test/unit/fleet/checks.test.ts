@@ -86,7 +86,7 @@ describe("runChecks", () => {
     expect(await runChecks(context({}), [passes])).toEqual([]);
   });
 
-  it("says for all checks what was seen and what to do, and takes an error for a no", async () => {
+  it("says for all checks what was seen and what to do, and treats an error as a no", async () => {
     expect(await runChecks(context({}), [fails, passes, throws])).toEqual([
       { line: "it is day: no, it is night. Wait.", mayHeal: true },
       { line: "it can be told: could not be checked: no answer.", mayHeal: true },
@@ -97,26 +97,29 @@ describe("runChecks", () => {
     { code: 403, mayHeal: false },
     { code: 429, mayHeal: true },
     { code: 500, mayHeal: true },
-  ])("hands on what cannot heal, as an API server's $code: $mayHeal", async ({ code, mayHeal }) => {
-    const refused: Check = {
-      name: "it is allowed",
-      run: () => Promise.reject(new ApiException(code, "", undefined, {})),
-    };
-    const final: Check = {
-      name: "it is young",
-      run: () => Promise.resolve([{ seen: "it is old", fix: "Renew it.", mayHeal: false }]),
-    };
-    expect(await runChecks(context({}), [refused, final])).toEqual([
-      { line: `it is allowed: could not be checked: HTTP ${code}.`, mayHeal },
-      { line: "it is young: no, it is old. Renew it.", mayHeal: false },
-    ]);
-  });
+  ])(
+    "tells what may heal from what cannot, as an API server's $code: $mayHeal",
+    async ({ code, mayHeal }) => {
+      const refused: Check = {
+        name: "it is allowed",
+        run: () => Promise.reject(new ApiException(code, "", undefined, {})),
+      };
+      const final: Check = {
+        name: "it is young",
+        run: () => Promise.resolve([{ seen: "it is old", fix: "Renew it.", mayHeal: false }]),
+      };
+      expect(await runChecks(context({}), [refused, final])).toEqual([
+        { line: `it is allowed: could not be checked: HTTP ${code}.`, mayHeal },
+        { line: "it is young: no, it is old. Renew it.", mayHeal: false },
+      ]);
+    },
+  );
 
-  it("does not wait for ever", async () => {
+  it("does not wait forever", async () => {
     const hangs: Check = { name: "it ends", run: () => Promise.withResolvers<never>().promise };
     const objections = await runChecks(context({}), [hangs, fails], 20);
     expect(objections.map(({ line }) => line)).toEqual([
-      "it ends: could not be checked: not done within 0.02 s.",
+      "it ends: could not be checked: did not finish within 0.02 s.",
       "it is day: no, it is night. Wait.",
     ]);
   });
@@ -175,7 +178,7 @@ describe("the check of the clocks", () => {
     expect(await clocks.run(context(at(0), at(61_000)))).toEqual([]);
   });
 
-  it("takes a clock that is not told for a no", async () => {
+  it("treats a missing time as a no", async () => {
     expect(await clocks.run(context(at(0), at(undefined)))).toHaveLength(1);
   });
 });
@@ -194,7 +197,9 @@ describe("the check of the certificate authorities", () => {
   it("wants them to be valid for as long as is configured", async () => {
     expect(await certificates.run(await withCertificates(8))).toEqual([]);
     const [finding] = await certificates.run(await withCertificates(3));
-    expect(finding?.seen).toMatch(/^ca-cert\.pem ends on .*, in \d days, and 7 are wanted$/);
+    expect(finding?.seen).toMatch(
+      /^ca-cert\.pem expires on .*, in \d days; at least 7 days are required$/,
+    );
     expect(finding?.mayHeal).toBe(false);
   });
 
@@ -251,7 +256,7 @@ describe("the check of the gateways", () => {
     [subset, [local, { address: "192.0.2.7", port: 15443, healthy: true, requests: 0 }]],
   ]);
 
-  it("is content with a gateway that turns plain HTTP down", async () => {
+  it("accepts a gateway that rejects plain HTTP", async () => {
     vi.mocked(endpointsOf).mockResolvedValue(remote);
     for (const last of ['Get "http://192.0.2.7:15443": EOF', "read: connection reset by peer"]) {
       expect(await gateways.run(context(reached(notReady(last))))).toEqual([]);
@@ -262,12 +267,12 @@ describe("the check of the gateways", () => {
     "dial tcp 192.0.2.7:15443: connect: no route to host",
     "context deadline exceeded (Client.Timeout exceeded while awaiting headers)",
     "<nil>",
-  ])("names the gateway that takes no connection: %s", async (last) => {
+  ])("names the gateway that cannot be reached: %s", async (last) => {
     vi.mocked(endpointsOf).mockResolvedValue(remote);
     const findings = await gateways.run(context(reached(notReady(last))));
     expect(findings).toEqual([
       expect.objectContaining({
-        seen: `user/client gets no connection to 192.0.2.7:15443 (${last})`,
+        seen: `user/client cannot connect to 192.0.2.7:15443 (${last})`,
         mayHeal: true,
       }),
     ]);
@@ -295,7 +300,7 @@ describe("the check of the gateways", () => {
     expect(tried).toEqual(["job-1", "job-2", "client"]);
   });
 
-  it("has nothing to say where no proxy sends anything to another cluster", async () => {
+  it("has no objection where no proxy sends anything to another cluster", async () => {
     for (const endpoints of [new Map(), new Map([[subset, [local]]])]) {
       vi.mocked(endpointsOf).mockResolvedValue(endpoints);
       expect(await gateways.run(context(reached("never asked")))).toEqual([]);
@@ -391,11 +396,11 @@ describe("the dry run", () => {
   it.each([
     ["a policy that denies it", new ApiException(403, "", { message: "no" }, {}), false],
     ["a webhook that does not answer", new ApiException(500, "", { message: "no" }, {}), true],
-    ["an API server that is away", new Error("no"), true],
+    ["an API server that is unreachable", new Error("no"), true],
   ])("tells %s", async (_, error, mayHeal) => {
     vi.mocked(writeRoutes).mockRejectedValue(error);
     expect(await dryRun.run(changing())).toEqual([
-      { seen: "no", fix: "Change what it objects to.", mayHeal },
+      { seen: "no", fix: "Fix what the API server rejected.", mayHeal },
     ]);
   });
 });

@@ -60,7 +60,7 @@ describe("a kubeconfig", () => {
     (text) => {
       const file = kubeconfigFile();
       writeFileSync(file, text);
-      const error = `${file} is no kubeconfig with contexts and clusters`;
+      const error = `${file} is not a kubeconfig with contexts and clusters`;
       expect(() => apiServerOf([file], "prod-a")).toThrow(new Error(error));
     },
   );

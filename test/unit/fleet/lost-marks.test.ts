@@ -19,7 +19,7 @@ const seen = (members: readonly Member[], made: readonly Calls[], over = {}) =>
   );
 
 describe("who loses the mark", () => {
-  it("is nobody where every probe goes from canary to canary", () => {
+  it("is no service where every probe goes from canary to canary", () => {
     expect(
       seen(all, [
         calls("web/front v2 > web/orders v2", 10),
@@ -39,7 +39,7 @@ describe("who loses the mark", () => {
     ).toEqual(
       ["cluster-a", "cluster-b"].map(
         (cluster) =>
-          `${cluster}: v2 of web/orders loses it: of its requests to web/users while 10 marked ones went through the chain, 0 went to v2 and 10 to v1`,
+          `${cluster}: v2 of web/orders loses it: while 10 marked requests went through the chain, 0 of its requests to web/users went to v2 and 10 to v1`,
       ),
     );
   });
@@ -72,20 +72,20 @@ describe("who loses the mark", () => {
     ).toEqual([]);
   });
 
-  it("is one that hands on the mark of only some probes", () => {
+  it("is one that propagates the mark of only some probes", () => {
     expect(
       seen(all, [
         calls("web/front v2 > web/orders v2", 10),
         calls("web/orders v2 > web/users v2", 7),
         calls("web/orders v2 > web/users v1", 3),
       ]),
-    ).toEqual([expect.stringContaining("7 went to v2 and 3 to v1")]);
+    ).toEqual([expect.stringContaining("7 of its requests to web/users went to v2 and 3 to v1")]);
   });
 
-  it("is not known where no probe has come to, save where none is expected", () => {
+  it("is not known where no probe arrives, except where none is expected", () => {
     const made = [calls("web/front v2 > web/orders v2", 10)];
     expect(seen(all, made)).toEqual([
-      "everywhere: no probe has come to v2 of web/users, so that nobody knows whether the mark would",
+      "everywhere: no probe has reached v2 of web/users, so it is not known whether the mark would",
     ]);
     expect(seen(all, made, { without: ["web/users"] })).toEqual([]);
   });

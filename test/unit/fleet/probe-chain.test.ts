@@ -72,7 +72,7 @@ beforeEach(() => {
 const endless = new AbortController().signal;
 
 describe("the probe of a chain", () => {
-  it("is content when every canary hands the mark on, whatever was counted before", async () => {
+  it("passes when every canary propagates the mark, whatever was counted before", async () => {
     const before = { f1: { "v1 a": 70, "v2 b": 30 }, f2: { "v2 b": 5 } };
     const after = { f1: { "v1 a": 70, "v2 b": 32 }, f2: { "v2 b": 7 } };
     expect(await probeChain(probe, [cluster(before, after)], endless)).toEqual([]);

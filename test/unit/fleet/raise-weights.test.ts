@@ -110,7 +110,7 @@ describe("raiseWeights", () => {
     expect(writes).toEqual([]);
   });
 
-  it("looks at all clusters again when one heals, and probes a chain anew in each look", async () => {
+  it("looks at all clusters again when one heals, and probes a chain again in each look", async () => {
     vi.mocked(probeChain).mockResolvedValue([]);
     const looks: string[] = [];
     vi.mocked(runChecks).mockImplementation(async ({ cluster, probe }) => {
@@ -185,7 +185,7 @@ describe("raiseWeights", () => {
     );
   });
 
-  it("sends no probe of a chain beside one that is still under way", async () => {
+  it("sends no probe of a chain while one is still under way", async () => {
     let running = 0;
     let most = 0;
     vi.mocked(probeChain).mockImplementation(async () => {

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { raise, TaskFailure, type Actions } from "../../../fleet/run-protocol.ts";
+import { runProtocol, TaskFailure, type Actions } from "../../../fleet/run-protocol.ts";
 import type { Task } from "../../../lib/protocol.ts";
 
 const clusters = ["a", "b"];
 
-/** Actions that succeed, save those that are given; what was done is recorded. */
+/** Actions that succeed, except those that are given; what was done is recorded. */
 function recorded(failing: Partial<Record<`${Task} ${string}`, Error>> = {}) {
   const done: string[] = [];
   const action = (task: Task) => (cluster: string) => {
@@ -25,10 +25,10 @@ const refusal = new TaskFailure("refused", "no");
 const checked = ["checking a", "checking b"];
 const written = [...checked, "writing a", "writing b"];
 
-describe("raise", () => {
+describe("the protocol", () => {
   it("checks all clusters, then writes to all, then looks whether all serve it", async () => {
     const { done, actions } = recorded();
-    const { state, reasons } = await raise(clusters, actions);
+    const { state, reasons } = await runProtocol(clusters, actions);
     expect(done).toEqual([...written, "confirming a", "confirming b"]);
     expect(state.step).toBe("raised");
     expect(reasons).toEqual([]);
@@ -36,7 +36,7 @@ describe("raise", () => {
 
   it("writes to no cluster when a check fails in one, and hears all of them first", async () => {
     const { done, actions } = recorded({ "checking a": refusal, "checking b": refusal });
-    const { state, reasons } = await raise(clusters, actions);
+    const { state, reasons } = await runProtocol(clusters, actions);
     expect(done).toEqual(checked);
     expect(state.step).toBe("refused");
     expect(reasons).toEqual([
@@ -47,7 +47,7 @@ describe("raise", () => {
 
   it("takes back the one that has changed when the other refuses the write", async () => {
     const { done, actions } = recorded({ "writing b": refusal });
-    const { state } = await raise(clusters, actions);
+    const { state } = await runProtocol(clusters, actions);
     expect(done).toEqual([...written, "restoring a"]);
     expect(state.step).toBe("restored");
     expect(state.places).toEqual({ a: "old", b: "old" });
@@ -55,7 +55,7 @@ describe("raise", () => {
 
   it("takes back a write whose outcome nobody knows too", async () => {
     const { done, actions } = recorded({ "writing b": new Error("no answer in time") });
-    const { state } = await raise(clusters, actions);
+    const { state } = await runProtocol(clusters, actions);
     expect(done).toEqual([...written, "restoring a", "restoring b"]);
     expect(state.places).toEqual({ a: "old", b: "old" });
   });
@@ -63,14 +63,14 @@ describe("raise", () => {
   it("names a cluster that cannot be taken back as lost", async () => {
     const gone = new Error("no answer in time");
     const { actions } = recorded({ "writing b": gone, "restoring b": gone });
-    const { state, reasons } = await raise(clusters, actions);
+    const { state, reasons } = await runProtocol(clusters, actions);
     expect(state.places).toEqual({ a: "old", b: "lost" });
     expect(reasons.map(({ task }) => task)).toEqual(["writing", "restoring"]);
   });
 
   it("takes all back when an Envoy of one cluster does not follow", async () => {
     const { done, actions } = recorded({ "confirming a": new Error("x still serves 10 %") });
-    const { state } = await raise(clusters, actions);
+    const { state } = await runProtocol(clusters, actions);
     expect(done.slice(-2)).toEqual(["restoring a", "restoring b"]);
     expect(state.step).toBe("restored");
   });

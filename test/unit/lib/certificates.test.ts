@@ -63,17 +63,17 @@ describe("given certificates", () => {
 
   it("are wrong when half of them is missing", () => {
     expect(problems(undefined, good())).toEqual([
-      "certificates.root: must be given, for half a CA is of no use",
+      "certificates.root: must be given: root and clusters are only useful together",
     ]);
     expect(problems(root.certificate, undefined)).toEqual([
-      "certificates.clusters: must be given, for half a CA is of no use",
+      "certificates.clusters: must be given: root and clusters are only useful together",
     ]);
     expect(
       problems(root.certificate, { "cluster-a": { certificate: a.certificate }, "cluster-c": {} }),
     ).toEqual([
       "certificates.clusters.cluster-c: must be a cluster of the mesh",
-      "certificates.clusters.cluster-a.key: must be given, for certificate and key belong together",
-      "certificates.clusters.cluster-b: must be given, for every cluster needs an authority of its own",
+      "certificates.clusters.cluster-a.key: must be given: certificate and key belong together",
+      "certificates.clusters.cluster-b: must be given: every cluster needs its own authority",
     ]);
   });
 
@@ -83,25 +83,23 @@ describe("given certificates", () => {
         ...good(),
         "cluster-a": { certificate: a.certificate, key: b.privateKey },
       }),
-    ).toEqual([
-      "certificates.clusters.cluster-a.key: must be the private key of the certificate beside it",
-    ]);
+    ).toEqual(["certificates.clusters.cluster-a.key: must be the private key of its certificate"]);
   });
 
   it("are wrong when the root has not signed them", () => {
     expect(problems(other.certificate, { ...good() })).toEqual(
       clusters.map(
         (cluster) =>
-          `certificates.clusters.${cluster}.certificate: must be signed by the root, or by the first of the chain that leads to it`,
+          `certificates.clusters.${cluster}.certificate: must be signed by the root, or by the first certificate of the chain that leads to it`,
       ),
     );
   });
 
-  it("are wrong when they have ended", () => {
+  it("are wrong when they have expired", () => {
     const later = new Date(Date.now() + 7 * 86_400_000);
     expect(problems(root.certificate, good(), later)).toEqual([
       expect.stringMatching(
-        /^certificates\.clusters\.cluster-a\.certificate: must be valid now, but it is from \S+ to \S+Z$/,
+        /^certificates\.clusters\.cluster-a\.certificate: must be valid now, but it is valid from \S+ to \S+Z$/,
       ),
     ]);
   });

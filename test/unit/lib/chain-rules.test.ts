@@ -130,7 +130,7 @@ describe("a release over a chain", () => {
       both(10),
       wanted(10, { over: { routes: wanted(10).routes.slice(0, 1) } }),
       "change-chain",
-      /^ - services: must keep web\/orders while entries of the chain send 10 % of the requests to canaries.*Take the weight back to 0 first\. If it is really meant: pulumi config set --path 'allow\[0\]' change-chain$/,
+      /^ - services: must keep web\/orders while entries of the chain send 10 % of the requests to canaries.*Take the weight back to 0 first\. If you mean it: pulumi config set --path 'allow\[0\]' change-chain$/,
     ],
     [
       "a follower more in mid-release",
@@ -176,14 +176,14 @@ describe("a release over a chain", () => {
         over: { mark: undefined },
       }),
       "change-chain",
-      /^ - chain\.entries: must leave web\/front the entry it is while its canary serves 10 %/,
+      /^ - chain\.entries: must keep web\/front in the role entry while its canary serves 10 %/,
     ],
     [
       "a follower that becomes an entry in mid-release",
       both(10),
       wanted(10, { follower: { role: "entry", weight: 10 } }),
       "change-chain",
-      /^ - chain\.entries: must leave web\/orders the follower it is while its canary serves 10 %/,
+      /^ - chain\.entries: must keep web\/orders in the role follower while its canary serves 10 %/,
     ],
     [
       "promotion of the entry alone",

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { begin, isEnd, report, type Outcome, type State } from "../../../lib/protocol.ts";
+import { begin, isEnd, report, type TaskOutcome, type State } from "../../../lib/protocol.ts";
 
 /** What a cluster really serves; the protocol only knows what it is told. */
 type Live = "old" | "new";
@@ -14,7 +14,7 @@ interface World {
 
 /** What may come of a task: its report, and what the cluster serves afterwards. */
 interface Possibility {
-  readonly outcome: Outcome;
+  readonly outcome: TaskOutcome;
   readonly live: Live;
 }
 
@@ -170,7 +170,7 @@ describe.each([{ clusters: ["a", "b"] }, { clusters: ["a", "b", "c"] }])(
       }
     });
 
-    it("takes no report that nobody waits for", () => {
+    it("refuses a report that nobody waits for", () => {
       for (const { protocol } of worlds) {
         for (const cluster of clusters.filter((each) => !protocol.awaited.includes(each))) {
           expect(() => report(protocol, cluster, "done")).toThrow("no report");

@@ -38,7 +38,7 @@ describe("a weight that somebody has changed by hand", () => {
           "First make them the same: pulumi config set weight 10 && pulumi up.",
       ),
     ]);
-    // An update that has stopped half-way looks the same, but for who has written.
+    // An update that has stopped half-way looks the same, except for who has written.
     expect(lines([a, b], wanted(v("v1", "v2", 100)))).toEqual([]);
   });
 
@@ -99,7 +99,7 @@ describe("what a release may become", () => {
       v("v1", "v2", 10),
       v("v1", "v2", 100),
       "skip-phase",
-      /^ - weight: must rise one phase at a time: v2 of user\/user-service serves 10 % in a, b, got 100\. Set it with: pulumi config set weight 30\. If it is really meant: pulumi config set --path 'allow\[0\]' skip-phase$/,
+      /^ - weight: must rise one phase at a time: v2 of user\/user-service serves 10 % in a, b, got 100\. Set it with: pulumi config set weight 30\. If you mean it: pulumi config set --path 'allow\[0\]' skip-phase$/,
     ],
     [
       "a new canary that begins beyond the first phase",
@@ -172,7 +172,7 @@ describe("what a release may become", () => {
     }
     expect(lines(deployed, wanted(v("v1", "v2", 100)))).toEqual([
       expect.stringMatching(
-        /^ - weight: must not rise while the clusters differ: .* 30 % in a, 10 % in b, got 100\. .* weight 30 .* If b is really meant to serve 0 %: pulumi config set --path 'quarantine\[0\]' b$/,
+        /^ - weight: must not rise while the clusters differ: .* 30 % in a, 10 % in b, got 100\. .* weight 30 .* If b is supposed to serve 0 %: pulumi config set --path 'quarantine\[0\]' b$/,
       ),
     ]);
   });
@@ -199,7 +199,7 @@ describe("a cluster that does not answer", () => {
   it("lets no weight rise, and is named with the reason", () => {
     const problems = lines(deployed, wanted(v("v1", "v2", 100), ["skip-phase"]));
     expect(problems).toEqual([
-      " - weight: must not rise while b cannot be reached, got 100. Mend it first (b: no answer in time). A lower weight is always allowed.",
+      " - weight: must not rise while b cannot be reached, got 100. Fix that first (b: no answer in time). A lower weight is always allowed.",
     ]);
   });
 
@@ -269,7 +269,7 @@ describe("a cluster in quarantine", () => {
     expect(lines(at(100, 0), without(v("v2")))).toEqual([
       " - services[0].stable.version: must stay v1 until v2 serves 100 % as the canary; it serves 0 % of user/user-service in b, " +
         'got "v2". Take b out of quarantine first, with v2 as the canary at 100. ' +
-        "If it is really meant: pulumi config set --path 'allow[0]' change-stable",
+        "If you mean it: pulumi config set --path 'allow[0]' change-stable",
     ]);
     // What is allowed already stays so.
     expect(lines(at(100, 0), without(v("v2"), "skip-phase"))).toEqual([

@@ -72,19 +72,19 @@ const request = fc.record(
   { requiredKeys: [] },
 ) as fc.Arbitrary<Headers>;
 
-/** What a service hands on of a request: the header, the baggage, or both. */
+/** What a service propagates of a request: the header, the baggage, or both. */
 const carriers = fc.constantFrom<readonly string[]>(
   ["x-istio-canary"],
   ["baggage"],
   ["x-istio-canary", "baggage"],
 );
 
-function handedOn(headers: Headers, carried: readonly string[]): Headers {
+function propagated(headers: Headers, carried: readonly string[]): Headers {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => carried.includes(name)));
 }
 
 describe("a request through a chain", () => {
-  it("meets canaries only or none, whatever it brings, by whatever means services hand the mark on", () => {
+  it("meets canaries only or none, whatever it brings, by whatever means services propagate the mark", () => {
     fc.assert(
       fc.property(
         request,
@@ -94,11 +94,11 @@ describe("a request through a chain", () => {
         (headers, weight, fate, hops) => {
           let at = sent(rulesOf(entry, weight), headers, fate);
           const first = at.version;
-          // What both of two services hand on is what arrives at the third.
+          // What both of two services propagate is what arrives at the third.
           const carried = hops.reduce((all, each) => all.filter((name) => each.includes(name)));
           fc.pre(carried.length > 0);
           for (const hop of hops) {
-            at = sent(rulesOf(follower, weight), handedOn(at.headers, hop), fate);
+            at = sent(rulesOf(follower, weight), propagated(at.headers, hop), fate);
             expect(at.version).toBe(first);
           }
         },
@@ -122,7 +122,7 @@ describe("a request through a chain", () => {
     );
   });
 
-  it("keeps the rest of its baggage, save where somebody has forged the mark", () => {
+  it("keeps the rest of its baggage, except where somebody has forged the mark", () => {
     const rules = rulesOf(entry, 50);
     expect(sent(rules, { baggage: "a=b" }, 99).headers["baggage"]).toBe("a=b,istio-canary=canary");
     expect(sent(rules, { baggage: "a=b" }, 0).headers["baggage"]).toBe("a=b");

@@ -69,7 +69,7 @@ describe("the preview command", () => {
   it("refuses what is no preview, with what to give", async () => {
     const { stdout, stderr, exitCode } = await run(["--stack", "prod", "--from", "-"], "nothing");
     expect(stdout).toBe("");
-    expect(stderr).toMatch(/^preview: This is no JSON of a preview: give what /);
+    expect(stderr).toMatch(/^preview: This is not the JSON of a preview: pass what /);
     expect(exitCode).toBe(1);
   });
 });

@@ -9,7 +9,7 @@ const provider = (name: string) =>
 describe("what pulumi preview --json prints", () => {
   it("is refused with the command to run when it is no JSON", () => {
     expect(() => parseDigest("error: no stack named 'prod' found")).toThrow(
-      "This is no JSON of a preview: give what `pulumi preview --json --show-sames` prints on standard output",
+      "This is not the JSON of a preview: pass what `pulumi preview --json --show-sames` prints on standard output",
     );
   });
 

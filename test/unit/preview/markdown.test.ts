@@ -130,7 +130,7 @@ describe("a preview as Markdown", () => {
     expect(marked([mark, "spec.http[0].weight"])).not.toContain("generation");
     expect(marked([mark, "spec.http[0].weight"])).toContain("`spec.http[0].weight`: `10` → `30`");
     expect(marked([mark])).toContain(
-      "- **change** VirtualService `user/user-service`\n  - the cluster has something else than Pulumi's state\n",
+      "- **change** VirtualService `user/user-service`\n  - the cluster differs from Pulumi's state\n",
     );
   });
 

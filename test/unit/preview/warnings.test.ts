@@ -55,7 +55,7 @@ describe("a warning", () => {
     ]);
   });
 
-  it("goes by the stack's own phases, and by the default ones where those are not right", () => {
+  it("goes by the stack's own phases, and by the default ones where those are invalid", () => {
     const steps = both({ v1: 100, v2: 0 }, { v1: 50, v2: 50 });
     const phases = (text: string) => ({ "istio-canary:phases": text });
     expect(warned(steps, phases("[50, 100]"))).toEqual([]);
@@ -103,7 +103,7 @@ describe("a warning", () => {
       ]),
     ).toEqual([
       "2 resources are **deleted** in cluster-b: Deployment `user/other` and Deployment `user/user-service-v1`.",
-      "1 resource is **deleted and made anew** in cluster-a: Deployment `user/user-service-v1` (because of `metadata.name`, `spec.selector`).",
+      "1 resource is **deleted and recreated** in cluster-a: Deployment `user/user-service-v1` (because of `metadata.name`, `spec.selector`).",
     ]);
   });
 
@@ -181,8 +181,8 @@ describe("a warning", () => {
       new: { rotation: "2" },
     });
     expect(warned([outputs, renewal])).toEqual([
-      "The root certificate of the mesh **ends on 2026-12-01**.",
-      "The certificate authority of cluster-a **ends on 2026-12-24**: set another text as certificates.rotation, or bring a new certificate.",
+      "The root certificate of the mesh **expires on 2026-12-01**.",
+      "The certificate authority of cluster-a **expires on 2026-12-24**: change certificates.rotation, or provide a new certificate.",
     ]);
   });
 });

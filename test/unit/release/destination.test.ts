@@ -106,7 +106,7 @@ describe("the previous state", () => {
 
   it("has to be there", () => {
     expect(() => findDestination("previous", situation(v("v1", "v2", 0), zero))).toThrow(
-      "There is no earlier state with other routing",
+      "There is no earlier state with different routing",
     );
   });
 
@@ -149,7 +149,7 @@ describe("a state by its number", () => {
   it("has to be right for the program as it is", () => {
     const old = release(v("v1"), { sidecar: true });
     expect(() => findDestination("1", situation(v("v1"), old, release(v("v1"))))).toThrow(
-      /^The configuration of state 1 is not right for this program any more:\n - services\[0\]/,
+      /^The configuration of state 1 is no longer valid for this program:\n - services\[0\]/,
     );
   });
 

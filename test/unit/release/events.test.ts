@@ -32,7 +32,7 @@ describe("events", () => {
       expect(readEvents(file).map(({ event }) => event)).toEqual(["raise", "raised"]);
       await appendFile(file, 'no JSON\n\n{"event":"raise"}\n');
       expect(() => readEvents(file)).toThrow(
-        /holds something else than events of a rollout:\n - line 3: .*\n - line 5: .*time/,
+        /holds something other than events of a rollout:\n - line 3: .*\n - line 5: .*time/,
       );
     } finally {
       await rm(folder, { recursive: true });

@@ -8,7 +8,7 @@ import { timed } from "../../../release/rollout-event.ts";
 const T0 = Date.UTC(2026, 0, 1);
 const pause = { at: T0, paused: true, by: "ann@laptop" };
 
-/** A cluster with an API server that keeps ConfigMaps by server-side apply, or is away. */
+/** A cluster with an API server that keeps ConfigMaps by server-side apply, or is unreachable. */
 class FakeCluster {
   readonly data: Record<string, string> = {};
   readonly managers: string[] = [];
@@ -84,7 +84,7 @@ describe("the journal", () => {
     expect((await of.read()).progress?.weight).toBe(30);
   });
 
-  it("reads on while one cluster is away, and fails when all are", async () => {
+  it("reads on while one cluster is unreachable, and fails when all are", async () => {
     const { fakes, of } = journal();
     await of.writePause(pause);
     fakes[1].away = true;

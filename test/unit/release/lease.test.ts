@@ -155,7 +155,7 @@ describe("a release's lease", () => {
     const forbidden = leaseOf("ann").take();
     await expect(forbidden).rejects.not.toBeInstanceOf(MayHeal);
     await expect(forbidden).rejects.toThrow(
-      "cluster-b: the lease shop/istio-canary-rollout-org-prod cannot be taken: leases is forbidden",
+      "cluster-b: the lease shop/istio-canary-rollout-org-prod cannot be acquired: leases is forbidden",
     );
   });
 });

@@ -106,7 +106,7 @@ describe("phaseWeights", () => {
 
   it("are those of every canary on trial", () => {
     expect(phaseWeights(fixture(), deployedCluster("cluster-a", v("v1", "v2", 30)))).toEqual([30]);
-    // Another version than the one on trial is none of it.
+    // A version other than the canary does not count.
     expect(phaseWeights(fixture(), deployedCluster("cluster-a", v("v1", "v3", 30)))).toEqual([0]);
   });
 
@@ -162,7 +162,7 @@ describe("a look", () => {
     ]);
   });
 
-  it("counts since the phase began, and anew where another weight or release is deployed", async () => {
+  it("counts since the phase began, and afresh where another weight or release is deployed", async () => {
     const windows = async (progress: typeof running, weight = 10) => {
       vi.mocked(readDeployed).mockResolvedValue(both(weight));
       const metrics = prometheus(0);

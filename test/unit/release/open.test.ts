@@ -32,11 +32,11 @@ describe("openRelease", () => {
 
   it("says what is wrong with the configuration", async () => {
     await expect(open({ phases: [30, 10] })).rejects.toThrow(
-      "The configuration of stack prod is not right:\n - phases",
+      "The configuration of stack prod is invalid:\n - phases",
     );
   });
 
-  it("needs a service on trial", async () => {
+  it("needs a service with a canary", async () => {
     const services = rawConfig().services.map(({ name, namespace, port, stable }) => ({
       ...{ name, namespace, port, stable },
     }));

@@ -142,7 +142,7 @@ describe("a bad gate in one cluster", () => {
     }
   });
 
-  it("counts failures in a row anew after a look that is well, and all of them for the phase", () => {
+  it("counts failures in a row from zero after a good look, and all of them for the phase", () => {
     const lenient = { ...plan, maxFailures: { consecutive: 1, total: 2 } };
     const steps: string[] = [];
     let progress = phase(RELEASE, 10, T0);
@@ -301,7 +301,7 @@ describe("people and webhooks", () => {
     expect(stepAt(30, 10, {}, of).step).toMatchObject({
       do: "wait",
       for: "approval",
-      reason: "100 % needs somebody to run: npm run release -- promote --stack prod",
+      reason: "100 % needs approval: npm run release -- promote --stack prod",
     });
   });
 
@@ -345,7 +345,7 @@ describe("a release that has ended", () => {
     expect(nextStep(ended, look(0), plan, T0).step).toEqual({ do: "end", end });
   });
 
-  it("begins anew with another canary, or when somebody raises it", () => {
+  it("starts over with another canary, or when somebody raises it", () => {
     const other = { ...look(0), release: "user/user-service v3" };
     expect(nextStep(ended, other, plan, T0).step).toEqual({ do: "raise", weight: 10 });
     expect(nextStep(ended, look(10), plan, T0).step).toMatchObject({ do: "wait", for: "bake" });

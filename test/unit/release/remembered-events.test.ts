@@ -40,14 +40,14 @@ describe("remembered events", () => {
     expect(after(begin, look(10, "first"), look(10, "second", T0 + 1))).toHaveLength(3);
   });
 
-  it("begin anew with another rollout, and go on with one that is resumed", () => {
+  it("start over with another rollout, and go on with one that is resumed", () => {
     const before = after(begin, { event: "raised", weight: 10 });
     const resumed = timed({ ...begin, resumed: true }, T0);
     expect(withEvent(before, resumed)).toHaveLength(3);
     expect(withEvent(before, timed(begin, T0))).toHaveLength(1);
   });
 
-  it("stay far below what a ConfigMap holds, and lose the oldest after the begin", () => {
+  it("stay far below what a ConfigMap holds, and lose the oldest after the first", () => {
     const many = after(
       begin,
       ...Array.from({ length: 500 }, (_, i): RolloutEvent => ({ event: "raise", weight: i })),

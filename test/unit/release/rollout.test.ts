@@ -366,7 +366,7 @@ describe("a rollout that is interrupted", () => {
     expect(tries).toBe(1);
   });
 
-  it("bakes anew when it has died between raising and remembering", async () => {
+  it("bakes again when it has died between raising and remembering", async () => {
     const world = new World();
     const stop = new AbortController();
     world.raise = (weight) => {
@@ -405,7 +405,7 @@ describe("a rollout that is interrupted", () => {
     expect(world.weights).toEqual([0, 0]);
   });
 
-  it("begins anew after somebody else has lowered the weight", async () => {
+  it("starts over after somebody else has lowered the weight", async () => {
     const world = new World();
     world.remembered = {
       release: "user/user-service v2",

@@ -200,7 +200,7 @@ describe("a stack's release", () => {
     await rm(workDir, { recursive: true });
   });
 
-  it("is configured anew after another command has changed the config file", async () => {
+  it("is configured again after another command has changed the config file", async () => {
     const stack = await open();
     const { release } = stack;
     file = { ...file, "istio-canary:weight": { value: "10" } };

@@ -94,7 +94,7 @@ describe("a rise that fails", () => {
     ).rejects.toBeInstanceOf(MayHeal);
   });
 
-  it("may not where anything else speaks against it too", async () => {
+  it("may not where there is any other objection", async () => {
     const lines = [" - cluster-b: no answer in time", " - cluster-a: v2 loses the mark"];
     await expect(failing(told(...lines))).rejects.not.toBeInstanceOf(MayHeal);
     await expect(failing(told())).rejects.not.toBeInstanceOf(MayHeal);
@@ -218,7 +218,7 @@ describe("lowerToZero", () => {
     expect(weights()).toEqual([0, 0]);
   });
 
-  it("does not wait for a lock for ever, and blames nobody's canary for it", async () => {
+  it("does not wait for a lock forever, and blames no canary for it", async () => {
     const locked = () => Promise.reject(new StackLocked("prod", "created by ann@laptop (pid 7)"));
     await lowerAll(locked, { lockWithinMs: 50 });
     expect(told.at(-1)).toMatchObject({

@@ -43,7 +43,7 @@ const webhook = (path: string, when: "before" | "during" | "confirm" = "confirm"
 });
 
 describe("askWebhooks", () => {
-  it("takes 2xx for a yes, all else for a no, and no answer for none; and shows no URL", async () => {
+  it("treats 2xx as a yes, all else as a no, and no answer as none; and shows no URL", async () => {
     const hooks = [webhook("204"), webhook("409"), webhook("silent"), webhook("200", "before")];
     const verdicts = await askWebhooks(hooks, "confirm", body);
     expect(verdicts).toEqual([
@@ -52,7 +52,7 @@ describe("askWebhooks", () => {
       {
         outcome: "hold",
         blind: true,
-        text: "webhook hook-silent gives no answer: no answer in time",
+        text: "webhook hook-silent does not answer: no answer in time",
       },
     ]);
     expect(seen.find(({ path }) => path === "/204")?.body).toEqual({
@@ -69,7 +69,7 @@ describe("a webhook that answers for nobody", () => {
       {
         outcome: "hold",
         blind: true,
-        text: `webhook hook-${status} gives no answer: HTTP ${status}`,
+        text: `webhook hook-${status} does not answer: HTTP ${status}`,
       },
     ]);
   });

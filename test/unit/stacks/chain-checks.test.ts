@@ -56,7 +56,7 @@ describe("the configuration of a chain", () => {
     [
       "testers of a follower",
       follower({ matches: [{ header: { "x-canary": "true" } }] }),
-      /^ - services\[1\]\.matches: must be empty: it follows the mark.*Give them to user\/user-service\./,
+      /^ - services\[1\]\.matches: must be empty: a follower obeys the mark.*Give them to user\/user-service\./,
     ],
     [
       "a follower that is reached from outside",

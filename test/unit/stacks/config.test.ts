@@ -91,12 +91,12 @@ describe("the configuration", () => {
     [
       "quarantine of one cluster twice",
       () => ({ quarantine: ["cluster-b", "cluster-b"] }),
-      /^ - quarantine\[1\]: must name each cluster once \(so has quarantine\[0\]\)/,
+      /^ - quarantine\[1\]: must name each cluster once \(same as quarantine\[0\]\)/,
     ],
     [
       "quarantine of all clusters",
       () => ({ quarantine: ["cluster-b", "cluster-a"] }),
-      /^ - quarantine: must leave out a cluster, .* pulumi config set weight 0$/,
+      /^ - quarantine: must leave out at least one cluster, .* pulumi config set weight 0$/,
     ],
     ["no phases", () => ({ phases: [], weight: 0 }), /^ - phases: must be whole numbers/],
     [
@@ -108,17 +108,17 @@ describe("the configuration", () => {
     [
       "a cluster twice",
       cluster(1, { name: "cluster-a" }),
-      /^ - clusters\[1\]\.name: must name each cluster once \(so has clusters\[0\]\.name\), got "cluster-a"\. /,
+      /^ - clusters\[1\]\.name: must name each cluster once \(same as clusters\[0\]\.name\), got "cluster-a"\. /,
     ],
     [
       "a network twice",
       cluster(1, { network: "network-a" }),
-      /^ - clusters\[1\]\.network: must be a network of the cluster's own .+ got "network-a"\. /,
+      /^ - clusters\[1\]\.network: must be a network that no other cluster has .+ got "network-a"\. /,
     ],
     [
       "a cluster name that is no label",
       cluster(1, { name: "Cluster_B" }),
-      /^ - clusters\[1\]\.name: must be a DNS label: .+, got "Cluster_B"\. Write for instance cluster-a\.$/,
+      /^ - clusters\[1\]\.name: must be a DNS label: .+, got "Cluster_B"\. For example: cluster-a\.$/,
     ],
     [
       "a context that is not there",
@@ -133,7 +133,7 @@ describe("the configuration", () => {
     [
       "an API server that others cannot reach",
       cluster(1, { context: "local" }),
-      /^ - clusters\[1\]\.apiServer: must be an address that other clusters reach.+, got "https:\/\/127\.0\.0\.1:6443"\. /,
+      /^ - clusters\[1\]\.apiServer: must be an address that other clusters can reach.+, got "https:\/\/127\.0\.0\.1:6443"\. /,
     ],
     [
       "an API server without https",
@@ -143,7 +143,7 @@ describe("the configuration", () => {
     [
       "one API server for two clusters",
       cluster(1, { apiServer: "https://a.example.com:6443" }),
-      /^ - clusters\[1\]\.context: must lead to another API server than clusters\[0\]\.context, got /,
+      /^ - clusters\[1\]\.context: must lead to a different API server than clusters\[0\]\.context, got /,
     ],
     [
       "a gateway address that is a host name",
@@ -153,18 +153,18 @@ describe("the configuration", () => {
     [
       "a key that is none",
       cluster(1, { region: "eu" }),
-      /^ - clusters\[1\]\.region: is no key of the configuration\. Check its spelling/,
+      /^ - clusters\[1\]\.region: is not a configuration key\. Check its spelling/,
     ],
     [
       "a top-level key that is none",
       () => ({ wieght: 10 }),
-      /^ - wieght: is no key of the configuration\. Did you mean weight\? Remove it with: pulumi config rm wieght$/,
+      /^ - wieght: is not a configuration key\. Did you mean weight\? Remove it with: pulumi config rm wieght$/,
     ],
     ["no mesh", () => ({ mesh: undefined }), /^ - mesh: must be given\. Write a map of keys\.$/],
     [
       "a version that is not pinned",
       ({ mesh }) => ({ mesh: { ...mesh, istioVersion: "1.31" } }),
-      /^ - mesh\.istioVersion: must be a full version, got "1\.31"\. Write for instance 1\.31\.0/,
+      /^ - mesh\.istioVersion: must be a full version, got "1\.31"\. For example: 1\.31\.0/,
     ],
     [
       "a version that YAML takes for a number",
@@ -181,7 +181,7 @@ describe("the configuration", () => {
     [
       "a canary that is stable",
       service({ canary: version("v1") }),
-      /^ - services\[0\]\.canary\.version: must be another version than stable, got "v1"\. /,
+      /^ - services\[0\]\.canary\.version: must be a different version than stable, got "v1"\. /,
     ],
     [
       "a weight without a canary",
@@ -194,7 +194,7 @@ describe("the configuration", () => {
         services: [...services, ...services.map((s) => ({ ...s, ingressHosts: [] }))],
         ingress: {},
       }),
-      /^ - services\[1\]\.name: must be another service \(so has services\[0\]\.name\), got "user\/user-service"\. /,
+      /^ - services\[1\]\.name: must be a different service \(same as services\[0\]\.name\), got "user\/user-service"\. /,
     ],
     [
       "a service named like another one's rule for a cluster",
@@ -231,7 +231,7 @@ describe("the configuration", () => {
     [
       "a namespace of the system's",
       service({ namespace: "kube-system" }),
-      /^ - services\[0\]\.namespace: must be a namespace of the service's own/,
+      /^ - services\[0\]\.namespace: must be a namespace that the program creates for the service/,
     ],
     [
       "a service name that begins with a digit",
@@ -251,7 +251,7 @@ describe("the configuration", () => {
     [
       "a timeout without unit",
       service({ timeout: "10" }),
-      /^ - services\[0\]\.timeout: must be a duration .+, got "10"\. Write for instance 10s\.$/,
+      /^ - services\[0\]\.timeout: must be a duration .+, got "10"\. For example: 10s\.$/,
     ],
     [
       "a try that outlasts the request",
@@ -276,7 +276,7 @@ describe("the configuration", () => {
     [
       "a version too long for a Deployment",
       service({ canary: version(`v${"2".repeat(60)}`) }),
-      /^ - services\[0\]\.canary\.version: must leave user-service-<version> within 63 characters/,
+      /^ - services\[0\]\.canary\.version: must keep user-service-<version> within 63 characters/,
     ],
     [
       "a header in upper case",
@@ -303,13 +303,13 @@ describe("the configuration", () => {
       ({ services }) => ({
         services: services.map((s, i) => (i === 0 ? s : { ...s, ingressHosts: undefined })),
       }),
-      /^ - ingress\.hosts: must lead to one service, and leads to 0, got "order-service\.example\.com"\. /,
+      /^ - ingress\.hosts: must lead to exactly one service, but leads to 0, got "order-service\.example\.com"\. /,
       { services: 2 },
     ],
     [
       "an ingress host that leads to two services",
       service({ ingressHosts: ["user-service.example.com"] }),
-      /^ - ingress\.hosts: must lead to one service, and leads to 2, got "user-service\.example\.com"\. /,
+      /^ - ingress\.hosts: must lead to exactly one service, but leads to 2, got "user-service\.example\.com"\. /,
       { services: 2 },
     ],
     [
@@ -320,12 +320,12 @@ describe("the configuration", () => {
     [
       "an ingress key without certificate",
       ({ ingress }) => ({ ingress: { ...ingress, tls: { credentialName: "tls", key: "KEY" } } }),
-      /^ - ingress\.tls\.certificate: must be given, for certificate and key belong together\. /,
+      /^ - ingress\.tls\.certificate: must be given: certificate and key belong together\. /,
     ],
     [
       "half a CA",
       () => ({ certificates: { root: "ROOT" } }),
-      /^ - certificates\.clusters: must be given, for half a CA is of no use\. /,
+      /^ - certificates\.clusters: must be given: root and clusters are only useful together\. /,
     ],
   ])("is refused with %s", (_, change, problem, options) => {
     expect(lines(change, options)).toEqual([expect.stringMatching(problem)]);
@@ -357,9 +357,9 @@ describe("the configuration", () => {
   it("tells a context used twice, and that it is one API server", () => {
     expect(lines(cluster(1, { context: "prod-a" }))).toEqual([
       expect.stringMatching(
-        /^ - clusters\[1\]\.context: must be a kubeconfig context of the cluster's own/,
+        /^ - clusters\[1\]\.context: must be a kubeconfig context that no other cluster has/,
       ),
-      expect.stringMatching(/^ - clusters\[1\]\.context: must lead to another API server/),
+      expect.stringMatching(/^ - clusters\[1\]\.context: must lead to a different API server/),
     ]);
   });
 

@@ -83,7 +83,7 @@ describe("the program", () => {
     await expect(loadConfig()).rejects.toThrow(
       [
         "The configuration of stack test has 1 problem (Pulumi.test.yaml):",
-        " - phases: must be whole numbers from 1 to 100 that rise from one to the next and end at 100, got [10,10]. Write for instance [10, 30, 100].",
+        " - phases: must be whole numbers from 1 to 100 that rise from one to the next and end at 100, got [10,10]. For example: [10, 30, 100].",
       ].join("\n"),
     );
     expect(program.resources).toEqual([]);
@@ -98,9 +98,9 @@ describe("the program", () => {
     await expect(loadConfig()).rejects.toThrow(
       [
         "The configuration of stack test has 2 problems (Pulumi.test.yaml):",
-        " - kubernetes:skipUpdateUnreachable: must not be on, since updates of a cluster that does not answer would be skipped and count as done, " +
+        " - kubernetes:skipUpdateUnreachable: must not be on: updates of a cluster that does not answer would be skipped and count as done, " +
           'got "true". Remove it with: pulumi config rm kubernetes:skipUpdateUnreachable',
-        " - PULUMI_K8S_DELETE_UNREACHABLE: must not be on, since Pulumi would forget what runs in a cluster that does not answer, " +
+        " - PULUMI_K8S_DELETE_UNREACHABLE: must not be on: Pulumi would forget what runs in a cluster that does not answer, " +
           'got "True". Remove it from the environment: unset PULUMI_K8S_DELETE_UNREACHABLE',
       ].join("\n"),
     );
@@ -116,7 +116,7 @@ describe("the program", () => {
     await expect(loadConfig()).rejects.toThrow(
       [
         "The configuration of stack test has 1 problem (Pulumi.test.yaml):",
-        " - services: must hold no secret, since its values are seen in previews, in the state and in the clusters. " +
+        " - services: must not hold a secret: its values are visible in previews, in the state and in the clusters. " +
           "Keep it in a Kubernetes Secret that the service reads, and set the value here without --secret.",
       ].join("\n"),
     );

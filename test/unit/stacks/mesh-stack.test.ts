@@ -159,7 +159,7 @@ describe("a stack that is to be the mesh's", () => {
 
   it("has to have told of a mesh", async () => {
     expect(await problem(MESH, { [MESH]: { weight: 0 } })).toBe(
-      ` - meshStack: must be a stack that has installed a mesh, and its outputs lack mesh, rootCaExpires, clusters, got "${MESH}". ` +
+      ` - meshStack: must be a stack that has installed a mesh, but its outputs lack mesh, rootCaExpires, clusters, got "${MESH}". ` +
         `Name the stack with the mesh, and first run this version of the program there: pulumi up --stack ${MESH}`,
     );
   });
@@ -167,13 +167,13 @@ describe("a stack that is to be the mesh's", () => {
   it("must not use another one's mesh itself", async () => {
     const stacks = { "o/p/release": { mesh: { stack: MESH } } };
     expect(await problem("o/p/release", stacks)).toBe(
-      ` - meshStack: must be a stack that has installed a mesh, and this one uses another one's, got "o/p/release". Set it with: pulumi config set meshStack ${MESH}`,
+      ` - meshStack: must be a stack that has installed a mesh, but this one uses another stack's, got "o/p/release". Set it with: pulumi config set meshStack ${MESH}`,
     );
   });
 
   it("must not be the stack itself", async () => {
     expect(await problem("organization/istio-canary/test", {})).toMatch(
-      /^ - meshStack: must be another stack than this one, got /,
+      /^ - meshStack: must be a different stack than this one, got /,
     );
   });
 });
@@ -265,16 +265,16 @@ describe("the configuration of a stack with services in another stack's mesh", (
       () => ({ ingress: { hosts: ["user.example.com"] } }),
       /^ - ingress: must not be given together with meshStack/,
     ],
-    ["no services", () => ({ services: [] }), /^ - services: must list a service, .* got \[\]\. /],
+    ["no services", () => ({ services: [] }), /^ - services: must list a service: .* got \[\]\. /],
     [
       "a service in a namespace of the mesh's stack",
       () => ({ services: [service({ namespace: "shop" })] }),
-      /^ - services\[0\]\.namespace: must be a namespace of this stack alone, and organization\/istio-canary\/mesh has services in it, got "shop"\. /,
+      /^ - services\[0\]\.namespace: must be a namespace of this stack alone, but organization\/istio-canary\/mesh has services in it, got "shop"\. /,
     ],
     [
       "a service that does not tell its hosts",
       () => ({ services: [service({ ingressHosts: undefined })] }),
-      /^ - services\[0\]\.ingressHosts: must be given, .* Write \[\] for none, or any of the hosts that organization\/istio-canary\/mesh has for other stacks: user\.example\.com\.$/,
+      /^ - services\[0\]\.ingressHosts: must be given: .* Write \[\] for none, or any of the hosts that organization\/istio-canary\/mesh has for other stacks: user\.example\.com\.$/,
     ],
     [
       "a host that the mesh's stack does not have for others",
@@ -288,7 +288,7 @@ describe("the configuration of a stack with services in another stack's mesh", (
           service({ name, ingressHosts: ["user.example.com"] }),
         ),
       }),
-      /^ - services\[1\]\.ingressHosts: must be a host of this service alone \(so has services\[0\]\.ingressHosts\), got "user\.example\.com"\. /,
+      /^ - services\[1\]\.ingressHosts: must be a host of this service alone \(also in services\[0\]\.ingressHosts\), got "user\.example\.com"\. /,
     ],
     [
       "a cluster in quarantine that the mesh does not have",
@@ -313,7 +313,9 @@ describe("the configuration of a stack with services in another stack's mesh", (
       },
     };
     expect(lines({})).toEqual([
-      expect.stringMatching(/^ - clusters\[1\]\.context of .*: must lead to another API server/),
+      expect.stringMatching(
+        /^ - clusters\[1\]\.context of .*: must lead to a different API server/,
+      ),
     ]);
   });
 

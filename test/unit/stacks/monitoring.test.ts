@@ -50,7 +50,7 @@ describe("the configuration of monitoring", () => {
     [
       "a window of too few samples",
       { mode: "prometheus", window: "30s" },
-      /^ - monitoring\.scrapeInterval: must not be longer than a fourth of monitoring\.window, 30s: .* got "15s"\. /,
+      /^ - monitoring\.scrapeInterval: must not be longer than a quarter of monitoring\.window, 30s: .* got "15s"\. /,
     ],
     [
       "an alert that does not exist",

@@ -36,8 +36,8 @@ describe("the key rollout", () => {
       problems({ approval: [50], gates: { queries: [query, query] }, webhooks: [hook, hook] }),
     ).toEqual([
       "rollout.approval[0] must be one of the phases 10, 30, 100",
-      "rollout.gates.queries[1].name must name each query once (so has rollout.gates.queries[0].name)",
-      "rollout.webhooks[1].name must name each webhook once (so has rollout.webhooks[0].name)",
+      "rollout.gates.queries[1].name must name each query once (same as rollout.gates.queries[0].name)",
+      "rollout.webhooks[1].name must name each webhook once (same as rollout.webhooks[0].name)",
     ]);
   });
 
@@ -49,7 +49,7 @@ describe("the key rollout", () => {
     ).toEqual(
       [0, 1].map(
         (i) =>
-          `rollout.gates.dryRun[${i}] must be one of the gates that are on: successRate, share, mine`,
+          `rollout.gates.dryRun[${i}] must be one of the enabled gates: successRate, share, mine`,
       ),
     );
   });

@@ -18,31 +18,31 @@ describe("an unknown key", () => {
     [
       "at the top",
       () => ({ wieght: 10 }),
-      " - wieght: is no key of the configuration. Did you mean weight? Remove it with: pulumi config rm wieght",
+      " - wieght: is not a configuration key. Did you mean weight? Remove it with: pulumi config rm wieght",
     ],
     [
       "of the mesh",
       ({ mesh }) => ({ mesh: { ...mesh, istio_version: "1.31.0" } }),
-      " - mesh.istio_version: is no key of the configuration. Did you mean istioVersion? docs/configuration.md describes all keys.",
+      " - mesh.istio_version: is not a configuration key. Did you mean istioVersion? docs/configuration.md describes all keys.",
     ],
     [
       "of the Helm values",
       ({ mesh }) => ({ mesh: { ...mesh, values: { istoid: {} } } }),
-      " - mesh.values.istoid: is no key of the configuration. Did you mean istiod? docs/configuration.md describes all keys.",
+      " - mesh.values.istoid: is not a configuration key. Did you mean istiod? docs/configuration.md describes all keys.",
     ],
     [
       "of a cluster in the list",
       ({ clusters }) => ({
         clusters: clusters.map((c, i) => (i === 1 ? { ...c, apiserver: "https://b:6443" } : c)),
       }),
-      " - clusters[1].apiserver: is no key of the configuration. Did you mean apiServer? docs/configuration.md describes all keys.",
+      " - clusters[1].apiserver: is not a configuration key. Did you mean apiServer? docs/configuration.md describes all keys.",
     ],
     [
       "of a version of a service",
       ({ services }) => ({
         services: services.map((s) => ({ ...s, stable: { ...s.stable, replica: 3 } })),
       }),
-      " - services[0].stable.replica: is no key of the configuration. Did you mean replicas? docs/configuration.md describes all keys.",
+      " - services[0].stable.replica: is not a configuration key. Did you mean replicas? docs/configuration.md describes all keys.",
     ],
     [
       "of a match",
@@ -52,17 +52,17 @@ describe("an unknown key", () => {
           matches: [{ headers: { "x-canary": "true" }, cookie: { a: "b" } }],
         })),
       }),
-      " - services[0].matches[0].headers: is no key of the configuration. Did you mean header? docs/configuration.md describes all keys.",
+      " - services[0].matches[0].headers: is not a configuration key. Did you mean header? docs/configuration.md describes all keys.",
     ],
     [
       "that resembles none",
       ({ mesh }) => ({ mesh: { ...mesh, colour: "green" } }),
-      " - mesh.colour: is no key of the configuration. Check its spelling, or remove it; docs/configuration.md describes all keys.",
+      " - mesh.colour: is not a configuration key. Check its spelling, or remove it; docs/configuration.md describes all keys.",
     ],
     [
       "that has the name of something every object has",
       () => ({ constructor: 1 }),
-      " - constructor: is no key of the configuration. Remove it with: pulumi config rm constructor",
+      " - constructor: is not a configuration key. Remove it with: pulumi config rm constructor",
     ],
   ])("%s is an error that names the key that was meant", (_, change, line) => {
     expect(lines(change)).toEqual([line]);
@@ -73,7 +73,7 @@ describe("an unknown key", () => {
       certificates: { clusters: { "cluster-a": { certificat: "hush" } } },
     }));
     expect(found).toContain(
-      " - certificates.clusters.cluster-a.certificat: is no key of the configuration. Did you mean certificate? docs/configuration.md describes all keys.",
+      " - certificates.clusters.cluster-a.certificat: is not a configuration key. Did you mean certificate? docs/configuration.md describes all keys.",
     );
     expect(found.join()).not.toContain("hush");
   });
@@ -87,8 +87,8 @@ describe("a key of another namespace", () => {
         "istio-canary",
       ).map(problemLine),
     ).toEqual([
-      " - istio-canray:weight: is in the namespace of no program. Did you mean istio-canary:weight? Remove it with: pulumi config rm istio-canray:weight",
-      " - istiocanary:weight: is in the namespace of no program. Did you mean istio-canary:weight? Remove it with: pulumi config rm istiocanary:weight",
+      " - istio-canray:weight: is in a namespace that no program uses. Did you mean istio-canary:weight? Remove it with: pulumi config rm istio-canray:weight",
+      " - istiocanary:weight: is in a namespace that no program uses. Did you mean istio-canary:weight? Remove it with: pulumi config rm istiocanary:weight",
     ]);
   });
 
@@ -116,8 +116,8 @@ describe("the stack that Pulumi runs", () => {
     await expect(loadConfig()).rejects.toThrow(
       [
         "The configuration of stack test has 2 problems (Pulumi.test.yaml):",
-        " - istio-canray:phases: is in the namespace of no program. Did you mean istio-canary:phases? Remove it with: pulumi config rm istio-canray:phases",
-        " - wieght: is no key of the configuration. Did you mean weight? Remove it with: pulumi config rm wieght",
+        " - istio-canray:phases: is in a namespace that no program uses. Did you mean istio-canary:phases? Remove it with: pulumi config rm istio-canray:phases",
+        " - wieght: is not a configuration key. Did you mean weight? Remove it with: pulumi config rm wieght",
       ].join("\n"),
     );
   });

@@ -260,7 +260,7 @@ describe("a weight that is to rise", () => {
     );
   });
 
-  it("is checked while resources are registered, and anew if one of them changes", async () => {
+  it("is checked while resources are registered, and again if one of them changes", async () => {
     vi.mocked(raiseWeights).mockResolvedValue({ raised: true, text: "done" });
     const change = await prepare([at("cluster-a", 10), at("cluster-b", 0)], 10);
     expect(ahead.look).toHaveBeenCalledOnce();
@@ -365,8 +365,8 @@ describe("an update that leaves VirtualServices out", () => {
       expect(await complete(0, 10, ["cluster-a", "cluster-b"], mode)).toBe(
         [
           "Error: This update leaves out VirtualServices that have to change (--target or --exclude). They stay as they are:",
-          " - cluster-a: user/user-service has v1 100 % / v2 0 %, and not v1 90 % / v2 10 %",
-          " - cluster-b: user/user-service has v1 100 % / v2 0 %, and not v1 90 % / v2 10 %",
+          " - cluster-a: user/user-service has v1 100 % / v2 0 % instead of v1 90 % / v2 10 %",
+          " - cluster-b: user/user-service has v1 100 % / v2 0 % instead of v1 90 % / v2 10 %",
           "Run pulumi up without --target and --exclude.",
         ].join("\n"),
       );

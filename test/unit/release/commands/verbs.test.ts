@@ -75,7 +75,7 @@ describe("plan", () => {
     preview = () => Promise.resolve(previewStep("delete", "Service"));
     await plan({ stack: "prod", format: "text" });
     expect(printed[0]).toMatch(
-      / - delete Service user\/user-service in cluster-b\npromote and rollout refuse it, since something is deleted or replaced\.$/,
+      / - delete Service user\/user-service in cluster-b\npromote and rollout refuse this, because something is deleted or replaced\.$/,
     );
   });
 
@@ -140,7 +140,7 @@ describe("pause and resume", () => {
       { paused: false, by: "ann" },
     ]);
     expect(printed).toEqual([
-      "paused: no weight is raised until: npm run release -- resume --stack prod",
+      "paused: no weight is raised until you run: npm run release -- resume --stack prod",
       "resumed",
     ]);
     vi.unstubAllEnvs();
@@ -149,9 +149,7 @@ describe("pause and resume", () => {
   it("name the clusters that do not remember", async () => {
     forgetful = new Map([["cluster-b", "no answer in time"]]);
     await pause({ stack: "prod" });
-    expect(complained).toEqual([
-      "Not remembered in every cluster:\n - cluster-b: no answer in time",
-    ]);
+    expect(complained).toEqual(["Not recorded in every cluster:\n - cluster-b: no answer in time"]);
     expect(printed).toHaveLength(1);
   });
 
@@ -161,7 +159,7 @@ describe("pause and resume", () => {
       ["cluster-b", "forbidden"],
     ]);
     await expect(pause({ stack: "prod" })).rejects.toThrow(
-      "Not remembered in any cluster:\n - cluster-a: forbidden\n - cluster-b: forbidden",
+      "Not recorded in any cluster:\n - cluster-a: forbidden\n - cluster-b: forbidden",
     );
     expect(printed).toEqual([]);
   });
@@ -181,6 +179,6 @@ describe("status", () => {
     await status({ stack: "prod", json: true });
     expect(JSON.parse(printed[0] ?? "")).toEqual(found);
     await status({ stack: "prod" });
-    expect(printed[1]).toMatch(/^user\/user-service v2\nno rollout of it has begun\n/);
+    expect(printed[1]).toMatch(/^user\/user-service v2\nno rollout of it has started\n/);
   });
 });

@@ -155,7 +155,7 @@ describe("a verdict", () => {
     const judgedBad = verdict(gate, reading, 10, { risk: 0.001, minSamples: 100 });
     expect(judgedBad.outcome).toBe("fail");
     expect(judgedBad.text).toMatch(
-      /^cluster-b: success rate of v2 of user\/user-service: 72\.0 % \(surely \d\d\.\d … \d\d\.\d %\) of 100 requests, at least 98\.4 %$/,
+      /^cluster-b: success rate of v2 of user\/user-service: 72\.0 % \(confidence interval \d\d\.\d … \d\d\.\d %\) of 100 requests, at least 98\.4 %$/,
     );
   });
 

@@ -44,7 +44,7 @@ describe("a report's page", () => {
     expect(await told([{ ...SERVICE, role: "follower" }])).toBe(true);
   });
 
-  it("needs nothing beside itself, and runs nothing", () => {
+  it("needs nothing but itself, and runs nothing", () => {
     expect(/https?:|\/\/[a-z]/.exec(html)).toBeNull();
     expect(elements(page, "script")).toEqual([]);
     for (const { properties } of elements(page)) {
@@ -191,8 +191,8 @@ describe("a report's page", () => {
 
   it("says so when nothing is remembered", async () => {
     const empty = fromHtml(reportPage(await reportOf("good", { events: [] })));
-    expect(text(empty)).toContain("no rollout of it is remembered");
-    expect(text(empty)).toContain("No verdicts are remembered.");
+    expect(text(empty)).toContain("no rollout of it is recorded");
+    expect(text(empty)).toContain("No verdicts are recorded.");
   });
 });
 

@@ -174,7 +174,7 @@ describe("a status", () => {
     expect(first).toMatchObject({ envoys: 3, serving: 2 });
   });
 
-  it("goes on when a cluster, an Envoy, a Prometheus or the memory is away", async () => {
+  it("goes on when a cluster, an Envoy, a Prometheus or the journal cannot be reached", async () => {
     const away = { name: "cluster-a", unreachable: "no answer in time", routes: new Map() };
     has = { ...has, "cluster-a": away };
     memory = new Error("No cluster can be read");
@@ -369,7 +369,7 @@ describe("drift", () => {
     const [first] = await drift();
     expect(first).toEqual([
       `${KEY}: VirtualService/user-service: timeout: was nothing, is "1s"`,
-      `${KEY}: VirtualService user/mine names a host of the service and is none of the release's objects: remove it`,
+      `${KEY}: VirtualService user/mine names a host of the service and is not one of the release's objects: remove it`,
     ]);
   });
 

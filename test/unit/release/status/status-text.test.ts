@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { ChainPart } from "../../../../lib/chain-view.ts";
-import type { Outcome } from "../../../../release/gates/gate.ts";
+import type { GateOutcome } from "../../../../release/gates/gate.ts";
 import type { GateVerdict } from "../../../../release/gates/verdict.ts";
 import { phase } from "../../../../release/planner.ts";
 import type { ChainStatus } from "../../../../release/status/chain-status.ts";
@@ -98,8 +98,10 @@ describe("a status for people", () => {
   it("says how the rollout stands", () => {
     const { progress = phase("", 0, 0), ...rest } = status;
     const line = (more: Partial<ReleaseStatus>) => statusText({ ...rest, ...more }).split("\n")[1];
-    expect(line({})).toBe("no rollout of it has begun");
-    expect(line({ forgotten: "forbidden" })).toBe("whether a rollout runs is not known: forbidden");
+    expect(line({})).toBe("no rollout of it has started");
+    expect(line({ forgotten: "forbidden" })).toBe(
+      "it is not known whether a rollout is running: forbidden",
+    );
     expect(line({ progress: { ...progress, rollingBack: "cluster-b: 95 %" } })).toBe(
       "rollout is being rolled back: cluster-b: 95 %",
     );
@@ -171,7 +173,7 @@ followers   shop/c v1
   it("stays short with many services", () => {
     const many = Array.from({ length: 20 }, (_, i) => `shop/s${String(i).padStart(2, "0")}`);
     const services = many.flatMap((name, i) => part(name, i === 0 ? { role: "entry" } : {}));
-    const verdict = (name: string, outcome: Outcome): GateVerdict => ({
+    const verdict = (name: string, outcome: GateOutcome): GateVerdict => ({
       ...{ cluster: "cluster-a", service: name, gate: "latency", judgement: undefined },
       ...{ outcome, blind: false, text: `${name}: ${outcome}` },
     });

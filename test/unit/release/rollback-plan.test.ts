@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { shareOf, type DeployedCluster } from "../../../lib/deployed.ts";
 import { releaseProblems } from "../../../lib/release-rules.ts";
 import type { Split } from "../../../lib/weights.ts";
-import { afterUpdate, planRollback, type Stop } from "../../../release/plan.ts";
+import { afterUpdate, planRollback, type Stop } from "../../../release/rollback-plan.ts";
 import { deployedChain, wantedChain } from "../../helpers/chain.ts";
 import { deployedCluster, KEY, split as v, wantedRelease } from "../../helpers/deployed.ts";
 
