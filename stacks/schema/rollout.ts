@@ -67,7 +67,7 @@ const notification = z.strictObject({
           {
             description: "The header's value.",
             secret: true,
-            examples: ["Bearer …"],
+            examples: [{ secure: "v1:..." }],
           },
         ),
       )
@@ -76,7 +76,7 @@ const notification = z.strictObject({
       description: "HTTP headers that are sent with it.",
       fallback: "none of its own",
       placeholder: "header",
-      examples: [{ Authorization: "Bearer …" }],
+      examples: [{ Authorization: { secure: "v1:..." } }],
     },
   ),
   hmacKey: key(
@@ -90,7 +90,7 @@ const notification = z.strictObject({
         "Key with which the body is signed: header `X-Signature-256`, `sha256=` and the HMAC in hexadecimal digits. The receiver knows by it who has sent the message.",
       fallback: "no signature",
       secret: true,
-      examples: ["a key that the receiver has, too"],
+      examples: [{ secure: "v1:..." }],
     },
   ),
 });

@@ -168,7 +168,7 @@ describe("a rollout", () => {
         event: "waits",
         weight: 10,
         for: "approval",
-        reason: "30 % needs somebody to run: npm run release -- promote --stack prod",
+        reason: "30 % needs approval: npm run release -- promote --stack prod",
       },
     ]);
   });
