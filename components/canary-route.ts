@@ -1,8 +1,8 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { destinationRule } from "../lib/manifests/destination-rule.ts";
-import { type ChainPlace, type RequestMatch } from "../lib/manifests/routing-rules.ts";
-import { virtualService, type Retries } from "../lib/manifests/virtual-service.ts";
+import { destinationRule } from "../lib/routing/istio/destination-rule.ts";
+import { type ChainPlace, type RequestMatch } from "../lib/routing/istio/routing-rules.ts";
+import { virtualService, type Retries } from "../lib/routing/istio/virtual-service.ts";
 import { serviceHost } from "../lib/names.ts";
 import { isWeight, sharesByVersion } from "../lib/weights.ts";
 import { childOptions } from "./child-options.ts";

@@ -1,7 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { crossClusterDestinationRule } from "../lib/manifests/destination-rule.ts";
-import { serviceEntry } from "../lib/manifests/service-entry.ts";
+import { crossClusterDestinationRule } from "../lib/routing/istio/destination-rule.ts";
+import { serviceEntry } from "../lib/routing/istio/service-entry.ts";
 import { crossClusterHost } from "../lib/names.ts";
 import { childOptions } from "./child-options.ts";
 import { gatewayEndpoints } from "./gateway-endpoints.ts";

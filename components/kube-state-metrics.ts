@@ -1,6 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { WEIGHT_METRICS } from "../lib/monitoring/weight-metrics.ts";
+import { WEIGHT_METRICS } from "../lib/routing/istio/weight-metrics.ts";
 import { childOptions } from "./child-options.ts";
 import { grantClusterRole } from "./cluster-role.ts";
 import { MonitoringServer, type ServerImage } from "./monitoring-server.ts";

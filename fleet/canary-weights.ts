@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { deployedRoute } from "../lib/deployed.ts";
-import { CONTEXTS } from "../lib/manifests/routing-annotations.ts";
-import { VERSION_LABELS } from "../lib/manifests/version-labels.ts";
+import { CONTEXTS } from "../lib/routing/istio/routing-annotations.ts";
+import { VERSION_LABELS } from "../lib/routing/istio/version-labels.ts";
 import { serviceKey, type ServiceName } from "../lib/names.ts";
 import { follows } from "../lib/served.ts";
 import type { ClusterClient } from "./cluster-client.ts";

@@ -1,7 +1,7 @@
 import { podKey, type ClusterClient } from "./cluster-client.ts";
 import { Behind, confirmEvery } from "./confirm-every.ts";
-import { virtualHostsOf } from "./envoy.ts";
-import { behind } from "./records/serves.ts";
+import { virtualHostsOf } from "./routing/istio/envoy.ts";
+import { behind } from "./routing/istio/serves.ts";
 
 /** The rules by which every Envoy that routes to a service must do so. */
 export interface ExpectedRules {

@@ -1,6 +1,6 @@
 import type { ClusterClient } from "./cluster-client.ts";
 import { Behind, confirmEvery } from "./confirm-every.ts";
-import { routesOfAny, type EnvoyRoutes } from "./envoy.ts";
+import { routesOfAny, type EnvoyRoutes } from "./routing/istio/envoy.ts";
 
 /** What every Envoy that routes to a service must serve. */
 export interface Expected {

@@ -3,7 +3,7 @@ import * as z from "zod";
 
 import type { ClusterClient } from "./cluster-client.ts";
 import { literal } from "../lib/re2.ts";
-import { ADMIN_PORT } from "./envoy.ts";
+import { ADMIN_PORT } from "./routing/istio/envoy.ts";
 import { getJson } from "./pod-http.ts";
 
 const clusterStatuses = z.looseObject({

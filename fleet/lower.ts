@@ -2,7 +2,7 @@ import { loweredTo } from "../lib/deployed.ts";
 import type { ServiceName } from "../lib/names.ts";
 import type { ClusterClient } from "./cluster-client.ts";
 import { explain } from "./explain.ts";
-import { writeRoutes } from "./write-routes.ts";
+import { writeRoutes } from "./routing/istio/write-routes.ts";
 
 /** A service whose canary is to get a lower share in one cluster. */
 export interface Fall extends ServiceName {

@@ -7,13 +7,13 @@ import type { Rise } from "./checks/check.ts";
 import type { Objections } from "./checks/look-again.ts";
 import type { ClusterClient } from "./cluster-client.ts";
 import { confirmWeight } from "./confirm.ts";
-import type { EnvoyRoutes } from "./envoy.ts";
+import type { EnvoyRoutes } from "./routing/istio/envoy.ts";
 import { explain } from "./explain.ts";
 import { raise, TaskFailure, type Actions, type Raised } from "./run-protocol.ts";
 import { readRoute } from "./read-deployed.ts";
 import { serviceKey } from "../lib/names.ts";
 import { switched } from "./switched.ts";
-import { isRefusal, writeRoutes } from "./write-routes.ts";
+import { isRefusal, writeRoutes } from "./routing/istio/write-routes.ts";
 
 /** Longest time in which a weight is tried to be taken back, in milliseconds. */
 const RESTORE_WITHIN_MS = 20_000;

@@ -1,7 +1,7 @@
 import * as z from "zod";
-import { CHAIN, MARK, REPLACES } from "./manifests/routing-annotations.ts";
-import { ROLE_LABEL } from "./manifests/version-labels.ts";
-import { virtualServiceSpec, type RuleDestination } from "./manifests/virtual-service-spec.ts";
+import { CHAIN, MARK, REPLACES } from "./routing/istio/routing-annotations.ts";
+import { ROLE_LABEL } from "./routing/istio/version-labels.ts";
+import { virtualServiceSpec, type RuleDestination } from "./routing/istio/virtual-service-spec.ts";
 import type { ChainRole } from "./mark.ts";
 import type { Split } from "./weights.ts";
 

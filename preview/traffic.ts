@@ -1,8 +1,8 @@
 import { markedBy, serving } from "../lib/chain-rules.ts";
 import { splitOf } from "../lib/deployed.ts";
 import type { ChainRole } from "../lib/mark.ts";
-import { ROLE_LABEL } from "../lib/manifests/version-labels.ts";
-import { MARK } from "../lib/manifests/routing-annotations.ts";
+import { ROLE_LABEL } from "../lib/routing/istio/version-labels.ts";
+import { MARK } from "../lib/routing/istio/routing-annotations.ts";
 import { shares, type Split as VersionSplit } from "../lib/weights.ts";
 import { configured } from "./configured.ts";
 import {

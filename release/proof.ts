@@ -1,9 +1,9 @@
 import { ClusterClient } from "../fleet/cluster-client.ts";
 import { explain } from "../fleet/explain.ts";
-import { readRouting, type LiveRouting } from "../fleet/records/read-routing.ts";
+import { readRouting, type LiveRouting } from "../fleet/routing/istio/read-routing.ts";
 import { readRecord, type RoutingRecord } from "../fleet/records/routing-records.ts";
-import type { RoutingScope } from "../fleet/records/routing-scope.ts";
-import { routingDifferences } from "../lib/routing.ts";
+import type { RoutingScope } from "../fleet/routing/istio/routing-scope.ts";
+import { routingDifferences } from "../lib/routing/differences.ts";
 import { until } from "../lib/until.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
 import { routingDigest } from "../stacks/routing-digest.ts";

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type * as k8s from "@pulumi/kubernetes";
 import { splitOf, sameShares, type DeployedRoute } from "../lib/deployed.ts";
-import { REPLACES } from "../lib/manifests/routing-annotations.ts";
+import { REPLACES } from "../lib/routing/istio/routing-annotations.ts";
 import { shares, type Split } from "../lib/weights.ts";
 import type { PlannedRoute } from "./release-plan.ts";
 

@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { ClusterClient } from "../fleet/cluster-client.ts";
 import { explain } from "../fleet/explain.ts";
 import { recordRouting } from "../fleet/records/routing-records.ts";
-import { routingScope, type RoutingScope } from "../fleet/records/routing-scope.ts";
+import { routingScope, type RoutingScope } from "../fleet/routing/istio/routing-scope.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
 import { routingDigest } from "./routing-digest.ts";
 import { durationMs } from "./schema.ts";

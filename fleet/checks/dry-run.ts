@@ -1,5 +1,5 @@
 import { explain } from "../explain.ts";
-import { isFinal, writeRoutes } from "../write-routes.ts";
+import { isFinal, writeRoutes } from "../routing/istio/write-routes.ts";
 import type { Check } from "./check.ts";
 
 /** Schema, webhooks and admission policies have their say before anything is written. */

@@ -11,7 +11,7 @@ import { remoteClusters } from "./remote-clusters.ts";
 import { subsets } from "./subsets.ts";
 import { unchanged } from "./unchanged.ts";
 import { explain } from "../explain.ts";
-import { isFinal } from "../write-routes.ts";
+import { isFinal } from "../routing/istio/write-routes.ts";
 import { within } from "../../lib/within.ts";
 
 /** What every cluster must meet before a weight rises in any of them. */

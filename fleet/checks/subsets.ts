@@ -3,7 +3,7 @@ import { EAST_WEST_GATEWAY, envoyCluster, passthroughCluster } from "../../lib/n
 import { askPods } from "../ask-pods.ts";
 import { podKey } from "../cluster-client.ts";
 import { endpointsOf } from "../endpoints.ts";
-import { virtualHostsOf } from "../envoy.ts";
+import { virtualHostsOf } from "../routing/istio/envoy.ts";
 import { explain } from "../explain.ts";
 import type { Canary, Check, CheckContext, Finding } from "./check.ts";
 

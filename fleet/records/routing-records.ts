@@ -3,9 +3,9 @@ import * as z from "zod";
 import type { ServiceName } from "../../lib/names.ts";
 import { until } from "../../lib/until.ts";
 import type { ClusterClient } from "../cluster-client.ts";
-import { readRouting, type LiveRouting } from "./read-routing.ts";
-import type { RoutingScope } from "./routing-scope.ts";
-import { behind } from "./serves.ts";
+import { readRouting, type LiveRouting } from "../routing/istio/read-routing.ts";
+import type { RoutingScope } from "../routing/istio/routing-scope.ts";
+import { behind } from "../routing/istio/serves.ts";
 
 /** Records that are kept of each service; the ones whose state was left longest ago go. */
 const KEPT = 20;

@@ -1,4 +1,4 @@
-import { routesEverywhere, type EnvoyRoutes } from "../../fleet/envoy.ts";
+import { routesEverywhere, type EnvoyRoutes } from "../../fleet/routing/istio/envoy.ts";
 import type { ClusterClient } from "../../fleet/cluster-client.ts";
 import { labVersions, weightInApiServer, type LabService } from "../mesh/service.ts";
 import { until } from "../../lib/until.ts";

@@ -1,7 +1,7 @@
 import type { ClusterClient } from "../../fleet/cluster-client.ts";
-import { readRouting, type LiveRouting } from "../../fleet/records/read-routing.ts";
-import { routingScope } from "../../fleet/records/routing-scope.ts";
-import { routingDifferences } from "../../lib/routing.ts";
+import { readRouting, type LiveRouting } from "../../fleet/routing/istio/read-routing.ts";
+import { routingScope } from "../../fleet/routing/istio/routing-scope.ts";
+import { routingDifferences } from "../../lib/routing/differences.ts";
 import { serviceName, type LabService } from "../mesh/service.ts";
 
 /** What routes a service, by cluster. */

@@ -1,7 +1,7 @@
 import { serviceKey } from "../../lib/names.ts";
 import type { ClusterClient } from "../../fleet/cluster-client.ts";
-import { routesEverywhere, type EnvoyRoutes } from "../../fleet/envoy.ts";
-import { behind } from "../../fleet/records/serves.ts";
+import { routesEverywhere, type EnvoyRoutes } from "../../fleet/routing/istio/envoy.ts";
+import { behind } from "../../fleet/routing/istio/serves.ts";
 import { explain } from "../../fleet/explain.ts";
 import { shareOf, type DeployedCluster, type DeployedRoute } from "../../lib/deployed.ts";
 import { weightIn } from "../../lib/release-rules.ts";

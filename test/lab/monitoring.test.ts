@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 
 import { podKey, type ClusterClient } from "../../fleet/cluster-client.ts";
-import { ADMIN_PORT } from "../../fleet/envoy.ts";
+import { ADMIN_PORT } from "../../fleet/routing/istio/envoy.ts";
 import { get, getJson } from "../../fleet/pod-http.ts";
 import { Prometheus } from "../../fleet/prometheus.ts";
 import { labEnvironment } from "../../lab/environment.ts";

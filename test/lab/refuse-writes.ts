@@ -1,5 +1,5 @@
 import type { ClusterClient } from "../../fleet/cluster-client.ts";
-import { writeRoutes } from "../../fleet/write-routes.ts";
+import { writeRoutes } from "../../fleet/routing/istio/write-routes.ts";
 import { until } from "../../lib/until.ts";
 import { serviceName } from "../../lab/mesh/service.ts";
 import type { LabRelease } from "./release.ts";

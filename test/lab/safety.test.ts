@@ -2,7 +2,7 @@ import { PatchStrategy, type KubernetesObject, type V1Deployment } from "@kubern
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
 
 import type { ClusterClient } from "../../fleet/cluster-client.ts";
-import { writeRoutes } from "../../fleet/write-routes.ts";
+import { writeRoutes } from "../../fleet/routing/istio/write-routes.ts";
 import { serviceName } from "../../lab/mesh/service.ts";
 import { withWeight } from "../../lib/deployed.ts";
 import { until } from "../../lib/until.ts";

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { ISTIOD_HTTP_PORT, istiodPods } from "../../../fleet/checks/istiod.ts";
 import { get } from "../../../fleet/pod-http.ts";
-import { writeRoutes } from "../../../fleet/write-routes.ts";
+import { writeRoutes } from "../../../fleet/routing/istio/write-routes.ts";
 import { confirmWeights } from "../../../lab/demo/measure.ts";
 import { serviceName } from "../../../lab/mesh/service.ts";
 import { until } from "../../../lib/until.ts";

@@ -5,7 +5,7 @@ import * as x509 from "@peculiar/x509";
 import { z } from "zod";
 
 import type { ClusterClient } from "../../../fleet/cluster-client.ts";
-import { writeRoutes } from "../../../fleet/write-routes.ts";
+import { writeRoutes } from "../../../fleet/routing/istio/write-routes.ts";
 import { hostAddress } from "../../../lab/clusters/addresses.ts";
 import { algorithm, newKeys, privatePem } from "../../../lab/clusters/certificates.ts";
 import { knownNodeCidr } from "../../../lab/clusters/host-network.ts";

@@ -12,10 +12,10 @@ import { subsets } from "../../../fleet/checks/subsets.ts";
 import { unchanged } from "../../../fleet/checks/unchanged.ts";
 import type { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { endpointsOf } from "../../../fleet/endpoints.ts";
-import { virtualHostsOf } from "../../../fleet/envoy.ts";
+import { virtualHostsOf } from "../../../fleet/routing/istio/envoy.ts";
 import { getJson } from "../../../fleet/pod-http.ts";
 import { readRoute } from "../../../fleet/read-deployed.ts";
-import { writeRoutes } from "../../../fleet/write-routes.ts";
+import { writeRoutes } from "../../../fleet/routing/istio/write-routes.ts";
 import type { DeployedRoute } from "../../../lib/deployed.ts";
 import { issueCertificate } from "../../../lib/issue-certificate.ts";
 
@@ -26,7 +26,7 @@ vi.mock(import("../../../fleet/read-deployed.ts"), async (original) => ({
 vi.mock(import("../../../fleet/endpoints.ts"), () => ({
   endpointsOf: vi.fn<typeof endpointsOf>(),
 }));
-vi.mock(import("../../../fleet/envoy.ts"), async (original) => ({
+vi.mock(import("../../../fleet/routing/istio/envoy.ts"), async (original) => ({
   ...(await original()),
   virtualHostsOf: vi.fn<typeof virtualHostsOf>(),
 }));
@@ -34,7 +34,7 @@ vi.mock(import("../../../fleet/pod-http.ts"), async (original) => ({
   ...(await original()),
   getJson: vi.fn<typeof getJson>(),
 }));
-vi.mock(import("../../../fleet/write-routes.ts"), async (original) => ({
+vi.mock(import("../../../fleet/routing/istio/write-routes.ts"), async (original) => ({
   ...(await original()),
   writeRoutes: vi.fn<typeof writeRoutes>(),
 }));

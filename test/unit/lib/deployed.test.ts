@@ -9,7 +9,7 @@ import {
   splitOf,
   withWeight,
 } from "../../../lib/deployed.ts";
-import { virtualService } from "../../../lib/manifests/virtual-service.ts";
+import { virtualService } from "../../../lib/routing/istio/virtual-service.ts";
 import { shares, type Split } from "../../../lib/weights.ts";
 
 function specOf(split: Split) {

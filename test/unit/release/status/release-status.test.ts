@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { ClusterClient } from "../../../../fleet/cluster-client.ts";
-import { routesEverywhere, type EnvoyRoutes } from "../../../../fleet/envoy.ts";
+import { routesEverywhere, type EnvoyRoutes } from "../../../../fleet/routing/istio/envoy.ts";
 import { readDeployed } from "../../../../fleet/read-deployed.ts";
-import type { LiveRouting } from "../../../../fleet/records/read-routing.ts";
-import { readRouting } from "../../../../fleet/records/read-routing.ts";
+import type { LiveRouting } from "../../../../fleet/routing/istio/read-routing.ts";
+import { readRouting } from "../../../../fleet/routing/istio/read-routing.ts";
 import { readRecord, type RoutingRecord } from "../../../../fleet/records/routing-records.ts";
 import type { DeployedCluster } from "../../../../lib/deployed.ts";
 import type { Split } from "../../../../lib/weights.ts";
@@ -23,11 +23,11 @@ vi.mock(import("../../../../fleet/read-deployed.ts"), async (original) => ({
   ...(await original()),
   readDeployed: vi.fn<typeof readDeployed>(),
 }));
-vi.mock(import("../../../../fleet/envoy.ts"), async (original) => ({
+vi.mock(import("../../../../fleet/routing/istio/envoy.ts"), async (original) => ({
   ...(await original()),
   routesEverywhere: vi.fn<typeof routesEverywhere>(),
 }));
-vi.mock(import("../../../../fleet/records/read-routing.ts"), async (original) => ({
+vi.mock(import("../../../../fleet/routing/istio/read-routing.ts"), async (original) => ({
   ...(await original()),
   readRouting: vi.fn<typeof readRouting>(),
 }));

@@ -1,11 +1,11 @@
 import type { V1Pod } from "@kubernetes/client-node";
 import { z } from "zod";
 
-import { subsetOf } from "../lib/names.ts";
-import { until } from "../lib/until.ts";
-import { answersOf } from "./ask-pods.ts";
-import { podKey, type ClusterClient } from "./cluster-client.ts";
-import { getJson } from "./pod-http.ts";
+import { subsetOf } from "../../../lib/names.ts";
+import { until } from "../../../lib/until.ts";
+import { answersOf } from "../../ask-pods.ts";
+import { podKey, type ClusterClient } from "../../cluster-client.ts";
+import { getJson } from "../../pod-http.ts";
 
 /** Envoy's admin port in every Istio proxy (`proxyAdminPort`). */
 export const ADMIN_PORT = 15000;

@@ -3,7 +3,7 @@ import {
   crossClusterName,
   serviceHost,
   type ServiceName,
-} from "../../lib/names.ts";
+} from "../../../lib/names.ts";
 
 /** A service as the routing objects and Envoys of one cluster know it. */
 export interface RoutingScope extends ServiceName {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { behind } from "../../../../fleet/records/serves.ts";
+import { behind } from "../../../../../fleet/routing/istio/serves.ts";
 import {
   virtualService,
   type VirtualServiceArgs,
-} from "../../../../lib/manifests/virtual-service.ts";
+} from "../../../../../lib/routing/istio/virtual-service.ts";
 
 const host = "user-service.user.svc.cluster.local";
 const args: VirtualServiceArgs = {

@@ -5,7 +5,7 @@ import {
   serviceHost,
   workloadIdentity,
   type ServiceName,
-} from "../names.ts";
+} from "../../names.ts";
 import { OWNED } from "./routing-annotations.ts";
 
 export interface DestinationRuleArgs extends ServiceName {

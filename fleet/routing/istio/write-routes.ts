@@ -1,6 +1,6 @@
 import { ApiException, PatchStrategy, type KubernetesObject } from "@kubernetes/client-node";
-import type { ServiceName } from "../lib/names.ts";
-import type { ClusterClient } from "./cluster-client.ts";
+import type { ServiceName } from "../../../lib/names.ts";
+import type { ClusterClient } from "../../cluster-client.ts";
 
 /**
  * Owns the routing rules that it writes ahead of Pulumi, and nothing else of the object. Pulumi's

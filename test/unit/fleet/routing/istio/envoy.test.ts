@@ -1,10 +1,10 @@
 import { describe, expect, it, vi } from "vitest";
 
-import type { ClusterClient } from "../../../fleet/cluster-client.ts";
-import { defaultWeights, routesEverywhere } from "../../../fleet/envoy.ts";
-import { getJson } from "../../../fleet/pod-http.ts";
+import type { ClusterClient } from "../../../../../fleet/cluster-client.ts";
+import { defaultWeights, routesEverywhere } from "../../../../../fleet/routing/istio/envoy.ts";
+import { getJson } from "../../../../../fleet/pod-http.ts";
 
-vi.mock(import("../../../fleet/pod-http.ts"), async (original) => ({
+vi.mock(import("../../../../../fleet/pod-http.ts"), async (original) => ({
   ...(await original()),
   getJson: vi.fn<typeof getJson>(),
 }));

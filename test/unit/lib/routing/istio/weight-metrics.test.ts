@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { canaryRouteObjects, type CanaryRouting } from "../../../components/canary-route.ts";
-import { WEIGHT_METRICS } from "../../../lib/monitoring/weight-metrics.ts";
+import { canaryRouteObjects, type CanaryRouting } from "../../../../../components/canary-route.ts";
+import { WEIGHT_METRICS } from "../../../../../lib/routing/istio/weight-metrics.ts";
 
 /** The value at a path, as kube-state-metrics finds it: negative indices count from a list's end. */
 function at(value: unknown, path: readonly string[]): unknown {

@@ -6,9 +6,9 @@ import {
   markHeaders,
   type ChainRole,
   type Mark,
-} from "../mark.ts";
-import { literal } from "../re2.ts";
-import { shares, type Split } from "../weights.ts";
+} from "../../mark.ts";
+import { literal } from "../../re2.ts";
+import { shares, type Split } from "../../weights.ts";
 
 /** A request that goes to the canary at any weight, even 0. What is named here must all hold. */
 export interface RequestMatch {

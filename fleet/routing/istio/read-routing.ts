@@ -1,10 +1,10 @@
 import type { V1Pod } from "@kubernetes/client-node";
 import * as z from "zod";
 import { isDeepStrictEqual } from "node:util";
-import type { EnvoyRouting, Routing } from "../../lib/routing.ts";
-import { answersOf } from "../ask-pods.ts";
-import { podKey, type ClusterClient } from "../cluster-client.ts";
-import { virtualHostsOf, type VirtualHost } from "../envoy.ts";
+import type { EnvoyRouting, Routing } from "../../../lib/routing/differences.ts";
+import { answersOf } from "../../ask-pods.ts";
+import { podKey, type ClusterClient } from "../../cluster-client.ts";
+import { virtualHostsOf, type VirtualHost } from "./envoy.ts";
 import { ROUTING_KINDS, type RoutingKind, type RoutingScope } from "./routing-scope.ts";
 
 /** The routing of a service in one cluster, as it is now. */

@@ -1,4 +1,4 @@
-import { ROLE_LABEL, VERSION_LABELS } from "../manifests/version-labels.ts";
+import { ROLE_LABEL, VERSION_LABELS } from "./version-labels.ts";
 
 /**
  * Configuration by which kube-state-metrics serves the weights of VirtualServices as

@@ -4,7 +4,7 @@ import {
   SERVICE_PORT,
   SERVICE_PORT_NAME,
   type ServiceName,
-} from "../names.ts";
+} from "../../names.ts";
 import { OWNED } from "./routing-annotations.ts";
 
 export interface ServiceEntryArgs extends ServiceName {

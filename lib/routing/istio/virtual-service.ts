@@ -1,4 +1,4 @@
-import { serviceHost, type ServiceName } from "../names.ts";
+import { serviceHost, type ServiceName } from "../../names.ts";
 import { chainAnnotations, CONTEXTS, OWNED, REPLACES } from "./routing-annotations.ts";
 import { routingRules, type RuleArgs } from "./routing-rules.ts";
 import { versionLabels } from "./version-labels.ts";

@@ -1,4 +1,4 @@
-import { differenceLine, differencesOf } from "./differences.ts";
+import { differenceLine, differencesOf } from "../differences.ts";
 
 /** A kind of Envoys whose routes for a service are the same, and those routes. */
 export interface EnvoyRouting {

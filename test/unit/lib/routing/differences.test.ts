@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { routingDifferences, type Routing } from "../../../lib/routing.ts";
+import { routingDifferences, type Routing } from "../../../../lib/routing/differences.ts";
 
 const host = (weight: number) => ({ "80/host": { routes: [{ weight }] } });
 const before: Routing = {

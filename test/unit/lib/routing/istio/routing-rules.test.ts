@@ -4,8 +4,8 @@ import {
   routingRules,
   type ChainPlace,
   type RoutingRule,
-} from "../../../lib/manifests/routing-rules.ts";
-import { anyMember, markedMember, type Mark } from "../../../lib/mark.ts";
+} from "../../../../../lib/routing/istio/routing-rules.ts";
+import { anyMember, markedMember, type Mark } from "../../../../../lib/mark.ts";
 
 type Headers = Readonly<Record<string, string>>;
 
