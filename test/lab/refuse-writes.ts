@@ -48,12 +48,12 @@ export async function refuseWrites(cluster: ClusterClient, release: LabRelease):
     },
   ];
   for (const object of objects) await cluster.objects.create(object);
-  const { http } = await release.route(cluster);
+  const { rules } = await release.route(cluster);
   await until(
     "the policy to be in force",
     async () => {
       try {
-        await writeRoutes(cluster, serviceName(release.service), http);
+        await writeRoutes(cluster, serviceName(release.service), rules);
       } catch {
         return;
       }
@@ -68,10 +68,10 @@ export async function letWritesThrough(cluster: ClusterClient, release: LabRelea
   for (const kind of ["ValidatingAdmissionPolicyBinding", "ValidatingAdmissionPolicy"]) {
     await cluster.objects.delete({ apiVersion, kind, metadata: { name: policyOf(release) } });
   }
-  const { http } = await release.route(cluster);
+  const { rules } = await release.route(cluster);
   await until(
     "the policy to be gone",
-    () => writeRoutes(cluster, serviceName(release.service), http),
+    () => writeRoutes(cluster, serviceName(release.service), rules),
     {
       timeoutMs: 30_000,
     },

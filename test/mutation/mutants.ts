@@ -296,10 +296,10 @@ export const mutants: readonly Mutant[] = [
   },
   {
     removes: "lowering raises no host",
-    file: "lib/deployed.ts",
+    file: "lib/routing/istio/split.ts",
     text: "splitOf({ http: [rule] }).weight > weight ? withWeight([rule], canary, weight)[0] : rule,",
     replacement: "withWeight([rule], canary, weight)[0] ?? rule,",
-    tests: ["test/unit/lib/deployed.test.ts"],
+    tests: ["test/unit/lib/routing/istio/split.test.ts"],
   },
   {
     removes: "a gate that fails in one cluster rolls all back",

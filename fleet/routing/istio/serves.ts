@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import * as z from "zod";
 import { durationMs } from "../../../lib/duration.ts";
 import { virtualServiceSpec } from "../../../lib/routing/istio/virtual-service-spec.ts";
-import { subsetOf } from "../../../lib/names.ts";
+import { subsetOf } from "../../../lib/routing/istio/envoy-names.ts";
 import type { EnvoyRouting } from "../../../lib/routing/differences.ts";
 import { weightsOf, type VirtualHost } from "./envoy.ts";
 

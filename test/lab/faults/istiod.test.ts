@@ -23,8 +23,8 @@ async function istiodIsBack(): Promise<void> {
       for (const pod of pods) await get(second, pod, ISTIOD_HTTP_PORT, "/ready");
       if (pods.length === 0) throw new Error("no pod of it runs");
       // Its webhook must be reached too, through a Service whose endpoints are ready.
-      const { http } = await route(second);
-      await writeRoutes(second, serviceName(service), http);
+      const { rules } = await route(second);
+      await writeRoutes(second, serviceName(service), rules);
     },
     { timeoutMs: 120_000, everyMs: 500 },
   );

@@ -14,14 +14,14 @@ import type { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { endpointsOf } from "../../../fleet/endpoints.ts";
 import { virtualHostsOf } from "../../../fleet/routing/istio/envoy.ts";
 import { getJson } from "../../../fleet/pod-http.ts";
-import { readRoute } from "../../../fleet/read-deployed.ts";
+import { routesOf } from "../../../fleet/routing/istio/read-routes.ts";
 import { writeRoutes } from "../../../fleet/routing/istio/write-routes.ts";
 import type { DeployedRoute } from "../../../lib/deployed.ts";
 import { issueCertificate } from "../../../lib/issue-certificate.ts";
 
-vi.mock(import("../../../fleet/read-deployed.ts"), async (original) => ({
+vi.mock(import("../../../fleet/routing/istio/read-routes.ts"), async (original) => ({
   ...(await original()),
-  readRoute: vi.fn<typeof readRoute>(),
+  routesOf: vi.fn<typeof routesOf>(),
 }));
 vi.mock(import("../../../fleet/endpoints.ts"), () => ({
   endpointsOf: vi.fn<typeof endpointsOf>(),
@@ -213,22 +213,29 @@ describe("the check that nobody has changed the routes", () => {
     generation: 1,
     resourceVersion: String(version),
     replaces: undefined,
-    http: [],
+    rules: [],
     images: {},
   });
+  const found = (now: DeployedRoute) => ({
+    service: rise.service,
+    namespace: rise.namespace,
+    hosts: [],
+    contexts: [],
+    route: now,
+  });
   const started = (): CheckContext => {
-    const found = context({});
-    const changes = new Map([["cluster-0", { route: route(4), http: [] }]]);
-    return { ...found, rises: [{ ...rise, changes }] };
+    const base = context({});
+    const changes = new Map([["cluster-0", { route: route(4), rules: [] }]]);
+    return { ...base, rises: [{ ...rise, changes }] };
   };
 
   it("compares with what the update has begun with", async () => {
-    vi.mocked(readRoute).mockResolvedValue(route(4));
+    vi.mocked(routesOf).mockResolvedValue([found(route(4))]);
     expect(await unchanged.run(started())).toEqual([]);
   });
 
   it.each([route(5), undefined])("says so when there is another one, or none", async (now) => {
-    vi.mocked(readRoute).mockResolvedValue(now);
+    vi.mocked(routesOf).mockResolvedValue(now ? [found(now)] : []);
     const [finding] = await unchanged.run(started());
     expect(finding?.seen).toBe(
       "somebody has changed the VirtualService of user/user-service since",
@@ -384,7 +391,7 @@ describe("the dry run", () => {
     const route = { generation: 4 } as DeployedRoute;
     return {
       ...found,
-      rises: [{ ...rise, changes: new Map([["cluster-0", { route, http: [] }]]) }],
+      rises: [{ ...rise, changes: new Map([["cluster-0", { route, rules: [] }]]) }],
     };
   };
 

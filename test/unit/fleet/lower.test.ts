@@ -20,7 +20,7 @@ function fall(name: string): Fall {
     namespace: "user",
     canary: "v2",
     weight: 0,
-    http: [{ route }],
+    rules: [{ route }],
   };
 }
 

@@ -47,7 +47,7 @@ function route(weight: number, version: number): DeployedRoute {
     generation: version,
     resourceVersion: String(version),
     replaces: undefined,
-    http: [{ weight }],
+    rules: [{ weight }],
     images: {},
   };
 }
@@ -61,7 +61,7 @@ const rise: Rise = {
   quarantine: [],
   host: "user-service.user.svc.cluster.local",
   hosts: [],
-  changes: new Map(names.map((name) => [name, { route: route(10, 7), http: [{ weight: 30 }] }])),
+  changes: new Map(names.map((name) => [name, { route: route(10, 7), rules: [{ weight: 30 }] }])),
 };
 
 const raise = (chain?: ChainOfRise) => raiseWeights(new Barrier(clusters, [rise], limits, chain));

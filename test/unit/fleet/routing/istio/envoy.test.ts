@@ -1,13 +1,6 @@
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 
-import type { ClusterClient } from "../../../../../fleet/cluster-client.ts";
-import { defaultWeights, routesEverywhere } from "../../../../../fleet/routing/istio/envoy.ts";
-import { getJson } from "../../../../../fleet/pod-http.ts";
-
-vi.mock(import("../../../../../fleet/pod-http.ts"), async (original) => ({
-  ...(await original()),
-  getJson: vi.fn<typeof getJson>(),
-}));
+import { defaultWeights } from "../../../../../fleet/routing/istio/envoy.ts";
 
 const host = "user-service.user.svc.cluster.local";
 const matched = {
@@ -48,44 +41,5 @@ describe("defaultWeights", () => {
 
   it("has no weights where every route needs a header", () => {
     expect(defaultWeights(virtualHost([matched]))).toEqual({});
-  });
-});
-
-describe("routesEverywhere", () => {
-  const virtual_hosts = [
-    virtualHost([{ match: {}, route: { cluster: `outbound|80|v1|${host}` } }]),
-  ];
-  const configs = [
-    { last_updated: "2030-01-01T00:00:00Z", route_config: { name: "80", virtual_hosts } },
-  ];
-
-  /** Clusters of one client and a job whose pod does not answer, and is listed so many times. */
-  function clusters(times: number): ClusterClient[] {
-    vi.mocked(getJson).mockImplementation((_cluster, pod) =>
-      pod.metadata?.name === "job"
-        ? Promise.reject(new Error("cannot reach user/job:15000"))
-        : Promise.resolve({ configs }),
-    );
-    let listed = 0;
-    const proxies = () => {
-      listed += 1;
-      const names = listed > times ? ["client"] : ["client", "job"];
-      return Promise.resolve(names.map((name) => ({ metadata: { name, namespace: "user" } })));
-    };
-    return [{ name: "cluster-a", proxies } as unknown as ClusterClient];
-  }
-
-  it.each([{ times: 1 }, { times: 3 }])(
-    "does not miss a pod that is gone, also one that is listed $times times yet",
-    async ({ times }) => {
-      const found = await routesEverywhere(clusters(times), [host]);
-      expect(found.map(({ pod }) => pod)).toEqual(["user/client"]);
-    },
-  );
-
-  it("fails for one that stays and does not answer", async () => {
-    await expect(routesEverywhere(clusters(Infinity), [host])).rejects.toThrow(
-      "every Envoy of cluster-a to tell its routes: cannot reach user/job:15000",
-    );
   });
 });

@@ -17,7 +17,7 @@ const shop = { service: "shop", namespace: "user", stable: "v1", canary: "v2", w
 
 /** The series that kube-state-metrics makes of a service's VirtualService. */
 function seriesOf(args: CanaryRouting) {
-  const route = canaryRouteObjects(args).virtualService;
+  const route = canaryRouteObjects(args).weights;
   const [resource] = WEIGHT_METRICS.spec.resources;
   const [metric] = resource?.metrics ?? [];
   if (!resource || !metric) throw new Error("it serves nothing");

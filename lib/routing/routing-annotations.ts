@@ -1,4 +1,4 @@
-import { markText, type Mark } from "../../mark.ts";
+import { markText, type Mark } from "../mark.ts";
 
 /**
  * For objects that this program alone owns: an update takes back a field that somebody else has

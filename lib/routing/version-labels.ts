@@ -1,5 +1,5 @@
-import type { ChainRole } from "../../mark.ts";
-import type { Split } from "../../weights.ts";
+import type { ChainRole } from "../mark.ts";
+import type { Split } from "../weights.ts";
 
 /**
  * On a VirtualService: which versions its weights are for. kube-state-metrics serves them with the
