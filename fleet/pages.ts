@@ -22,8 +22,9 @@ export async function allPages<T>(list: (page: Page) => Promise<Answer<T>>): Pro
   do {
     const answer = await list({ limit: PAGE_SIZE, ...(next !== undefined && { _continue: next }) });
     items.push(...answer.items);
-    // The client names it otherwise where it knows the kind. An empty one is none.
-    next = (answer.metadata?._continue ?? answer.metadata?.continue) || undefined;
+    // The client names it otherwise where it knows the kind.
+    const token = answer.metadata?._continue ?? answer.metadata?.continue;
+    next = token === "" ? undefined : token;
   } while (next !== undefined);
   return items;
 }

@@ -181,6 +181,20 @@ export const mutants: readonly Mutant[] = [
     tests: fleet,
   },
   {
+    removes: "a route whose object has lost its labels is still read",
+    file: "fleet/routing/istio/read-routes.ts",
+    text: ".filter((name) => !keys.has(serviceKey(name)))",
+    replacement: ".filter((name) => !keys.has(serviceKey(name)) && services.length === 1)",
+    tests: ["test/unit/fleet/read-deployed.test.ts"],
+  },
+  {
+    removes: "lists are read to their last page",
+    file: "fleet/pages.ts",
+    text: "while (next !== undefined)",
+    replacement: 'while (next === "")',
+    tests: ["test/unit/fleet/read-deployed.test.ts"],
+  },
+  {
     removes: "down is free: it waits for the checks",
     file: "stacks/weight-change.ts",
     text: 'return { afterUpdate: [() => this.#once("lowered", () => this.#confirmLower())] };',

@@ -6,7 +6,7 @@ import { foundRoute } from "../../../lib/routing/istio/route-content.ts";
 import type { FoundRoute } from "../../../lib/routing/routing.ts";
 import { VERSION_LABELS } from "../../../lib/routing/version-labels.ts";
 import type { ClusterClient } from "../../cluster-client.ts";
-import { isNotFound, isRefusal } from "../../explain.ts";
+import { isFinal, isNotFound } from "../../explain.ts";
 import { allPages } from "../../pages.ts";
 
 const list = z.looseObject({
@@ -61,7 +61,7 @@ async function listed(
   try {
     return (await ownedRoutes(cluster)).filter((found) => keys.has(serviceKey(found)));
   } catch (error) {
-    if (isRefusal(error)) return [];
+    if (isFinal(error)) return [];
     throw error;
   }
 }

@@ -255,7 +255,7 @@ describe("a weight that is to rise", () => {
     expect([...(rises?.[0]?.changes ?? [])].map(([name, { rules }]) => [name, rules])).toEqual(
       ["cluster-a", "cluster-b"].map((name) => [
         name,
-        Reflect.get(planned(change, name).objects.weights.spec, "http"),
+        Reflect.get(planned(change, name).objects.weights.spec, "http") as unknown,
       ]),
     );
   });
