@@ -36,14 +36,12 @@ export async function ownedCanaries(
   cluster: ClusterClient,
   only: readonly string[] = [],
 ): Promise<readonly CanaryWeight[]> {
-  const found = await clusterRouting.readOwned(cluster);
+  const found = await clusterRouting.readOwned(cluster, only);
   const missing = only.filter((key) => !found.some((each) => serviceKey(each) === key));
   if (missing.length > 0) {
     throw new Error(`it has no VirtualService of this program for ${missing.join(", ")}`);
   }
-  return found
-    .filter((each) => only.length === 0 || only.includes(serviceKey(each)))
-    .flatMap(canaryOf);
+  return found.flatMap(canaryOf);
 }
 
 /** The canaries of a stack's services in a cluster, where they are the ones on trial. */

@@ -64,8 +64,12 @@ export interface LiveRouting extends RoutingState {
 export interface ClusterRouting {
   /** How the services are routed, as the API server has it. Those that are not there yet are left out. */
   read(cluster: ClusterClient, services: readonly ServiceName[]): Promise<readonly FoundRoute[]>;
-  /** How all services of a cluster are routed that this program releases, whichever stack they are of. */
-  readOwned(cluster: ClusterClient): Promise<readonly FoundRoute[]>;
+  /**
+   * How the services of a cluster are routed that this program releases, whichever stack they are of.
+   *
+   * @param only these, as `namespace/name`. @default all
+   */
+  readOwned(cluster: ClusterClient, only?: readonly string[]): Promise<readonly FoundRoute[]>;
   /** Writes a service's rules, and nothing else of its objects. */
   write(
     cluster: ClusterClient,

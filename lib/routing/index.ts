@@ -1,10 +1,10 @@
 import { destinationRule, crossClusterDestinationRule } from "./istio/destination-rule.ts";
 import { envoyCluster, passthroughCluster } from "./istio/envoy-names.ts";
+import { GROUP, VIRTUAL_SERVICES } from "./istio/kinds.ts";
 import { routeContent } from "./istio/route-content.ts";
 import { serviceEntry } from "./istio/service-entry.ts";
 import { loweredTo } from "./istio/split.ts";
 import { virtualService } from "./istio/virtual-service.ts";
-import { GROUP, VIRTUAL_SERVICES } from "./istio/kinds.ts";
 import { WEIGHT_METRICS } from "./istio/weight-metrics.ts";
 import type { Routing } from "./routing.ts";
 

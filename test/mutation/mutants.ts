@@ -155,8 +155,8 @@ export const mutants: readonly Mutant[] = [
   {
     removes: "a write replaces only the state that was checked",
     file: "fleet/raise-weights.ts",
-    text: "{ replacing: change.route.resourceVersion }",
-    replacement: "{ replacing: undefined }",
+    text: "replacing: change.route.resourceVersion",
+    replacement: "replacing: undefined",
     tests: fleet,
   },
   {

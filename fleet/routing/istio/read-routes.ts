@@ -9,9 +9,12 @@ import type { ClusterClient } from "../../cluster-client.ts";
 import { isFinal, isNotFound } from "../../explain.ts";
 import { allPages } from "../../pages.ts";
 
+const named = z.looseObject({
+  metadata: z.looseObject({ name: z.string(), namespace: z.string() }),
+});
 const list = z.looseObject({
   metadata: z.looseObject({ continue: z.string().optional() }).optional(),
-  items: z.array(z.unknown()),
+  items: z.array(named),
 });
 
 async function virtualService(
@@ -27,8 +30,15 @@ async function virtualService(
   });
 }
 
-/** The routes of all VirtualServices of a cluster that this program has written, by their labels. */
-export async function ownedRoutes(cluster: ClusterClient): Promise<readonly FoundRoute[]> {
+/**
+ * The routes of the VirtualServices of a cluster that this program has written, by their labels.
+ *
+ * @param only these, as `namespace/name`: what is wrong with another one does not matter. @default all
+ */
+export async function ownedRoutes(
+  cluster: ClusterClient,
+  only: readonly string[] = [],
+): Promise<readonly FoundRoute[]> {
   const items = await allPages(async (page) =>
     list.parse(
       await cluster.custom.listCustomObjectForAllNamespaces({
@@ -40,7 +50,13 @@ export async function ownedRoutes(cluster: ClusterClient): Promise<readonly Foun
       }),
     ),
   );
-  return items.map(foundRoute);
+  const wanted = new Set(only);
+  return items
+    .filter(
+      ({ metadata: { name: service, namespace } }) =>
+        wanted.size === 0 || wanted.has(serviceKey({ service, namespace })),
+    )
+    .map(foundRoute);
 }
 
 async function routeOf(cluster: ClusterClient, name: ServiceName): Promise<readonly FoundRoute[]> {
@@ -57,9 +73,8 @@ async function listed(
   cluster: ClusterClient,
   services: readonly ServiceName[],
 ): Promise<readonly FoundRoute[]> {
-  const keys = new Set(services.map(serviceKey));
   try {
-    return (await ownedRoutes(cluster)).filter((found) => keys.has(serviceKey(found)));
+    return await ownedRoutes(cluster, services.map(serviceKey));
   } catch (error) {
     if (isFinal(error)) return [];
     throw error;

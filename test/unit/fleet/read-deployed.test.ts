@@ -109,6 +109,14 @@ describe("what is deployed in a cluster", () => {
     ]);
   });
 
+  it("is known though somebody has broken another service's routes", async () => {
+    const broken = { ...virtualService("cart", "other"), spec: { http: "none" } };
+    const { cluster } = fake([...names.map((name) => virtualService(name)), broken]);
+    const { unreachable, routes } = await read(cluster);
+    expect(unreachable).toBeUndefined();
+    expect(Object.keys(routes)).toHaveLength(3);
+  });
+
   it("is read one by one where the user may not list in all namespaces", async () => {
     const { cluster, requests } = fake(undefined, new ApiException(403, "forbidden", {}, {}));
     const { unreachable, routes } = await read(cluster);
