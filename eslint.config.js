@@ -17,6 +17,13 @@ const boundaries = [
     above: ["components", "monitoring", "stacks", "preview", "release", "lab", "scripts"],
   },
   {
+    folder: "fleet/routing",
+    why: "fleet/ talks to clusters, and knows nothing of Pulumi.",
+    packages: ["@pulumi/*"],
+    above: ["components", "monitoring", "stacks", "preview", "release", "lab", "scripts"],
+    knowsRoutes: true,
+  },
+  {
     folder: "components",
     why: "components/ can be used from another program: they register resources and talk to no cluster.",
     packages: ["@kubernetes/*"],
@@ -42,6 +49,13 @@ const boundaries = [
   },
 ];
 
+/** What only the routing module may know; everybody else asks its interface. */
+const routes = {
+  group: ["**/routing/istio/**"],
+  message:
+    "Only lib/routing/ and fleet/routing/ know VirtualServices: use their interface (docs/decisions/0002-routing-module.md).",
+};
+
 export default defineConfig(
   { ignores: [".lab/", "node_modules/"] },
   eslint.configs.recommended,
@@ -61,7 +75,7 @@ export default defineConfig(
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
     },
   },
-  boundaries.map(({ folder, why, packages, above }) => ({
+  boundaries.map(({ folder, why, packages, above, knowsRoutes = false }) => ({
     files: [`${folder}/**`],
     rules: {
       "no-restricted-imports": [
@@ -72,9 +86,11 @@ export default defineConfig(
               group: [...packages, ...above.map((other) => `**/../${other}/**`)],
               message: why,
             },
+            ...(knowsRoutes ? [] : [routes]),
           ],
         },
       ],
     },
   })),
+  { files: ["lab/**"], rules: { "no-restricted-imports": ["error", { patterns: [routes] }] } },
 );

@@ -1,9 +1,8 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { destinationRule } from "../lib/manifests/destination-rule.ts";
-import { type ChainPlace, type RequestMatch } from "../lib/manifests/routing-rules.ts";
-import { virtualService, type Retries } from "../lib/manifests/virtual-service.ts";
 import { serviceHost } from "../lib/names.ts";
+import { routing } from "../lib/routing/index.ts";
+import type { ChainPlace, RequestMatch, Retries, RouteObjects } from "../lib/routing/routing.ts";
 import { isWeight, sharesByVersion } from "../lib/weights.ts";
 import { childOptions } from "./child-options.ts";
 import { throwProblems } from "./throw-problems.ts";
@@ -50,9 +49,7 @@ export interface CanaryRouting {
 }
 
 /** The objects of a route, and what follows from them. */
-export interface CanaryRouteObjects {
-  readonly destinationRule: ReturnType<typeof destinationRule>;
-  readonly virtualService: ReturnType<typeof virtualService>;
+export interface CanaryRouteObjects extends RouteObjects {
   /** The service's host inside the mesh. */
   readonly host: string;
   /** Percent of requests by version. */
@@ -76,16 +73,10 @@ export type CanaryRouteArgs = (CanaryRouting | { readonly objects: CanaryRouteOb
  * @throws RunError with everything that is wrong with the arguments
  */
 export function canaryRouteObjects(args: CanaryRouting): CanaryRouteObjects {
-  const { service, namespace, stable, canary, clusterDomain = "cluster.local" } = args;
+  const { service, namespace, clusterDomain = "cluster.local" } = args;
   throwProblems(`Invalid arguments for the route of ${namespace}/${service}:`, problems(args));
   return {
-    destinationRule: destinationRule({
-      service,
-      namespace,
-      clusterDomain,
-      versions: canary === undefined ? [stable] : [stable, canary],
-    }),
-    virtualService: virtualService({
+    ...routing.objects({
       ...args,
       clusterDomain,
       matches: args.matches ?? [],
@@ -110,10 +101,9 @@ export function canaryRouteObjects(args: CanaryRouting): CanaryRouteObjects {
 export class CanaryRoute extends pulumi.ComponentResource {
   static readonly type = "istio-canary:mesh:CanaryRoute";
   readonly host: string;
-  /** The service's subsets. */
-  readonly destinationRule: k8s.apiextensions.CustomResource;
-  /** The weights. */
-  readonly virtualService: k8s.apiextensions.CustomResource;
+  /** Tells the versions apart. */
+  readonly versions: k8s.apiextensions.CustomResource;
+  readonly weights: k8s.apiextensions.CustomResource;
   /** Percent of requests by version. */
   readonly shares: Readonly<Record<string, number>>;
 
@@ -121,17 +111,17 @@ export class CanaryRoute extends pulumi.ComponentResource {
     super(CanaryRoute.type, name, {}, opts);
     const objects = "objects" in args ? args.objects : canaryRouteObjects(args);
 
-    this.destinationRule = new k8s.apiextensions.CustomResource(
+    this.versions = new k8s.apiextensions.CustomResource(
       `${name}-rule`,
-      objects.destinationRule,
+      { ...objects.versions },
       childOptions(this, opts),
     );
     const rules: Promise<pulumi.Resource[]> = Promise.resolve(args.weightsAfter ?? []).then(
-      (others) => [this.destinationRule, ...others],
+      (others) => [this.versions, ...others],
     );
-    this.virtualService = new k8s.apiextensions.CustomResource(
+    this.weights = new k8s.apiextensions.CustomResource(
       `${name}-weights`,
-      objects.virtualService,
+      { ...objects.weights },
       {
         parent: this,
         dependsOn: rules,

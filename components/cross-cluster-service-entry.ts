@@ -1,8 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { crossClusterDestinationRule } from "../lib/manifests/destination-rule.ts";
-import { serviceEntry } from "../lib/manifests/service-entry.ts";
 import { crossClusterHost } from "../lib/names.ts";
+import { routing } from "../lib/routing/index.ts";
 import { childOptions } from "./child-options.ts";
 import { gatewayEndpoints } from "./gateway-endpoints.ts";
 
@@ -30,8 +29,8 @@ export interface CrossClusterServiceEntryArgs {
 export class CrossClusterServiceEntry extends pulumi.ComponentResource {
   static readonly type = "istio-canary:mesh:CrossClusterServiceEntry";
   readonly host: string;
-  /** The host's subsets; what routes to them depends on it. */
-  readonly destinationRule: k8s.apiextensions.CustomResource;
+  /** Tells the versions apart at that host; what routes to them depends on it. */
+  readonly versions: k8s.apiextensions.CustomResource;
 
   constructor(
     name: string,
@@ -40,22 +39,22 @@ export class CrossClusterServiceEntry extends pulumi.ComponentResource {
   ) {
     super(CrossClusterServiceEntry.type, name, {}, opts);
     const { cluster, gatewayAddresses } = args;
-    const entry = serviceEntry(args);
+    const { host, versions } = routing.crossClusterObjects({
+      ...args,
+      trustDomain: args.trustDomain ?? "cluster.local",
+      clusterDomain: args.clusterDomain ?? "cluster.local",
+    });
     const endpoints = pulumi
       .output(gatewayAddresses)
       .apply((addresses) => gatewayEndpoints(cluster, addresses));
     const service = new k8s.apiextensions.CustomResource(
       `${name}-entry`,
-      { ...entry, spec: { ...entry.spec, endpoints } },
+      { ...host, spec: { ...host.spec, endpoints } },
       childOptions(this, opts),
     );
-    this.destinationRule = new k8s.apiextensions.CustomResource(
+    this.versions = new k8s.apiextensions.CustomResource(
       `${name}-rule`,
-      crossClusterDestinationRule({
-        ...args,
-        trustDomain: args.trustDomain ?? "cluster.local",
-        clusterDomain: args.clusterDomain ?? "cluster.local",
-      }),
+      { ...versions },
       childOptions(this, opts, [service]),
     );
     this.host = crossClusterHost(args, cluster);

@@ -25,7 +25,6 @@ export { MeshTracing, type MeshTracingArgs } from "./mesh-tracing.ts";
 export type { ChartSource, HelmValues, Tracing } from "../lib/helm-values.ts";
 export type { ApiServer } from "../lib/reader-kubeconfig.ts";
 export type { ChainRole, Mark } from "../lib/mark.ts";
-export type { ChainPlace, RequestMatch } from "../lib/manifests/routing-rules.ts";
-export type { Retries } from "../lib/manifests/virtual-service.ts";
+export type { ChainPlace, RequestMatch, Retries } from "../lib/routing/routing.ts";
 export { virtualAddresses } from "../lib/names.ts";
 export { RemoteSecret, type RemoteSecretArgs } from "./remote-secret.ts";

@@ -1,6 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { WEIGHT_METRICS } from "../lib/monitoring/weight-metrics.ts";
+import { routing } from "../lib/routing/index.ts";
 import { childOptions } from "./child-options.ts";
 import { grantClusterRole } from "./cluster-role.ts";
 import { MonitoringServer, type ServerImage } from "./monitoring-server.ts";
@@ -24,7 +24,7 @@ export class KubeStateMetrics extends pulumi.ComponentResource {
     super(KubeStateMetrics.type, name, {}, opts);
     const { namespace, role, ...image } = args;
     // JSON is YAML too.
-    const text = JSON.stringify(WEIGHT_METRICS, undefined, 2);
+    const text = JSON.stringify(routing.metrics.configuration, undefined, 2);
     const configuration = new k8s.core.v1.ConfigMap(
       `${name}-configuration`,
       { metadata: { name: "kube-state-metrics", namespace }, data: { "metrics.yaml": text } },
@@ -53,8 +53,8 @@ export class KubeStateMetrics extends pulumi.ComponentResource {
       role,
       rules: [
         {
-          apiGroups: ["networking.istio.io"],
-          resources: ["virtualservices"],
+          apiGroups: [routing.metrics.apiGroup],
+          resources: [routing.metrics.resource],
           verbs: ["list", "watch"],
         },
         // It learns from these under which name the API server lists a kind.

@@ -1,11 +1,8 @@
-import * as z from "zod";
-import { deployedRoute } from "../lib/deployed.ts";
-import { CONTEXTS } from "../lib/manifests/routing-annotations.ts";
-import { VERSION_LABELS } from "../lib/manifests/version-labels.ts";
 import { serviceKey, type ServiceName } from "../lib/names.ts";
+import type { FoundRoute, RoutingRules } from "../lib/routing/routing.ts";
 import { follows } from "../lib/served.ts";
 import type { ClusterClient } from "./cluster-client.ts";
-import { isNotFound } from "./explain.ts";
+import { clusterRouting } from "./routing/index.ts";
 
 /** A canary and its weight in one cluster, as its API server has it. */
 export interface CanaryWeight extends ServiceName {
@@ -15,7 +12,7 @@ export interface CanaryWeight extends ServiceName {
   /** Names under which clients know the service. */
   readonly hosts: readonly string[];
   /** The routing rules as they are there. */
-  readonly http: readonly unknown[];
+  readonly rules: RoutingRules;
   /** Kubeconfig contexts of the clusters that are released together; none where nobody has recorded them. */
   readonly contexts: readonly string[];
 }
@@ -23,43 +20,10 @@ export interface CanaryWeight extends ServiceName {
 /** Reads the canaries of a cluster that have a weight of their own. */
 export type FindCanaries = (cluster: ClusterClient) => Promise<readonly CanaryWeight[]>;
 
-const KIND = { group: "networking.istio.io", version: "v1" } as const;
-
-const virtualService = z.looseObject({
-  metadata: z.looseObject({
-    name: z.string(),
-    namespace: z.string(),
-    annotations: z.record(z.string(), z.string()).default({}),
-  }),
-  spec: z.looseObject({ hosts: z.array(z.string()).default([]) }),
-});
-const list = z.looseObject({ items: z.array(virtualService) });
-
-/** What the annotation says; nothing if it is not there, or not as this program writes it. */
-function contextsIn(text = "[]"): readonly string[] {
-  try {
-    return z.array(z.string()).parse(JSON.parse(text));
-  } catch {
-    return [];
-  }
-}
-
 /** Its canary; none if it has no second version, or follows the entries of a chain. */
-function canaryOf(found: z.output<typeof virtualService>): readonly CanaryWeight[] {
-  const { metadata, spec } = found;
-  const route = deployedRoute(found, {});
-  if (route.canary === undefined || follows(route)) return [];
-  return [
-    {
-      service: metadata.name,
-      namespace: metadata.namespace,
-      canary: route.canary,
-      weight: route.weight,
-      hosts: spec.hosts,
-      http: route.http,
-      contexts: contextsIn(metadata.annotations[CONTEXTS]),
-    },
-  ];
+function canaryOf({ route, ...found }: FoundRoute): readonly CanaryWeight[] {
+  const { canary, weight, rules } = route;
+  return canary === undefined || follows(route) ? [] : [{ ...found, canary, weight, rules }];
 }
 
 /**
@@ -72,20 +36,12 @@ export async function ownedCanaries(
   cluster: ClusterClient,
   only: readonly string[] = [],
 ): Promise<readonly CanaryWeight[]> {
-  const { items } = list.parse(
-    await cluster.custom.listCustomObjectForAllNamespaces({
-      ...KIND,
-      resourcePlural: "virtualservices",
-      labelSelector: VERSION_LABELS.stable,
-    }),
-  );
-  const keyOf = ({ metadata }: (typeof items)[number]) =>
-    serviceKey({ service: metadata.name, namespace: metadata.namespace });
-  const missing = only.filter((key) => !items.some((item) => keyOf(item) === key));
+  const found = await clusterRouting.readOwned(cluster, only);
+  const missing = only.filter((key) => !found.some((each) => serviceKey(each) === key));
   if (missing.length > 0) {
     throw new Error(`it has no VirtualService of this program for ${missing.join(", ")}`);
   }
-  return items.filter((item) => only.length === 0 || only.includes(keyOf(item))).flatMap(canaryOf);
+  return found.flatMap(canaryOf);
 }
 
 /** The canaries of a stack's services in a cluster, where they are the ones on trial. */
@@ -93,22 +49,11 @@ export async function canariesOf(
   cluster: ClusterClient,
   services: readonly (ServiceName & { readonly canary: string })[],
 ): Promise<readonly CanaryWeight[]> {
-  const found = await Promise.all(
-    services.map(async ({ service, namespace, canary }) => {
-      try {
-        const object: unknown = await cluster.custom.getNamespacedCustomObject({
-          ...KIND,
-          plural: "virtualservices",
-          namespace,
-          name: service,
-        });
-        // Where another version is the canary, it is another release.
-        return canaryOf(virtualService.parse(object)).filter((each) => each.canary === canary);
-      } catch (error) {
-        if (isNotFound(error)) return [];
-        throw error;
-      }
-    }),
+  const found = (await clusterRouting.read(cluster, services)).flatMap(canaryOf);
+  // Where another version is the canary, it is another release.
+  return services.flatMap((service) =>
+    found.filter(
+      (each) => serviceKey(each) === serviceKey(service) && each.canary === service.canary,
+    ),
   );
-  return found.flat();
 }

@@ -1,7 +1,7 @@
+import type { RoutingRules } from "../lib/routing/routing.ts";
 import { podKey, type ClusterClient } from "./cluster-client.ts";
 import { Behind, confirmEvery } from "./confirm-every.ts";
-import { virtualHostsOf } from "./envoy.ts";
-import { behind } from "./records/serves.ts";
+import { clusterRouting } from "./routing/index.ts";
 
 /** The rules by which every Envoy that routes to a service must do so. */
 export interface ExpectedRules {
@@ -9,8 +9,7 @@ export interface ExpectedRules {
   readonly key: string;
   /** Names under which requests reach it. */
   readonly hosts: readonly string[];
-  /** Rules of its VirtualService. */
-  readonly http: readonly unknown[];
+  readonly rules: RoutingRules;
 }
 
 /**
@@ -31,7 +30,7 @@ export async function confirmRules(
     async (pod) => {
       const { namespace, name } = podKey(pod);
       const of = [`${namespace}/${name}`];
-      const held = await virtualHostsOf(cluster, pod, hosts);
+      const held = await clusterRouting.held(cluster, pod, hosts);
       const routed = services.map((service) => {
         const own = Object.entries(held).filter(([, { domains }]) =>
           domains.some((domain) => service.hosts.includes(domain)),
@@ -40,7 +39,7 @@ export async function confirmRules(
       });
       const late = routed.filter(
         ({ service, virtualHosts }) =>
-          behind({ http: service.http }, [{ of, virtualHosts }]).length > 0,
+          clusterRouting.behind(service.rules, [{ of, virtualHosts }]).length > 0,
       );
       if (late.length > 0) {
         throw new Behind(`has others of ${late.map(({ service }) => service.key).join(", ")}`);

@@ -1,6 +1,7 @@
 import type { ClusterClient } from "./cluster-client.ts";
 import { Behind, confirmEvery } from "./confirm-every.ts";
-import { routesOfAny, type EnvoyRoutes } from "./envoy.ts";
+import type { EnvoyRoutes } from "./routing/cluster-routing.ts";
+import { clusterRouting } from "./routing/index.ts";
 
 /** What every Envoy that routes to a service must serve. */
 export interface Expected {
@@ -26,7 +27,7 @@ export async function confirmWeight(
     cluster,
     `every Envoy of ${cluster.name} to serve ${canary} at ${weight} %`,
     async (pod) => {
-      const routes = await routesOfAny(cluster, pod, hosts);
+      const routes = await clusterRouting.served(cluster, pod, hosts);
       const served = routes?.weights[canary] ?? 0;
       if (routes && served !== weight) throw new Behind(`serves ${served} %`);
       return routes;

@@ -2,8 +2,8 @@ import type { V1Pod } from "@kubernetes/client-node";
 import * as z from "zod";
 
 import type { ClusterClient } from "./cluster-client.ts";
+import { ADMIN_PORT } from "../lib/names.ts";
 import { literal } from "../lib/re2.ts";
-import { ADMIN_PORT } from "./envoy.ts";
 import { getJson } from "./pod-http.ts";
 
 const clusterStatuses = z.looseObject({

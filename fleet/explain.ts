@@ -1,6 +1,9 @@
 import { ApiException } from "@kubernetes/client-node";
 import * as z from "zod";
 
+const REQUEST_TIMEOUT = 408;
+const TOO_MANY_REQUESTS = 429;
+
 const status = z.looseObject({ message: z.string() });
 
 /** What went wrong with a request, in one line: the API server's message, or why there was no answer. */
@@ -33,4 +36,14 @@ function fromJson(text: string): unknown {
 /** Whether the API server has answered that there is no such thing. */
 export function isNotFound(error: unknown): boolean {
   return error instanceof ApiException && error.code === 404;
+}
+
+/** Whether the API server has refused a request for good: it would do so again. */
+export function isFinal(error: unknown): boolean {
+  return isRefusal(error) && error.code !== REQUEST_TIMEOUT && error.code !== TOO_MANY_REQUESTS;
+}
+
+/** Whether the API server has refused a request, which then has had no effect. */
+export function isRefusal(error: unknown): error is ApiException<unknown> {
+  return error instanceof ApiException && error.code >= 400 && error.code < 500;
 }

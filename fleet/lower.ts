@@ -1,8 +1,9 @@
-import { loweredTo } from "../lib/deployed.ts";
 import type { ServiceName } from "../lib/names.ts";
+import { routing } from "../lib/routing/index.ts";
+import type { RoutingRules } from "../lib/routing/routing.ts";
 import type { ClusterClient } from "./cluster-client.ts";
 import { explain } from "./explain.ts";
-import { writeRoutes } from "./write-routes.ts";
+import { clusterRouting } from "./routing/index.ts";
 
 /** A service whose canary is to get a lower share in one cluster. */
 export interface Fall extends ServiceName {
@@ -10,7 +11,7 @@ export interface Fall extends ServiceName {
   readonly canary: string;
   readonly weight: number;
   /** The routing rules as they are there. */
-  readonly http: readonly unknown[];
+  readonly rules: RoutingRules;
 }
 
 /**
@@ -20,9 +21,9 @@ export interface Fall extends ServiceName {
  */
 export async function lower(falls: readonly Fall[]): Promise<ReadonlyMap<string, string>> {
   const failures = await Promise.all(
-    falls.map(async ({ cluster, http, canary, weight, service, namespace }) => {
+    falls.map(async ({ cluster, rules, canary, weight, ...name }) => {
       try {
-        await writeRoutes(cluster, { service, namespace }, loweredTo(http, canary, weight));
+        await clusterRouting.write(cluster, name, routing.lowered(rules, canary, weight));
         return [];
       } catch (error) {
         return [[cluster.name, explain(error)] as const];

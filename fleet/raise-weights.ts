@@ -7,13 +7,13 @@ import type { Rise } from "./checks/check.ts";
 import type { Objections } from "./checks/look-again.ts";
 import type { ClusterClient } from "./cluster-client.ts";
 import { confirmWeight } from "./confirm.ts";
-import type { EnvoyRoutes } from "./envoy.ts";
-import { explain } from "./explain.ts";
+import { explain, isRefusal } from "./explain.ts";
+import type { EnvoyRoutes } from "./routing/cluster-routing.ts";
+import { clusterRouting } from "./routing/index.ts";
 import { runProtocol, TaskFailure, type Actions, type Raised } from "./run-protocol.ts";
 import { readRoute } from "./read-deployed.ts";
 import { serviceKey } from "../lib/names.ts";
 import { switched } from "./switched.ts";
-import { isRefusal, writeRoutes } from "./write-routes.ts";
 
 /** How long to keep trying to take a weight back, in milliseconds. */
 const RESTORE_WITHIN_MS = 20_000;
@@ -84,7 +84,9 @@ async function writeAll(cluster: ClusterClient, rises: readonly Rise[]): Promise
       const change = rise.changes.get(cluster.name);
       if (!change) return;
       // Somebody may have lowered the weight since the check: theirs stays.
-      await writeRoutes(cluster, rise, change.http, { replacing: change.route.resourceVersion });
+      await clusterRouting.write(cluster, rise, change.rules, {
+        replacing: change.route.resourceVersion,
+      });
     }),
   );
   const errors: unknown[] = results.flatMap((result) =>
@@ -110,7 +112,7 @@ async function restoreAll(cluster: ClusterClient, rises: readonly Rise[]): Promi
             const fence = now.resourceVersion === change.route.resourceVersion;
             if (!fence && shareOf(now, rise.canary) !== rise.weight) return;
             const replacing = now.resourceVersion;
-            await writeRoutes(cluster, rise, change.route.http, { replacing, fence });
+            await clusterRouting.write(cluster, rise, change.route.rules, { replacing, fence });
           } catch (error) {
             throw new Error(explain(error), { cause: error });
           }

@@ -1,22 +1,62 @@
-import { deployedRoute, type DeployedCluster, type DeployedRoute } from "../lib/deployed.ts";
+import type { DeployedCluster, DeployedRoute } from "../lib/deployed.ts";
 import { serviceKey, type ServiceName } from "../lib/names.ts";
 import type { ClusterClient } from "./cluster-client.ts";
-import { explain, isNotFound } from "./explain.ts";
+import { explain } from "./explain.ts";
+import { allPages } from "./pages.ts";
+import { clusterRouting } from "./routing/index.ts";
 
-/** Image of the service's container by the label `version`. */
-async function images(
+/** Services that one label selector names at most, so that a URL stays short enough for every proxy. */
+const NAMED_AT_ONCE = 50;
+
+/** Images of the services' containers by the label `version`, by `namespace/service`. */
+async function imagesOf(
   cluster: ClusterClient,
-  { service, namespace }: ServiceName,
-): Promise<Readonly<Record<string, string>>> {
-  const { items } = await cluster.apps.listNamespacedDeployment({
-    namespace,
-    labelSelector: `app=${service}`,
-  });
-  return Object.fromEntries(
-    items.flatMap(({ spec }) => {
-      const version = spec?.template.metadata?.labels?.["version"];
-      const image = spec?.template.spec?.containers.find(({ name }) => name === service)?.image;
-      return version !== undefined && image !== undefined ? [[version, image]] : [];
+  services: readonly ServiceName[],
+): Promise<ReadonlyMap<string, Readonly<Record<string, string>>>> {
+  const lists = [...Map.groupBy(services, ({ namespace }) => namespace)].flatMap(
+    ([namespace, all]) =>
+      Array.from({ length: Math.ceil(all.length / NAMED_AT_ONCE) }, (_, i) => ({
+        namespace,
+        names: all.slice(i * NAMED_AT_ONCE, (i + 1) * NAMED_AT_ONCE).map(({ service }) => service),
+      })),
+  );
+  const found = await Promise.all(
+    lists.map(async ({ namespace, names }) => {
+      const labelSelector = `app in (${names.join(",")})`;
+      const deployments = await allPages((page) =>
+        cluster.apps.listNamespacedDeployment({ namespace, labelSelector, ...page }),
+      );
+      return deployments.flatMap(({ metadata, spec }) => {
+        const service = metadata?.labels?.["app"] ?? "";
+        const version = spec?.template.metadata?.labels?.["version"];
+        const image = spec?.template.spec?.containers.find(({ name }) => name === service)?.image;
+        return version !== undefined && image !== undefined
+          ? [{ key: serviceKey({ service, namespace }), version, image }]
+          : [];
+      });
+    }),
+  );
+  return new Map(
+    [...Map.groupBy(found.flat(), ({ key }) => key)].map(([key, own]) => [
+      key,
+      Object.fromEntries(own.map(({ version, image }) => [version, image])),
+    ]),
+  );
+}
+
+/** How the services are routed, by `namespace/service`; those that are not there yet are left out. */
+async function readRoutes(
+  cluster: ClusterClient,
+  services: readonly ServiceName[],
+): Promise<ReadonlyMap<string, DeployedRoute>> {
+  const [found, images] = await Promise.all([
+    clusterRouting.read(cluster, services),
+    imagesOf(cluster, services),
+  ]);
+  return new Map(
+    found.map(({ route, ...name }) => {
+      const key = serviceKey(name);
+      return [key, { ...route, images: images.get(key) ?? {} }];
     }),
   );
 }
@@ -26,21 +66,7 @@ export async function readRoute(
   cluster: ClusterClient,
   name: ServiceName,
 ): Promise<DeployedRoute | undefined> {
-  const virtualService: Promise<unknown> = cluster.custom.getNamespacedCustomObject({
-    group: "networking.istio.io",
-    version: "v1",
-    plural: "virtualservices",
-    namespace: name.namespace,
-    name: name.service,
-  });
-  const [found, running] = await Promise.all([
-    virtualService.catch((error: unknown) => {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    }),
-    images(cluster, name),
-  ]);
-  return found === undefined ? undefined : deployedRoute(found, running);
+  return (await readRoutes(cluster, [name])).get(serviceKey(name));
 }
 
 /**
@@ -53,19 +79,11 @@ export async function readDeployed(
 ): Promise<readonly DeployedCluster[]> {
   return Promise.all(
     clusters.map(async (cluster): Promise<DeployedCluster> => {
+      const { name } = cluster;
       try {
-        const routes = await Promise.all(
-          services.map(async (name) => [serviceKey(name), await readRoute(cluster, name)] as const),
-        );
-        return {
-          name: cluster.name,
-          unreachable: undefined,
-          routes: new Map(
-            routes.flatMap(([key, route]) => (route === undefined ? [] : [[key, route] as const])),
-          ),
-        };
+        return { name, unreachable: undefined, routes: await readRoutes(cluster, services) };
       } catch (error) {
-        return { name: cluster.name, unreachable: explain(error), routes: new Map() };
+        return { name, unreachable: explain(error), routes: new Map() };
       }
     }),
   );

@@ -1,4 +1,4 @@
-import type { EnvoyRoutes } from "./envoy.ts";
+import type { EnvoyRoutes } from "./routing/cluster-routing.ts";
 
 /** How many Envoys have switched, and how far apart the first and the last were, in one sentence. */
 export function switched(routes: readonly EnvoyRoutes[]): string {

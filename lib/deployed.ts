@@ -1,8 +1,5 @@
-import * as z from "zod";
-import { CHAIN, MARK, REPLACES } from "./manifests/routing-annotations.ts";
-import { ROLE_LABEL } from "./manifests/version-labels.ts";
-import { virtualServiceSpec, type RuleDestination } from "./manifests/virtual-service-spec.ts";
 import type { ChainRole } from "./mark.ts";
+import type { RoutingRules } from "./routing/routing.ts";
 import type { Split } from "./weights.ts";
 
 /** The split that is deployed: of hosts that differ, the one with the highest weight. */
@@ -28,7 +25,7 @@ export interface DeployedRoute extends DeployedSplit {
   /** Of an entry: how it marks, in words. @default it is no entry */
   readonly mark?: string | undefined;
   /** All routing rules, as they have to be written to get back to this state. */
-  readonly http: readonly unknown[];
+  readonly rules: RoutingRules;
   /** Image of the service's container by version, from the Deployments. */
   readonly images: Readonly<Record<string, string>>;
 }
@@ -40,83 +37,6 @@ export interface DeployedCluster {
   readonly unreachable: string | undefined;
   /** By `namespace/service`; services that are not there yet are left out. */
   readonly routes: ReadonlyMap<string, DeployedRoute>;
-}
-
-const virtualServiceSchema = z.looseObject({
-  metadata: z.looseObject({
-    generation: z.number(),
-    resourceVersion: z.string().optional(),
-    managedFields: z
-      .array(z.looseObject({ manager: z.string().optional(), fieldsV1: z.unknown() }))
-      .optional(),
-    annotations: z.record(z.string(), z.string()).optional(),
-    labels: z
-      .looseObject({ [ROLE_LABEL]: z.enum(["entry", "follower"]).optional().catch(undefined) })
-      .optional(),
-  }),
-  spec: virtualServiceSpec,
-});
-
-const ownsRules = z.looseObject({ "f:spec": z.looseObject({ "f:http": z.unknown() }).required() });
-
-function subset(entry: RuleDestination | undefined): string | undefined {
-  return entry?.destination.subset;
-}
-
-/**
- * The versions and the weight of a VirtualService's spec that this program has written. Its last rule
- * is the one that requests to the service's own host take. Somebody may have changed another host's
- * weight alone.
- */
-export function splitOf(spec: unknown): DeployedSplit {
-  const { http } = virtualServiceSpec.parse(spec);
-  const [stable, canary] = http.at(-1)?.route ?? [];
-  const version = subset(canary);
-  const weights = http
-    .filter(({ route }) => route.length > 1)
-    .flatMap(({ route }) => route.filter((entry) => subset(entry) === version))
-    .map(({ weight }) => weight ?? 0);
-  const highest = Math.max(0, ...weights);
-  const least = Math.min(highest, ...weights);
-  return {
-    stable: subset(stable) ?? "",
-    canary: version,
-    weight: highest,
-    ...(least < highest && { leastWeight: least }),
-  };
-}
-
-/** Field managers by which this program and Pulumi's provider write. */
-const OWN_MANAGERS = /^(istio-canary$|pulumi)/;
-
-/** Who owns the rules by the API server's account of fields, unless one of the owners is this program or Pulumi. */
-function otherWriter(
-  managedFields: z.infer<typeof virtualServiceSchema>["metadata"]["managedFields"],
-) {
-  const owners = (managedFields ?? []).flatMap(({ manager, fieldsV1 }) =>
-    manager !== undefined && ownsRules.safeParse(fieldsV1).success ? [manager] : [],
-  );
-  return owners.some((manager) => OWN_MANAGERS.test(manager)) ? undefined : owners[0];
-}
-
-/** Reads a VirtualService as the API server returns it. */
-export function deployedRoute(
-  virtualService: unknown,
-  images: Readonly<Record<string, string>>,
-): DeployedRoute {
-  const { metadata, spec } = virtualServiceSchema.parse(virtualService);
-  return {
-    ...splitOf(spec),
-    generation: metadata.generation,
-    writtenBy: otherWriter(metadata.managedFields),
-    resourceVersion: metadata.resourceVersion,
-    replaces: metadata.annotations?.[REPLACES],
-    role: metadata.labels?.[ROLE_LABEL],
-    members: metadata.annotations?.[CHAIN]?.split(" "),
-    mark: metadata.annotations?.[MARK],
-    http: spec.http,
-    images,
-  };
 }
 
 /** Percent of the requests that a version gets. */
@@ -138,34 +58,6 @@ export function sameShares(one: DeployedSplit, other: DeployedSplit): boolean {
   if (one.leastWeight !== undefined || other.leastWeight !== undefined) return false;
   return [one.stable, one.canary, other.stable, other.canary].every(
     (version) => shareOf(one, version) === shareOf(other, version),
-  );
-}
-
-/** The rules with the canary's share set in all of them; all else stays as it is. */
-export function withWeight(
-  http: readonly unknown[],
-  canary: string,
-  weight: number,
-): readonly unknown[] {
-  return virtualServiceSpec.parse({ http }).http.map((rule) => ({
-    ...rule,
-    ...(rule.route.length > 1 && {
-      route: rule.route.map((entry) => ({
-        ...entry,
-        weight: subset(entry) === canary ? weight : 100 - weight,
-      })),
-    }),
-  }));
-}
-
-/** The rules with the canary's share lowered where it is higher; all else stays as it is. */
-export function loweredTo(
-  http: readonly unknown[],
-  canary: string,
-  weight: number,
-): readonly unknown[] {
-  return http.map((rule) =>
-    splitOf({ http: [rule] }).weight > weight ? withWeight([rule], canary, weight)[0] : rule,
   );
 }
 

@@ -20,6 +20,8 @@ export const SERVICE_PORT_NAME = "http";
 export const PROMETHEUS = "prometheus";
 /** Port of its HTTP API. */
 export const PROMETHEUS_PORT = 9090;
+/** Envoy's admin port in every Istio proxy (`proxyAdminPort`). */
+export const ADMIN_PORT = 15000;
 /** Top-level domain of the hosts that name a cluster. */
 const CROSS_CLUSTER_DOMAIN = "mesh";
 /** Virtual addresses of cross-cluster hosts: reserved for future use by IANA, so routed nowhere. */
@@ -77,29 +79,6 @@ export function crossClusterHost({ service, namespace }: ServiceName, cluster: s
 /** Name of the objects, next to the service's own, that are about it in one other cluster. */
 export function crossClusterName(service: string, cluster: string): string {
   return `${service}-${cluster}`;
-}
-
-/**
- * The server name by which an east-west gateway finds the service, and the subset of it if one is
- * named (AUTO_PASSTHROUGH; Istio's BuildDNSSrvSubsetKey).
- */
-export function passthroughSni(name: ServiceName, clusterDomain: string, subset = ""): string {
-  return passthroughCluster(serviceHost(name, clusterDomain), subset);
-}
-
-/** Envoy's name for a subset of a host: `outbound|80|v2|user-service.user.svc.cluster.local`. */
-export function envoyCluster(host: string, subset: string): string {
-  return `outbound|${SERVICE_PORT}|${subset}|${host}`;
-}
-
-/** The subset in such a name; empty if it names none. */
-export function subsetOf(envoyCluster: string): string {
-  return envoyCluster.split("|")[2] ?? "";
-}
-
-/** Envoy's name for a subset in an east-west gateway, which finds it by the server name. */
-export function passthroughCluster(host: string, subset: string): string {
-  return `outbound_.${SERVICE_PORT}_.${subset}_.${host}`;
 }
 
 /** The identity in the certificate of the service's pods, whose ServiceAccount is named like the service. */

@@ -6,7 +6,7 @@ import {
   type Digest,
   type Step,
 } from "./digest.ts";
-import { REPLACES } from "../lib/manifests/routing-annotations.ts";
+import { REPLACES } from "../lib/routing/routing-annotations.ts";
 import { parsePath } from "./property-path.ts";
 import { shownAt } from "./secrets.ts";
 

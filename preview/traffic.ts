@@ -1,13 +1,10 @@
 import { markedBy, serving } from "../lib/chain-rules.ts";
-import { splitOf } from "../lib/deployed.ts";
 import type { ChainRole } from "../lib/mark.ts";
-import { ROLE_LABEL } from "../lib/manifests/version-labels.ts";
-import { MARK } from "../lib/manifests/routing-annotations.ts";
+import { routing } from "../lib/routing/index.ts";
 import { shares, type Split as VersionSplit } from "../lib/weights.ts";
 import { configured } from "./configured.ts";
 import {
   clusterOf,
-  list,
   objectName,
   parseUrn,
   record,
@@ -57,25 +54,14 @@ export function stackOutputs({ steps }: Digest): Readonly<Record<string, unknown
   return stack?.oldState?.outputs ?? {};
 }
 
-/** What a VirtualService says of its versions; nothing where Pulumi does not know it yet. */
-function sharesIn(state: State | undefined): Split {
-  const spec = record(state?.inputs["spec"]);
-  return list(spec["http"]).length > 0 ? sharesOf(splitOf(spec)) : new Map();
-}
-
 function sharesOf(split: VersionSplit): Split {
   return new Map(shares(split).map(({ version, weight }) => [version, weight]));
 }
 
+/** What an object with weights says; nothing of its versions where Pulumi does not know them yet. */
 function routed(state: State | undefined): Routed {
-  const { labels, annotations } = record(state?.inputs["metadata"]);
-  const role = record(labels)[ROLE_LABEL];
-  const mark = record(annotations)[MARK];
-  return {
-    shares: sharesIn(state),
-    role: role === "entry" || role === "follower" ? role : undefined,
-    mark: typeof mark === "string" ? mark : undefined,
-  };
+  const { split, role, mark } = routing.read(state?.inputs ?? {});
+  return { shares: split ? sharesOf(split) : new Map(), role, mark };
 }
 
 /** What a service is in the chain that is configured. */
@@ -111,7 +97,7 @@ function following(routes: readonly RouteChange[], side: "before" | "after", clu
 }
 
 /**
- * How each service is routed in each cluster. VirtualServices that the preview shows say both sides; for
+ * How each service is routed in each cluster. Objects with weights that the preview shows say both sides; for
  * one it leaves out, since nothing changes about it, the stack's outputs do.
  */
 export function routeChanges(digest: Digest): readonly RouteChange[] {
@@ -125,7 +111,7 @@ export function routeChanges(digest: Digest): readonly RouteChange[] {
     const cluster = clusterOf({ urn, provider });
     const service = objectName((newState ?? oldState)?.inputs ?? {});
     // The replaced half of a replacement says nothing about what comes after.
-    const tells = isVirtualService(urn) && op !== "delete-replaced";
+    const tells = routing.isWeights(parseUrn(urn).type) && op !== "delete-replaced";
     if (tells && cluster !== undefined && service !== undefined) {
       note({ cluster, service, before: routed(oldState), after: routed(newState) });
     }
@@ -156,7 +142,3 @@ export function traffic(digest: Digest): readonly Share[] {
 }
 
 const byKey = ([a]: [string, RouteChange], [b]: [string, RouteChange]) => (a < b ? -1 : 1);
-
-function isVirtualService(urn: string): boolean {
-  return /^kubernetes:networking\.istio\.io\/.*:VirtualService$/.test(parseUrn(urn).type);
-}

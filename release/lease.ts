@@ -1,8 +1,7 @@
 import { hostname } from "node:os";
 import { ApiException, V1MicroTime, type V1Lease } from "@kubernetes/client-node";
 import type { ClusterClient } from "../fleet/cluster-client.ts";
-import { explain, isNotFound } from "../fleet/explain.ts";
-import { isFinal } from "../fleet/write-routes.ts";
+import { explain, isFinal, isNotFound } from "../fleet/explain.ts";
 import { whoRuns } from "../stacks/routing-records.ts";
 import { isAlive } from "./is-alive.ts";
 import { LeaseHeld, MayHeal } from "./try-again.ts";

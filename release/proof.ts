@@ -1,9 +1,9 @@
 import { ClusterClient } from "../fleet/cluster-client.ts";
 import { explain } from "../fleet/explain.ts";
-import { readRouting, type LiveRouting } from "../fleet/records/read-routing.ts";
 import { readRecord, type RoutingRecord } from "../fleet/records/routing-records.ts";
-import type { RoutingScope } from "../fleet/records/routing-scope.ts";
-import { routingDifferences } from "../lib/routing.ts";
+import type { LiveRouting, RoutingScope } from "../fleet/routing/cluster-routing.ts";
+import { clusterRouting } from "../fleet/routing/index.ts";
+import { routingDifferences } from "../lib/routing/differences.ts";
 import { until } from "../lib/until.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
 import { routingDigest } from "../stacks/routing-digest.ts";
@@ -73,7 +73,7 @@ export async function inspect(
     return await until(
       `the routing of ${cluster.name} to be as recorded`,
       async () => {
-        const live = await readRouting(cluster, scope);
+        const live = await clusterRouting.readAll(cluster, scope);
         const differences = record ? routingDifferences(record, live) : [];
         const strays = live.strays.map(
           (stray) =>

@@ -45,7 +45,7 @@ export function afterUpdate(
               const split = { stable, canary, weight };
               return [
                 key,
-                { generation: 0, replaces: undefined, http: [], ...split, ...chain, images },
+                { generation: 0, replaces: undefined, rules: [], ...split, ...chain, images },
               ];
             }),
           ),

@@ -1,40 +1,31 @@
 import * as pulumi from "@pulumi/pulumi";
 import type * as k8s from "@pulumi/kubernetes";
-import { splitOf, sameShares, type DeployedRoute } from "../lib/deployed.ts";
-import { REPLACES } from "../lib/manifests/routing-annotations.ts";
+import { sameShares, type DeployedRoute } from "../lib/deployed.ts";
+import { routing } from "../lib/routing/index.ts";
 import { shares, type Split } from "../lib/weights.ts";
 import type { PlannedRoute } from "./release-plan.ts";
 
-/** A route of the plan, and the VirtualService that is registered for it. */
+/** A route of the plan, and the resource with its weights. */
 export interface Registration {
   readonly route: PlannedRoute;
-  readonly virtualService: k8s.apiextensions.CustomResource;
+  readonly weights: k8s.apiextensions.CustomResource;
 }
 
 /** One that is in its cluster already: one that is new is part of no change of weights. */
 interface Known extends PlannedRoute {
   readonly deployed: DeployedRoute;
-  readonly virtualService: k8s.apiextensions.CustomResource;
-}
-
-/** Metadata of an object, as far as its annotations go. */
-interface Annotated {
-  readonly annotations?: Readonly<Record<string, string>>;
+  readonly weights: k8s.apiextensions.CustomResource;
 }
 
 /**
  * For a resource that an update leaves out (`--target`, `--exclude`) the engine returns what is in its
  * state, and tells the program nothing else.
  */
-function isLeftOut(
-  { wanted, objects }: Known,
-  spec: unknown,
-  annotations: Readonly<Record<string, string>> = {},
-): boolean {
-  const { annotations: registered = {} } = objects.virtualService.metadata as Annotated;
+function isLeftOut({ wanted, objects }: Known, spec: unknown, metadata: unknown): boolean {
+  if (spec === undefined) return false;
+  const { split, replaces } = routing.read({ spec, metadata });
   return (
-    spec !== undefined &&
-    (!sameShares(splitOf(spec), wanted) || annotations[REPLACES] !== registered[REPLACES])
+    !split || !sameShares(split, wanted) || replaces !== routing.read(objects.weights).replaces
   );
 }
 
@@ -45,14 +36,14 @@ type RegistrationOutcome = "done" | "left out" | "failed";
 function outcomes(registrations: readonly Known[]): pulumi.Output<readonly RegistrationOutcome[]> {
   return pulumi.all(
     registrations.map((registration) => {
-      const { virtualService } = registration;
-      const spec = Reflect.get(virtualService, "spec") as pulumi.Output<unknown>;
+      const { weights } = registration;
+      const spec = Reflect.get(weights, "spec") as pulumi.Output<unknown>;
       // Each output fails by itself.
       return pulumi
-        .all([orFailed(spec), orFailed(virtualService.metadata)])
+        .all([orFailed(spec), orFailed(weights.metadata)])
         .apply(([has, metadata]): RegistrationOutcome => {
           if (metadata === "failed") return "failed";
-          return isLeftOut(registration, has, metadata.annotations) ? "left out" : "done";
+          return isLeftOut(registration, has, metadata) ? "left out" : "done";
         });
     }),
   );
@@ -116,8 +107,8 @@ function laggingText(registrations: readonly Known[]): string {
  * @throws if one has failed, or is left out and had to change
  */
 export function completion(all: readonly Registration[]): pulumi.Output<string | undefined> {
-  const registrations = all.flatMap(({ route, virtualService }): Known[] =>
-    route.deployed ? [{ ...route, deployed: route.deployed, virtualService }] : [],
+  const registrations = all.flatMap(({ route, weights }): Known[] =>
+    route.deployed ? [{ ...route, deployed: route.deployed, weights }] : [],
   );
   return outcomes(registrations).apply((each): string | undefined => {
     const having = (outcome: RegistrationOutcome) =>

@@ -1,17 +1,15 @@
 import * as pulumi from "@pulumi/pulumi";
+import { routing } from "../lib/routing/index.ts";
 import { joinHooks } from "./routing-records.ts";
-
-/** Pulumi's type of a VirtualService. */
-const VIRTUAL_SERVICE = "kubernetes:networking.istio.io/v1:VirtualService";
 
 /**
  * Calls `notify` before Pulumi creates or updates any of the resources that are registered from now on, save
- * VirtualServices, which have hooks of their own. For a resource that stays as it is nothing is called.
+ * the objects with weights, which have hooks of their own. For a resource that stays as it is nothing is called.
  */
 export function onResourceChange(notify: () => void): void {
   const hook = new pulumi.ResourceHook("istio-canary-resource-changes", notify);
   pulumi.runtime.registerStackTransformation(({ resource, type, props, opts }) =>
-    pulumi.CustomResource.isInstance(resource) && type !== VIRTUAL_SERVICE
+    pulumi.CustomResource.isInstance(resource) && !routing.isWeights(type)
       ? {
           props,
           opts: {

@@ -64,7 +64,7 @@ export function releaseServices(
   rules.resolve(released.flatMap((each) => each.rules));
   const registrations = released.flatMap((each) => each.registrations);
   firstRoutes.resolve(
-    registrations.flatMap(({ route, virtualService }) => (route.isSecond ? [] : [virtualService])),
+    registrations.flatMap(({ route, weights }) => (route.isSecond ? [] : [weights])),
   );
   const rulesSettled = rulesInPlace.catch(() => undefined);
   return { traffic: trafficOf(plan), registrations, rulesSettled };
@@ -198,10 +198,10 @@ function releaseService(
     return [{ route, made }];
   });
   return {
-    rules: [...routes.map(({ made }) => made), ...entries].map((each) => each.destinationRule),
+    rules: [...routes.map(({ made }) => made), ...entries].map((each) => each.versions),
     registrations: routes.map(({ route, made }) => ({
       route,
-      virtualService: made.virtualService,
+      weights: made.weights,
     })),
   };
 }

@@ -3,7 +3,8 @@ import * as pulumi from "@pulumi/pulumi";
 import { ClusterClient } from "../fleet/cluster-client.ts";
 import { explain } from "../fleet/explain.ts";
 import { recordRouting } from "../fleet/records/routing-records.ts";
-import { routingScope, type RoutingScope } from "../fleet/records/routing-scope.ts";
+import type { RoutingScope } from "../fleet/routing/cluster-routing.ts";
+import { clusterRouting } from "../fleet/routing/index.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
 import { routingDigest } from "./routing-digest.ts";
 import { durationMs } from "./schema.ts";
@@ -24,7 +25,12 @@ export function scopeIn(
   cluster: string,
 ): RoutingScope {
   const others = clusters.map((each) => each.name).filter((other) => other !== cluster);
-  return routingScope({ service: name, namespace }, mesh.clusterDomain, others, ingressHosts);
+  return clusterRouting.scope(
+    { service: name, namespace },
+    mesh.clusterDomain,
+    others,
+    ingressHosts,
+  );
 }
 
 /**

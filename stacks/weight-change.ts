@@ -38,7 +38,7 @@ function risesOf({ mesh, services, weight, quarantine }: ReleaseSettings, plan: 
     const changes = plan.routes.flatMap((route) => {
       const { cluster, deployed, objects, rises } = route;
       return route.service === service && rises && deployed
-        ? [[cluster, { route: deployed, http: objects.virtualService.spec.http }] as const]
+        ? [[cluster, { route: deployed, rules: objects.rules }] as const]
         : [];
     });
     return canary && changes.length > 0
@@ -181,7 +181,7 @@ export class WeightChange {
           .map(({ key, service, objects }) => ({
             key,
             hosts: hostsOf(service, mesh.clusterDomain),
-            http: objects.virtualService.spec.http,
+            rules: objects.rules,
           }));
         if (rules.length > 0) {
           await confirmRules(cluster, rules, durationMs(safety.confirmWithin));
@@ -233,7 +233,7 @@ export class WeightChange {
                 namespace: service.namespace,
                 canary: wanted.canary,
                 weight: wanted.weight,
-                http: deployed.http,
+                rules: deployed.rules,
               },
             ]
           : [],

@@ -1,6 +1,7 @@
 import type { V1Pod } from "@kubernetes/client-node";
 import { markHeaders, markText, type Mark } from "../../lib/mark.ts";
-import { crossClusterHost, envoyCluster, serviceHost, type ServiceName } from "../../lib/names.ts";
+import { crossClusterHost, serviceHost, type ServiceName } from "../../lib/names.ts";
+import { routing } from "../../lib/routing/index.ts";
 import { answersOf, proxyIdentity } from "../ask-pods.ts";
 import type { ChainFinding } from "../checks/check.ts";
 import type { ClusterClient } from "../cluster-client.ts";
@@ -53,7 +54,7 @@ function upstreams(
     ];
     return hosts.flatMap((host) =>
       versionsOf(service).map((version) => ({
-        envoyCluster: envoyCluster(host, version),
+        envoyCluster: routing.envoyCluster(host, version),
         to: service.key,
         toVersion: version,
       })),

@@ -2,6 +2,7 @@ import type { ClusterClient } from "../cluster-client.ts";
 import type { DeployedRoute } from "../../lib/deployed.ts";
 import type { ServiceName } from "../../lib/names.ts";
 import type { FleetWeight } from "../../lib/release-rules.ts";
+import type { RoutingRules } from "../../lib/routing/routing.ts";
 
 /** A version that is about to get requests. */
 export interface Canary extends ServiceName {
@@ -19,7 +20,7 @@ export interface Rise extends Canary, FleetWeight {
   /** For each cluster in which the share rises: how it is, and the rules to be. */
   readonly changes: ReadonlyMap<
     string,
-    { readonly route: DeployedRoute; readonly http: readonly unknown[] }
+    { readonly route: DeployedRoute; readonly rules: RoutingRules }
   >;
 }
 

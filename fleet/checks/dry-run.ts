@@ -1,5 +1,5 @@
-import { explain } from "../explain.ts";
-import { isFinal, writeRoutes } from "../write-routes.ts";
+import { explain, isFinal } from "../explain.ts";
+import { clusterRouting } from "../routing/index.ts";
 import type { Check } from "./check.ts";
 
 /** Schema, webhooks and admission policies have their say before anything is written. */
@@ -10,7 +10,7 @@ export const dryRun: Check = {
       rises.map(async (rise) => {
         const change = rise.changes.get(cluster.name);
         try {
-          if (change) await writeRoutes(cluster, rise, change.http, { dryRun: true });
+          if (change) await clusterRouting.write(cluster, rise, change.rules, { dryRun: true });
           return [];
         } catch (error) {
           const mayHeal = !isFinal(error);

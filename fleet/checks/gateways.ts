@@ -1,5 +1,6 @@
 import type { V1Pod } from "@kubernetes/client-node";
-import { EAST_WEST_PORT, envoyCluster } from "../../lib/names.ts";
+import { EAST_WEST_PORT } from "../../lib/names.ts";
+import { routing } from "../../lib/routing/index.ts";
 import { isListed } from "../ask-pods.ts";
 import { podKey, type ClusterClient } from "../cluster-client.ts";
 import { endpointsOf } from "../endpoints.ts";
@@ -77,7 +78,7 @@ async function unreached(
 export const gateways: Check = {
   name: "the other clusters' gateways can be reached",
   run: async ({ cluster, canaries }) => {
-    const envoyClusters = canaries.map(({ canary, host }) => envoyCluster(host, canary));
+    const envoyClusters = canaries.map(({ canary, host }) => routing.envoyCluster(host, canary));
     const list = () => cluster.proxies();
     // One client stands for all: the first that sends requests to other clusters, and stays to be asked.
     for (const pod of await list()) {

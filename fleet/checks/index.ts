@@ -10,8 +10,7 @@ import { markPropagated } from "./mark-propagated.ts";
 import { remoteClusters } from "./remote-clusters.ts";
 import { subsets } from "./subsets.ts";
 import { unchanged } from "./unchanged.ts";
-import { explain } from "../explain.ts";
-import { isFinal } from "../write-routes.ts";
+import { explain, isFinal } from "../explain.ts";
 import { within } from "../../lib/within.ts";
 
 /** What every cluster must meet before a weight rises in any of them. */

@@ -1,10 +1,11 @@
 import { gatewayLabels } from "../../lib/helm-values.ts";
-import { EAST_WEST_GATEWAY, envoyCluster, passthroughCluster } from "../../lib/names.ts";
+import { EAST_WEST_GATEWAY } from "../../lib/names.ts";
+import { routing } from "../../lib/routing/index.ts";
 import { askPods } from "../ask-pods.ts";
 import { podKey } from "../cluster-client.ts";
 import { endpointsOf } from "../endpoints.ts";
-import { virtualHostsOf } from "../envoy.ts";
 import { explain } from "../explain.ts";
+import { clusterRouting } from "../routing/index.ts";
 import type { Canary, Check, CheckContext, Finding } from "./check.ts";
 
 type Pod = Awaited<ReturnType<CheckContext["cluster"]["proxies"]>>[number];
@@ -40,7 +41,7 @@ async function holds(
 /** The canaries whose services a proxy routes to. */
 async function routedBy({ cluster, canaries }: CheckContext, pod: Pod): Promise<readonly Canary[]> {
   const hosts = canaries.flatMap((canary) => canary.hosts);
-  const held = Object.values(await virtualHostsOf(cluster, pod, hosts));
+  const held = Object.values(await clusterRouting.held(cluster, pod, hosts));
   const domains = new Set(held.flatMap((virtualHost) => virtualHost.domains));
   return canaries.filter((canary) => canary.hosts.some((host) => domains.has(host)));
 }
@@ -58,8 +59,10 @@ export const subsets: Check = {
       async (pod) => {
         const isGateway = pod.metadata?.labels?.["istio"] === gateway.istio;
         const wanted = isGateway
-          ? context.canaries.map(({ host, canary }) => passthroughCluster(host, canary))
-          : (await routedBy(context, pod)).map(({ host, canary }) => envoyCluster(host, canary));
+          ? context.canaries.map(({ host, canary }) => routing.passthroughCluster(host, canary))
+          : (await routedBy(context, pod)).map(({ host, canary }) =>
+              routing.envoyCluster(host, canary),
+            );
         return holds(context, pod, wanted);
       },
     );

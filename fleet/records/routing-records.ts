@@ -3,9 +3,8 @@ import * as z from "zod";
 import type { ServiceName } from "../../lib/names.ts";
 import { until } from "../../lib/until.ts";
 import type { ClusterClient } from "../cluster-client.ts";
-import { readRouting, type LiveRouting } from "./read-routing.ts";
-import type { RoutingScope } from "./routing-scope.ts";
-import { behind } from "./serves.ts";
+import type { LiveRouting, RoutingScope } from "../routing/cluster-routing.ts";
+import { clusterRouting } from "../routing/index.ts";
 
 /** Records that are kept of each service; the ones whose state was left longest ago go. */
 const KEPT = 20;
@@ -58,30 +57,7 @@ export async function readRecord(
     .find((record) => record.digest === digest);
 }
 
-const identity = z.looseObject({ metadata: z.looseObject({ name: z.string(), uid: z.string() }) });
-
-/** The record goes with the VirtualService. */
-async function ownerOf(cluster: ClusterClient, { service, namespace }: ServiceName) {
-  const { metadata } = identity.parse(
-    await cluster.custom.getNamespacedCustomObject({
-      group: "networking.istio.io",
-      version: "v1",
-      plural: "virtualservices",
-      namespace,
-      name: service,
-    }),
-  );
-  return {
-    apiVersion: "networking.istio.io/v1",
-    kind: "VirtualService",
-    name: metadata.name,
-    uid: metadata.uid,
-    // Controllers of other kinds adopt revisions that have none.
-    controller: true,
-  };
-}
-
-/** The routing, once every Envoy serves what the VirtualService says. */
+/** The routing, once every Envoy serves the rules. */
 async function servedRouting(
   cluster: ClusterClient,
   scope: RoutingScope,
@@ -90,8 +66,9 @@ async function servedRouting(
   return until(
     `every Envoy of ${cluster.name} to serve the routes of ${scope.namespace}/${scope.service}`,
     async () => {
-      const live = await readRouting(cluster, scope);
-      const late = behind(live.objects[`VirtualService/${scope.service}`], live.envoys);
+      const live = await clusterRouting.readAll(cluster, scope);
+      if (!live.rules) throw new Error("the API server has no rules of it");
+      const late = clusterRouting.behind(live.rules, live.envoys);
       if (late.length > 0) throw new Error(`not served yet by ${late.join(", ")}`);
       return live;
     },
@@ -143,7 +120,7 @@ export async function recordRouting(
       metadata: {
         name,
         labels: { app: service, [KIND]: "routing" },
-        ownerReferences: [await ownerOf(cluster, scope)],
+        ownerReferences: [await clusterRouting.owner(cluster, scope)],
       },
       revision: newest + 1,
       data: record,

@@ -1,4 +1,5 @@
-import { routesEverywhere, type EnvoyRoutes } from "../../fleet/envoy.ts";
+import type { EnvoyRoutes } from "../../fleet/routing/cluster-routing.ts";
+import { routesEverywhere } from "../../fleet/routing/routes-everywhere.ts";
 import type { ClusterClient } from "../../fleet/cluster-client.ts";
 import { labVersions, weightInApiServer, type LabService } from "../mesh/service.ts";
 import { until } from "../../lib/until.ts";

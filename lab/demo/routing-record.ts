@@ -1,7 +1,7 @@
 import type { ClusterClient } from "../../fleet/cluster-client.ts";
-import { readRouting, type LiveRouting } from "../../fleet/records/read-routing.ts";
-import { routingScope } from "../../fleet/records/routing-scope.ts";
-import { routingDifferences } from "../../lib/routing.ts";
+import type { LiveRouting } from "../../fleet/routing/cluster-routing.ts";
+import { clusterRouting } from "../../fleet/routing/index.ts";
+import { routingDifferences } from "../../lib/routing/differences.ts";
 import { serviceName, type LabService } from "../mesh/service.ts";
 
 /** What routes a service, by cluster. */
@@ -16,10 +16,10 @@ export async function recordRouting(
     await Promise.all(
       clusters.map(async (cluster) => {
         const others = clusters.map(({ name }) => name).filter((name) => name !== cluster.name);
-        const scope = routingScope(serviceName(service), "cluster.local", others, [
+        const scope = clusterRouting.scope(serviceName(service), "cluster.local", others, [
           service.ingressHost,
         ]);
-        return [cluster.name, await readRouting(cluster, scope)] as const;
+        return [cluster.name, await clusterRouting.readAll(cluster, scope)] as const;
       }),
     ),
   );

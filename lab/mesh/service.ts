@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 import type { ClusterClient } from "../../fleet/cluster-client.ts";
-import { splitOf } from "../../lib/deployed.ts";
+import { routing } from "../../lib/routing/index.ts";
 import { crossClusterHost, serviceHost, type ServiceName } from "../../lib/names.ts";
 
 /** The versions of every service of the lab, by their role as a release begins. */
@@ -92,6 +92,6 @@ export async function weightInApiServer(
       `${cluster.name} must have exactly one VirtualService in namespace ${service.namespace}, found ${names.length}: ${names.join(", ")}`,
     );
   }
-  const { canary, weight } = splitOf(Object.values(virtualServices)[0]);
-  return canary === service.canary ? weight : 0;
+  const { split } = routing.read({ spec: Object.values(virtualServices)[0] });
+  return split?.canary === service.canary ? split.weight : 0;
 }

@@ -1,7 +1,8 @@
 import { serviceKey } from "../../lib/names.ts";
 import type { ClusterClient } from "../../fleet/cluster-client.ts";
-import { routesEverywhere, type EnvoyRoutes } from "../../fleet/envoy.ts";
-import { behind } from "../../fleet/records/serves.ts";
+import type { EnvoyRoutes } from "../../fleet/routing/cluster-routing.ts";
+import { clusterRouting } from "../../fleet/routing/index.ts";
+import { routesEverywhere } from "../../fleet/routing/routes-everywhere.ts";
 import { explain } from "../../fleet/explain.ts";
 import { shareOf, type DeployedCluster, type DeployedRoute } from "../../lib/deployed.ts";
 import { weightIn } from "../../lib/release-rules.ts";
@@ -95,7 +96,7 @@ function serves(envoy: EnvoyRoutes, route: DeployedRoute | undefined, canary: st
   if (!route) return (envoy.weights[canary] ?? 0) === 0;
   if (route.role === undefined) return (envoy.weights[canary] ?? 0) === shareOf(route, canary);
   const virtualHosts = Object.fromEntries(envoy.virtualHosts.map((host, i) => [String(i), host]));
-  return behind({ http: route.http }, [{ of: [envoy.pod], virtualHosts }]).length === 0;
+  return clusterRouting.behind(route.rules, [{ of: [envoy.pod], virtualHosts }]).length === 0;
 }
 
 /** What the cluster's Prometheus says. */

@@ -6,7 +6,7 @@ import { Command } from "commander";
 import { z } from "zod";
 
 import type { ClusterClient } from "../../fleet/cluster-client.ts";
-import { routesEverywhere } from "../../fleet/envoy.ts";
+import { routesEverywhere } from "../../fleet/routing/routes-everywhere.ts";
 import { labEnvironment, labStack } from "../../lab/environment.ts";
 import { labVersions } from "../../lab/mesh/service.ts";
 import { userService } from "../../lab/mesh/user-service.ts";

@@ -25,7 +25,7 @@ export function deployedChain(
     ...split,
     generation: 1,
     replaces: undefined,
-    http: [],
+    rules: [],
     images: { v1: "image:v1", v2: "image:v2", v3: "image:v3" },
   });
   const members = [ENTRY, FOLLOWER];

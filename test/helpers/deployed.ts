@@ -12,7 +12,7 @@ export function deployedCluster(name: string, live: Split | undefined): Deployed
     ...live,
     generation: 1,
     replaces: undefined,
-    http: [],
+    rules: [],
     images: { v1: "image:v1", v2: "image:v2", v3: "image:v3", v4: "image:v4" },
   };
   return { name, unreachable: undefined, routes: new Map(route ? [[KEY, route]] : []) };

@@ -4,7 +4,8 @@ import { text } from "node:stream/consumers";
 import { dump } from "js-yaml";
 import { WebSocketServer } from "ws";
 import { canaryRouteObjects, type CanaryRouting } from "../../components/canary-route.ts";
-import { splitOf } from "../../lib/deployed.ts";
+import { splitOf } from "../../lib/routing/istio/split.ts";
+import type { virtualService } from "../../lib/routing/istio/virtual-service.ts";
 
 /** A kubeconfig with a context for each API server, by its URL; the first one is current. */
 export function kubeconfigText(servers: Readonly<Record<string, string>>): string {
@@ -22,7 +23,7 @@ export function kubeconfigText(servers: Readonly<Record<string, string>>): strin
   });
 }
 
-type VirtualService = ReturnType<typeof canaryRouteObjects>["virtualService"];
+type VirtualService = ReturnType<typeof virtualService>;
 
 const ISTIO = "/apis/networking.istio.io/v1";
 
@@ -77,7 +78,7 @@ export class FakeApiServer {
   put(route: CanaryRouting): void {
     this.#objects.set(
       `${route.namespace}/${route.service}`,
-      canaryRouteObjects(route).virtualService,
+      canaryRouteObjects(route).weights as VirtualService,
     );
     this.#generation += 1;
   }

@@ -107,7 +107,7 @@ function chainRoute(cluster: string, { name, stable, canary, weight }: ChainServ
     weight: weight(cluster),
     chain,
   };
-  const { metadata, spec } = canaryRouteObjects(route).virtualService;
+  const { metadata, spec } = canaryRouteObjects(route).weights;
   return { metadata, spec };
 }
 

@@ -4,7 +4,9 @@ import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { afterAll, vi } from "vitest";
 import * as z from "zod";
-import { deployedRoute, type DeployedCluster } from "../../lib/deployed.ts";
+import type { DeployedCluster } from "../../lib/deployed.ts";
+import { serviceKey } from "../../lib/names.ts";
+import { foundRoute } from "../../lib/routing/istio/route-content.ts";
 import type { Placeholders, RecordedStack } from "../../scripts/recorded-stack.ts";
 import { kubeconfigText } from "./fake-api-server.ts";
 import { configure, recordProgram } from "./mocks.ts";
@@ -55,7 +57,8 @@ export function deployedIn({ resources }: RecordedStack, cluster: string): Deplo
     .map(({ inputs }) => {
       const { metadata, ...rest } = route.parse(inputs);
       const live = { ...rest, metadata: { ...metadata, generation: 1 } };
-      return [`${metadata.namespace}/${metadata.name}`, deployedRoute(live, {})] as const;
+      const { route: found, ...name } = foundRoute(live);
+      return [serviceKey(name), { ...found, images: {} }] as const;
     });
   return { name: cluster, unreachable: undefined, routes: new Map(routes) };
 }

@@ -7,14 +7,13 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 
 import { podKey, type ClusterClient } from "../../fleet/cluster-client.ts";
-import { ADMIN_PORT } from "../../fleet/envoy.ts";
 import { get, getJson } from "../../fleet/pod-http.ts";
 import { Prometheus } from "../../fleet/prometheus.ts";
 import { labEnvironment } from "../../lab/environment.ts";
 import { deleteClientPod, ensureClientPod } from "../../lab/mesh/client-pod.ts";
 import { userService } from "../../lab/mesh/user-service.ts";
 import { labSettings } from "../../lab/settings.ts";
-import { INGRESS_NAMESPACE, SYSTEM_NAMESPACE } from "../../lib/names.ts";
+import { ADMIN_PORT, INGRESS_NAMESPACE, SYSTEM_NAMESPACE } from "../../lib/names.ts";
 import { dashboards } from "../../monitoring/dashboards.ts";
 import { serverLabels } from "../../lib/monitoring/server-labels.ts";
 import { until } from "../../lib/until.ts";

@@ -1,5 +1,5 @@
 import type { ClusterClient } from "../../fleet/cluster-client.ts";
-import { writeRoutes } from "../../fleet/write-routes.ts";
+import { writeRoutes } from "../../fleet/routing/istio/write-routes.ts";
 import { until } from "../../lib/until.ts";
 import { serviceName } from "../../lab/mesh/service.ts";
 import type { LabRelease } from "./release.ts";
@@ -48,12 +48,12 @@ export async function refuseWrites(cluster: ClusterClient, release: LabRelease):
     },
   ];
   for (const object of objects) await cluster.objects.create(object);
-  const { http } = await release.route(cluster);
+  const { rules } = await release.route(cluster);
   await until(
     "the policy to be in force",
     async () => {
       try {
-        await writeRoutes(cluster, serviceName(release.service), http);
+        await writeRoutes(cluster, serviceName(release.service), rules);
       } catch {
         return;
       }
@@ -68,10 +68,10 @@ export async function letWritesThrough(cluster: ClusterClient, release: LabRelea
   for (const kind of ["ValidatingAdmissionPolicyBinding", "ValidatingAdmissionPolicy"]) {
     await cluster.objects.delete({ apiVersion, kind, metadata: { name: policyOf(release) } });
   }
-  const { http } = await release.route(cluster);
+  const { rules } = await release.route(cluster);
   await until(
     "the policy to be gone",
-    () => writeRoutes(cluster, serviceName(release.service), http),
+    () => writeRoutes(cluster, serviceName(release.service), rules),
     {
       timeoutMs: 30_000,
     },

@@ -2,9 +2,9 @@ import { PatchStrategy, type KubernetesObject, type V1Deployment } from "@kubern
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
 
 import type { ClusterClient } from "../../fleet/cluster-client.ts";
-import { writeRoutes } from "../../fleet/write-routes.ts";
+import { writeRoutes } from "../../fleet/routing/istio/write-routes.ts";
 import { serviceName } from "../../lab/mesh/service.ts";
-import { withWeight } from "../../lib/deployed.ts";
+import { withWeight } from "../../lib/routing/istio/split.ts";
 import { until } from "../../lib/until.ts";
 import { underLoad } from "./load.ts";
 import { letWritesThrough, refuseWrites } from "./refuse-writes.ts";
@@ -114,8 +114,8 @@ describe("a weight that somebody has changed by hand", () => {
     "to $by % in one cluster is seen by the preview and put right by the update",
     async ({ by }) => {
       await change(10);
-      const { http } = await route(second);
-      await writeRoutes(second, serviceName(service), withWeight(http, service.canary, by));
+      const { rules } = await route(second);
+      await writeRoutes(second, serviceName(service), withWeight(rules, service.canary, by));
       expect((await pulumi.preview()).value.map(({ op }) => op)).toEqual(["update"]);
       await pulumi.up("safety test: after a change by hand");
       await expectEverywhere(10);

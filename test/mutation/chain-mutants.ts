@@ -1,6 +1,9 @@
 import type { Mutant } from "./mutants.ts";
 
-const routing = ["test/unit/lib/routing-rules.test.ts", "test/unit/stacks/chain.test.ts"];
+const routing = [
+  "test/unit/lib/routing/istio/routing-rules.test.ts",
+  "test/unit/stacks/chain.test.ts",
+];
 const weight = ["test/unit/stacks/chain-weight.test.ts"];
 const rules = ["test/unit/lib/chain-rules.test.ts"];
 const marks = ["test/unit/fleet"];
@@ -9,28 +12,28 @@ const marks = ["test/unit/fleet"];
 export const chainMutants: readonly Mutant[] = [
   {
     removes: "a mark from outside has no effect",
-    file: "lib/manifests/routing-rules.ts",
+    file: "lib/routing/istio/routing-rules.ts",
     text: '{ purpose: "weights", destinations: weights(marked, { remove: [header] }) },',
     replacement: '{ purpose: "weights", destinations: weights(marked, {}) },',
     tests: routing,
   },
   {
     removes: "a forged member of baggage has no effect",
-    file: "lib/manifests/routing-rules.ts",
+    file: "lib/routing/istio/routing-rules.ts",
     text: "weights(marked, { remove: [header, BAGGAGE] })",
     replacement: "weights(marked, { remove: [header] })",
     tests: routing,
   },
   {
     removes: "testers are marked too",
-    file: "lib/manifests/routing-rules.ts",
+    file: "lib/routing/istio/routing-rules.ts",
     text: '...forTesters("canary", marked),',
     replacement: '...forTesters("canary", {}),',
     tests: routing,
   },
   {
     removes: "followers have no weight of their own",
-    file: "lib/manifests/routing-rules.ts",
+    file: "lib/routing/istio/routing-rules.ts",
     text: "shares({ ...args, weight: 0 })",
     replacement: "shares(args)",
     tests: routing,
@@ -79,7 +82,7 @@ export const chainMutants: readonly Mutant[] = [
   },
   {
     removes: "what is marked on the way is part of an Envoy's rules",
-    file: "fleet/records/serves.ts",
+    file: "fleet/routing/istio/serves.ts",
     text: "changes: heldChanges(rule),",
     replacement: "changes: {},",
     tests: marks,

@@ -155,8 +155,8 @@ export const mutants: readonly Mutant[] = [
   {
     removes: "a write replaces only the state that was checked",
     file: "fleet/raise-weights.ts",
-    text: "{ replacing: change.route.resourceVersion }",
-    replacement: "{ replacing: undefined }",
+    text: "replacing: change.route.resourceVersion",
+    replacement: "replacing: undefined",
     tests: fleet,
   },
   {
@@ -179,6 +179,20 @@ export const mutants: readonly Mutant[] = [
     text: "before === undefined || before === now",
     replacement: "before === undefined || before === now || before !== now",
     tests: fleet,
+  },
+  {
+    removes: "a route whose object has lost its labels is still read",
+    file: "fleet/routing/istio/read-routes.ts",
+    text: ".filter((name) => !keys.has(serviceKey(name)))",
+    replacement: ".filter((name) => !keys.has(serviceKey(name)) && services.length === 1)",
+    tests: ["test/unit/fleet/read-deployed.test.ts"],
+  },
+  {
+    removes: "lists are read to their last page",
+    file: "fleet/pages.ts",
+    text: "while (next !== undefined)",
+    replacement: 'while (next === "")',
+    tests: ["test/unit/fleet/read-deployed.test.ts"],
   },
   {
     removes: "down is free: it waits for the checks",
@@ -296,10 +310,10 @@ export const mutants: readonly Mutant[] = [
   },
   {
     removes: "lowering raises no host",
-    file: "lib/deployed.ts",
+    file: "lib/routing/istio/split.ts",
     text: "splitOf({ http: [rule] }).weight > weight ? withWeight([rule], canary, weight)[0] : rule,",
     replacement: "withWeight([rule], canary, weight)[0] ?? rule,",
-    tests: ["test/unit/lib/deployed.test.ts"],
+    tests: ["test/unit/lib/routing/istio/split.test.ts"],
   },
   {
     removes: "a gate that fails in one cluster rolls all back",

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import type { LiveRouting } from "../../../fleet/records/read-routing.ts";
+import type { LiveRouting } from "../../../fleet/routing/cluster-routing.ts";
 import { differences, recorded } from "../../demo/routing-record.ts";
 
 const live = (weight: number, strays: readonly string[] = []): LiveRouting => ({

@@ -9,7 +9,7 @@ import { readRoute } from "../../../fleet/read-deployed.ts";
 import { labEnvironment } from "../../../lab/environment.ts";
 import { PulumiCli } from "../../../lab/pulumi.ts";
 import type { LabSettings } from "../../../lab/settings.ts";
-import { withWeight } from "../../../lib/deployed.ts";
+import { withWeight } from "../../../lib/routing/istio/split.ts";
 import type { ServiceName } from "../../../lib/names.ts";
 import { timedEvent } from "../../../release/rollout-event.ts";
 import type { Change, Switch } from "./figures.ts";
@@ -94,7 +94,7 @@ export async function patchWeight(
     clusters.map(async (cluster) => {
       const route = await readRoute(cluster, target);
       if (!route) throw new Error(`${cluster.name} has no VirtualService of ${target.service}`);
-      const patch = { spec: { http: withWeight(route.http, target.canary, weight) } };
+      const patch = { spec: { http: withWeight(route.rules, target.canary, weight) } };
       return [
         ...["patch", "virtualservice", target.service, "--type", "merge"],
         ...["--patch", JSON.stringify(patch)],

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { ISTIOD_HTTP_PORT, istiodPods } from "../../../fleet/checks/istiod.ts";
 import { get } from "../../../fleet/pod-http.ts";
-import { writeRoutes } from "../../../fleet/write-routes.ts";
+import { writeRoutes } from "../../../fleet/routing/istio/write-routes.ts";
 import { confirmWeights } from "../../../lab/demo/measure.ts";
 import { serviceName } from "../../../lab/mesh/service.ts";
 import { until } from "../../../lib/until.ts";
@@ -23,8 +23,8 @@ async function istiodIsBack(): Promise<void> {
       for (const pod of pods) await get(second, pod, ISTIOD_HTTP_PORT, "/ready");
       if (pods.length === 0) throw new Error("no pod of it runs");
       // Its webhook must be reached too, through a Service whose endpoints are ready.
-      const { http } = await route(second);
-      await writeRoutes(second, serviceName(service), http);
+      const { rules } = await route(second);
+      await writeRoutes(second, serviceName(service), rules);
     },
     { timeoutMs: 120_000, everyMs: 500 },
   );

@@ -5,12 +5,12 @@ import * as x509 from "@peculiar/x509";
 import { z } from "zod";
 
 import type { ClusterClient } from "../../../fleet/cluster-client.ts";
-import { writeRoutes } from "../../../fleet/write-routes.ts";
+import { writeRoutes } from "../../../fleet/routing/istio/write-routes.ts";
 import { hostAddress } from "../../../lab/clusters/addresses.ts";
 import { algorithm, newKeys, privatePem } from "../../../lab/clusters/certificates.ts";
 import { knownNodeCidr } from "../../../lab/clusters/host-network.ts";
 import { labSettings } from "../../../lab/settings.ts";
-import { splitOf } from "../../../lib/deployed.ts";
+import { splitOf } from "../../../lib/routing/istio/split.ts";
 import { until } from "../../../lib/until.ts";
 import { serviceName } from "../../../lab/mesh/service.ts";
 import type { LabRelease } from "../release.ts";
@@ -75,11 +75,11 @@ export async function watchWrites(
   const port = await listen(server, address);
   const object = configuration(`https://${address}:${port}/`, certificate, release);
   await cluster.objects.create(object);
-  const { http } = await release.route(cluster);
+  const { rules } = await release.route(cluster);
   await until(
     "the webhook to be asked",
     async () => {
-      await writeRoutes(cluster, serviceName(release.service), http);
+      await writeRoutes(cluster, serviceName(release.service), rules);
       if (seen === 0) throw new Error("a write has passed it by");
     },
     { timeoutMs: 30_000 },

@@ -12,21 +12,21 @@ import { subsets } from "../../../fleet/checks/subsets.ts";
 import { unchanged } from "../../../fleet/checks/unchanged.ts";
 import type { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { endpointsOf } from "../../../fleet/endpoints.ts";
-import { virtualHostsOf } from "../../../fleet/envoy.ts";
+import { virtualHostsOf } from "../../../fleet/routing/istio/envoy.ts";
 import { getJson } from "../../../fleet/pod-http.ts";
-import { readRoute } from "../../../fleet/read-deployed.ts";
-import { writeRoutes } from "../../../fleet/write-routes.ts";
+import { routesOf } from "../../../fleet/routing/istio/read-routes.ts";
+import { writeRoutes } from "../../../fleet/routing/istio/write-routes.ts";
 import type { DeployedRoute } from "../../../lib/deployed.ts";
 import { issueCertificate } from "../../../lib/issue-certificate.ts";
 
-vi.mock(import("../../../fleet/read-deployed.ts"), async (original) => ({
+vi.mock(import("../../../fleet/routing/istio/read-routes.ts"), async (original) => ({
   ...(await original()),
-  readRoute: vi.fn<typeof readRoute>(),
+  routesOf: vi.fn<typeof routesOf>(),
 }));
 vi.mock(import("../../../fleet/endpoints.ts"), () => ({
   endpointsOf: vi.fn<typeof endpointsOf>(),
 }));
-vi.mock(import("../../../fleet/envoy.ts"), async (original) => ({
+vi.mock(import("../../../fleet/routing/istio/envoy.ts"), async (original) => ({
   ...(await original()),
   virtualHostsOf: vi.fn<typeof virtualHostsOf>(),
 }));
@@ -34,7 +34,7 @@ vi.mock(import("../../../fleet/pod-http.ts"), async (original) => ({
   ...(await original()),
   getJson: vi.fn<typeof getJson>(),
 }));
-vi.mock(import("../../../fleet/write-routes.ts"), async (original) => ({
+vi.mock(import("../../../fleet/routing/istio/write-routes.ts"), async (original) => ({
   ...(await original()),
   writeRoutes: vi.fn<typeof writeRoutes>(),
 }));
@@ -218,22 +218,29 @@ describe("the check that nobody has changed the routes", () => {
     generation: 1,
     resourceVersion: String(version),
     replaces: undefined,
-    http: [],
+    rules: [],
     images: {},
   });
+  const found = (now: DeployedRoute) => ({
+    service: rise.service,
+    namespace: rise.namespace,
+    hosts: [],
+    contexts: [],
+    route: now,
+  });
   const started = (): CheckContext => {
-    const found = context({});
-    const changes = new Map([["cluster-0", { route: route(4), http: [] }]]);
-    return { ...found, rises: [{ ...rise, changes }] };
+    const base = context({});
+    const changes = new Map([["cluster-0", { route: route(4), rules: [] }]]);
+    return { ...base, rises: [{ ...rise, changes }] };
   };
 
   it("compares with what the update has begun with", async () => {
-    vi.mocked(readRoute).mockResolvedValue(route(4));
+    vi.mocked(routesOf).mockResolvedValue([found(route(4))]);
     expect(await unchanged.run(started())).toEqual([]);
   });
 
   it.each([route(5), undefined])("says so when there is another one, or none", async (now) => {
-    vi.mocked(readRoute).mockResolvedValue(now);
+    vi.mocked(routesOf).mockResolvedValue(now ? [found(now)] : []);
     const [finding] = await unchanged.run(started());
     expect(finding?.seen).toBe(
       "somebody has changed the VirtualService of user/user-service since",
@@ -389,7 +396,7 @@ describe("the dry run", () => {
     const route = { generation: 4 } as DeployedRoute;
     return {
       ...found,
-      rises: [{ ...rise, changes: new Map([["cluster-0", { route, http: [] }]]) }],
+      rises: [{ ...rise, changes: new Map([["cluster-0", { route, rules: [] }]]) }],
     };
   };
 

@@ -4,9 +4,10 @@ import { describe, expect, it, vi } from "vitest";
 import type { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { confirmRules } from "../../../fleet/confirm-rules.ts";
 import { confirmWeight } from "../../../fleet/confirm.ts";
-import { routesOfAny, virtualHostsOf, type EnvoyRoutes } from "../../../fleet/envoy.ts";
+import type { EnvoyRoutes } from "../../../fleet/routing/cluster-routing.ts";
+import { routesOfAny, virtualHostsOf } from "../../../fleet/routing/istio/envoy.ts";
 
-vi.mock(import("../../../fleet/envoy.ts"), async (original) => ({
+vi.mock(import("../../../fleet/routing/istio/envoy.ts"), async (original) => ({
   ...(await original()),
   routesOfAny: vi.fn<typeof routesOfAny>(),
   virtualHostsOf: vi.fn<typeof virtualHostsOf>(),
@@ -160,7 +161,7 @@ describe("confirmRules", () => {
   const rules = {
     key: "shop/order-service",
     hosts: [host],
-    http: [{ name: "all", route: [{ destination: { host, subset: "v1" } }] }],
+    rules: [{ name: "all", route: [{ destination: { host, subset: "v1" } }] }],
   };
   const held = (version: string) => ({
     host: {

@@ -2,9 +2,9 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 
 import type { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { lower, type Fall } from "../../../fleet/lower.ts";
-import { writeRoutes } from "../../../fleet/write-routes.ts";
+import { writeRoutes } from "../../../fleet/routing/istio/write-routes.ts";
 
-vi.mock(import("../../../fleet/write-routes.ts"), async (original) => ({
+vi.mock(import("../../../fleet/routing/istio/write-routes.ts"), async (original) => ({
   ...(await original()),
   writeRoutes: vi.fn<typeof writeRoutes>(),
 }));
@@ -20,7 +20,7 @@ function fall(name: string): Fall {
     namespace: "user",
     canary: "v2",
     weight: 0,
-    http: [{ route }],
+    rules: [{ route }],
   };
 }
 

@@ -8,7 +8,7 @@ import type { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { confirmWeight } from "../../../fleet/confirm.ts";
 import { raiseWeights } from "../../../fleet/raise-weights.ts";
 import { readRoute } from "../../../fleet/read-deployed.ts";
-import { writeRoutes } from "../../../fleet/write-routes.ts";
+import { writeRoutes } from "../../../fleet/routing/istio/write-routes.ts";
 import type { DeployedRoute } from "../../../lib/deployed.ts";
 
 vi.mock(import("../../../fleet/checks/index.ts"), async (original) => ({
@@ -25,7 +25,7 @@ vi.mock(import("../../../fleet/read-deployed.ts"), async (original) => ({
   ...(await original()),
   readRoute: vi.fn<typeof readRoute>(),
 }));
-vi.mock(import("../../../fleet/write-routes.ts"), async (original) => ({
+vi.mock(import("../../../fleet/routing/istio/write-routes.ts"), async (original) => ({
   ...(await original()),
   writeRoutes: vi.fn<typeof writeRoutes>(),
 }));
@@ -47,7 +47,7 @@ function route(weight: number, version: number): DeployedRoute {
     generation: version,
     resourceVersion: String(version),
     replaces: undefined,
-    http: [{ weight }],
+    rules: [{ weight }],
     images: {},
   };
 }
@@ -61,7 +61,7 @@ const rise: Rise = {
   quarantine: [],
   host: "user-service.user.svc.cluster.local",
   hosts: [],
-  changes: new Map(names.map((name) => [name, { route: route(10, 7), http: [{ weight: 30 }] }])),
+  changes: new Map(names.map((name) => [name, { route: route(10, 7), rules: [{ weight: 30 }] }])),
 };
 
 const raise = (chain?: ChainOfRise) => raiseWeights(new Barrier(clusters, [rise], limits, chain));

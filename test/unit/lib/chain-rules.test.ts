@@ -20,7 +20,7 @@ function deployedRoute(over: Partial<DeployedRoute> = {}): DeployedRoute {
     weight: 0,
     generation: 1,
     replaces: undefined,
-    http: [],
+    rules: [],
     images: {},
     ...over,
   };

@@ -5,7 +5,6 @@ import {
   isDnsLabel,
   isDnsName,
   isServiceName,
-  passthroughSni,
   serviceHost,
   virtualAddresses,
 } from "../../../lib/names.ts";
@@ -57,16 +56,6 @@ describe("hosts", () => {
           "mesh",
         ]);
       }),
-    );
-  });
-
-  it("have the server names that an AUTO_PASSTHROUGH gateway knows", () => {
-    const name = { service: "user-service", namespace: "user" };
-    expect(passthroughSni(name, "cluster.local")).toBe(
-      "outbound_.80_._.user-service.user.svc.cluster.local",
-    );
-    expect(passthroughSni(name, "cluster.local", "v2")).toBe(
-      "outbound_.80_.v2_.user-service.user.svc.cluster.local",
     );
   });
 });

@@ -45,7 +45,7 @@ describe("a weight of a chain", () => {
       canary: "v2",
       generation: 4,
       replaces: undefined,
-      http: [],
+      rules: [],
       images: {},
       ...versions,
     };

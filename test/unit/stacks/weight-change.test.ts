@@ -38,7 +38,7 @@ function at(name: string, weight: number): DeployedCluster {
     weight,
     generation: 4,
     replaces: undefined,
-    http: [{ old: weight }],
+    rules: [{ old: weight }],
     images: {},
   };
   return { name, unreachable: undefined, routes: new Map([[KEY, route]]) };
@@ -83,8 +83,8 @@ const hooksOf = (change: WeightChange, cluster: string) => change.hooks(planned(
 
 /** The annotation that shows Pulumi a difference it cannot know of. */
 function replaces(change: WeightChange, cluster: string): unknown {
-  const { annotations } = planned(change, cluster).objects.virtualService.metadata;
-  return Reflect.get(annotations, "istio-canary/replaces");
+  const { annotations } = planned(change, cluster).objects.weights.metadata;
+  return annotations?.["istio-canary/replaces"];
 }
 
 function hook(change: WeightChange, cluster: string): () => Promise<void> {
@@ -252,10 +252,10 @@ describe("a weight that is to rise", () => {
     expect(raiseWeights).toHaveBeenCalledOnce();
     const { clusters, rises } = vi.mocked(raiseWeights).mock.calls[0]?.[0] ?? {};
     expect(clusters?.map(({ name }) => name)).toEqual(["cluster-a", "cluster-b"]);
-    expect([...(rises?.[0]?.changes ?? [])].map(([name, { http }]) => [name, http])).toEqual(
+    expect([...(rises?.[0]?.changes ?? [])].map(([name, { rules }]) => [name, rules])).toEqual(
       ["cluster-a", "cluster-b"].map((name) => [
         name,
-        planned(change, name).objects.virtualService.spec.http,
+        Reflect.get(planned(change, name).objects.weights.spec, "http") as unknown,
       ]),
     );
   });
@@ -340,9 +340,9 @@ describe("an update that leaves VirtualServices out", () => {
     );
     const registrations = names.map((name) => {
       const route = planned(change, name);
-      const next = route.objects.virtualService;
+      const next = route.objects.weights;
       const args = left.includes(name) ? { ...next, old: inputs(from) } : next;
-      return { route, virtualService: new k8s.apiextensions.CustomResource(name, args) };
+      return { route, weights: new k8s.apiextensions.CustomResource(name, args) };
     });
     return new Promise((resolve) => {
       pulumi

@@ -1,12 +1,12 @@
 import type { V1ControllerRevision } from "@kubernetes/client-node";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { ClusterClient } from "../../../../fleet/cluster-client.ts";
-import { virtualHostsOf } from "../../../../fleet/envoy.ts";
-import { readRouting } from "../../../../fleet/records/read-routing.ts";
+import { virtualHostsOf } from "../../../../fleet/routing/istio/envoy.ts";
+import { readRouting } from "../../../../fleet/routing/istio/read-routing.ts";
 import { readRecord, recordRouting } from "../../../../fleet/records/routing-records.ts";
-import { routingScope } from "../../../../fleet/records/routing-scope.ts";
+import { routingScope } from "../../../../fleet/routing/istio/routing-scope.ts";
 
-vi.mock(import("../../../../fleet/envoy.ts"), async (original) => ({
+vi.mock(import("../../../../fleet/routing/istio/envoy.ts"), async (original) => ({
   ...(await original()),
   virtualHostsOf: vi.fn<typeof virtualHostsOf>(),
 }));

@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { ClusterClient } from "../../../../fleet/cluster-client.ts";
-import { routesEverywhere, type EnvoyRoutes } from "../../../../fleet/envoy.ts";
+import type { EnvoyRoutes, LiveRouting } from "../../../../fleet/routing/cluster-routing.ts";
+import { routesEverywhere } from "../../../../fleet/routing/routes-everywhere.ts";
 import { readDeployed } from "../../../../fleet/read-deployed.ts";
-import type { LiveRouting } from "../../../../fleet/records/read-routing.ts";
-import { readRouting } from "../../../../fleet/records/read-routing.ts";
+import { readRouting } from "../../../../fleet/routing/istio/read-routing.ts";
 import { readRecord, type RoutingRecord } from "../../../../fleet/records/routing-records.ts";
 import type { DeployedCluster } from "../../../../lib/deployed.ts";
 import type { Split } from "../../../../lib/weights.ts";
@@ -23,11 +23,11 @@ vi.mock(import("../../../../fleet/read-deployed.ts"), async (original) => ({
   ...(await original()),
   readDeployed: vi.fn<typeof readDeployed>(),
 }));
-vi.mock(import("../../../../fleet/envoy.ts"), async (original) => ({
+vi.mock(import("../../../../fleet/routing/routes-everywhere.ts"), async (original) => ({
   ...(await original()),
   routesEverywhere: vi.fn<typeof routesEverywhere>(),
 }));
-vi.mock(import("../../../../fleet/records/read-routing.ts"), async (original) => ({
+vi.mock(import("../../../../fleet/routing/istio/read-routing.ts"), async (original) => ({
   ...(await original()),
   readRouting: vi.fn<typeof readRouting>(),
 }));
@@ -243,13 +243,13 @@ describe("a status of a chain", () => {
   const names = ["cluster-a", "cluster-b"];
   const host = "order-service.user.svc.cluster.local";
   /** The rules of a follower, as the API server has them. */
-  const { http } = canaryRouteObjects({
+  const { rules } = canaryRouteObjects({
     ...{ service: "order-service", namespace: "user", stable: "v1", canary: "v2", weight: 10 },
     chain,
-  }).virtualService.spec;
+  });
   const chained = (name: string, weight: number) => {
     const cluster = deployedChain(name, v("v1", "v2", weight));
-    const follower = { ...cluster.routes.get(FOLLOWER), http } as DeployedRoute;
+    const follower = { ...cluster.routes.get(FOLLOWER), rules } as DeployedRoute;
     return { ...cluster, routes: new Map([...cluster.routes, [FOLLOWER, follower]]) };
   };
   /** A route of an Envoy to one version, with the manifest's policy. */

@@ -1,17 +1,11 @@
 import type { V1Pod } from "@kubernetes/client-node";
 import { z } from "zod";
 
-import { subsetOf } from "../lib/names.ts";
-import { until } from "../lib/until.ts";
-import { answersOf } from "./ask-pods.ts";
-import { podKey, type ClusterClient } from "./cluster-client.ts";
-import { getJson } from "./pod-http.ts";
-
-/** Envoy's admin port in every Istio proxy (`proxyAdminPort`). */
-export const ADMIN_PORT = 15000;
-
-/** How long a pod that has just died may still be listed, in milliseconds. */
-const STILL_LISTED_MS = 3_000;
+import { ADMIN_PORT } from "../../../lib/names.ts";
+import { subsetOf } from "../../../lib/routing/istio/envoy-names.ts";
+import { podKey, type ClusterClient } from "../../cluster-client.ts";
+import { getJson } from "../../pod-http.ts";
+import type { EnvoyRoutes } from "../cluster-routing.ts";
 
 const routeAction = z.looseObject({
   cluster: z.string().optional(),
@@ -51,19 +45,6 @@ const routeTables = z.looseObject({
 });
 
 export type VirtualHost = z.infer<typeof virtualHost>;
-
-/** How one Envoy routes the requests of one host. */
-export interface EnvoyRoutes {
-  readonly cluster: string;
-  /** Namespace and name of the proxy's pod. */
-  readonly pod: string;
-  /** Share of each subset in percent, for requests that match no header. */
-  readonly weights: Readonly<Record<string, number>>;
-  /** When this Envoy took over the route configuration (its own clock). */
-  readonly updatedAt: Date;
-  /** The host's virtual hosts as the Envoy holds them; equal routing gives equal values. */
-  readonly virtualHosts: readonly VirtualHost[];
-}
 
 /** The weights by subset of what a route does. */
 export function weightsOf(action: VirtualHost["routes"][number]["route"]): Record<string, number> {
@@ -148,25 +129,4 @@ export async function virtualHostsOf(
       }),
     ),
   );
-}
-
-/** The routes for any of `hosts` in every proxy of the clusters that has one. */
-export async function routesEverywhere(
-  clusters: readonly ClusterClient[],
-  hosts: readonly string[],
-): Promise<EnvoyRoutes[]> {
-  const found = await Promise.all(
-    clusters.map((cluster) =>
-      until(
-        `every Envoy of ${cluster.name} to tell its routes`,
-        () =>
-          answersOf(
-            () => cluster.proxies(),
-            (pod) => routesOfAny(cluster, pod, hosts),
-          ),
-        { timeoutMs: STILL_LISTED_MS, everyMs: 500 },
-      ),
-    ),
-  );
-  return found.flat().filter((routes) => routes !== undefined);
 }

@@ -1,11 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  routingRules,
-  type ChainPlace,
-  type RoutingRule,
-} from "../../../lib/manifests/routing-rules.ts";
-import { anyMember, markedMember, type Mark } from "../../../lib/mark.ts";
+import { routingRules, type RoutingRule } from "../../../../../lib/routing/istio/routing-rules.ts";
+import type { ChainPlace } from "../../../../../lib/routing/routing.ts";
+import { anyMember, markedMember, type Mark } from "../../../../../lib/mark.ts";
 
 type Headers = Readonly<Record<string, string>>;
 

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { canaryRouteObjects, type CanaryRouting } from "../../../components/canary-route.ts";
-import { WEIGHT_METRICS } from "../../../lib/monitoring/weight-metrics.ts";
+import { canaryRouteObjects, type CanaryRouting } from "../../../../../components/canary-route.ts";
+import { WEIGHT_METRICS } from "../../../../../lib/routing/istio/weight-metrics.ts";
 
 /** The value at a path, as kube-state-metrics finds it: negative indices count from a list's end. */
 function at(value: unknown, path: readonly string[]): unknown {
@@ -17,7 +17,7 @@ const shop = { service: "shop", namespace: "user", stable: "v1", canary: "v2", w
 
 /** The series that kube-state-metrics makes of a service's VirtualService. */
 function seriesOf(args: CanaryRouting) {
-  const route = canaryRouteObjects(args).virtualService;
+  const route = canaryRouteObjects(args).weights;
   const [resource] = WEIGHT_METRICS.spec.resources;
   const [metric] = resource?.metrics ?? [];
   if (!resource || !metric) throw new Error("it serves nothing");

@@ -1,21 +1,19 @@
+import type { IServiceEntry } from "@kubernetes-models/istio/networking.istio.io/v1/ServiceEntry";
 import {
   crossClusterHost,
   crossClusterName,
   SERVICE_PORT,
   SERVICE_PORT_NAME,
-  type ServiceName,
-} from "../names.ts";
-import { OWNED } from "./routing-annotations.ts";
-
-export interface ServiceEntryArgs extends ServiceName {
-  /** Cluster that the host names. */
-  readonly cluster: string;
-  /** The host's address inside the mesh, at which sidecars catch its traffic. */
-  readonly virtualAddress: string;
-}
+} from "../../names.ts";
+import type { CrossClusterArgs } from "../routing.ts";
+import { OWNED } from "../routing-annotations.ts";
 
 /** The host that names another cluster, without its endpoints: those come from a resource. */
-export function serviceEntry({ cluster, virtualAddress, ...name }: ServiceEntryArgs) {
+export function serviceEntry({
+  cluster,
+  virtualAddress,
+  ...name
+}: Omit<CrossClusterArgs, "clusterDomain" | "trustDomain" | "versions">) {
   return {
     apiVersion: "networking.istio.io/v1",
     kind: "ServiceEntry",
@@ -31,5 +29,5 @@ export function serviceEntry({ cluster, virtualAddress, ...name }: ServiceEntryA
       resolution: "STATIC",
       ports: [{ number: SERVICE_PORT, name: SERVICE_PORT_NAME, protocol: "HTTP" }],
     },
-  };
+  } satisfies IServiceEntry;
 }

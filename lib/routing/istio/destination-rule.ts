@@ -1,14 +1,16 @@
+import type { IDestinationRule } from "@kubernetes-models/istio/networking.istio.io/v1/DestinationRule";
 import {
   crossClusterHost,
   crossClusterName,
-  passthroughSni,
   serviceHost,
   workloadIdentity,
   type ServiceName,
-} from "../names.ts";
-import { OWNED } from "./routing-annotations.ts";
+} from "../../names.ts";
+import type { CrossClusterArgs } from "../routing.ts";
+import { OWNED } from "../routing-annotations.ts";
+import { passthroughSni } from "./envoy-names.ts";
 
-export interface DestinationRuleArgs extends ServiceName {
+interface DestinationRuleArgs extends ServiceName {
   readonly clusterDomain: string;
   /** Versions that get a subset of the same name. */
   readonly versions: readonly string[];
@@ -25,23 +27,17 @@ export function destinationRule({ clusterDomain, versions, ...name }: Destinatio
       trafficPolicy: { tls: { mode: "ISTIO_MUTUAL" } },
       subsets: versions.map((version) => ({ name: version, labels: { version } })),
     },
-  };
-}
-
-export interface CrossClusterDestinationRuleArgs extends DestinationRuleArgs {
-  /** Cluster that the host names. */
-  readonly cluster: string;
-  readonly trustDomain: string;
+  } satisfies IDestinationRule;
 }
 
 /**
  * Subsets of the host that names another cluster. Its gateway picks the subset by the server name
  * alone, so every subset has its own; without it the split would happen once per TCP connection.
  */
-export function crossClusterDestinationRule(args: CrossClusterDestinationRuleArgs) {
+export function crossClusterDestinationRule(args: CrossClusterArgs) {
   const { cluster, clusterDomain, trustDomain, versions, ...name } = args;
   const tls = (subset?: string) => ({
-    mode: "ISTIO_MUTUAL",
+    mode: "ISTIO_MUTUAL" as const,
     sni: passthroughSni(name, clusterDomain, subset),
     subjectAltNames: [workloadIdentity(name, trustDomain)],
   });
@@ -61,5 +57,5 @@ export function crossClusterDestinationRule(args: CrossClusterDestinationRuleArg
         trafficPolicy: { tls: tls(version) },
       })),
     },
-  };
+  } satisfies IDestinationRule;
 }

@@ -1,35 +1,7 @@
-import {
-  anyMember,
-  BAGGAGE,
-  MARK_VALUE,
-  markedMember,
-  markHeaders,
-  type ChainRole,
-  type Mark,
-} from "../mark.ts";
-import { literal } from "../re2.ts";
-import { shares, type Split } from "../weights.ts";
-
-/** A request that goes to the canary at any weight, even 0. What is named here must all hold. */
-export interface RequestMatch {
-  /** Header names in lower case and the exact value of each. */
-  readonly header?: Readonly<Record<string, string>> | undefined;
-  /** One cookie and its exact value. */
-  readonly cookie?: Readonly<Record<string, string>> | undefined;
-}
-
-/** A service's place in a chain of services. */
-export interface ChainPlace {
-  readonly role: ChainRole;
-  readonly mark: Mark;
-}
-
-/** What decides which version a request gets. */
-export interface RuleArgs extends Split {
-  readonly matches: readonly RequestMatch[];
-  /** @default it is in no chain */
-  readonly chain?: ChainPlace | undefined;
-}
+import { anyMember, BAGGAGE, MARK_VALUE, markedMember, markHeaders } from "../../mark.ts";
+import { literal } from "../../re2.ts";
+import { shares } from "../../weights.ts";
+import type { ChainPlace, RequestMatch, RuleArgs } from "../routing.ts";
 
 /** A regular expression (RE2) that matches a Cookie header which holds the cookie, at any place. */
 export function cookiePattern(name: string, value: string): string {
@@ -42,7 +14,7 @@ type Headers = Readonly<Record<string, StringMatch>>;
 /** What happens to a request's headers on its way to a destination. */
 interface HeaderChange {
   readonly set?: Readonly<Record<string, string>>;
-  readonly remove?: readonly string[];
+  readonly remove?: string[];
 }
 
 /** A rule for requests with certain headers; it is the same for each of the service's hosts. */

@@ -1,4 +1,4 @@
-import { differenceLine, differencesOf } from "./differences.ts";
+import { differenceLine, differencesOf } from "../differences.ts";
 
 /** A kind of Envoys whose routes for a service are the same, and those routes. */
 export interface EnvoyRouting {
@@ -9,7 +9,7 @@ export interface EnvoyRouting {
 }
 
 /** Everything in one cluster that decides where a service's requests go. */
-export interface Routing {
+export interface RoutingState {
   /** Specs by kind and name: `VirtualService/user-service`. */
   readonly objects: Readonly<Record<string, unknown>>;
   readonly envoys: readonly EnvoyRouting[];
@@ -21,7 +21,7 @@ function kindOf(envoy: string): string {
 }
 
 /** What an Envoy may hold: what was there for its workload, or for any of its kind if that is new. */
-function allowed(before: Routing, envoy: string): readonly EnvoyRouting[] {
+function allowed(before: RoutingState, envoy: string): readonly EnvoyRouting[] {
   const own = before.envoys.filter(({ of }) => of.includes(envoy));
   return own.length > 0
     ? own
@@ -32,7 +32,7 @@ function allowed(before: Routing, envoy: string): readonly EnvoyRouting[] {
  * Where the routing of a service differs from what it was, one line each. Workloads may have come
  * or gone since.
  */
-export function routingDifferences(before: Routing, after: Routing): string[] {
+export function routingDifferences(before: RoutingState, after: RoutingState): string[] {
   const names = [...new Set([...Object.keys(before.objects), ...Object.keys(after.objects)])];
   const objects = names.sort().flatMap((name) => {
     if (!(name in after.objects)) return [`${name} is gone`];

@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
 import * as z from "zod";
-import { durationMs } from "../../lib/duration.ts";
-import { virtualServiceSpec } from "../../lib/manifests/virtual-service-spec.ts";
-import { subsetOf } from "../../lib/names.ts";
-import type { EnvoyRouting } from "../../lib/routing.ts";
-import { weightsOf, type VirtualHost } from "../envoy.ts";
+import { durationMs } from "../../../lib/duration.ts";
+import { virtualServiceSpec } from "../../../lib/routing/istio/virtual-service-spec.ts";
+import { subsetOf } from "../../../lib/routing/istio/envoy-names.ts";
+import type { EnvoyRouting } from "../../../lib/routing/differences.ts";
+import { weightsOf, type VirtualHost } from "./envoy.ts";
 
 const headerMatch = z.looseObject({
   name: z.string(),

@@ -1,19 +1,14 @@
 import type { V1Pod } from "@kubernetes/client-node";
 import * as z from "zod";
 import { isDeepStrictEqual } from "node:util";
-import type { EnvoyRouting, Routing } from "../../lib/routing.ts";
-import { answersOf } from "../ask-pods.ts";
-import { podKey, type ClusterClient } from "../cluster-client.ts";
-import { virtualHostsOf, type VirtualHost } from "../envoy.ts";
-import { ROUTING_KINDS, type RoutingKind, type RoutingScope } from "./routing-scope.ts";
-
-/** The routing of a service in one cluster, as it is now. */
-export interface LiveRouting extends Routing {
-  /** How many Envoys route to the service. */
-  readonly envoyCount: number;
-  /** Objects of others that name the service's hosts too, as `Kind namespace/name`. */
-  readonly strays: readonly string[];
-}
+import type { EnvoyRouting } from "../../../lib/routing/differences.ts";
+import { GROUP, VERSION, VIRTUAL_SERVICES } from "../../../lib/routing/istio/kinds.ts";
+import type { RoutingRules } from "../../../lib/routing/routing.ts";
+import { answersOf } from "../../ask-pods.ts";
+import { podKey, type ClusterClient } from "../../cluster-client.ts";
+import type { LiveRouting, RoutingScope } from "../cluster-routing.ts";
+import { virtualHostsOf, type VirtualHost } from "./envoy.ts";
+import { ROUTING_KINDS, type RoutingKind } from "./routing-scope.ts";
 
 const routingObject = z.looseObject({
   metadata: z.looseObject({ name: z.string(), namespace: z.string() }),
@@ -27,7 +22,7 @@ type RoutingObject = z.infer<typeof routingObject>;
 const list = z.looseObject({ items: z.array(routingObject) });
 
 const PLURALS: Readonly<Record<RoutingKind, string>> = {
-  VirtualService: "virtualservices",
+  VirtualService: VIRTUAL_SERVICES,
   DestinationRule: "destinationrules",
   ServiceEntry: "serviceentries",
 };
@@ -35,8 +30,8 @@ const PLURALS: Readonly<Record<RoutingKind, string>> = {
 async function objectsOf(cluster: ClusterClient, kind: RoutingKind): Promise<RoutingObject[]> {
   return list.parse(
     await cluster.custom.listCustomObjectForAllNamespaces({
-      group: "networking.istio.io",
-      version: "v1",
+      group: GROUP,
+      version: VERSION,
       resourcePlural: PLURALS[kind],
     }),
   ).items;
@@ -84,6 +79,11 @@ function grouped(
   return groups;
 }
 
+/** The rules of a VirtualService. */
+function rulesOf({ spec: { http } }: RoutingObject): RoutingRules {
+  return Array.isArray(http) ? http : [];
+}
+
 /** Reads what routes a service in one cluster: its objects, and what every Envoy holds. */
 export async function readRouting(
   cluster: ClusterClient,
@@ -103,10 +103,12 @@ export async function readRouting(
       object,
       own:
         object.metadata.namespace === scope.namespace &&
-        scope.objects[kind].includes(object.metadata.name),
+        (scope.objects[kind] ?? []).includes(object.metadata.name),
     })),
   );
+  const weights = found.find(({ kind, own }) => own && kind === "VirtualService");
   return {
+    rules: weights && rulesOf(weights.object),
     objects: Object.fromEntries(
       found
         .filter(({ own }) => own)

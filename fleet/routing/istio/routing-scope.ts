@@ -3,15 +3,8 @@ import {
   crossClusterName,
   serviceHost,
   type ServiceName,
-} from "../../lib/names.ts";
-
-/** A service as the routing objects and Envoys of one cluster know it. */
-export interface RoutingScope extends ServiceName {
-  /** Every name under which requests reach it there. */
-  readonly hosts: readonly string[];
-  /** The objects that route it there, by kind. */
-  readonly objects: Readonly<Record<RoutingKind, readonly string[]>>;
-}
+} from "../../../lib/names.ts";
+import type { RoutingScope } from "../cluster-routing.ts";
 
 /** Kinds of objects that route requests. */
 export const ROUTING_KINDS = ["VirtualService", "DestinationRule", "ServiceEntry"] as const;

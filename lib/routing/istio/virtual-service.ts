@@ -1,40 +1,12 @@
-import { serviceHost, type ServiceName } from "../names.ts";
-import { chainAnnotations, CONTEXTS, OWNED, REPLACES } from "./routing-annotations.ts";
-import { routingRules, type RuleArgs } from "./routing-rules.ts";
-import { versionLabels } from "./version-labels.ts";
-
-export interface Retries {
-  /** Tries after the first one. */
-  readonly attempts: number;
-  /** Time limit of one try, as a duration like `3s`. @default the route's timeout */
-  readonly perTryTimeout?: string | undefined;
-  /** Envoy's conditions, joined by commas. @default "connect-failure,refused-stream,unavailable,cancelled" */
-  readonly on?: string | undefined;
-}
-
-export interface VirtualServiceArgs extends ServiceName, RuleArgs {
-  readonly clusterDomain: string;
-  /** Time limit of a request with all its retries, as a duration like `10s`. */
-  readonly timeout: string;
-  readonly retries: Retries;
-  /** Percent of the requests that are also sent to the canary, whose answers are thrown away. */
-  readonly mirrorPercent: number;
-  /** Hosts that name this service in one other cluster each. */
-  readonly crossClusterHosts: readonly string[];
-  /** Hosts by which clients outside reach the service. */
-  readonly ingressHosts: readonly string[];
-  /** The Gateway that serves them, as `namespace/name`. */
-  readonly ingressGateway: string;
-  /** All services of the chain, as `namespace/name`. @default none */
-  readonly members?: readonly string[] | undefined;
-  /** Kubeconfig contexts of all clusters, by which `release zero` finds them. @default not recorded */
-  readonly contexts?: readonly string[] | undefined;
-  /** Value of the annotation REPLACES. @default none */
-  readonly replaces?: string | undefined;
-}
+import type { IVirtualService } from "@kubernetes-models/istio/networking.istio.io/v1/VirtualService";
+import { serviceHost } from "../../names.ts";
+import { chainAnnotations, CONTEXTS, OWNED, REPLACES } from "../routing-annotations.ts";
+import type { RouteArgs } from "../routing.ts";
+import { versionLabels } from "../version-labels.ts";
+import { routingRules } from "./routing-rules.ts";
 
 /** A service's one VirtualService. Every host has the same rules, on its own destination. */
-export function virtualService(args: VirtualServiceArgs) {
+export function virtualService(args: RouteArgs) {
   const { canary, timeout, retries, mirrorPercent, ingressHosts } = args;
   const ownHost = serviceHost(args, args.clusterDomain);
   const policy = {
@@ -92,5 +64,5 @@ export function virtualService(args: VirtualServiceArgs) {
         ...rules(ownHost, args.service),
       ],
     },
-  };
+  } satisfies IVirtualService;
 }

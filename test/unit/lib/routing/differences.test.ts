@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { routingDifferences, type Routing } from "../../../lib/routing.ts";
+import { routingDifferences, type RoutingState } from "../../../../lib/routing/differences.ts";
 
 const host = (weight: number) => ({ "80/host": { routes: [{ weight }] } });
-const before: Routing = {
+const before: RoutingState = {
   objects: {
     "VirtualService/user-service": { hosts: ["a", "b"], http: [{ timeout: "10s" }] },
     "DestinationRule/user-service": { subsets: [{ name: "v1" }] },
@@ -12,8 +12,8 @@ const before: Routing = {
     { of: ["gateway istio-ingress/gateway"], virtualHosts: { "http.8080/outside": {} } },
   ],
 };
-const [sidecars, gateway] = before.envoys as [Routing["envoys"][0], Routing["envoys"][0]];
-const changed = (more: Partial<Routing>) => routingDifferences(before, { ...before, ...more });
+const [sidecars, gateway] = before.envoys as [RoutingState["envoys"][0], RoutingState["envoys"][0]];
+const changed = (more: Partial<RoutingState>) => routingDifferences(before, { ...before, ...more });
 
 describe("two routings of a service", () => {
   it("are the same whatever the order of keys, and however many pods there are", () => {

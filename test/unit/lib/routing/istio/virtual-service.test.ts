@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { cookiePattern } from "../../../lib/manifests/routing-rules.ts";
-import { virtualService } from "../../../lib/manifests/virtual-service.ts";
+import { cookiePattern } from "../../../../../lib/routing/istio/routing-rules.ts";
+import { virtualService } from "../../../../../lib/routing/istio/virtual-service.ts";
 
 /** As Envoy matches: the whole value. */
 const matches = (header: string, name = "canary", value = "always") =>

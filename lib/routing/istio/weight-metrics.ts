@@ -1,4 +1,5 @@
-import { ROLE_LABEL, VERSION_LABELS } from "../manifests/version-labels.ts";
+import { GROUP, VERSION } from "./kinds.ts";
+import { ROLE_LABEL, VERSION_LABELS } from "../version-labels.ts";
 
 /**
  * Configuration by which kube-state-metrics serves the weights of VirtualServices as
@@ -12,8 +13,8 @@ export const WEIGHT_METRICS = {
     resources: [
       {
         groupVersionKind: {
-          group: "networking.istio.io",
-          version: "v1",
+          group: GROUP,
+          version: VERSION,
           kind: "VirtualService",
         },
         metricNamePrefix: "istio_canary",

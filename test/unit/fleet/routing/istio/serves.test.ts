@@ -1,12 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { behind } from "../../../../fleet/records/serves.ts";
-import {
-  virtualService,
-  type VirtualServiceArgs,
-} from "../../../../lib/manifests/virtual-service.ts";
+import { behind } from "../../../../../fleet/routing/istio/serves.ts";
+import { virtualService } from "../../../../../lib/routing/istio/virtual-service.ts";
+import type { RouteArgs } from "../../../../../lib/routing/routing.ts";
 
 const host = "user-service.user.svc.cluster.local";
-const args: VirtualServiceArgs = {
+const args: RouteArgs = {
   service: "user-service",
   namespace: "user",
   clusterDomain: "cluster.local",
@@ -54,14 +52,14 @@ function envoys(weight: number, mirrored = 50_000) {
 }
 
 describe("an Envoy that serves the rules of a VirtualService", () => {
-  const late = (more: Partial<VirtualServiceArgs>, held = envoys(10)) =>
+  const late = (more: Partial<RouteArgs>, held = envoys(10)) =>
     behind(virtualService({ ...args, ...more }).spec, held);
 
   it("holds all of them", () => {
     expect(late({})).toEqual([]);
   });
 
-  it.each<Partial<VirtualServiceArgs>>([
+  it.each<Partial<RouteArgs>>([
     { weight: 30 },
     { matches: [] },
     { matches: [{ header: { "x-canary": "1" } }] },

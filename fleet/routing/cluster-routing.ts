@@ -1,0 +1,113 @@
+import type { V1OwnerReference, V1Pod } from "@kubernetes/client-node";
+import type { ServiceName } from "../../lib/names.ts";
+import type { EnvoyRouting, RoutingState } from "../../lib/routing/differences.ts";
+import type { FoundRoute, RoutingRules } from "../../lib/routing/routing.ts";
+import type { ClusterClient } from "../cluster-client.ts";
+
+/** How a write is to be made. */
+export interface WriteOptions {
+  /** Only lets the API server and its webhooks try what they would say. @default false */
+  readonly dryRun?: boolean;
+  /** The state that is to be replaced; in any other one the write is refused. @default whichever it is */
+  readonly replacing?: string | undefined;
+  /**
+   * Makes a new state even where the rules are in force already, so that a write to the old one, which is perhaps
+   * still under way, is refused. @default false
+   */
+  readonly fence?: boolean;
+}
+
+/** Everything by which an Envoy routes the requests of some hosts, by route table and virtual host. */
+type HeldRoutes = Readonly<Record<string, HeldHost>>;
+
+/** A virtual host of an Envoy. What else it holds, only the routing module reads. */
+interface HeldHost {
+  /** Those of the hosts asked for that it serves. */
+  readonly domains: readonly string[];
+}
+
+/** How one Envoy routes the requests of one host. */
+export interface EnvoyRoutes {
+  readonly cluster: string;
+  /** Namespace and name of the proxy's pod. */
+  readonly pod: string;
+  /** Share of each version in percent, for requests that match no header. */
+  readonly weights: Readonly<Record<string, number>>;
+  /** When this Envoy took over the route configuration (its own clock). */
+  readonly updatedAt: Date;
+  /** The host's virtual hosts as the Envoy holds them; equal routing gives equal values. */
+  readonly virtualHosts: readonly HeldHost[];
+}
+
+/** A service as the routing objects and Envoys of one cluster know it. */
+export interface RoutingScope extends ServiceName {
+  /** Every name under which requests reach it there. */
+  readonly hosts: readonly string[];
+  /** Names of the objects that route it there, by kind. */
+  readonly objects: Readonly<Record<string, readonly string[]>>;
+}
+
+/** The routing of a service in one cluster, as it is now. */
+export interface LiveRouting extends RoutingState {
+  /** How many Envoys route to the service. */
+  readonly envoyCount: number;
+  /** The rules of the service. @default it has none there */
+  readonly rules?: RoutingRules | undefined;
+  /** Objects of others that name the service's hosts too, as `Kind namespace/name`. */
+  readonly strays: readonly string[];
+}
+
+/**
+ * How requests are routed to versions by weight in a running cluster: the other half of Routing, and the only code
+ * that reads and writes its objects there, or asks Envoys for their routes.
+ */
+export interface ClusterRouting {
+  /** How the services are routed, as the API server has it. Those that are not there yet are left out. */
+  read(cluster: ClusterClient, services: readonly ServiceName[]): Promise<readonly FoundRoute[]>;
+  /**
+   * How the services of a cluster are routed that this program releases, whichever stack they are of.
+   *
+   * @param only these, as `namespace/name`. @default all
+   */
+  readOwned(cluster: ClusterClient, only?: readonly string[]): Promise<readonly FoundRoute[]>;
+  /** Writes a service's rules, and nothing else of its objects. */
+  write(
+    cluster: ClusterClient,
+    name: ServiceName,
+    rules: RoutingRules,
+    options?: WriteOptions,
+  ): Promise<void>;
+  /**
+   * How one proxy routes the first of `hosts` that it has a route for, or undefined if there is none: an east-west
+   * gateway, for instance, forwards by SNI.
+   */
+  served(
+    cluster: ClusterClient,
+    pod: V1Pod,
+    hosts: readonly string[],
+  ): Promise<EnvoyRoutes | undefined>;
+  /** Everything by which one proxy routes requests to any of `hosts`. */
+  held(cluster: ClusterClient, pod: V1Pod, hosts: readonly string[]): Promise<HeldRoutes>;
+  /** Those of the Envoys that do not serve a service's rules yet, as `of` names them. */
+  behind(rules: RoutingRules, envoys: readonly EnvoyRouting[]): readonly string[];
+  /**
+   * The scope of a service in one cluster.
+   *
+   * @param others names of the other clusters
+   * @param outside hosts of the ingress gateway that lead to the service
+   */
+  scope(
+    name: ServiceName,
+    clusterDomain: string,
+    others: readonly string[],
+    outside: readonly string[],
+  ): RoutingScope;
+  /** Reads what routes a service in one cluster: its objects, and what every Envoy holds. */
+  readAll(cluster: ClusterClient, scope: RoutingScope): Promise<LiveRouting>;
+  /**
+   * The object with a service's weights, as the owner of what is to go with it.
+   *
+   * @throws if it is not there
+   */
+  owner(cluster: ClusterClient, name: ServiceName): Promise<V1OwnerReference>;
+}

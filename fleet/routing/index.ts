@@ -1,0 +1,20 @@
+import type { ClusterRouting } from "./cluster-routing.ts";
+import { routesOfAny, virtualHostsOf } from "./istio/envoy.ts";
+import { ownerOf, ownedRoutes, routesOf } from "./istio/read-routes.ts";
+import { readRouting } from "./istio/read-routing.ts";
+import { routingScope } from "./istio/routing-scope.ts";
+import { behind } from "./istio/serves.ts";
+import { writeRoutes } from "./istio/write-routes.ts";
+
+/** By VirtualServices, DestinationRules and ServiceEntries of Istio, in a mesh with sidecars. */
+export const clusterRouting: ClusterRouting = {
+  read: routesOf,
+  readOwned: ownedRoutes,
+  write: writeRoutes,
+  served: routesOfAny,
+  held: virtualHostsOf,
+  behind: (http, envoys) => behind({ http }, envoys),
+  scope: routingScope,
+  readAll: readRouting,
+  owner: ownerOf,
+};

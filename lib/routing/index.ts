@@ -1,0 +1,33 @@
+import { destinationRule, crossClusterDestinationRule } from "./istio/destination-rule.ts";
+import { envoyCluster, passthroughCluster } from "./istio/envoy-names.ts";
+import { GROUP, VIRTUAL_SERVICES } from "./istio/kinds.ts";
+import { routeContent } from "./istio/route-content.ts";
+import { serviceEntry } from "./istio/service-entry.ts";
+import { loweredTo } from "./istio/split.ts";
+import { virtualService } from "./istio/virtual-service.ts";
+import { WEIGHT_METRICS } from "./istio/weight-metrics.ts";
+import type { Routing } from "./routing.ts";
+
+/** By VirtualServices, DestinationRules and ServiceEntries of Istio. */
+export const routing: Routing = {
+  objects: (args) => {
+    const { canary, stable } = args;
+    const weights = virtualService(args);
+    const versions = canary === undefined ? [stable] : [stable, canary];
+    return {
+      versions: destinationRule({ ...args, versions }),
+      weights,
+      rules: weights.spec.http,
+    };
+  },
+  crossClusterObjects: (args) => ({
+    host: serviceEntry(args),
+    versions: crossClusterDestinationRule(args),
+  }),
+  isWeights: (type) => /^kubernetes:networking\.istio\.io\/.*:VirtualService$/.test(type),
+  read: routeContent,
+  lowered: loweredTo,
+  envoyCluster,
+  passthroughCluster,
+  metrics: { configuration: WEIGHT_METRICS, apiGroup: GROUP, resource: VIRTUAL_SERVICES },
+};

@@ -1,0 +1,24 @@
+import { serviceHost, SERVICE_PORT, type ServiceName } from "../../names.ts";
+
+/**
+ * The server name by which an east-west gateway finds the service, and the subset of it if one is
+ * named (AUTO_PASSTHROUGH; Istio's BuildDNSSrvSubsetKey).
+ */
+export function passthroughSni(name: ServiceName, clusterDomain: string, subset = ""): string {
+  return passthroughCluster(serviceHost(name, clusterDomain), subset);
+}
+
+/** Envoy's name for a subset of a host: `outbound|80|v2|user-service.user.svc.cluster.local`. */
+export function envoyCluster(host: string, subset: string): string {
+  return `outbound|${SERVICE_PORT}|${subset}|${host}`;
+}
+
+/** The subset in such a name; empty if it names none. */
+export function subsetOf(envoyCluster: string): string {
+  return envoyCluster.split("|")[2] ?? "";
+}
+
+/** Envoy's name for a subset in an east-west gateway, which finds it by the server name. */
+export function passthroughCluster(host: string, subset: string): string {
+  return `outbound_.${SERVICE_PORT}_.${subset}_.${host}`;
+}

@@ -1,0 +1,92 @@
+import * as z from "zod";
+import { CHAIN, CONTEXTS, MARK, REPLACES } from "../routing-annotations.ts";
+import type { FoundRoute, RouteContent } from "../routing.ts";
+import { ROLE_LABEL } from "../version-labels.ts";
+import { splitOf } from "./split.ts";
+import { virtualServiceSpec } from "./virtual-service-spec.ts";
+
+const labels = z.looseObject({
+  [ROLE_LABEL]: z.enum(["entry", "follower"]).optional().catch(undefined),
+});
+
+const text = z.string().optional().catch(undefined);
+const partial = z.looseObject({
+  metadata: z
+    .looseObject({
+      labels: labels.catch({}),
+      annotations: z.looseObject({ [MARK]: text, [REPLACES]: text }).catch({}),
+    })
+    .catch({ labels: {}, annotations: {} }),
+  spec: z.looseObject({ http: z.array(z.unknown()).catch([]) }).catch({ http: [] }),
+});
+
+/** Reads a VirtualService of which parts may be missing, as in Pulumi's state. */
+export function routeContent(virtualService: unknown): RouteContent {
+  const { metadata, spec } = partial.parse(virtualService);
+  return {
+    split: spec.http.length > 0 ? splitOf(spec) : undefined,
+    role: metadata.labels[ROLE_LABEL],
+    mark: metadata.annotations[MARK],
+    replaces: metadata.annotations[REPLACES],
+  };
+}
+
+const live = z.looseObject({
+  metadata: z.looseObject({
+    name: z.string(),
+    namespace: z.string(),
+    generation: z.number(),
+    resourceVersion: z.string().optional(),
+    managedFields: z
+      .array(z.looseObject({ manager: z.string().optional(), fieldsV1: z.unknown() }))
+      .optional(),
+    annotations: z.record(z.string(), z.string()).default({}),
+    labels: labels.optional(),
+  }),
+  spec: virtualServiceSpec.extend({ hosts: z.array(z.string()).default([]) }),
+});
+
+const ownsRules = z.looseObject({ "f:spec": z.looseObject({ "f:http": z.unknown() }).required() });
+
+/** Field managers by which this program and Pulumi's provider write. */
+const OWN_MANAGERS = /^(istio-canary$|pulumi)/;
+
+/** Who owns the rules by the API server's account of fields, unless one of the owners is this program or Pulumi. */
+function otherWriter(managedFields: z.infer<typeof live>["metadata"]["managedFields"]) {
+  const owners = (managedFields ?? []).flatMap(({ manager, fieldsV1 }) =>
+    manager !== undefined && ownsRules.safeParse(fieldsV1).success ? [manager] : [],
+  );
+  return owners.some((manager) => OWN_MANAGERS.test(manager)) ? undefined : owners[0];
+}
+
+/** What the annotation says; nothing if it is not there, or not as this program writes it. */
+function contextsIn(text = "[]"): readonly string[] {
+  try {
+    return z.array(z.string()).parse(JSON.parse(text));
+  } catch {
+    return [];
+  }
+}
+
+/** Reads a VirtualService as the API server returns it. */
+export function foundRoute(virtualService: unknown): FoundRoute {
+  const { metadata, spec } = live.parse(virtualService);
+  const { annotations } = metadata;
+  return {
+    service: metadata.name,
+    namespace: metadata.namespace,
+    hosts: spec.hosts,
+    contexts: contextsIn(annotations[CONTEXTS]),
+    route: {
+      ...splitOf(spec),
+      generation: metadata.generation,
+      writtenBy: otherWriter(metadata.managedFields),
+      resourceVersion: metadata.resourceVersion,
+      replaces: annotations[REPLACES],
+      role: metadata.labels?.[ROLE_LABEL],
+      members: annotations[CHAIN]?.split(" "),
+      mark: annotations[MARK],
+      rules: spec.http,
+    },
+  };
+}

@@ -1,0 +1,159 @@
+import type { DeployedRoute, DeployedSplit } from "../deployed.ts";
+import type { ServiceName } from "../names.ts";
+import type { ChainRole, Mark } from "../mark.ts";
+import type { Split } from "../weights.ts";
+
+/** A request that goes to the canary at any weight, even 0. What is named here must all hold. */
+export interface RequestMatch {
+  /** Header names in lower case and the exact value of each. */
+  readonly header?: Readonly<Record<string, string>> | undefined;
+  /** One cookie and its exact value. */
+  readonly cookie?: Readonly<Record<string, string>> | undefined;
+}
+
+/** A service's place in a chain of services. */
+export interface ChainPlace {
+  readonly role: ChainRole;
+  readonly mark: Mark;
+}
+
+/** How often a request that fails is sent again. */
+export interface Retries {
+  /** Tries after the first one. */
+  readonly attempts: number;
+  /** Time limit of one try, as a duration like `3s`. @default the route's timeout */
+  readonly perTryTimeout?: string | undefined;
+  /** Envoy's conditions, joined by commas. @default "connect-failure,refused-stream,unavailable,cancelled" */
+  readonly on?: string | undefined;
+}
+
+/** What decides which version a request gets. */
+export interface RuleArgs extends Split {
+  readonly matches: readonly RequestMatch[];
+  /** @default it is in no chain */
+  readonly chain?: ChainPlace | undefined;
+}
+
+/** How a service is to be routed in one cluster. */
+export interface RouteArgs extends ServiceName, RuleArgs {
+  readonly clusterDomain: string;
+  /** Time limit of a request with all its retries, as a duration like `10s`. */
+  readonly timeout: string;
+  readonly retries: Retries;
+  /** Percent of the requests that are also sent to the canary, whose answers are thrown away. */
+  readonly mirrorPercent: number;
+  /** Hosts that name this service in one other cluster each. */
+  readonly crossClusterHosts: readonly string[];
+  /** Hosts by which clients outside reach the service. */
+  readonly ingressHosts: readonly string[];
+  /** The Gateway that serves them, as `namespace/name`. */
+  readonly ingressGateway: string;
+  /** All services of the chain, as `namespace/name`. @default none */
+  readonly members?: readonly string[] | undefined;
+  /** Kubeconfig contexts of all clusters, by which `release zero` finds them. @default not recorded */
+  readonly contexts?: readonly string[] | undefined;
+  /** Value of the annotation REPLACES. @default none */
+  readonly replaces?: string | undefined;
+}
+
+/** How a service in one other cluster is to be reached, by a host that names the cluster. */
+export interface CrossClusterArgs extends ServiceName {
+  /** Cluster that the host names. */
+  readonly cluster: string;
+  readonly clusterDomain: string;
+  readonly trustDomain: string;
+  /** The host's address inside the mesh, at which sidecars catch its traffic. */
+  readonly virtualAddress: string;
+  /** Versions that can be told apart there. */
+  readonly versions: readonly string[];
+}
+
+/** An object as it is given to an API server. */
+interface Manifest {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace: string;
+    readonly labels?: Record<string, string>;
+    readonly annotations?: Record<string, string>;
+  };
+  readonly spec: object;
+}
+
+/** The rules of a route as its objects have them. Only the routing module looks into them. */
+export type RoutingRules = readonly unknown[];
+
+/** The objects of a service's route in one cluster. */
+export interface RouteObjects {
+  /** Tells the versions apart. It must be in place in all clusters before any weight. */
+  readonly versions: Manifest;
+  /** The rules with the weights. */
+  readonly weights: Manifest;
+  /** The rules in `weights`. */
+  readonly rules: RoutingRules;
+}
+
+/** The objects of a host that means a service in one other cluster. */
+interface CrossClusterObjects {
+  /** The host, but for the endpoints in its spec: those come from a resource. */
+  readonly host: Manifest;
+  /** Tells the versions apart at that host. */
+  readonly versions: Manifest;
+}
+
+/** What an object with weights says, be it registered, in Pulumi's state or in a cluster. */
+export interface RouteContent {
+  /** @default it has no rules, or they are not known yet */
+  readonly split: DeployedSplit | undefined;
+  /** What the service is in a chain. @default it is in none */
+  readonly role: ChainRole | undefined;
+  /** Of an entry: how it marks, in words. @default it is none */
+  readonly mark: string | undefined;
+  /** Value of the annotation REPLACES. @default it has none */
+  readonly replaces: string | undefined;
+}
+
+/** A route as its API server has it. */
+export interface FoundRoute extends ServiceName {
+  /** Names under which clients know the service. */
+  readonly hosts: readonly string[];
+  /** Kubeconfig contexts of the clusters that are released together; none where nobody has recorded them. */
+  readonly contexts: readonly string[];
+  readonly route: Omit<DeployedRoute, "images">;
+}
+
+/** How the weights become series: what kube-state-metrics reads, and may read. */
+interface WeightMetrics {
+  /** Its custom resource state configuration. */
+  readonly configuration: object;
+  /** API group and resource of the objects with weights. */
+  readonly apiGroup: string;
+  readonly resource: string;
+}
+
+/**
+ * How requests are routed to versions by weight: all that needs no cluster. What does is ClusterRouting. Nobody else
+ * knows which kinds of objects there are, what their specs look like, or how Envoys name a version.
+ */
+export interface Routing {
+  /** Makes the objects by which one cluster's clients reach a service. */
+  objects(args: RouteArgs): RouteObjects;
+  /** Makes the objects of a host that means a service in one other cluster. */
+  crossClusterObjects(args: CrossClusterArgs): CrossClusterObjects;
+  /** Whether Pulumi's type of a resource is that of the object with the weights. */
+  isWeights(type: string): boolean;
+  /**
+   * Reads an object with weights, of which parts may be missing.
+   *
+   * @throws if its rules are none that this kind of routing knows
+   */
+  read(object: { readonly metadata?: unknown; readonly spec?: unknown }): RouteContent;
+  /** The rules with the canary's share lowered to `weight` percent where it is higher; all else stays as it is. */
+  lowered(rules: RoutingRules, canary: string, weight: number): RoutingRules;
+  /** Envoy's name for the endpoints of a version of a host, in a sidecar or an ingress gateway. */
+  envoyCluster(host: string, version: string): string;
+  /** The same in an east-west gateway. */
+  passthroughCluster(host: string, version: string): string;
+  readonly metrics: WeightMetrics;
+}
