@@ -33,15 +33,21 @@ const pauseSchema = z.object({
   reason: z.string().optional(),
 });
 
+const watchSchema = z.object({ at: z.number(), by: z.string() });
+
 const eventsSchema = z.object({ at: z.number(), events: z.array(timedEvent) });
 
 /** Who has paused or resumed the rollout; when, in milliseconds since 1970. */
 export type Pause = z.output<typeof pauseSchema>;
 
+/** Who looked at the release last; when, in milliseconds since 1970. */
+export type Watch = z.output<typeof watchSchema>;
+
 /** What is remembered of a rollout. */
 export interface Remembered {
   readonly progress: Progress | undefined;
   readonly pause: Pause | undefined;
+  readonly watch: Watch | undefined;
   /** Of the last rollout, as withEvent keeps them. */
   readonly events: readonly TimedEvent[];
   /** Clusters that could not be read, and why. */
@@ -86,6 +92,7 @@ export class Journal {
     return {
       progress: newest(found, "progress", progressSchema)?.progress,
       pause: newest(found, "pause", pauseSchema),
+      watch: newest(found, "watch", watchSchema),
       events: newest(found, "events", eventsSchema)?.events ?? [],
       silent,
     };
@@ -113,6 +120,11 @@ export class Journal {
     return this.#write("pause", { pause });
   }
 
+  /** Tells that somebody looks at the release. @returns why it could not be written, by cluster */
+  async writeWatch(watch: Watch): Promise<ReadonlyMap<string, string>> {
+    return this.#write("watch", { watch });
+  }
+
   #places() {
     return this.#clusters.flatMap((cluster) =>
       this.#namespaces.map((namespace) => ({ cluster, namespace })),
@@ -120,7 +132,7 @@ export class Journal {
   }
 
   async #write(
-    owner: "progress" | "pause",
+    owner: "progress" | "pause" | "watch",
     values: Readonly<Record<string, unknown>>,
   ): Promise<ReadonlyMap<string, string>> {
     const failed = new Map<string, string>();

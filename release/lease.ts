@@ -13,7 +13,7 @@ const RENEW_MS = 20_000;
 const CONFLICT = 409;
 
 /** This process, as its lease names it. */
-function thisProcess(): string {
+export function thisProcess(): string {
   return `${whoRuns()} on ${hostname()} (pid ${process.pid})`;
 }
 

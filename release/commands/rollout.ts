@@ -4,7 +4,7 @@ import { durationMs } from "../../lib/duration.ts";
 import { EventPublisher } from "../event-publisher.ts";
 import { eventFile, eventText } from "../events.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
-import { Lease } from "../lease.ts";
+import { Lease, thisProcess } from "../lease.ts";
 import { notify } from "../notifications.ts";
 import { openRelease, requireMetrics } from "../open.ts";
 import { onInterrupt } from "../on-interrupt.ts";
@@ -61,6 +61,8 @@ export async function rollout({
   });
   let progress: Progress | undefined;
   let events: readonly TimedEvent[] = [];
+  // Nothing waits for it, and a cluster without it is named with what else it does not remember.
+  let watching: Promise<unknown> = Promise.resolve();
   const remember = () => journal.writeProgress(progress, events, Date.now());
   const tell = (event: RolloutEvent) => {
     const happened = timed(event, Date.now());
@@ -87,7 +89,10 @@ export async function rollout({
     const { result } = await runRollout(
       plan,
       {
-        look: (progress) => observer.look(progress, Date.now()),
+        look: (progress) => {
+          watching = journal.writeWatch({ at: Date.now(), by: thisProcess() });
+          return observer.look(progress, Date.now());
+        },
         ask: (when, { weight }) => askWebhooks(config.webhooks, when, observer.webhookBody(weight)),
         expect: (weight) => void previews.begin(weight),
         raise: async (weight) => {
@@ -124,7 +129,7 @@ export async function rollout({
     line.end();
     leave();
     previews.stop();
-    await lease.release();
+    await Promise.all([lease.release(), watching]);
     await publisher.settled();
     // What has happened since the last step, how it ended above all.
     for (const [cluster, why] of events.length > 0 ? await remember() : []) {

@@ -3,7 +3,7 @@ import { durationMs } from "../../lib/duration.ts";
 import { deployedIn } from "../clusters.ts";
 import type { Metrics } from "../gates/queries.ts";
 import type { GateVerdict } from "../gates/verdict.ts";
-import type { Remembered } from "../journal.ts";
+import type { Remembered, Watch } from "../journal.ts";
 import { pausedBy } from "../observer.ts";
 import type { OpenRelease } from "../open.ts";
 import { continues, endWeight, type Progress } from "../planner.ts";
@@ -34,8 +34,34 @@ export interface ReleaseStatus {
   readonly forgotten?: string;
   /** Who holds the rollout, when and why. @default nobody */
   readonly paused?: string;
+  /** Who looked at a rollout last that has not ended. @default nobody has */
+  readonly watch?: Watched;
   /** What the gates of the running phase say. */
   readonly verdicts: readonly GateVerdict[];
+}
+
+/** A command's last look at a rollout. */
+export interface Watched {
+  readonly by: string;
+  readonly at: string;
+  /** How long ago that is. */
+  readonly seconds: number;
+  /** Whether it is longer ago than a command that still runs would let pass. */
+  readonly stale: boolean;
+}
+
+/** Looks of a running command that may be missing. */
+const MISSED_LOOKS = 3;
+/** How long one look with all its answers may take, in milliseconds. */
+const LOOK_TAKES_MS = 30_000;
+
+function watchedBy({ at, by }: Watch, intervalMs: number, now: number): Watched {
+  return {
+    by,
+    at: new Date(at).toISOString(),
+    seconds: Math.max(0, Math.floor((now - at) / 1000)),
+    stale: now - at > MISSED_LOOKS * intervalMs + LOOK_TAKES_MS,
+  };
 }
 
 /** That the clusters serve another weight than a rollout has ended with. */
@@ -103,7 +129,7 @@ export async function releaseStatus(
       forgotten: explain(error),
     })),
   ]);
-  const { progress, pause, events = [] } = remembered;
+  const { progress, pause, watch, events = [] } = remembered;
   const own = progress?.release === release ? progress : undefined;
   const runs = own && !own.end && own.rollingBack === undefined;
   const period = periodOf(runs ? own : undefined, durationMs(settings.rollout.settle), now);
@@ -132,6 +158,9 @@ export async function releaseStatus(
     ...(changed && { changed }),
     ...("forgotten" in remembered && { forgotten: remembered.forgotten }),
     ...(paused !== undefined && { paused }),
+    ...(own &&
+      !own.end &&
+      watch && { watch: watchedBy(watch, durationMs(settings.rollout.interval), now) }),
     verdicts,
   };
 }

@@ -45,6 +45,16 @@ function rolloutLine({ progress, changed, forgotten, period }: ReleaseStatus): s
   return `rollout in the phase of ${weight} % since ${new Date(since).toISOString()} (${lasts}), failed looks: ${failures.total}`;
 }
 
+/** Who watches a rollout that runs, or that nobody does. */
+function watchLine({ progress, watch, stack }: ReleaseStatus): string[] {
+  if (!progress || progress.end) return [];
+  const onward = `to continue: npm run release -- rollout --stack ${stack}`;
+  if (!watch) return [`nobody watches it; ${onward}`];
+  return watch.stale
+    ? [`nobody has watched it for ${age(watch.seconds)}: ${watch.by} looked last; ${onward}`]
+    : [`watched by ${watch.by}, ${age(watch.seconds)} ago`];
+}
+
 function alertsCell({ alerts, silent }: ClusterStatus): string {
   if (!alerts) return silent === undefined ? "no Prometheus" : "not known";
   return alerts.length === 0 ? "none" : alerts.join(", ");
@@ -120,6 +130,7 @@ export function statusText(status: ReleaseStatus): string {
   return [
     briefRelease(status.release),
     rolloutLine(status),
+    ...watchLine(status),
     ...(status.paused === undefined ? [] : [status.paused]),
     table.toString(),
     ...status.clusters.flatMap(remarks),

@@ -74,6 +74,20 @@ describe("the journal", () => {
     );
   });
 
+  it("tells who looked last, whatever else is written", async () => {
+    const { of } = journal();
+    await of.writePause(pause);
+    expect((await of.read()).watch).toBeUndefined();
+    await of.writeWatch({ at: T0, by: "ann on laptop (pid 7)" });
+    await of.writeWatch({ at: T0 + 1, by: "ann on laptop (pid 7)" });
+    await of.writeProgress(phase("v2", 10, T0), [], T0 + 2);
+    expect(await of.read()).toMatchObject({
+      watch: { at: T0 + 1, by: "ann on laptop (pid 7)" },
+      pause,
+      progress: { weight: 10 },
+    });
+  });
+
   it("goes by the newest when a cluster was away", async () => {
     const { fakes, of } = journal();
     await of.writeProgress(phase("v2", 10, T0), [], T0);

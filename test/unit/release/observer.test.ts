@@ -85,7 +85,13 @@ function observer(options: Options = {}) {
   vi.spyOn(journal, "read").mockImplementation(() =>
     pause instanceof Error
       ? Promise.reject(pause)
-      : Promise.resolve({ progress: undefined, pause, events: [], silent: new Map() }),
+      : Promise.resolve({
+          progress: undefined,
+          pause,
+          watch: undefined,
+          events: [],
+          silent: new Map(),
+        }),
   );
   return new Observer(
     settings,

@@ -110,6 +110,7 @@ function status(options: ConfigOptions = {}, more: Partial<StatusSources> = {}) 
             : Promise.resolve({
                 progress: undefined,
                 pause: undefined,
+                watch: undefined,
                 events: [],
                 silent: new Map<string, string>(),
                 ...memory,
@@ -166,6 +167,24 @@ describe("a status", () => {
       expect((await found).period).toMatchObject({ seconds: 300, until: NOW });
       expect(verdicts).not.toHaveBeenCalled();
     }
+  });
+
+  it("tells who watches a rollout that has not ended, and since when nobody does", async () => {
+    const { interval } = fixture().rollout;
+    const looked = (before: number) => ({ at: NOW - before, by: "ann on laptop (pid 7)" });
+    const progress = phase(releaseName(fixture()), 10, T0);
+    expect(interval).toBe("30s");
+    memory = { progress, watch: looked(119_000) };
+    expect((await status().found).watch).toEqual({
+      by: "ann on laptop (pid 7)",
+      at: new Date(NOW - 119_000).toISOString(),
+      seconds: 119,
+      stale: false,
+    });
+    memory = { progress: { ...progress, rollingBack: "bad" }, watch: looked(121_000) };
+    expect((await status().found).watch).toMatchObject({ seconds: 121, stale: true });
+    memory = { progress: { ...progress, end: { result: "done", reason: "" } }, watch: looked(1) };
+    expect((await status().found).watch).toBeUndefined();
   });
 
   it("counts Envoys that do not follow", async () => {

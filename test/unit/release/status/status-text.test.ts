@@ -32,6 +32,7 @@ const status: ReleaseStatus = {
   clusters: [cluster],
   period: { since: "2026-01-01T00:00:30.000Z", until: T0 + 150_000, seconds: 120 },
   progress: phase(`${users} v2 (image:v2)`, 10, T0),
+  watch: { by: "ann on laptop (pid 7)", at: "2026-01-01T00:02:18.000Z", seconds: 12, stale: false },
   verdicts: [],
 };
 const away: ClusterStatus = {
@@ -53,6 +54,7 @@ describe("a status for people", () => {
       [
         "user/user-service v2 (image:v2)",
         "rollout in the phase of 10 % since 2026-01-01T00:00:00.000Z (2 min), failed looks: 0",
+        "watched by ann on laptop (pid 7), 12 s ago",
         "┌───────────┬────────┬────────────┬───────────────────┬────────┬───────┐",
         "│ cluster   │ config │ API server │ Envoys            │ alerts │ drift │",
         "│ cluster-a │ 10 %   │ 10 %       │ 11 of 11 serve it │ none   │ none  │",
@@ -65,6 +67,19 @@ describe("a status for people", () => {
         "└───────────┴───────────────────┴─────────┴──────────┴────────┴────────┴────────┴───────┘",
       ].join("\n"),
     );
+  });
+
+  it("says that nobody watches a rollout that runs, and how it goes on", () => {
+    const { watch, ...unwatched } = status;
+    const onward = "to continue: npm run release -- rollout --stack prod\n";
+    expect(statusText(unwatched)).toContain(`\nnobody watches it; ${onward}`);
+    const stale = { by: watch?.by ?? "", at: "", seconds: 725, stale: true };
+    expect(statusText({ ...status, watch: stale })).toContain(
+      `\nnobody has watched it for 12 min: ann on laptop (pid 7) looked last; ${onward}`,
+    );
+    const end = { result: "done", reason: "all phases have passed" } as const;
+    const progress = { ...phase(status.release, 100, T0), end };
+    expect(statusText({ ...unwatched, progress })).not.toContain("nobody");
   });
 
   it("says of each cluster what is wrong with it, in a line of its own", () => {
@@ -211,6 +226,6 @@ followers   shop/c v1
       "requests are counted from 2026-01-01T00:00:30.000Z on",
       "hold cluster-a: no requests yet",
     ]);
-    expect(text.split("\n")[2]).toBe("paused by ann@laptop");
+    expect(text.split("\n")[3]).toBe("paused by ann@laptop");
   });
 });
