@@ -41,7 +41,7 @@ export interface ReleaseStatus {
 }
 
 /** A command's last look at a rollout. */
-export interface Watched {
+interface Watched {
   readonly by: string;
   readonly at: string;
   /** How long ago that is. */

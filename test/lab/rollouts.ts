@@ -12,6 +12,7 @@ interface Event {
   readonly event: string;
   readonly weight?: number;
   readonly reason?: string;
+  readonly for?: string;
   readonly result?: string;
 }
 
@@ -27,8 +28,9 @@ interface Ended {
  * an answer, as on a busy machine, is left out: it says nothing of the canary.
  */
 export function story(events: readonly Event[]): string[] {
-  const isNoAnswer = ({ event, reason = "" }: Event) =>
-    event === "raise-waits" && !/lease|lock/i.test(reason);
+  const isNoAnswer = ({ event, reason = "", for: waits = "" }: Event) =>
+    (event === "raise-waits" && !/lease|lock/i.test(reason)) ||
+    (event === "waits" && ["unreachable", "no-data"].includes(waits));
   return events
     .filter((each) => each.event !== "look" && !isNoAnswer(each))
     .map(({ event, weight, result, reason }) =>

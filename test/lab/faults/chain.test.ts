@@ -8,13 +8,10 @@ import { wayText } from "../../../lab/demo/chain-ways.ts";
 import { call } from "../../../lab/mesh/call.ts";
 import { chain, chainHost, followers } from "../../../lab/mesh/chain.ts";
 import { deleteClientPod, ensureClientPod } from "../../../lab/mesh/client-pod.ts";
-import { serverImage } from "../../../lab/service-config.ts";
 import { labSettings } from "../../../lab/settings.ts";
 import { setStackKeys, stackFile, stackKey } from "../../../lab/stack-file.ts";
 import { until } from "../../../lib/until.ts";
-import type { RolloutEvent } from "../../../release/rollout-event.ts";
-import { at, change, pulumi, withChainStack } from "../chain.ts";
-import { releaseOf } from "../release-command.ts";
+import { at, change, expectChainTakenBack, pulumi, setCanary, withChainStack } from "../chain.ts";
 import { clusters, failure, second } from "../release.ts";
 
 /** The only phase before 100 %: with this weight few requests show both versions. */
@@ -22,13 +19,6 @@ const WEIGHT = 50;
 
 const load = withChainStack([WEIGHT, 100]);
 const file = stackFile(labSettings(), chainStack);
-
-/** A follower's canary, without its own image, in the config. */
-async function setCanary(service: (typeof chain.services)[number], tag: string): Promise<void> {
-  await pulumi.setConfig(`${at(service)}.canary.version`, chain.canary);
-  await pulumi.setConfig(`${at(service)}.canary.image`, serverImage(tag));
-  await pulumi.setConfig(`${at(service)}.canary.replicas`, "1");
-}
 
 async function scaleCanary(service: string, replicas: number): Promise<void> {
   const deployment = { name: `${service}-${chain.canary}`, namespace: chain.namespace };
@@ -167,21 +157,6 @@ describe("release rollout of a chain", () => {
     await setStackKeys(file, { chain: { ...((await stackKey(file, "chain")) as object), probe } });
     await change(0);
     await load.start();
-    const { stdout, stderr, exitCode } = await releaseOf(chainStack, "rollout", "--json");
-    expect(stderr).toBe("");
-    const events = stdout
-      .split("\n")
-      .filter(Boolean)
-      .map((line) => JSON.parse(line) as RolloutEvent);
-    expect(
-      events.map(({ event }) => event).filter((event) => !["look", "raise-waits"].includes(event)),
-    ).toEqual([...["begin", "raise", "raised", "roll-back", "lowered", "rolled-back", "end"]]);
-    const end = events.at(-1);
-    expect(end?.event === "end" && end.reason).toMatch(
-      /^cluster-[ab]: success rate of v2 of chain\/(front|order-service|user-service): /,
-    );
-    expect(exitCode).toBe(2);
-    await confirmChain(clusters, 0);
-    load.expectNoneMixed();
+    await expectChainTakenBack(load);
   });
 });
