@@ -42,7 +42,9 @@ export async function confirmRules(
           clusterRouting.behind(service.rules, [{ of, virtualHosts }]).length > 0,
       );
       if (late.length > 0) {
-        throw new Behind(`has others of ${late.map(({ service }) => service.key).join(", ")}`);
+        throw new Behind(
+          `still has the old routes of ${late.map(({ service }) => service.key).join(", ")}`,
+        );
       }
       return routed.every(({ any }) => any) || undefined;
     },

@@ -27,7 +27,7 @@ export function withNumber(text: string, key: string, value: number): string {
   const wanted = { ...before, config: { ...before.config, [key]: value } };
   if (!isDeepStrictEqual(configOf(changed), wanted)) {
     throw new Error(
-      `${key} cannot be set to ${value}: write it on a line of its own under config:`,
+      `${key} cannot be set to ${value} in the config file: put it on its own line below config:`,
     );
   }
   return changed;

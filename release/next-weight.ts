@@ -19,7 +19,7 @@ export async function nextWeight(
   const away = deployed.filter(({ unreachable }) => unreachable !== undefined);
   if (away.length > 0) {
     throw new Error(
-      `Nothing rises while a cluster cannot be reached:\n${away.map(({ name, unreachable }) => ` - ${name}: ${unreachable ?? ""}`).join("\n")}`,
+      `No weight may rise while a cluster cannot be reached:\n${away.map(({ name, unreachable }) => ` - ${name}: ${unreachable ?? ""}`).join("\n")}`,
     );
   }
   const found = deployed.map((cluster) => ({
@@ -30,7 +30,7 @@ export async function nextWeight(
   const [now = 0] = weights;
   if (weights.length > 1) {
     throw new Error(
-      `Nothing rises while the clusters differ: ${found.map((each) => `${allOf(each.weights.map(String))} % in ${each.name}`).join(", ")}. Make them the same first: pulumi up --stack ${stack}, or npm run release -- rollback --stack ${stack} --to zero`,
+      `No weight may rise while the clusters differ: ${found.map((each) => `${allOf(each.weights.map(String))} % in ${each.name}`).join(", ")}. Make them the same first: pulumi up --stack ${stack}, or npm run release -- rollback --stack ${stack} --to zero`,
     );
   }
   return { now, next: settings.phases.find((phase) => phase > now) };

@@ -59,7 +59,7 @@ export function requireMetrics({ settings, clusters, metrics }: OpenRelease): vo
   const without = clusters.filter(({ name }) => !metrics.has(name)).map(({ name }) => name);
   if (without.length === 0) return;
   throw new Error(
-    `No gate can judge the canary in ${without.join(", ")}: there is no Prometheus. Set monitoring.mode to prometheus, ` +
-      "or clusters[].prometheus to the URL of one, or switch the gates off: rollout.gates.without: [successRate, latency, share]",
+    `No gate can judge the canary in ${without.join(", ")}: this command knows no Prometheus there. Set clusters[].prometheus to its URL, or monitoring.mode to prometheus, ` +
+      "or switch the gates off: rollout.gates.without: [successRate, latency, share]",
   );
 }

@@ -77,7 +77,7 @@ export async function inspect(
         const differences = record ? routingDifferences(record, live) : [];
         const strays = live.strays.map(
           (stray) =>
-            `${stray} names a host of the service and is not one of the release's objects: remove it`,
+            `${stray} also routes a host of this service but does not belong to the release: remove it`,
         );
         last = { live, differences, strays };
         if (differences.length > 0) throw new Error(differences.join("\n"));

@@ -91,7 +91,7 @@ function refusal(deployed: readonly DeployedCluster[], wanted: Wanted): readonly
   const rising = rises(deployed, wanted).map(
     ({ cluster, wanted: { key, canary, weight }, route }) =>
       ` - ${key} in ${cluster}: ${canary ?? ""} would rise to ${weight} %, ` +
-      (route.canary === canary ? `it has ${route.weight} %` : "it is not the canary now"),
+      (route.canary === canary ? `it has ${route.weight} %` : "which is not the current canary"),
   );
   return [
     ...rising,

@@ -113,8 +113,8 @@ export async function rollout(
       return finish(
         "interrupted",
         raiseFailed === undefined
-          ? `the weight stays ${weight} %; the same command goes on from there`
-          : `raising the weight from ${weight} % was interrupted or has failed: release status says what the clusters serve, the same command goes on from there`,
+          ? `the weight stays ${weight} %; run the same command to continue`
+          : `raising the weight from ${weight} % was interrupted or has failed: release status says what the clusters serve, run the same command to continue`,
       );
     }
     const seen = await around.look(progress);

@@ -26,7 +26,7 @@ export class MayHeal extends Error {}
 export class LeaseHeld extends Held {
   constructor(cluster: string, holder: string, since: Date | undefined) {
     super(
-      `${holder} raises the weight of this release${since ? ` since ${new Date(since).toISOString()}` : ""} (lease in ${cluster}). Until it ends, this command only watches, and takes a bad canary back.`,
+      `${holder} has been raising the weight of this release${since ? ` since ${new Date(since).toISOString()}` : ""} (lease in ${cluster}). Until it ends, this command only watches, and rolls back a bad canary.`,
     );
   }
 }

@@ -14,7 +14,7 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** What a preview deletes or makes anew, which no change of a weight does. */
+/** What a preview deletes or replaces, which no change of a weight does. */
 export function losses(digest: Digest): readonly string[] {
   return changes(digest)
     .filter(({ action }) => action === "delete" || action === "replace")
@@ -50,9 +50,9 @@ export async function raiseTo(
     if (lost.length > 0) {
       throw new Error(
         [
-          `The preview of weight ${weight} would lose something, so nothing was done:`,
+          `The preview of weight ${weight} would delete or replace resources, so nothing was done:`,
           ...lost.map((line) => ` - ${line}`),
-          `If it is really meant: pulumi up --stack ${stack.name}, with the weight as it is; then this command again.`,
+          `If you mean it, first run pulumi up --stack ${stack.name} without changing the weight, then run this command again.`,
         ].join("\n"),
       );
     }
@@ -112,7 +112,7 @@ export async function lowerToZero(
   const lower = async () => {
     const zeroed = await toZero(clusters, find, { withinMs, confirmWithinMs });
     if (zeroed.every(({ problem }) => problem === undefined)) return zeroed;
-    throw new Error(["The clusters have now:", ...zeroedLines(zeroed)].join("\n"));
+    throw new Error(["Current state of the clusters:", ...zeroedLines(zeroed)].join("\n"));
   };
   let unwritten: unknown;
   const [lowered] = await Promise.all([
@@ -141,7 +141,7 @@ export async function lowerToZero(
         const why = locked ? `the stack is locked: ${error.holders}` : messageOf(error);
         tell({
           event: "not-followed",
-          reason: `Pulumi's state of stack ${stack.name} does not know of it yet: ${why}\nRun pulumi up --stack ${stack.name} when that is over; its preview shows the difference.`,
+          reason: `Pulumi's state of stack ${stack.name} does not reflect the rollback yet: ${why}\nOnce that is resolved, run pulumi up --stack ${stack.name}; its preview shows the difference.`,
         });
         break;
       }

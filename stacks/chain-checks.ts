@@ -43,7 +43,7 @@ function entryProblems({ entries }: Chain, services: readonly Service[]): Proble
               path: `chain.entries[${i}]`,
               value: entry,
               rule: "must be one of services, as namespace/name",
-              fix: keys.length === 0 ? "Add it to services." : `There are ${keys.join(", ")}.`,
+              fix: keys.length === 0 ? "Add it to services." : `Choose one of ${keys.join(", ")}.`,
             },
           ],
     ),
@@ -99,7 +99,7 @@ function serviceProblems(chain: Chain, service: Service, path: string): Problem[
       ? [
           problem(
             "matches",
-            "must be empty: a follower obeys the mark alone, or a request would switch versions on its way",
+            "must be empty: a follower routes by the mark alone, or a request could switch versions midway",
             `Give them to ${entries}.`,
           ),
         ]

@@ -96,7 +96,7 @@ function failedText(registrations: readonly Known[]): string {
 function laggingText(registrations: readonly Known[]): string {
   return (
     `This update leaves out the VirtualService of ${names(registrations)} (--target or --exclude). ` +
-    "The weight is the same in every cluster all the same; Pulumi's state lags behind until pulumi up runs without them."
+    "All clusters have the same weight anyway; Pulumi's state lags until you run pulumi up without these flags."
   );
 }
 

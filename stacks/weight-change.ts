@@ -196,7 +196,7 @@ export class WeightChange {
         [
           `The weight has risen in no cluster, since not every Envoy has the routes of ${firstRole === "entry" ? "the chain's entries" : "the chain's followers"} yet, which come first:`,
           ...late,
-          "See istioctl proxy-status; a pod that stays behind has to be restarted, or its EnvoyFilter removed. Then run pulumi up again.",
+          "See istioctl proxy-status: restart the pods that lag, or remove the EnvoyFilter. Then run pulumi up again.",
         ].join("\n"),
       );
     }
@@ -264,7 +264,7 @@ export class WeightChange {
           : pulumi.runtime.isDryRun()
             ? [`To lower the weight to ${weightsAfter(lowering)}: pulumi up --skip-preview`]
             : [`The weight is ${weightsAfter(lowering)}.`]),
-        `Mend ${away.map(({ name }) => name).join(", ")}, then run pulumi up again: it makes all clusters the same.`,
+        `Fix ${away.map(({ name }) => name).join(", ")}, then run pulumi up again: it makes all clusters the same.`,
       ].join("\n"),
     );
   }
@@ -278,7 +278,7 @@ export class WeightChange {
     if (mixed.length === 0 || pulumi.runtime.isDryRun()) return;
     throw new pulumi.RunError(
       [
-        "Somebody has changed the weight of single hosts. What was too high is lowered:",
+        "Somebody changed the weight of individual hosts by hand. What was too high is lowered:",
         ...mixed.map(({ cluster, key, wanted }) => ` - ${cluster}: ${key}, to ${wanted.weight} %`),
         "Run pulumi up again: it raises the other hosts, in all clusters or in none.",
       ].join("\n"),
@@ -309,7 +309,7 @@ export class WeightChange {
         [
           `The weight is ${weightsAfter(this.#falling)}, but not every Envoy follows:`,
           ...late,
-          "See istioctl proxy-status; a pod that stays behind has to be restarted, or its EnvoyFilter removed.",
+          "See istioctl proxy-status: restart the pods that lag, or remove the EnvoyFilter.",
         ].join("\n"),
       );
     }

@@ -103,7 +103,7 @@ export function lostMarks(
           seen:
             `${version} of ${from.key} loses it: while ${requests} marked requests went through the chain, ` +
             `${marked} of its requests to ${to.key} went to ${canary} and ${total(unmarked)} to ${to.stable}`,
-          fix: `Make it copy ${mark} from each request to the requests that it makes for it; docs/full-chain.md says how.`,
+          fix: `Make it copy ${mark} from each incoming request to the outgoing requests that it causes; docs/full-chain.md says how.`,
           mayHeal: false,
         })),
       );
@@ -116,7 +116,7 @@ export function lostMarks(
       all.every(({ to, marked }) => to.key !== key || marked === 0),
   );
   return missed.map(({ key, canary }) => ({
-    seen: `no probe has reached ${canary ?? ""} of ${key}, so it is not known whether the mark would`,
+    seen: `no probe has reached ${canary ?? ""} of ${key}, so it is unknown whether the mark reaches it`,
     fix: "Set chain.probe.path to a path whose answer needs it, or name it in chain.probe.without.",
     mayHeal: false,
   }));

@@ -22,7 +22,7 @@ export const canaryAvailable: Check = {
               deployment === undefined
                 ? `there is no Deployment ${namespace}/${name}`
                 : `${available} of ${replicas} pods of Deployment ${namespace}/${name} are available`,
-            fix: `See kubectl -n ${namespace} describe deployment ${name}; kubectl scale, or pulumi up --refresh, brings its pods back.`,
+            fix: `See kubectl -n ${namespace} describe deployment ${name}, and fix the pods that do not start. If it was scaled down by hand, kubectl scale or pulumi up --refresh brings its pods back.`,
             // Pods that nobody has asked for do not come by themselves.
             mayHeal: (deployment?.spec?.replicas ?? 0) >= replicas,
           },

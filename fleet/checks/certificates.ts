@@ -30,7 +30,7 @@ export const certificates: Check = {
         : [
             {
               seen: `${file} expires on ${validToDate.toISOString()}, in ${days} days; at least ${limits.certificateDays} days are required`,
-              fix: "Issue a new one with pulumi config set --path certificates.rotation, or lower safety.certificateDays.",
+              fix: `${file === "ca-cert.pem" ? "If the program generated it, set certificates.rotation to another text, and run pulumi up; else provide a new one" : "Plan the change to a new root, which rotation does not make"}. Or lower safety.certificateDays.`,
               mayHeal: false,
             },
           ];

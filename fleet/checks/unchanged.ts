@@ -16,7 +16,7 @@ export const unchanged: Check = {
         ? []
         : [
             {
-              seen: `somebody has changed the VirtualService of ${serviceKey(rise)} since`,
+              seen: `the VirtualService of ${serviceKey(rise)} was modified after this update began`,
               fix: "Run pulumi up again: it starts from what there is now.",
               mayHeal: false,
             },

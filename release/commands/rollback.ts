@@ -33,7 +33,7 @@ function announce({ name, config }: Destination, steps: readonly { readonly conf
   console.log(`rollback to ${name} (${routed(config)})`);
   if (steps.length === 1) return;
   console.log(
-    `Versions have become stable since, so it takes ${steps.length} updates, none of which raises a share:`,
+    `There were promotions since then, so this takes ${steps.length} updates, none of which raises a share:`,
   );
   for (const [i, step] of steps.entries()) console.log(` ${i + 1}. ${routed(step.config)}`);
 }
@@ -108,7 +108,7 @@ export async function rollback({ stack: name, to, dryRun }: RollbackOptions): Pr
         [
           `The rollback to ${destination.name} is not complete${part}.`,
           reason(error),
-          "The clusters have now:",
+          "Current state of the clusters:",
           ...servedLines(now),
           ...(to === "zero"
             ? ["If Pulumi does not work, a kubeconfig is enough: npm run release -- zero"]

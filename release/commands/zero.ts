@@ -98,7 +98,7 @@ async function recordedContexts(
   const current = config.getCurrentContext();
   const missing = (why: string, cause?: unknown) =>
     new Error(
-      `It is not known in which clusters: ${why}. Name the context of each: --context A --context B. ` +
+      `Cannot tell which clusters to lower: ${why}. Name one context per cluster: --context A --context B. ` +
         `The kubeconfig has ${config.contexts.map(({ name }) => name).join(", ") || "none"}.`,
       { cause },
     );
@@ -110,7 +110,9 @@ async function recordedContexts(
   } catch (error) {
     throw missing(`the current context ${current} cannot be read (${explain(error)})`, error);
   }
-  throw missing(`nothing in the current context ${current} has recorded them`);
+  throw missing(
+    `no VirtualService in the current context ${current} lists the clusters of its release`,
+  );
 }
 
 /** What each cluster has, a line for each service. */

@@ -32,7 +32,7 @@ const milliseconds = (value: number | undefined) =>
 /** The phase and since when, or how the rollout ended. */
 function rolloutLine({ progress, changed, forgotten, period }: ReleaseStatus): string {
   if (forgotten !== undefined) return `it is not known whether a rollout is running: ${forgotten}`;
-  if (!progress) return "no rollout of it has started";
+  if (!progress) return "no rollout of this release has started";
   const { weight, since, failures, end, rollingBack } = progress;
   if (end && changed) {
     const when = changed.ended === undefined ? "" : ` at ${changed.ended}`;
@@ -42,7 +42,7 @@ function rolloutLine({ progress, changed, forgotten, period }: ReleaseStatus): s
   if (end) return `rollout ${end.result}: ${end.reason}`;
   if (rollingBack !== undefined) return `rollout is being rolled back: ${rollingBack}`;
   const lasts = age((period.until - since) / 1000);
-  return `rollout in the phase of ${weight} % since ${new Date(since).toISOString()} (${lasts}), failed looks: ${failures.total}`;
+  return `rollout at ${weight} % since ${new Date(since).toISOString()} (${lasts}), ${failures.total} failed looks`;
 }
 
 /** Who watches a rollout that runs, or that nobody does. */
@@ -52,7 +52,7 @@ function watchLine({ progress, watch, stack }: ReleaseStatus): string[] {
   if (!watch) return [`nobody watches it; ${onward}`];
   return watch.stale
     ? [`nobody has watched it for ${age(watch.seconds)}: ${watch.by} looked last; ${onward}`]
-    : [`watched by ${watch.by}, ${age(watch.seconds)} ago`];
+    : [`watched by ${watch.by}, last look ${age(watch.seconds)} ago`];
 }
 
 function alertsCell({ alerts, silent }: ClusterStatus): string {

@@ -136,7 +136,7 @@ describe("an Envoy that does not follow the mark", () => {
     await second.objects.create(filter);
     try {
       expect(await expectRefused(WEIGHT)).toMatch(
-        /waiting for every Envoy of cluster-b to have the rules of .*: client\/laggard has others of chain\/order-service/,
+        /waiting for every Envoy of cluster-b to have the rules of .*: client\/laggard still has the old routes of chain\/order-service/,
       );
     } finally {
       await second.objects.delete(filter);

@@ -243,7 +243,7 @@ describe("the check that nobody has changed the routes", () => {
     vi.mocked(routesOf).mockResolvedValue(now ? [found(now)] : []);
     const [finding] = await unchanged.run(started());
     expect(finding?.seen).toBe(
-      "somebody has changed the VirtualService of user/user-service since",
+      "the VirtualService of user/user-service was modified after this update began",
     );
     expect(finding?.mayHeal).toBe(false);
   });

@@ -186,7 +186,7 @@ describe("confirmRules", () => {
     });
     const some = withPods(["client", "old", "silent"]);
     await expect(confirmRules(some, [rules], 50)).rejects.toThrow(
-      "every Envoy of cluster-a to have the rules of shop/order-service: user/old has others of shop/order-service, user/silent does not answer (no answer within 10 s)",
+      "every Envoy of cluster-a to have the rules of shop/order-service: user/old still has the old routes of shop/order-service, user/silent does not answer (no answer within 10 s)",
     );
   });
 

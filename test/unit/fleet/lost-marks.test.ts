@@ -85,7 +85,7 @@ describe("who loses the mark", () => {
   it("is not known where no probe arrives, except where none is expected", () => {
     const made = [calls("web/front v2 > web/orders v2", 10)];
     expect(seen(all, made)).toEqual([
-      "everywhere: no probe has reached v2 of web/users, so it is not known whether the mark would",
+      "everywhere: no probe has reached v2 of web/users, so it is unknown whether the mark reaches it",
     ]);
     expect(seen(all, made, { without: ["web/users"] })).toEqual([]);
   });

@@ -31,7 +31,7 @@ describe("a number in a stack's config file", () => {
 
   it("is not guessed at in a file that is written in another way", () => {
     expect(() => withNumber("config: { istio-canary:weight: 10 }\n", KEY, 30)).toThrow(
-      "istio-canary:weight cannot be set to 30: write it on a line of its own under config:",
+      "istio-canary:weight cannot be set to 30 in the config file: put it on its own line below config:",
     );
   });
 });

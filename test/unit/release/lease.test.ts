@@ -93,7 +93,7 @@ describe("a release's lease", () => {
     const second = leaseOf("bob").take();
     await expect(second).rejects.toBeInstanceOf(LeaseHeld);
     await expect(second).rejects.toThrow(
-      "ann raises the weight of this release since 2026-01-01T00:00:05.000Z (lease in cluster-a).",
+      "ann has been raising the weight of this release since 2026-01-01T00:00:05.000Z (lease in cluster-a).",
     );
     expect(holders()).toEqual(["ann", "ann"]);
   });

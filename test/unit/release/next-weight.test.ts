@@ -45,14 +45,14 @@ describe("the next weight", () => {
 
   it("is none while the clusters differ", async () => {
     await expect(next([cluster("a", 10), cluster("b", 30)])).rejects.toThrow(
-      "Nothing rises while the clusters differ: 10 % in cluster-a, 30 % in cluster-b. Make them the same first: pulumi up --stack prod, or npm run release -- rollback --stack prod --to zero",
+      "No weight may rise while the clusters differ: 10 % in cluster-a, 30 % in cluster-b. Make them the same first: pulumi up --stack prod, or npm run release -- rollback --stack prod --to zero",
     );
   });
 
   it("is none while a cluster cannot be reached", async () => {
     const away = { name: "cluster-b", unreachable: "no answer in time", routes: new Map() };
     await expect(next([cluster("a", 10), away])).rejects.toThrow(
-      "Nothing rises while a cluster cannot be reached:\n - cluster-b: no answer in time",
+      "No weight may rise while a cluster cannot be reached:\n - cluster-b: no answer in time",
     );
   });
 

@@ -51,7 +51,9 @@ describe("requireMetrics", () => {
     const release = await open();
     expect(() => {
       requireMetrics(release);
-    }).toThrow("No gate can judge the canary in cluster-a, cluster-b: there is no Prometheus.");
+    }).toThrow(
+      "No gate can judge the canary in cluster-a, cluster-b: this command knows no Prometheus there.",
+    );
   });
 
   it.each([

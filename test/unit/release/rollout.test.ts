@@ -334,7 +334,7 @@ describe("a rollout that is interrupted", () => {
     expect(await rollout(plan, world, stop.signal)).toEqual({
       result: "interrupted",
       reason:
-        "raising the weight from 0 % was interrupted or has failed: release status says what the clusters serve, the same command goes on from there",
+        "raising the weight from 0 % was interrupted or has failed: release status says what the clusters serve, run the same command to continue",
     });
   });
 

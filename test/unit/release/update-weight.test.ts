@@ -51,7 +51,7 @@ describe("raiseTo", () => {
       const fake = stack(() => Promise.resolve(previewStep(op, "Service")));
       const action = op === "delete" ? "delete" : "replace";
       await expect(raiseTo(fake, 30, print)).rejects.toThrow(
-        `The preview of weight 30 would lose something, so nothing was done:\n - ${action} Service user/user-service in cluster-b`,
+        `The preview of weight 30 would delete or replace resources, so nothing was done:\n - ${action} Service user/user-service in cluster-b`,
       );
       expect(fake.done).toEqual([]);
     },
@@ -187,7 +187,7 @@ describe("lowerToZero", () => {
       {
         event: "not-followed",
         reason:
-          "Pulumi's state of stack prod does not know of it yet: error: the backend is away\nRun pulumi up --stack prod when that is over; its preview shows the difference.",
+          "Pulumi's state of stack prod does not reflect the rollback yet: error: the backend is away\nOnce that is resolved, run pulumi up --stack prod; its preview shows the difference.",
       },
     ]);
   });
@@ -244,7 +244,7 @@ describe("lowerToZero", () => {
       ),
     ).rejects.toThrow(
       [
-        "The clusters have now:",
+        "Current state of the clusters:",
         " - cluster-a: v2 of user/user-service had 0 %, its API server has 0 % now and so have its 1 Envoys",
         " - cluster-b: v2 of user/user-service had 10 %, its API server has 10 % now",
         " - cluster-b is not confirmed at 0 %: denied",

@@ -39,7 +39,7 @@ describe("the configuration of a chain", () => {
     [
       "an entry that is no service",
       chain({ entries: ["user-service"] }),
-      /^ - chain\.entries\[0\]: must be one of services, as namespace\/name, got "user-service"\. There are user\/user-service, /,
+      /^ - chain\.entries\[0\]: must be one of services, as namespace\/name, got "user-service"\. Choose one of user\/user-service, /,
     ],
     [
       "an entry twice",
@@ -56,7 +56,7 @@ describe("the configuration of a chain", () => {
     [
       "testers of a follower",
       follower({ matches: [{ header: { "x-canary": "true" } }] }),
-      /^ - services\[1\]\.matches: must be empty: a follower obeys the mark.*Give them to user\/user-service\./,
+      /^ - services\[1\]\.matches: must be empty: a follower routes by the mark.*Give them to user\/user-service\./,
     ],
     [
       "a follower that is reached from outside",

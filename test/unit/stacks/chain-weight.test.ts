@@ -122,11 +122,11 @@ describe("a weight of a chain", () => {
 
   it("does not rise where an Envoy does not follow the mark, which is named", async () => {
     vi.mocked(confirmRules).mockRejectedValueOnce(
-      new Error("client/load has others of user/order-service"),
+      new Error("client/load still has the old routes of user/order-service"),
     );
     const change = await prepared(0, 10);
     await expect(run(change, ENTRY)).rejects.toThrow(
-      /The weight has risen in no cluster.*\n - client\/load has others of user\/order-service\n/,
+      /The weight has risen in no cluster.*\n - client\/load still has the old routes of user\/order-service\n/,
     );
     expect(raiseWeights).not.toHaveBeenCalled();
   });

@@ -123,7 +123,7 @@ describe("a weight that is to fall", () => {
         "Not every cluster can be updated:",
         " - cluster-b: no answer in time",
         "The weight is 0 % now in cluster-a.",
-        "Mend cluster-b, then run pulumi up again: it makes all clusters the same.",
+        "Fix cluster-b, then run pulumi up again: it makes all clusters the same.",
       ].join("\n"),
     );
     expect(vi.mocked(lower).mock.calls[0]?.[0]).toHaveLength(1);
@@ -163,7 +163,7 @@ describe("hosts of one service with different weights", () => {
   it("are lowered where they are too high, and raise nothing in the same update", async () => {
     await expect(prepare([mixed("cluster-a"), at("cluster-b", 30)], 10)).rejects.toThrow(
       [
-        "Somebody has changed the weight of single hosts. What was too high is lowered:",
+        "Somebody changed the weight of individual hosts by hand. What was too high is lowered:",
         " - cluster-a: user/user-service, to 10 %",
         "Run pulumi up again: it raises the other hosts, in all clusters or in none.",
       ].join("\n"),

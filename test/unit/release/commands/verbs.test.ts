@@ -117,7 +117,7 @@ describe("promote", () => {
 
   it("refuses what loses something", async () => {
     preview = () => Promise.resolve(previewStep("replace"));
-    await expect(promote({ stack: "prod" })).rejects.toThrow("would lose something");
+    await expect(promote({ stack: "prod" })).rejects.toThrow("would delete or replace resources");
     expect(done).toEqual(["preview 30"]);
   });
 
@@ -179,6 +179,6 @@ describe("status", () => {
     await status({ stack: "prod", json: true });
     expect(JSON.parse(printed[0] ?? "")).toEqual(found);
     await status({ stack: "prod" });
-    expect(printed[1]).toMatch(/^user\/user-service v2\nno rollout of it has started\n/);
+    expect(printed[1]).toMatch(/^user\/user-service v2\nno rollout of this release has started\n/);
   });
 });

@@ -162,8 +162,8 @@ describe("release zero", () => {
   it("says what is missing where nobody has recorded the contexts", async () => {
     a.put({ ...route, contexts: undefined });
     await expect(run()).rejects.toThrow(
-      "It is not known in which clusters: nothing in the current context ctx-a has recorded them. " +
-        "Name the context of each: --context A --context B. The kubeconfig has ctx-a, ctx-b.",
+      "Cannot tell which clusters to lower: no VirtualService in the current context ctx-a lists the clusters of its release. " +
+        "Name one context per cluster: --context A --context B. The kubeconfig has ctx-a, ctx-b.",
     );
     a.stop();
     await expect(run()).rejects.toThrow("the current context ctx-a cannot be read");

@@ -388,7 +388,7 @@ describe("drift", () => {
     const [first] = await drift();
     expect(first).toEqual([
       `${KEY}: VirtualService/user-service: timeout: was nothing, is "1s"`,
-      `${KEY}: VirtualService user/mine names a host of the service and is not one of the release's objects: remove it`,
+      `${KEY}: VirtualService user/mine also routes a host of this service but does not belong to the release: remove it`,
     ]);
   });
 

@@ -53,8 +53,8 @@ describe("a status for people", () => {
     expect(statusText(status)).toBe(
       [
         "user/user-service v2 (image:v2)",
-        "rollout in the phase of 10 % since 2026-01-01T00:00:00.000Z (2 min), failed looks: 0",
-        "watched by ann on laptop (pid 7), 12 s ago",
+        "rollout at 10 % since 2026-01-01T00:00:00.000Z (2 min), 0 failed looks",
+        "watched by ann on laptop (pid 7), last look 12 s ago",
         "┌───────────┬────────┬────────────┬───────────────────┬────────┬───────┐",
         "│ cluster   │ config │ API server │ Envoys            │ alerts │ drift │",
         "│ cluster-a │ 10 %   │ 10 %       │ 11 of 11 serve it │ none   │ none  │",
@@ -113,7 +113,7 @@ describe("a status for people", () => {
   it("says how the rollout stands", () => {
     const { progress = phase("", 0, 0), ...rest } = status;
     const line = (more: Partial<ReleaseStatus>) => statusText({ ...rest, ...more }).split("\n")[1];
-    expect(line({})).toBe("no rollout of it has started");
+    expect(line({})).toBe("no rollout of this release has started");
     expect(line({ forgotten: "forbidden" })).toBe(
       "it is not known whether a rollout is running: forbidden",
     );
