@@ -8,9 +8,15 @@ import { follows } from "../lib/served.ts";
 import { until } from "../lib/until.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
 import { deployedIn } from "./clusters.ts";
-import type { Metrics } from "./gates/queries.ts";
+import type { Metrics } from "./gates/counters.ts";
 import { readings } from "./gates/readings.ts";
-import { confidenceOf, gatesOf, verdict, type GateVerdict } from "./gates/verdict.ts";
+import {
+  confidenceOf,
+  gatesOf,
+  heldWhereAllIdle,
+  verdict,
+  type GateVerdict,
+} from "./gates/verdict.ts";
 import type { Journal, Pause } from "./journal.ts";
 import { decides, type Look, type Progress, type Verdict } from "./planner.ts";
 import { judgedServices, releaseName } from "./release-settings.ts";
@@ -176,10 +182,11 @@ export class Observer {
         ),
       ),
     );
-    return found.flat().flatMap((reading) => {
+    const verdicts = found.flat().flatMap((reading) => {
       const gate = all.find(({ name }) => name === reading.gate);
       return gate ? [verdict(gate, reading, weight, confidence)] : [];
     });
+    return heldWhereAllIdle(verdicts);
   }
 
   /** What webhooks are told. */

@@ -1,11 +1,13 @@
 import { confidence, type Bounds, type Count } from "./confidence.ts";
 
-/** What a gate says of one cluster. */
-export type Outcome = "pass" | "fail" | "hold";
+/** What requests say of a canary. */
+type Decision = "pass" | "fail" | "hold";
+/** What a gate says of one cluster; idle where neither version got a request, so that there is nothing to judge. */
+export type Outcome = Decision | "idle";
 
 /** A gate's decision about one cluster, with what it was made from. */
 export interface Judgement {
-  readonly outcome: Outcome;
+  readonly outcome: Decision;
   /** Measured share in percent. @default there was no request */
   readonly value: number | undefined;
   /** Between which percents the true share lies. */
@@ -55,7 +57,7 @@ function judgement(
   count: Count,
   bounds: Bounds,
   limit: number,
-  outcome: Outcome,
+  outcome: Decision,
   missing?: string,
 ): Judgement {
   return {
@@ -87,7 +89,7 @@ export function judgeBadShare(
   const limit = (share: number) =>
     Math.max(most ?? 0, compares ? percent(share) + margin : (most ?? 0));
   const shown = limit(stable.trials === 0 ? 0 : stable.hits / stable.trials);
-  const judge = (outcome: Outcome, missing?: string) =>
+  const judge = (outcome: Decision, missing?: string) =>
     judgement(canary, ofCanary, shown, outcome, missing);
 
   if (canary.trials < minSamples) {
@@ -109,7 +111,7 @@ export function judgeShare(
   { risk, minSamples }: Confidence,
 ): Judgement {
   const bounds = confidence(count, risk);
-  const judge = (outcome: Outcome, missing?: string) => ({
+  const judge = (outcome: Decision, missing?: string) => ({
     ...judgement(count, bounds, weight, outcome, missing),
     tolerance,
   });

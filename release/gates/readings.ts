@@ -1,15 +1,23 @@
 import { explain } from "../../fleet/explain.ts";
+import { durationMs } from "../../lib/duration.ts";
 import type { ChainRole } from "../../lib/mark.ts";
 import type { Gates } from "../../stacks/schema.ts";
+import { withSamples, withTargets, type Metrics } from "./counters.ts";
 import {
+  answeredBy,
   countQuery,
   countRequests,
+  readsProxies,
   shareCounts,
-  withSamples,
   type Counted,
-  type Metrics,
+  type VersionCounts,
 } from "./queries.ts";
+import type { Count } from "./confidence.ts";
+import type { BadCounts } from "./gate.ts";
 import type { Gate, Reading } from "./verdict.ts";
+
+const NONE: Count = { hits: 0, trials: 0 };
+const SILENT: VersionCounts = { failed: NONE, slow: NONE };
 
 /** A service whose canary is judged. */
 export interface Judged {
@@ -47,7 +55,7 @@ export async function readings(
   phase: Phase,
 ): Promise<readonly Reading[]> {
   const { service, namespace, host, stable, canary } = judged;
-  const reading = (gate: Gate, more: Pick<Reading, "counts" | "silent">): Reading => ({
+  const reading = (gate: Gate, more: Pick<Reading, "counts" | "silent" | "idle">): Reading => ({
     cluster,
     service: `${namespace}/${service}`,
     version: canary,
@@ -57,7 +65,7 @@ export async function readings(
   const wanted = gates.filter(({ kind }) => kind !== "share" || phase.weight > 0);
   const begin = phase.since + phase.settleMs;
   const seconds = Math.floor((phase.now - begin) / 1000);
-  const nothing = { canary: { hits: 0, trials: 0 }, stable: { hits: 0, trials: 0 } };
+  const nothing = { canary: NONE, stable: NONE };
   if (seconds < 1) return wanted.map((gate) => reading(gate, { counts: nothing }));
 
   const during: Counted = {
@@ -74,10 +82,10 @@ export async function readings(
       ? { ...during, until: new Date(phase.since), seconds: Math.ceil(phase.beforeMs / 1000) }
       : during;
   const { within } = config.latency;
-  const known = once(() => withSamples(metrics, during, phase.settleMs));
-  const knownOfStable = once(() =>
-    ofStable === during ? known() : withSamples(metrics, ofStable, phase.settleMs),
-  );
+  const prepared = async (counted: Counted): Promise<Counted> =>
+    withTargets(metrics, await withSamples(metrics, counted, phase.settleMs), answeredBy(counted));
+  const known = once(() => prepared(during));
+  const knownOfStable = once(() => (ofStable === during ? known() : prepared(ofStable)));
   const standard = once(async () =>
     countRequests(metrics, await known(), [canary, stable], within),
   );
@@ -86,32 +94,66 @@ export async function readings(
       ? standard()
       : countRequests(metrics, await knownOfStable(), [stable], within),
   );
+  /** Whether neither version got a request, and not that nobody has counted them. */
+  const idle = once(async () => {
+    if ((await known()).seconds < 1) return false;
+    const { versions, unnamed } = await standard();
+    if (unnamed > 0 || Object.values(versions).some(({ failed }) => failed.trials > 0)) {
+      return false;
+    }
+    if (await readsProxies(metrics, during, [canary, stable])) return true;
+    throw new Error(
+      `it has no requests, and reads no proxy of ${namespace}/${service}: no series up{cluster="${cluster}",namespace="${namespace}"} of its pods is 1`,
+    );
+  });
+  const ofQuery = async (query: Gates["queries"][number]): Promise<BadCounts> => {
+    const [own, other] = await Promise.all([
+      countQuery(metrics, query, await known(), canary),
+      countQuery(metrics, query, await knownOfStable(), stable),
+    ]);
+    return { canary: own, stable: other };
+  };
   return Promise.all(
     wanted.map(async (gate) => {
       try {
         const query = config.queries.find(({ name }) => name === gate.name);
         if (query) {
-          const [own, other] = await Promise.all([
-            countQuery(metrics, query, await known(), canary),
-            countQuery(metrics, query, await knownOfStable(), stable),
-          ]);
-          return reading(gate, { counts: { canary: own, stable: other } });
+          const counts = await ofQuery(query).catch(async (error: unknown) => {
+            // A query may give nothing where nobody asks for anything.
+            if (await idle().catch(() => false)) return nothing;
+            throw error;
+          });
+          const empty = counts.canary.trials === 0 && counts.stable.trials === 0;
+          return reading(gate, { counts, idle: empty && (await idle()) });
         }
+        if (await idle()) return reading(gate, { counts: nothing, idle: true });
         const [now, before] = await Promise.all([standard(), compared()]);
-        const none = { failed: nothing.canary, slow: nothing.canary };
         const [own, other, same] = [
-          now[canary] ?? none,
-          before[stable] ?? none,
-          now[stable] ?? none,
+          now.versions[canary] ?? SILENT,
+          before.versions[stable] ?? SILENT,
+          now.versions[stable] ?? SILENT,
         ];
+        if (now.unnamed > 0 && own.failed.trials === 0) {
+          throw new Error(
+            `there are series of ${now.unnamed} requests to ${host}, but they lack the label destination_version: Istio takes it from the label "version" of the pods`,
+          );
+        }
         if (gate.kind === "share") {
           // Each pod is read at its own time: in a short while, not the same stretch of all is counted.
           if ((await known()).seconds * 1000 < phase.settleMs)
             return reading(gate, { counts: nothing });
           return reading(gate, { counts: shareCounts(own.failed, same.failed) });
         }
-        const of = gate.name === "latency" ? "slow" : "failed";
-        return reading(gate, { counts: { canary: own[of], stable: other[of] } });
+        if (gate.name !== "latency") {
+          return reading(gate, { counts: { canary: own.failed, stable: other.failed } });
+        }
+        if (!own.slow || !other.slow) {
+          const which = own.slow ? stable : canary;
+          throw new Error(
+            `the series istio_request_duration_milliseconds_bucket of ${which} lack le="${durationMs(within)}", the bound of ${within}: set rollout.gates.latency.within to a bucket that they have`,
+          );
+        }
+        return reading(gate, { counts: { canary: own.slow, stable: other.slow } });
       } catch (error) {
         return reading(gate, { counts: undefined, silent: explain(error) });
       }

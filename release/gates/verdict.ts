@@ -29,6 +29,8 @@ export interface Reading {
   readonly counts: BadCounts | undefined;
   /** Why there are no counts. */
   readonly silent?: string | undefined;
+  /** Whether the cluster got no request of either version. @default it did, or nobody knows */
+  readonly idle?: boolean | undefined;
 }
 
 /** A gate's verdict on one service in one cluster, with what it rests on. */
@@ -137,7 +139,7 @@ export function verdict(
   weight: number,
   confidence: Confidence,
 ): GateVerdict {
-  const { cluster, service, version, counts, silent } = reading;
+  const { cluster, service, version, counts, silent, idle = false } = reading;
   const about = `${cluster}: ${gateWords(gate.name)} of ${version} of ${service}`;
   const of = { cluster, service, gate: gate.name, ...(gate.dryRun && { dryRun: true }) };
   if (!counts) {
@@ -147,6 +149,15 @@ export function verdict(
       blind: true,
       judgement: undefined,
       text: `${about} is unknown: ${silent ?? "no answer"}`,
+    };
+  }
+  if (idle) {
+    return {
+      ...of,
+      outcome: "idle",
+      blind: false,
+      judgement: undefined,
+      text: `${about}: idle, neither version got a request`,
     };
   }
   const judgement =
@@ -160,4 +171,18 @@ export function verdict(
     judgement,
     text: `${about}: ${sentence(judgement)}`,
   };
+}
+
+/**
+ * Idle clusters are not waited for as long as one is not: a gate that is idle in every cluster has seen
+ * nothing of the canary, and holds.
+ */
+export function heldWhereAllIdle(verdicts: readonly GateVerdict[]): readonly GateVerdict[] {
+  return verdicts.map((verdict) => {
+    const { service, gate, text } = verdict;
+    const same = verdicts.filter((each) => each.service === service && each.gate === gate);
+    return same.every(({ outcome }) => outcome === "idle")
+      ? { ...verdict, outcome: "hold", text: `${text}, and no other cluster either` }
+      : verdict;
+  });
 }

@@ -7,7 +7,7 @@ import { shareOf, type DeployedCluster, type DeployedRoute } from "../../lib/dep
 import { weightIn } from "../../lib/release-rules.ts";
 import { servedIn } from "../../lib/served.ts";
 import type { ReleaseSettings } from "../../stacks/config.ts";
-import type { Metrics } from "../gates/queries.ts";
+import type { Metrics } from "../gates/counters.ts";
 import { judgedServices } from "../release-settings.ts";
 import { driftIn } from "./drift.ts";
 import { trafficIn, type Period, type VersionTraffic } from "./traffic.ts";

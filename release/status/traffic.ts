@@ -1,6 +1,7 @@
 import { serviceKey } from "../../lib/names.ts";
 import type { Gates } from "../../stacks/schema.ts";
-import { countRequests, latencyQuantile, type Metrics } from "../gates/queries.ts";
+import { withTargets, type Metrics } from "../gates/counters.ts";
+import { answeredBy, countRequests, latencyQuantile } from "../gates/queries.ts";
 import type { Judged } from "../gates/readings.ts";
 
 /** A stretch of time in which requests are counted. */
@@ -43,14 +44,15 @@ export async function trafficIn(
   if (seconds === 0) return [];
   const found = await Promise.all(
     services.map(async ({ service, namespace, host, stable, canary }) => {
-      const counted = { cluster, service, namespace, host, until: new Date(until), seconds };
+      const asked = { cluster, service, namespace, host, until: new Date(until), seconds };
+      const counted = await withTargets(metrics, asked, answeredBy(asked));
       const versions = [stable, canary];
       const [counts, p50, p99] = await Promise.all([
         countRequests(metrics, counted, versions, gates.latency.within),
         latencyQuantile(metrics, counted, 0.5),
         latencyQuantile(metrics, counted, 0.99),
       ]);
-      const of = (version: string) => counts[version]?.failed ?? { hits: 0, trials: 0 };
+      const of = (version: string) => counts.versions[version]?.failed ?? { hits: 0, trials: 0 };
       const all = versions.reduce((sum, version) => sum + of(version).trials, 0);
       return versions.map((version): VersionTraffic => {
         const { hits, trials } = of(version);

@@ -1,4 +1,4 @@
-import type { Metrics } from "../../release/gates/queries.ts";
+import type { Metrics } from "../../release/gates/counters.ts";
 
 type Sample = Awaited<ReturnType<Metrics["query"]>>[number];
 

@@ -345,9 +345,30 @@ export const mutants: readonly Mutant[] = [
   },
   {
     removes: "counters of a Prometheus without its samples count from when they are known",
+    file: "release/gates/counters.ts",
+    text: "if (before) return stretch;",
+    replacement: "if (before ?? stretch) return stretch;",
+    tests: rollout,
+  },
+  {
+    removes: "what a counter had before its proxy was restarted is counted",
+    file: "release/gates/counters.ts",
+    text: "if (restarted.length > 0) {",
+    replacement: "if (restarted.length > 1e9) {",
+    tests: rollout,
+  },
+  {
+    removes: "a query of one's own that gives nothing is not 0",
     file: "release/gates/queries.ts",
-    text: "if (before) return counted;",
-    replacement: "if (before ?? counted) return counted;",
+    text: "if (samples.length === 0) {",
+    replacement: "if (samples.length < 0) {",
+    tests: rollout,
+  },
+  {
+    removes: "a gate that is idle in every cluster holds",
+    file: "release/gates/verdict.ts",
+    text: 'same.every(({ outcome }) => outcome === "idle")',
+    replacement: 'same.every(({ outcome }) => outcome === "fail")',
     tests: rollout,
   },
   {

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { readDeployed } from "../../../fleet/read-deployed.ts";
 import type { DeployedCluster } from "../../../lib/deployed.ts";
-import type { Metrics } from "../../../release/gates/queries.ts";
+import type { Metrics } from "../../../release/gates/counters.ts";
 import { Journal, type Pause } from "../../../release/journal.ts";
 import { Observer, pausedBy, phaseWeights } from "../../../release/observer.ts";
 import { nextStep, phase, type Plan } from "../../../release/planner.ts";

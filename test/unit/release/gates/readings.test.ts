@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { Metrics } from "../../../../release/gates/queries.ts";
+import type { Metrics } from "../../../../release/gates/counters.ts";
 import { readings, type Phase } from "../../../../release/gates/readings.ts";
-import { gatesOf, verdict } from "../../../../release/gates/verdict.ts";
+import { gatesOf, heldWhereAllIdle, verdict } from "../../../../release/gates/verdict.ts";
 import { bucket, FakeMetrics, hasSamples, requests } from "../../../helpers/metrics.ts";
 import { schema } from "../../../../stacks/schema.ts";
 
@@ -77,10 +77,12 @@ describe("readings", () => {
     const asked = fake.asked.find(({ promql }) =>
       promql.startsWith("sum by (destination_version, response"),
     );
+    const one = (expression: string) =>
+      `max without (job, instance, namespace, pod, pod_name, container, endpoint, node, cluster, prometheus, prometheus_replica, replica) (label_replace(label_replace(${expression}, "proxy", "$1", "pod", "(.+)"), "proxy", "$1", "instance", "(.+?)(:[0-9]+)?"))`;
     const series =
       'istio_requests_total{reporter="destination",destination_cluster="cluster-b",destination_service="user-service.user.svc.cluster.local"}';
     expect(asked?.promql).toBe(
-      `sum by (destination_version, response_code) (((last_over_time(${series}[300s]) - last_over_time(${series}[5m] offset 300s)) >= 0) or last_over_time(${series}[300s]))`,
+      `sum by (destination_version, response_code, grpc_response_status, source_cluster) ((${one(`((last_over_time(${series}[300s]) - last_over_time(${series}[5m] offset 300s)) >= 0)`)} or ${one(`last_over_time(${series}[300s])`)}))`,
     );
     expect(asked?.at).toEqual(new Date(phase.now));
     expect(fake.asked.map(({ promql }) => promql)).toContain(
@@ -91,7 +93,9 @@ describe("readings", () => {
   it("compares with what stable got before the phase where it gets nothing in it", async () => {
     const fake = full();
     await readings("cluster-b", fake, judged, settings, { ...phase, weight: 100 });
-    const earlier = fake.asked.filter(({ at }) => at?.getTime() === T0);
+    const earlier = fake.asked.filter(
+      ({ promql, at }) => at?.getTime() === T0 && !/^(?:count without|max by)/.test(promql),
+    );
     expect(earlier.length).toBeGreaterThan(0);
     expect(earlier.every(({ promql }) => /\[600s\]|offset 600s/.test(promql))).toBe(true);
   });
@@ -100,7 +104,9 @@ describe("readings", () => {
     const fake = full(hasSome(100.4));
     const found = await readings("cluster-b", fake, judged, settings, phase);
     expect(found.map(({ counts }) => counts?.canary.trials)).toEqual([100, 100, 1000, 50]);
-    const counted = fake.asked.filter(({ promql }) => promql.includes("istio_requests_total"));
+    const counted = fake.asked.filter(({ promql }) =>
+      promql.startsWith("sum by (destination_version, response_code"),
+    );
     expect(counted).toHaveLength(1);
     expect(counted[0]?.promql).toContain("offset 70s)");
     expect(counted[0]?.promql).not.toContain("300s");
@@ -143,6 +149,201 @@ describe("readings", () => {
       expect(counts).toBeUndefined();
       expect(silent).toBe("connection refused");
     }
+  });
+});
+
+describe("what a Prometheus does not know", () => {
+  type Answers = ConstructorParameters<typeof FakeMetrics>[0];
+  const known: Answers = [hasSamples];
+  /** What each gate is told, or why it is told nothing. */
+  const told = async (answers: Answers, of: typeof settings = settings, more = {}) => {
+    const fake = new FakeMetrics([...known, ...answers]);
+    const found = await readings("cluster-b", fake, judged, of, { ...phase, ...more });
+    return Object.fromEntries(
+      found.map(({ gate, counts, silent, idle }) => [gate, idle ? "idle" : (silent ?? counts)]),
+    );
+  };
+  const served: Answers = [
+    ["istio_requests_total", [requests("v1", "200", 900), requests("v2", "200", 100)]],
+  ];
+  const fast: Answers = [
+    [
+      "_bucket",
+      ["v1", "v2"].flatMap((version) =>
+        ["500", "+Inf"].map((le) => bucket(version, le, version === "v1" ? 900 : 100)),
+      ),
+    ],
+  ];
+  const own = (bad: number[], all: number[]): Answers => [
+    ["bad{", bad.map((value) => ({ labels: {}, value }))],
+    ["all_of_", all.map((value) => ({ labels: {}, value }))],
+  ];
+
+  it("is a bucket that its series lack, not a canary that is always slow", async () => {
+    const without: Answers = [
+      ["_bucket", ["v1", "v2"].map((version) => bucket(version, "+Inf", 100))],
+    ];
+    const { latency, successRate } = await told([...served, ...without, ...own([0], [50])]);
+    expect(latency).toBe(
+      'the series istio_request_duration_milliseconds_bucket of v2 lack le="500", the bound of 500ms: set rollout.gates.latency.within to a bucket that they have',
+    );
+    expect(successRate).toMatchObject({ canary: { hits: 0, trials: 100 } });
+    const stableLacks: Answers = [
+      ["_bucket", [bucket("v1", "+Inf", 900), ...["500", "+Inf"].map((le) => bucket("v2", le, 9))]],
+    ];
+    expect((await told([...served, ...stableLacks]))["latency"]).toContain("_bucket of v1 lack");
+  });
+
+  it("is what a query of one's own gives nothing for, or no number", async () => {
+    const found = async (bad: number[], all: number[]) =>
+      (await told([...served, ...fast, ...own(bad, all)]))["checkout"];
+    expect(await found([0], [50])).toMatchObject({ canary: { hits: 0, trials: 50 } });
+    expect(await found([], [50])).toBe(
+      'its query `bad` gives nothing for v2, which is not 0: sum(increase(bad{version="v2",namespace="user"}[300s])). If nothing means 0 there, add "or vector(0)" to it.',
+    );
+    expect(await found([0], [])).toMatch(/^its query `all` gives nothing for v2/);
+    expect(await found([Number.NaN], [50])).toMatch(/^its query `bad` gives NaN for v2/);
+    expect(await found([0], [Number.POSITIVE_INFINITY])).toMatch(/^its query `all` gives Infinity/);
+  });
+
+  it("is the version of requests whose series do not name it", async () => {
+    for (const version of ["", "unknown"]) {
+      const { successRate } = await told([
+        ["istio_requests_total", [requests("v1", "200", 10), requests(version, "200", 90)]],
+      ]);
+      expect(successRate).toBe(
+        'there are series of 90 requests to user-service.user.svc.cluster.local, but they lack the label destination_version: Istio takes it from the label "version" of the pods',
+      );
+    }
+  });
+
+  it("is nothing where neither version got a request, and its proxies are read", async () => {
+    const read: Answers = [["== 1)", [{ labels: {}, value: 3 }]]];
+    const idle = { successRate: "idle", latency: "idle", share: "idle" };
+    expect(await told([...read, ...own([0], [0])])).toEqual({ ...idle, checkout: "idle" });
+    expect(await told(read)).toEqual({ ...idle, checkout: "idle" });
+    expect(await told([...read, ...own([0], [20])])).toMatchObject({
+      ...idle,
+      checkout: { canary: { hits: 0, trials: 20 } },
+    });
+    const none = await told(own([0], [0]));
+    for (const gate of ["successRate", "latency", "share", "checkout"]) {
+      expect(none[gate]).toBe(
+        'it has no requests, and reads no proxy of user/user-service: no series up{cluster="cluster-b",namespace="user"} of its pods is 1',
+      );
+    }
+  });
+
+  it("does not make a cluster idle that is not counted yet", async () => {
+    const fake = new FakeMetrics([...hasSome(20), ["== 1)", [{ labels: {}, value: 3 }]]]);
+    const found = await readings("cluster-b", fake, judged, settings, phase);
+    expect(found.map(({ idle }) => idle ?? false)).not.toContain(true);
+  });
+});
+
+describe("requests without an answer, and gRPC", () => {
+  const counted = async (...samples: Parameters<typeof answer>[]) => {
+    const fake = new FakeMetrics([
+      hasSamples,
+      ["istio_requests_total", samples.map((each) => answer(...each))],
+    ]);
+    const [first] = await readings("cluster-b", fake, judged, settings, phase);
+    return first?.counts?.canary;
+  };
+  const answer = (code: string, grpc: string, value: number) => ({
+    labels: { destination_version: "v2", response_code: code, grpc_response_status: grpc },
+    value,
+  });
+
+  it("leaves out those whose client gave up", async () => {
+    expect(await counted(["200", "", 90], ["0", "", 30], ["503", "", 10])).toEqual({
+      hits: 10,
+      trials: 100,
+    });
+  });
+
+  it.each(["2", "4", "8", "12", "13", "14", "15"])(
+    "counts gRPC status %s as failed",
+    async (code) => {
+      expect(await counted(["200", "0", 90], ["200", code, 10])).toEqual({ hits: 10, trials: 100 });
+    },
+  );
+
+  it.each(["1", "3", "5", "6", "7", "9", "10", "11", "16"])(
+    "counts gRPC status %s as the caller's doing",
+    async (code) => {
+      expect(await counted(["200", "0", 90], ["200", code, 10])).toEqual({ hits: 0, trials: 100 });
+    },
+  );
+});
+
+describe("a Prometheus that reads proxies more than once, or has seen one restart", () => {
+  const asked = async (...answers: ConstructorParameters<typeof FakeMetrics>[0]) => {
+    const fake = full([hasSamples, ...answers]);
+    await readings("cluster-b", fake, judged, settings, phase);
+    return fake.asked.map(({ promql }) => promql).filter((promql) => promql.startsWith("sum by"));
+  };
+
+  it("is asked for one sample of each proxy, whatever labels its targets have, but for Istio's own", async () => {
+    const labels = { ha_replica: "1", destination_version: "v2", app: "x" };
+    const queries = await asked(["count without (job", [{ labels, value: 1 }]]);
+    expect(queries).toHaveLength(2);
+    for (const promql of queries) {
+      expect(promql).toContain("prometheus_replica, replica, ha_replica, app) (label_replace");
+    }
+  });
+
+  it("is asked for what the restarted ones had before", async () => {
+    const instance = "10.0.0.1:15020";
+    const queries = await asked([
+      "resets(istio_requests_total",
+      [{ labels: { instance }, value: 1 }],
+    ]);
+    expect(queries).toHaveLength(2);
+    for (const promql of queries) {
+      expect(promql).toContain('instance=~"10[.]0[.]0[.]1[:]15020"}[1h] offset 5s)');
+      expect(promql).toContain("[300s:5s])");
+    }
+    expect(JSON.stringify(await asked())).not.toContain("sum_over_time");
+  });
+});
+
+describe("idle clusters", () => {
+  const settled = async (...answers: ConstructorParameters<typeof FakeMetrics>[0][]) => {
+    const [gate] = settings.gates;
+    if (!gate) throw new Error("there is no gate");
+    const verdicts = await Promise.all(
+      answers.map(async (each, i) => {
+        const fake = new FakeMetrics([hasSamples, ...each]);
+        const [first] = await readings(`cluster-${i}`, fake, judged, settings, phase);
+        if (!first) throw new Error("there is no reading");
+        return verdict(gate, first, 10, { risk: 0.001, minSamples: 100 });
+      }),
+    );
+    return heldWhereAllIdle(verdicts).map(({ outcome, blind, text }) => ({ outcome, blind, text }));
+  };
+  const idle: ConstructorParameters<typeof FakeMetrics>[0] = [
+    ["== 1)", [{ labels: {}, value: 3 }]],
+  ];
+  const busy: ConstructorParameters<typeof FakeMetrics>[0] = [
+    ["istio_requests_total", [requests("v1", "200", 9000), requests("v2", "200", 1000)]],
+  ];
+  const name = "success rate of v2 of user/user-service: idle, neither version got a request";
+
+  it("are named, and not waited for", async () => {
+    const [first, second] = await settled(busy, idle);
+    expect(first?.outcome).toBe("pass");
+    expect(second).toEqual({ outcome: "idle", blind: false, text: `cluster-1: ${name}` });
+  });
+
+  it("hold where all are: nothing of the canary has been seen", async () => {
+    expect(await settled(idle, idle)).toEqual(
+      [0, 1].map((i) => ({
+        outcome: "hold",
+        blind: false,
+        text: `cluster-${i}: ${name}, and no other cluster either`,
+      })),
+    );
   });
 });
 
