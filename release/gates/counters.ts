@@ -67,7 +67,7 @@ function once(expression: string, copyLabels: readonly string[]): string {
 }
 
 /** RE2 for one of several texts, inside a PromQL string. */
-function oneOf(texts: readonly string[]): string {
+export function oneOf(texts: readonly string[]): string {
   return texts.map((text) => text.replaceAll(/[^\w-]/g, (sign) => `[${sign}]`)).join("|");
 }
 

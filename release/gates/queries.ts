@@ -1,6 +1,6 @@
 import type { Gates } from "../../stacks/schema.ts";
 import { durationMs } from "../../lib/duration.ts";
-import { risen, type Metrics, type Stretch } from "./counters.ts";
+import { oneOf, risen, type Metrics, type Stretch } from "./counters.ts";
 import type { BadCounts } from "./gate.ts";
 import type { Count } from "./confidence.ts";
 
@@ -10,6 +10,8 @@ export interface Counted extends Stretch {
   readonly namespace: string;
   /** The service's host in the mesh. */
   readonly host: string;
+  /** Other hosts by which it is called: of the ingress, and those that name a cluster. @default none */
+  readonly otherHosts?: readonly string[] | undefined;
 }
 
 /** What one version's pods have answered. */
@@ -42,6 +44,25 @@ const GRPC_FAILURES: Readonly<Record<string, string>> = {
   "15": "DATA_LOSS",
 };
 
+/**
+ * Envoy's flags of requests that no pod has answered: no connection, no healthy endpoint, overflow, no
+ * route, no cluster, timeout, unresolved name, and connections that were reset on either side.
+ */
+const UNREACHED = new Set(["UF", "UH", "UO", "NR", "NC", "UT", "DF", "UC", "UR", "LR"]);
+
+/** What the clients and gateways of one cluster have got when they called a service. */
+export interface Calls {
+  readonly all: number;
+  /** Those that a version's pods have answered, by version. */
+  readonly arrived: Readonly<Record<string, number>>;
+  /** Those that no pod has answered. Istio mostly does not know which version they were meant for. */
+  readonly unreached: number;
+  /** Those of them that were surely meant for the stable version. */
+  readonly unreachedStable: number;
+  /** How many had which of Envoy's response flags. */
+  readonly flags: Readonly<Record<string, number>>;
+}
+
 /** Matchers of the requests that the pods of a service in a cluster have answered. */
 export function answeredBy({ cluster, host }: Pick<Counted, "cluster" | "host">): string {
   return `reporter="destination",destination_cluster="${cluster}",destination_service="${host}"`;
@@ -62,6 +83,28 @@ function latencyQuery(counted: Counted, withinMs: number): string {
 function quantileQuery(counted: Counted, quantile: number): string {
   const buckets = risen("istio_request_duration_milliseconds_bucket", answeredBy(counted), counted);
   return `histogram_quantile(${quantile}, sum by (destination_version, le) (${buckets}))`;
+}
+
+/**
+ * Matchers of the requests that clients and gateways of a cluster have sent to a service. Where there was
+ * no route or no endpoints, Istio knows the service only by the name that the client called.
+ */
+export function calledFrom({
+  cluster,
+  service,
+  namespace,
+  host,
+  otherHosts = [],
+}: Counted): string {
+  const domain = host.slice(`${service}.${namespace}.svc.`.length);
+  const short = `${service}(?:[.]${namespace}(?:[.]svc(?:[.]${oneOf([domain])})?)?)?`;
+  const hosts = [short, ...(otherHosts.length > 0 ? [oneOf(otherHosts)] : [])].join("|");
+  return `reporter="source",source_cluster="${cluster}",destination_service=~"(?:${hosts})(?::[0-9]+)?"`;
+}
+
+/** What clients of a cluster have got, by version and what Envoy says of it. */
+function callsQuery(counted: Counted): string {
+  return `sum by (destination_version, response_code, response_flags, destination_service, source_workload_namespace) (${risen("istio_requests_total", calledFrom(counted), counted)})`;
 }
 
 /** A query of one's own for one version. */
@@ -132,6 +175,42 @@ export async function countRequests(
   };
 }
 
+/** What the clients of a cluster have got from a service in a stretch of time, as they have seen it. */
+export async function countCalls(
+  metrics: Metrics,
+  counted: Counted,
+  { stable, canary }: { readonly stable: string; readonly canary: string },
+): Promise<Calls> {
+  const found = counted.seconds < 1 ? [] : await metrics.query(callsQuery(counted), counted.until);
+  const { service, namespace } = counted;
+  const calls = found.filter(({ labels }) => {
+    // A name without a namespace means the service of that name in the caller's own.
+    const [host] = (labels["destination_service"] ?? "").split(":");
+    return host !== service || labels["source_workload_namespace"] === namespace;
+  });
+  const flagsOf = ({ response_flags: flags = "" }: Labels) =>
+    flags.split(",").filter((flag) => UNREACHED.has(flag));
+  const isUnreached = (labels: Labels) => flagsOf(labels).length > 0;
+  const counts = (labels: Labels) => isUnreached(labels) || !isGivenUp(labels);
+  const arrived = (version: string) =>
+    sum(calls, (labels) => labels["destination_version"] === version && !isUnreached(labels));
+  const flags = [...new Set(calls.flatMap(({ labels }) => flagsOf(labels)))].sort();
+  return {
+    all: sum(calls, counts),
+    arrived: { [stable]: arrived(stable), [canary]: arrived(canary) },
+    unreached: sum(calls, isUnreached),
+    unreachedStable: sum(
+      calls,
+      (labels) => isUnreached(labels) && labels["destination_version"] === stable,
+    ),
+    flags: Object.fromEntries(
+      flags
+        .map((flag) => [flag, sum(calls, (labels) => flagsOf(labels).includes(flag))] as const)
+        .filter(([, count]) => count > 0),
+    ),
+  };
+}
+
 /** Whether the cluster's Prometheus reads the proxies of the service's pods, so that no requests are none. */
 export async function readsProxies(
   metrics: Metrics,
@@ -195,10 +274,27 @@ export async function countQuery(
   return { hits: Math.min(hits, trials), trials };
 }
 
-/** The canary's requests among all, as the gate on its share wants them. */
-export function shareCounts(canary: Count, stable: Count): BadCounts {
+/** The canary's requests among all that arrived, as the gate on its share wants them. */
+export function shareCounts({ arrived }: Calls, stable: string, canary: string): BadCounts {
+  const hits = arrived[canary] ?? 0;
   return {
-    canary: { hits: canary.trials, trials: canary.trials + stable.trials },
+    canary: { hits, trials: hits + (arrived[stable] ?? 0) },
     stable: { hits: 0, trials: 0 },
   };
+}
+
+/** Requests that no pod has answered among all, but those meant for stable: now, and before the phase. */
+export function unreachedCounts(now: Calls, before: Calls): BadCounts {
+  const count = ({ all, unreached, unreachedStable }: Calls): Count => ({
+    hits: unreached - unreachedStable,
+    trials: all,
+  });
+  return { canary: count(now), stable: count(before) };
+}
+
+/** Envoy's flags in words: "NC 1100, UH 7". */
+export function flagWords({ flags }: Pick<Calls, "flags">): string {
+  return Object.entries(flags)
+    .map(([flag, count]) => `${flag} ${count}`)
+    .join(", ");
 }

@@ -5,10 +5,14 @@ import type { Gates } from "../../stacks/schema.ts";
 import { withSamples, withTargets, type Metrics } from "./counters.ts";
 import {
   answeredBy,
+  calledFrom,
+  countCalls,
   countQuery,
   countRequests,
+  flagWords,
   readsProxies,
   shareCounts,
+  unreachedCounts,
   type Counted,
   type VersionCounts,
 } from "./queries.ts";
@@ -24,6 +28,8 @@ export interface Judged {
   readonly service: string;
   readonly namespace: string;
   readonly host: string;
+  /** Other hosts by which it is called. @default none */
+  readonly otherHosts?: readonly string[] | undefined;
   readonly stable: string;
   readonly canary: string;
   /** What it is in a chain. @default it is in none */
@@ -54,8 +60,11 @@ export async function readings(
   { config, gates }: { readonly config: Gates; readonly gates: readonly Gate[] },
   phase: Phase,
 ): Promise<readonly Reading[]> {
-  const { service, namespace, host, stable, canary } = judged;
-  const reading = (gate: Gate, more: Pick<Reading, "counts" | "silent" | "idle">): Reading => ({
+  const { service, namespace, host, otherHosts, stable, canary } = judged;
+  const reading = (
+    gate: Gate,
+    more: Pick<Reading, "counts" | "silent" | "idle" | "remark">,
+  ): Reading => ({
     cluster,
     service: `${namespace}/${service}`,
     version: canary,
@@ -73,17 +82,20 @@ export async function readings(
     service,
     namespace,
     host,
+    otherHosts,
     until: new Date(phase.now),
     seconds,
   };
+  const before: Counted = {
+    ...during,
+    until: new Date(phase.since),
+    seconds: Math.ceil(phase.beforeMs / 1000),
+  };
   /** At 100 % stable gets nothing: what it got before is compared with. */
-  const ofStable: Counted =
-    phase.weight === 100
-      ? { ...during, until: new Date(phase.since), seconds: Math.ceil(phase.beforeMs / 1000) }
-      : during;
+  const ofStable = phase.weight === 100 ? before : during;
   const { within } = config.latency;
-  const prepared = async (counted: Counted): Promise<Counted> =>
-    withTargets(metrics, await withSamples(metrics, counted, phase.settleMs), answeredBy(counted));
+  const prepared = async (counted: Counted, matchers = answeredBy(counted)): Promise<Counted> =>
+    withTargets(metrics, await withSamples(metrics, counted, phase.settleMs), matchers);
   const known = once(() => prepared(during));
   const knownOfStable = once(() => (ofStable === during ? known() : prepared(ofStable)));
   const standard = once(async () =>
@@ -94,6 +106,19 @@ export async function readings(
       ? standard()
       : countRequests(metrics, await knownOfStable(), [stable], within),
   );
+  const calls = async (counted: Counted) =>
+    countCalls(metrics, await prepared(counted, calledFrom(counted)), { stable, canary });
+  const called = once(() => calls(during));
+  const calledBefore = once(() => calls(before));
+  /** Whether no client of the cluster has called the service, and not that nobody has counted them. */
+  const uncalled = async () => {
+    if ((await known()).seconds < 1 || (await called()).all > 0) return false;
+    const { fromHere } = await standard();
+    if (fromHere === 0) return true;
+    throw new Error(
+      `it has no series reporter="source" of ${cluster}'s clients, of whom the pods have answered ${fromHere} requests: it does not read the clients' proxies`,
+    );
+  };
   /** Whether neither version got a request, and not that nobody has counted them. */
   const idle = once(async () => {
     if ((await known()).seconds < 1) return false;
@@ -126,23 +151,26 @@ export async function readings(
           const empty = counts.canary.trials === 0 && counts.stable.trials === 0;
           return reading(gate, { counts, idle: empty && (await idle()) });
         }
+        if (gate.kind !== "bad") {
+          if (await uncalled()) return reading(gate, { counts: nothing, idle: true });
+          if (gate.kind === "unreached") {
+            const now = await called();
+            const counts = unreachedCounts(now, await calledBefore());
+            return reading(gate, { counts, remark: flagWords(now) });
+          }
+          // Each pod is read at its own time: in a short while, not the same stretch of all is counted.
+          const early = (await known()).seconds * 1000 < phase.settleMs;
+          const counts = early ? nothing : shareCounts(await called(), stable, canary);
+          return reading(gate, { counts });
+        }
         if (await idle()) return reading(gate, { counts: nothing, idle: true });
-        const [now, before] = await Promise.all([standard(), compared()]);
-        const [own, other, same] = [
-          now.versions[canary] ?? SILENT,
-          before.versions[stable] ?? SILENT,
-          now.versions[stable] ?? SILENT,
-        ];
+        const [now, earlier] = await Promise.all([standard(), compared()]);
+        const own = now.versions[canary] ?? SILENT;
+        const other = earlier.versions[stable] ?? SILENT;
         if (now.unnamed > 0 && own.failed.trials === 0) {
           throw new Error(
             `there are series of ${now.unnamed} requests to ${host}, but they lack the label destination_version: Istio takes it from the label "version" of the pods`,
           );
-        }
-        if (gate.kind === "share") {
-          // Each pod is read at its own time: in a short while, not the same stretch of all is counted.
-          if ((await known()).seconds * 1000 < phase.settleMs)
-            return reading(gate, { counts: nothing });
-          return reading(gate, { counts: shareCounts(own.failed, same.failed) });
         }
         if (gate.name !== "latency") {
           return reading(gate, { counts: { canary: own.failed, stable: other.failed } });

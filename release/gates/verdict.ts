@@ -9,13 +9,15 @@ import {
   type Judgement,
 } from "./gate.ts";
 
-/** A gate of the configuration: one on the share of bad requests, or the one on the canary's share of all. */
+/** A gate of the configuration: one on the share of bad requests, on those that never arrived, or on the canary's share of all. */
 export type Gate = Rule & {
   /** Whether it only shows what it says. */
   readonly dryRun: boolean;
 };
 type Rule =
   | { readonly kind: "bad"; readonly name: string; readonly limits: BadShareLimits }
+  /** On requests that no pod has answered; the limits are those of the canary's own requests. */
+  | { readonly kind: "unreached"; readonly name: string; readonly limits: BadShareLimits }
   | { readonly kind: "share"; readonly name: string; readonly tolerance: number };
 
 /** What a cluster's Prometheus has counted for one gate and service since the phase began. */
@@ -31,6 +33,8 @@ export interface Reading {
   readonly silent?: string | undefined;
   /** Whether the cluster got no request of either version. @default it did, or nobody knows */
   readonly idle?: boolean | undefined;
+  /** What is to be said besides. @default nothing */
+  readonly remark?: string | undefined;
 }
 
 /** A gate's verdict on one service in one cluster, with what it rests on. */
@@ -49,12 +53,27 @@ function limitsOf({ atLeast, margin, against, precision }: Gates["successRate"])
   };
 }
 
+/** What has not arrived names no version: what was so before the phase is always allowed. */
+function unreachedLimits({ atLeast, margin, precision }: Gates["successRate"]): BadShareLimits {
+  return { most: 100 - atLeast, margin, precision };
+}
+
+/** Limits of the canary's requests as those of all: it gets so many percent of them. */
+function ofAll(
+  { most = 0, margin = 0, precision }: BadShareLimits,
+  weight: number,
+): BadShareLimits {
+  const part = weight === 0 ? 1 : weight / 100;
+  return { most: most * part, margin: margin * part, precision: precision * part };
+}
+
 /** The gates that are on, in the order in which they are shown. */
 export function gatesOf(config: Gates): readonly Gate[] {
   const { successRate, latency, share, queries, without, dryRun } = config;
   const builtIn: readonly Rule[] = [
     { kind: "bad", name: "successRate", limits: limitsOf(successRate) },
     { kind: "bad", name: "latency", limits: limitsOf(latency) },
+    { kind: "unreached", name: "unreached", limits: unreachedLimits(successRate) },
     { kind: "share", name: "share", tolerance: share.tolerance },
   ];
   const on = [
@@ -91,6 +110,7 @@ export function shown(percent: number): string {
 const WORDS: Readonly<Record<string, string>> = {
   successRate: "success rate",
   latency: "answers in time",
+  unreached: "requests that reached a pod",
   share: "share of the requests",
 };
 
@@ -139,8 +159,11 @@ export function verdict(
   weight: number,
   confidence: Confidence,
 ): GateVerdict {
-  const { cluster, service, version, counts, silent, idle = false } = reading;
-  const about = `${cluster}: ${gateWords(gate.name)} of ${version} of ${service}`;
+  const { cluster, service, version, counts, silent, idle = false, remark = "" } = reading;
+  const about =
+    gate.kind === "unreached"
+      ? `${cluster}: ${gateWords(gate.name)} of ${service}, as the cluster's clients saw it`
+      : `${cluster}: ${gateWords(gate.name)} of ${version} of ${service}`;
   const of = { cluster, service, gate: gate.name, ...(gate.dryRun && { dryRun: true }) };
   if (!counts) {
     return {
@@ -160,17 +183,26 @@ export function verdict(
       text: `${about}: idle, neither version got a request`,
     };
   }
-  const judgement =
-    gate.kind === "share"
-      ? judgeShare(counts.canary, weight, gate.tolerance, confidence)
-      : judgeBadShare(counts, gate.limits, confidence);
+  const judgement = judge(gate, counts, weight, confidence);
+  const besides = remark === "" ? "" : ` (${remark})`;
   return {
     ...of,
     outcome: judgement.outcome,
     blind: false,
     judgement,
-    text: `${about}: ${sentence(judgement)}`,
+    text: `${about}: ${sentence(judgement)}${besides}`,
   };
+}
+
+function judge(gate: Gate, counts: BadCounts, weight: number, confidence: Confidence): Judgement {
+  switch (gate.kind) {
+    case "share":
+      return judgeShare(counts.canary, weight, gate.tolerance, confidence);
+    case "unreached":
+      return judgeBadShare(counts, ofAll(gate.limits, weight), confidence);
+    case "bad":
+      return judgeBadShare(counts, gate.limits, confidence);
+  }
 }
 
 /**

@@ -3,7 +3,7 @@ import { durationMs } from "../../lib/duration.ts";
 import { duration, filled, key, label, rule, whole } from "./values.ts";
 
 /** Gates that need no query of one's own. */
-export const BUILT_IN_GATES = ["successRate", "latency", "share"] as const;
+export const BUILT_IN_GATES = ["successRate", "latency", "unreached", "share"] as const;
 
 /** Upper bounds of Istio's buckets of `istio_request_duration_milliseconds`, as far as they make sense here. */
 const BUCKETS_MS = [1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000];

@@ -50,11 +50,12 @@ const plan: Plan = {
 const intervalMs = durationMs(defaults.interval);
 
 type Binomial = (trials: number, chance: number) => () => number;
-type Counts = Record<"failed" | "slow" | "share", BadCounts>;
+type Counts = Record<"failed" | "slow" | "unreached" | "share", BadCounts>;
 const nothing: Count = { hits: 0, trials: 0 };
 const zero: Counts = {
   failed: { canary: nothing, stable: nothing },
   slow: { canary: nothing, stable: nothing },
+  unreached: { canary: nothing, stable: nothing },
   share: { canary: nothing, stable: nothing },
 };
 
@@ -63,7 +64,7 @@ function plus(a: Count, b: Count): Count {
 }
 
 function countsOf(gate: Gate, counts: Counts): BadCounts {
-  if (gate.kind === "share") return counts.share;
+  if (gate.kind !== "bad") return counts[gate.kind];
   return gate.name === "latency" ? counts.slow : counts.failed;
 }
 
@@ -87,6 +88,8 @@ function drawn(
   return {
     failed: both(failing.canary, failing.stable),
     slow: both(SLOW, SLOW),
+    // Every request arrives, as before the phase.
+    unreached: { canary: { hits: 0, trials: all }, stable: { hits: 0, trials: all } },
     share: { canary: { hits: canary, trials: all }, stable: nothing },
   };
 }
@@ -114,7 +117,12 @@ function simulate(scenario: Scenario, seed: number): Ending {
           canary: plus(before[of].canary, more[of].canary),
           stable: plus(before[of].stable, more[of].stable),
         });
-        return { failed: add("failed"), slow: add("slow"), share: add("share") };
+        return {
+          failed: add("failed"),
+          slow: add("slow"),
+          unreached: add("unreached"),
+          share: add("share"),
+        };
       });
     }
     const verdicts =
@@ -124,7 +132,7 @@ function simulate(scenario: Scenario, seed: number): Ending {
             gates.map((gate) => {
               const own = countsOf(gate, seen[i] ?? zero);
               const counts =
-                weight === 100
+                weight === 100 && gate.kind === "bad"
                   ? { ...own, stable: countsOf(gate, earlier[i] ?? zero).stable }
                   : own;
               const reading = { cluster: name, service: "user/user-service", version: "v2" };

@@ -25,6 +25,12 @@ export const requests = (version: string, code: string, value: number): Sample =
   value,
 });
 
+/** A sample of requests that no pod has answered, as Istio counts them at the client. */
+export const unreached = (flag: string, value: number): Sample => ({
+  labels: { destination_version: "unknown", response_code: "503", response_flags: flag },
+  value,
+});
+
 /** A sample of a bucket of a version's latency. */
 export const bucket = (version: string, le: string, value: number): Sample => ({
   labels: { destination_version: version, le },

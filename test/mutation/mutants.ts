@@ -365,6 +365,20 @@ export const mutants: readonly Mutant[] = [
     tests: rollout,
   },
   {
+    removes: "what no pod has answered is judged by the part of the requests that the canary gets",
+    file: "release/gates/verdict.ts",
+    text: "const part = weight === 0 ? 1 : weight / 100;",
+    replacement: "const part = weight === 0 ? 1 : 1;",
+    tests: rollout,
+  },
+  {
+    removes: "requests that no pod has answered are those with Envoy's flags for it",
+    file: "release/gates/queries.ts",
+    text: "const isUnreached = (labels: Labels) => flagsOf(labels).length > 0;",
+    replacement: "const isUnreached = (labels: Labels) => flagsOf(labels).length > 1;",
+    tests: rollout,
+  },
+  {
     removes: "a gate that is idle in every cluster holds",
     file: "release/gates/verdict.ts",
     text: 'same.every(({ outcome }) => outcome === "idle")',

@@ -66,6 +66,7 @@ describe("readings", () => {
     expect(found.map(({ gate, counts }) => [gate, counts])).toEqual([
       ["successRate", { canary: { hits: 28, trials: 100 }, stable: { hits: 5, trials: 900 } }],
       ["latency", { canary: { hits: 4, trials: 100 }, stable: { hits: 10, trials: 900 } }],
+      ["unreached", { canary: { hits: 0, trials: 1000 }, stable: { hits: 0, trials: 1000 } }],
       ["share", { canary: { hits: 100, trials: 1000 }, stable: { hits: 0, trials: 0 } }],
       ["checkout", { canary: { hits: 2, trials: 50 }, stable: { hits: 2, trials: 50 } }],
     ]);
@@ -94,7 +95,8 @@ describe("readings", () => {
     const fake = full();
     await readings("cluster-b", fake, judged, settings, { ...phase, weight: 100 });
     const earlier = fake.asked.filter(
-      ({ promql, at }) => at?.getTime() === T0 && !/^(?:count without|max by)/.test(promql),
+      ({ promql, at }) =>
+        at?.getTime() === T0 && !/^(?:count without|max by)|reporter="source"/.test(promql),
     );
     expect(earlier.length).toBeGreaterThan(0);
     expect(earlier.every(({ promql }) => /\[600s\]|offset 600s/.test(promql))).toBe(true);
@@ -103,9 +105,9 @@ describe("readings", () => {
   it("counts from when a Prometheus knows every counter again that has lost what it had", async () => {
     const fake = full(hasSome(100.4));
     const found = await readings("cluster-b", fake, judged, settings, phase);
-    expect(found.map(({ counts }) => counts?.canary.trials)).toEqual([100, 100, 1000, 50]);
+    expect(found.map(({ counts }) => counts?.canary.trials)).toEqual([100, 100, 1000, 1000, 50]);
     const counted = fake.asked.filter(({ promql }) =>
-      promql.startsWith("sum by (destination_version, response_code"),
+      promql.startsWith("sum by (destination_version, response_code, grpc"),
     );
     expect(counted).toHaveLength(1);
     expect(counted[0]?.promql).toContain("offset 70s)");
@@ -115,7 +117,7 @@ describe("readings", () => {
   it("counts nothing until it does", async () => {
     const fake = full(hasSome(20));
     const found = await readings("cluster-b", fake, judged, settings, phase);
-    expect(found.map(({ counts }) => counts?.canary.trials)).toEqual([0, 0, 0, 0]);
+    expect(found.map(({ counts }) => counts?.canary.trials)).toEqual([0, 0, 0, 0, 0]);
     expect(fake.asked.every(({ promql }) => promql.includes("up{"))).toBe(true);
   });
 
@@ -128,7 +130,12 @@ describe("readings", () => {
     expect(fake.asked).toEqual([]);
     expect(early.every(({ counts }) => counts?.canary.trials === 0)).toBe(true);
     const trial = await readings("cluster-b", full(), judged, settings, { ...phase, weight: 0 });
-    expect(trial.map(({ gate }) => gate)).toEqual(["successRate", "latency", "checkout"]);
+    expect(trial.map(({ gate }) => gate)).toEqual([
+      "successRate",
+      "latency",
+      "unreached",
+      "checkout",
+    ]);
   });
 
   it("counts no share before the pods have been read for as long as the weight had to settle", async () => {
@@ -144,7 +151,7 @@ describe("readings", () => {
   it("says why a Prometheus gives no counts", async () => {
     const away: Metrics = { query: () => Promise.reject(new Error("connection refused")) };
     const found = await readings("cluster-b", away, judged, settings, phase);
-    expect(found).toHaveLength(4);
+    expect(found).toHaveLength(5);
     for (const { counts, silent } of found) {
       expect(counts).toBeUndefined();
       expect(silent).toBe("connection refused");
@@ -219,7 +226,7 @@ describe("what a Prometheus does not know", () => {
 
   it("is nothing where neither version got a request, and its proxies are read", async () => {
     const read: Answers = [["== 1)", [{ labels: {}, value: 3 }]]];
-    const idle = { successRate: "idle", latency: "idle", share: "idle" };
+    const idle = { successRate: "idle", latency: "idle", unreached: "idle", share: "idle" };
     expect(await told([...read, ...own([0], [0])])).toEqual({ ...idle, checkout: "idle" });
     expect(await told(read)).toEqual({ ...idle, checkout: "idle" });
     expect(await told([...read, ...own([0], [20])])).toMatchObject({
@@ -227,7 +234,7 @@ describe("what a Prometheus does not know", () => {
       checkout: { canary: { hits: 0, trials: 20 } },
     });
     const none = await told(own([0], [0]));
-    for (const gate of ["successRate", "latency", "share", "checkout"]) {
+    for (const gate of ["successRate", "latency", "checkout"]) {
       expect(none[gate]).toBe(
         'it has no requests, and reads no proxy of user/user-service: no series up{cluster="cluster-b",namespace="user"} of its pods is 1',
       );
@@ -281,13 +288,15 @@ describe("a Prometheus that reads proxies more than once, or has seen one restar
   const asked = async (...answers: ConstructorParameters<typeof FakeMetrics>[0]) => {
     const fake = full([hasSamples, ...answers]);
     await readings("cluster-b", fake, judged, settings, phase);
-    return fake.asked.map(({ promql }) => promql).filter((promql) => promql.startsWith("sum by"));
+    return fake.asked
+      .map(({ promql }) => promql)
+      .filter((promql) => promql.startsWith("sum by") && promql.includes("[300s]"));
   };
 
   it("is asked for one sample of each proxy, whatever labels its targets have, but for Istio's own", async () => {
     const labels = { ha_replica: "1", destination_version: "v2", app: "x" };
     const queries = await asked(["count without (job", [{ labels, value: 1 }]]);
-    expect(queries).toHaveLength(2);
+    expect(queries).toHaveLength(3);
     for (const promql of queries) {
       expect(promql).toContain("prometheus_replica, replica, ha_replica, app) (label_replace");
     }
@@ -299,12 +308,136 @@ describe("a Prometheus that reads proxies more than once, or has seen one restar
       "resets(istio_requests_total",
       [{ labels: { instance }, value: 1 }],
     ]);
-    expect(queries).toHaveLength(2);
+    expect(queries).toHaveLength(3);
     for (const promql of queries) {
       expect(promql).toContain('instance=~"10[.]0[.]0[.]1[:]15020"}[1h] offset 5s)');
       expect(promql).toContain("[300s:5s])");
     }
     expect(JSON.stringify(await asked())).not.toContain("sum_over_time");
+  });
+});
+
+describe("what the clients of a cluster have seen", () => {
+  const call = (version: string, code: string, flags: string, value: number, more = {}) => ({
+    labels: {
+      ...{ destination_version: version, response_code: code, response_flags: flags },
+      ...{ destination_service: judged.host, source_workload_namespace: "shop", ...more },
+    },
+    value,
+  });
+  type Call = ReturnType<typeof call>;
+  /** The verdicts on calls during the phase and before it, at a weight. */
+  const verdicts = async (during: Call[], before: Call[] = [], weight = 10) => {
+    const metrics: Metrics = {
+      query: (promql, at) => {
+        const early = at?.getTime() === phase.since;
+        if (promql.includes("count(last_over_time(up")) return Promise.resolve(hasSamples[1]);
+        if (promql.startsWith("count") || promql.startsWith("max by")) return Promise.resolve([]);
+        if (promql.includes('reporter="source"')) return Promise.resolve(early ? before : during);
+        const source_cluster = "cluster-b";
+        return Promise.resolve(
+          promql.includes("istio_requests_total")
+            ? [
+                {
+                  labels: { destination_version: "v2", response_code: "200", source_cluster },
+                  value: 90,
+                },
+              ]
+            : [],
+        );
+      },
+    };
+    const found = await readings("cluster-b", metrics, judged, settings, { ...phase, weight });
+    return Object.fromEntries(
+      settings.gates.flatMap((gate) => {
+        const reading = found.find((each) => each.gate === gate.name);
+        return reading
+          ? [[gate.name, verdict(gate, reading, weight, { risk: 0.001, minSamples: 100 })] as const]
+          : [];
+      }),
+    );
+  };
+  const good = [call("v1", "200", "-", 9000), call("v2", "200", "-", 1000)];
+  const lost = (value: number, flags = "NC", version = "unknown") => [
+    ...good,
+    call(version, "503", flags, value),
+  ];
+
+  it("counts what no pod has answered, of all that they have called", async () => {
+    const { unreached } = await verdicts(lost(1200), good);
+    expect(unreached).toMatchObject({ outcome: "fail", blind: false });
+    expect(unreached?.text).toMatch(
+      /^cluster-b: requests that reached a pod of user\/user-service, as the cluster's clients saw it: 89\.3 % \(surely .+\) of 11200 requests, at least 99\.9 % \(NC 1200\)$/,
+    );
+  });
+
+  it("fails where every client gets nothing, because a DestinationRule is gone", async () => {
+    const nothing = [
+      call("unknown", "503", "NC", 500, { destination_service: "user-service.user:80" }),
+      call("", "503", "NC", 300, {
+        destination_service: "user-service",
+        source_workload_namespace: "user",
+      }),
+    ];
+    const { unreached } = await verdicts(nothing, good);
+    expect(unreached).toMatchObject({ outcome: "fail", judgement: { value: 100, samples: 800 } });
+  });
+
+  it.each(["UF", "UH", "UO", "NR", "NC", "UT", "DF", "UC", "UR", "LR", "URX,UF"])(
+    "takes %s for a request without an answer",
+    async (flags) => {
+      const { unreached } = await verdicts(lost(1200, flags), good);
+      expect(unreached?.judgement).toMatchObject({ samples: 11_200 });
+      expect(unreached?.outcome).toBe("fail");
+    },
+  );
+
+  it("takes no answer, and no client that gave up, for one", async () => {
+    const calls = [...lost(500, "-"), call("v1", "0", "DC", 700), call("v2", "503", "URX", 100)];
+    const { unreached } = await verdicts(calls, good);
+    expect(unreached).toMatchObject({ outcome: "pass", judgement: { value: 0, samples: 10_600 } });
+  });
+
+  it("allows what was so before the phase, what was meant for stable, and as much of all as the canary gets", async () => {
+    const outcome = async (...of: Parameters<typeof verdicts>) =>
+      (await verdicts(...of))["unreached"]?.outcome;
+    expect(await outcome(lost(1200), lost(1200))).not.toBe("fail");
+    expect(await outcome(lost(1200, "UF", "v1"), good)).toBe("pass");
+    // 1 % of all: ten times as much as the canary's tenth may have, and what it may have where it gets all.
+    expect(await outcome(lost(100), good)).toBe("fail");
+    expect(await outcome(lost(100), good, 100)).toBe("pass");
+    expect(await outcome(lost(100), [])).toBe("fail");
+  });
+
+  it("leaves out other services of that name", async () => {
+    const other = call("unknown", "503", "NC", 1200, { destination_service: "user-service" });
+    const { unreached } = await verdicts([...good, other], good);
+    expect(unreached).toMatchObject({ outcome: "pass", judgement: { samples: 10_000 } });
+  });
+
+  it("names the flags' requests by every name of the service", async () => {
+    const fake = full();
+    const more = { ...judged, otherHosts: ["shop.example.com"] };
+    await readings("cluster-b", fake, more, settings, phase);
+    const asked = fake.asked.find(({ promql }) => promql.includes('reporter="source"'));
+    expect(asked?.promql).toContain(
+      '{reporter="source",source_cluster="cluster-b",destination_service=~"(?:user-service(?:[.]user(?:[.]svc(?:[.]cluster[.]local)?)?)?|shop[.]example[.]com)(?::[0-9]+)?"}',
+    );
+  });
+
+  it("has the canary's share, which mirrored requests are no part of", async () => {
+    const { share } = await verdicts(good, good);
+    expect(share).toMatchObject({ outcome: "pass", judgement: { value: 10, samples: 10_000 } });
+  });
+
+  it("is unknown where pods have answered clients that Prometheus does not read", async () => {
+    const { unreached, share } = await verdicts([], []);
+    for (const verdict of [unreached, share]) {
+      expect(verdict).toMatchObject({ outcome: "hold", blind: true });
+      expect(verdict?.text).toContain(
+        `it has no series reporter="source" of cluster-b's clients, of whom the pods have answered 90 requests: it does not read the clients' proxies`,
+      );
+    }
   });
 });
 
