@@ -1,4 +1,4 @@
-import { confidence, type Bounds, type Count } from "./confidence.ts";
+import { confidence, surelyExceeds, type Bounds, type Count } from "./confidence.ts";
 
 /** What requests say of a canary. */
 type Decision = "pass" | "fail" | "hold";
@@ -48,6 +48,7 @@ export interface BadCounts {
 }
 
 const percent = (share: number) => 100 * share;
+const fraction = (of: number | undefined) => (of === undefined ? undefined : of / 100);
 
 function measured({ hits, trials }: Count): number | undefined {
   return trials === 0 ? undefined : percent(hits / trials);
@@ -98,7 +99,8 @@ export function judgeBadShare(
   if (compares && stable.trials < minSamples) {
     return judge("hold", `${stable.trials} of ${minSamples} requests of stable to compare with`);
   }
-  if (percent(ofCanary.low) > limit(ofStable.high)) return judge("fail");
+  const limits = { most: fraction(most), margin: compares ? fraction(margin) : undefined };
+  if (surelyExceeds(canary, stable, limits, risk)) return judge("fail");
   if (percent(ofCanary.high) <= limit(ofStable.low) + precision) return judge("pass");
   return judge("hold", `more requests, to be sure within ${precision} points`);
 }

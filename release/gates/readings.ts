@@ -18,7 +18,8 @@ import {
 } from "./queries.ts";
 import type { Count } from "./confidence.ts";
 import type { BadCounts } from "./gate.ts";
-import type { Gate, Reading } from "./verdict.ts";
+import { restarts } from "./restarts.ts";
+import type { Gate, Reading, RecentCounts } from "./verdict.ts";
 
 const NONE: Count = { hits: 0, trials: 0 };
 const SILENT: VersionCounts = { failed: NONE, slow: NONE };
@@ -63,7 +64,7 @@ export async function readings(
   const { service, namespace, host, otherHosts, stable, canary } = judged;
   const reading = (
     gate: Gate,
-    more: Pick<Reading, "counts" | "silent" | "idle" | "remark">,
+    more: Pick<Reading, "counts" | "silent" | "idle" | "recent" | "remark">,
   ): Reading => ({
     cluster,
     service: `${namespace}/${service}`,
@@ -106,10 +107,29 @@ export async function readings(
       ? standard()
       : countRequests(metrics, await knownOfStable(), [stable], within),
   );
-  const calls = async (counted: Counted) =>
-    countCalls(metrics, await prepared(counted, calledFrom(counted)), { stable, canary });
-  const called = once(() => calls(during));
-  const calledBefore = once(() => calls(before));
+  const callers = once(() => prepared(during, calledFrom(during)));
+  const called = once(async () => countCalls(metrics, await callers(), judged));
+  const calledBefore = once(async () =>
+    countCalls(metrics, await prepared(before, calledFrom(before)), judged),
+  );
+  /** What is counted in the last stretches of the phase too, as far back as Prometheus has samples. */
+  const recently = async <T>(whole: Counted, count: (counted: Counted) => Promise<T>) =>
+    Promise.all(
+      restarts(phase.now - begin)
+        .filter((recent) => recent.seconds < whole.seconds)
+        .map(async (recent) => {
+          const found = await count({ ...whole, seconds: recent.seconds });
+          return { ...recent, found };
+        }),
+    );
+  const answeredLast = once(async () =>
+    recently(await known(), async (counted) =>
+      countRequests(metrics, counted, [canary, stable], within),
+    ),
+  );
+  const calledLast = once(async () =>
+    recently(await callers(), async (counted) => countCalls(metrics, counted, judged)),
+  );
   /** Whether no client of the cluster has called the service, and not that nobody has counted them. */
   const uncalled = async () => {
     if ((await known()).seconds < 1 || (await called()).all > 0) return false;
@@ -155,8 +175,15 @@ export async function readings(
           if (await uncalled()) return reading(gate, { counts: nothing, idle: true });
           if (gate.kind === "unreached") {
             const now = await called();
-            const counts = unreachedCounts(now, await calledBefore());
-            return reading(gate, { counts, remark: flagWords(now) });
+            const earlier = await calledBefore();
+            return reading(gate, {
+              counts: unreachedCounts(now, earlier),
+              recent: (await calledLast()).map(({ found, ...recent }) => ({
+                ...recent,
+                counts: unreachedCounts(found, earlier),
+              })),
+              remark: flagWords(now),
+            });
           }
           // Each pod is read at its own time: in a short while, not the same stretch of all is counted.
           const early = (await known()).seconds * 1000 < phase.settleMs;
@@ -172,16 +199,24 @@ export async function readings(
             `there are series of ${now.unnamed} requests to ${host}, but they lack the label destination_version: Istio takes it from the label "version" of the pods`,
           );
         }
-        if (gate.name !== "latency") {
-          return reading(gate, { counts: { canary: own.failed, stable: other.failed } });
-        }
-        if (!own.slow || !other.slow) {
-          const which = own.slow ? stable : canary;
+        const of = gate.name === "latency" ? "slow" : "failed";
+        const [ofCanary, toCompare] = [own[of], other[of]];
+        if (!ofCanary || !toCompare) {
+          const which = ofCanary ? stable : canary;
           throw new Error(
             `the series istio_request_duration_milliseconds_bucket of ${which} lack le="${durationMs(within)}", the bound of ${within}: set rollout.gates.latency.within to a bucket that they have`,
           );
         }
-        return reading(gate, { counts: { canary: own.slow, stable: other.slow } });
+        const recent = (await answeredLast()).map(
+          ({ found: { versions }, ...stretch }): RecentCounts => ({
+            ...stretch,
+            counts: {
+              canary: versions[canary]?.[of] ?? NONE,
+              stable: ofStable === during ? (versions[stable]?.[of] ?? NONE) : toCompare,
+            },
+          }),
+        );
+        return reading(gate, { counts: { canary: ofCanary, stable: toCompare }, recent });
       } catch (error) {
         return reading(gate, { counts: undefined, silent: explain(error) });
       }

@@ -8,6 +8,7 @@ import {
   type Confidence,
   type Judgement,
 } from "./gate.ts";
+import { RISK_OF_WHOLE, type Recent } from "./restarts.ts";
 
 /** A gate of the configuration: one on the share of bad requests, on those that never arrived, or on the canary's share of all. */
 export type Gate = Rule & {
@@ -19,6 +20,11 @@ type Rule =
   /** On requests that no pod has answered; the limits are those of the canary's own requests. */
   | { readonly kind: "unreached"; readonly name: string; readonly limits: BadShareLimits }
   | { readonly kind: "share"; readonly name: string; readonly tolerance: number };
+
+/** What has been counted in a stretch at the end of the phase. */
+export interface RecentCounts extends Recent {
+  readonly counts: BadCounts;
+}
 
 /** What a cluster's Prometheus has counted for one gate and service since the phase began. */
 export interface Reading {
@@ -33,6 +39,8 @@ export interface Reading {
   readonly silent?: string | undefined;
   /** Whether the cluster got no request of either version. @default it did, or nobody knows */
   readonly idle?: boolean | undefined;
+  /** The same counts of the last stretches of the phase, if the gate looks at them. @default it does not */
+  readonly recent?: readonly RecentCounts[] | undefined;
   /** What is to be said besides. @default nothing */
   readonly remark?: string | undefined;
 }
@@ -159,7 +167,7 @@ export function verdict(
   weight: number,
   confidence: Confidence,
 ): GateVerdict {
-  const { cluster, service, version, counts, silent, idle = false, remark = "" } = reading;
+  const { cluster, service, version, counts, silent, idle = false, recent, remark = "" } = reading;
   const about =
     gate.kind === "unreached"
       ? `${cluster}: ${gateWords(gate.name)} of ${service}, as the cluster's clients saw it`
@@ -183,15 +191,33 @@ export function verdict(
       text: `${about}: idle, neither version got a request`,
     };
   }
-  const judgement = judge(gate, counts, weight, confidence);
+  const { judgement, stretch } = judgeAll(gate, { counts, recent }, weight, confidence);
   const besides = remark === "" ? "" : ` (${remark})`;
   return {
     ...of,
     outcome: judgement.outcome,
     blind: false,
     judgement,
-    text: `${about}: ${sentence(judgement)}${besides}`,
+    text: `${about}: ${sentence(judgement)}${stretch}${besides}`,
   };
+}
+
+/** The judgement on the whole phase, unless a stretch at its end fails alone. */
+function judgeAll(
+  gate: Gate,
+  { counts, recent }: { readonly counts: BadCounts } & Pick<Reading, "recent">,
+  weight: number,
+  confidence: Confidence,
+): { readonly judgement: Judgement; readonly stretch: string } {
+  const withPart = (part: number) => ({ ...confidence, risk: part * confidence.risk });
+  const whole = judge(gate, counts, weight, withPart(recent ? RISK_OF_WHOLE : 1));
+  if (whole.outcome !== "fail") {
+    for (const { seconds, riskPart, counts: last } of recent ?? []) {
+      const judgement = judge(gate, last, weight, withPart(riskPart));
+      if (judgement.outcome === "fail") return { judgement, stretch: ` in the last ${seconds} s` };
+    }
+  }
+  return { judgement: whole, stretch: "" };
 }
 
 function judge(gate: Gate, counts: BadCounts, weight: number, confidence: Confidence): Judgement {
