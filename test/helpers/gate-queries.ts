@@ -1,27 +1,77 @@
 import { dump } from "js-yaml";
-import { risen, withTargets, type Metrics, type Stretch } from "../../release/gates/counters.ts";
+import { withTargets, type Metrics } from "../../release/gates/counters.ts";
+import {
+  answeredBy,
+  calledFrom,
+  countCalls,
+  countRequests,
+  readsProxies,
+  type Counted,
+} from "../../release/gates/queries.ts";
 
-const HOST = "user-service.user.svc.cluster.local";
-const MATCHERS = `reporter="destination",destination_service="${HOST}"`;
+const counted: Counted = {
+  cluster: "cluster-a",
+  service: "user-service",
+  namespace: "user",
+  host: "user-service.user.svc.cluster.local",
+  otherHosts: ["shop.example.com"],
+  until: new Date(0),
+  seconds: 300,
+};
+const ANSWERED = `reporter="destination",destination_cluster="cluster-a",destination_service="${counted.host}",destination_version="v2"`;
+const CALLED = 'reporter="source",source_cluster="cluster-a",destination_version="unknown"';
 
 /** A counter of one proxy with a sample each 15 s, as promtool wants it. */
-function series(instance: string, code: string, values: string, more = "") {
-  const labels = `${MATCHERS},destination_version="v2",response_code="${code}",instance="${instance}"${more}`;
-  return { series: `istio_requests_total{${labels}}`, values };
+const series = (labels: string, values: string) => ({
+  series: `istio_requests_total{${labels}}`,
+  values,
+});
+const answered = (instance: string, code: string, values: string, more = "") =>
+  series(`${ANSWERED},response_code="${code}",instance="${instance}"${more}`, values);
+const called = (host: string, namespace: string, values: string) =>
+  series(
+    `${CALLED},response_code="503",response_flags="NC",destination_service="${host}",source_workload_namespace="${namespace}"`,
+    values,
+  );
+const bucket = (le: string, values: string) => ({
+  series: `istio_request_duration_milliseconds_bucket{${ANSWERED},instance="10.0.0.1:15020",le="${le}"}`,
+  values,
+});
+
+/** What the functions that count ask a Prometheus, which answers with one sample of these labels. */
+async function queriesOf(
+  labels: Readonly<Record<string, string>>,
+  count: (metrics: Metrics) => Promise<unknown>,
+): Promise<readonly string[]> {
+  const asked: string[] = [];
+  await count({
+    query: (promql) => {
+      asked.push(promql);
+      return Promise.resolve([{ labels, value: 1 }]);
+    },
+  });
+  return asked;
 }
 
 /** A test for `promtool test rules` of the queries by which gates count. */
 export async function gateQueriesTest(): Promise<string> {
-  const stretch: Stretch = { cluster: "cluster-a", until: new Date(0), seconds: 300 };
-  const asked: string[] = [];
-  const answers: Metrics = {
-    query: (promql) => {
-      asked.push(promql);
-      const labels = promql.includes("resets") ? { instance: "10.0.0.1:15020" } : { odd: "x" };
-      return Promise.resolve([{ labels, value: 1 }]);
-    },
-  };
-  const ready = await withTargets(answers, stretch, MATCHERS);
+  const restarted = "10.0.0.1:15020";
+  const [targets, resets] = await queriesOf({}, async (metrics) =>
+    withTargets(metrics, counted, answeredBy(counted)),
+  );
+  let ready = counted;
+  await queriesOf({ odd: "x", instance: restarted }, async (metrics) => {
+    ready = await withTargets(metrics, counted, answeredBy(counted));
+  });
+  const [requests, latency] = await queriesOf({}, async (metrics) =>
+    countRequests(metrics, ready, ["v2"], "500ms"),
+  );
+  const [calls] = await queriesOf({}, async (metrics) =>
+    countCalls(metrics, counted, { stable: "v1", canary: "v2" }),
+  );
+  const [proxies] = await queriesOf({}, async (metrics) =>
+    readsProxies(metrics, counted, ["v1", "v2"]),
+  );
   const counts = {
     // 380 to 420, then 5 to 155.
     "200": 195,
@@ -34,22 +84,35 @@ export async function gateQueriesTest(): Promise<string> {
     // 128 to 132, then, after two minutes without the series, 3 to 12.
     "503": 16,
   };
-  const expected = [
-    {
-      expr: `sum by (response_code) (${risen("istio_requests_total", MATCHERS, ready)})`,
-      exp_samples: Object.entries(counts).map(([code, value]) => ({
-        labels: `{response_code="${code}"}`,
-        value,
-      })),
-    },
-    {
-      expr: asked.find((promql) => promql.includes("resets")),
-      exp_samples: [{ labels: '{instance="10.0.0.1:15020"}', value: 1 }],
-    },
-    {
-      expr: asked.find((promql) => promql.includes("up{")),
-      exp_samples: [{ labels: '{odd="x"}', value: 1 }],
-    },
+  const version = 'destination_version="v2"';
+  const expected: readonly (readonly [string | undefined, Readonly<Record<string, number>>])[] = [
+    [targets, { '{odd="x"}': 1, "{}": 2 }],
+    [resets, { [`{instance="${restarted}"}`]: 1 }],
+    [
+      requests,
+      Object.fromEntries(
+        Object.entries(counts).map(([code, value]) => [
+          `{${version},response_code="${code}"}`,
+          value,
+        ]),
+      ),
+    ],
+    [latency, { [`{${version},le="500.0"}`]: 40, [`{${version},le="+Inf"}`]: 60 }],
+    [
+      calls,
+      Object.fromEntries(
+        [
+          ["user-service", "user"],
+          ["user-service.user:80", "shop"],
+          [counted.host, "shop"],
+          ["shop.example.com", "istio-ingress"],
+        ].map(([host, namespace]) => [
+          `{destination_version="unknown",response_code="503",response_flags="NC",destination_service="${host}",source_workload_namespace="${namespace}"}`,
+          20,
+        ]),
+      ),
+    ],
+    [proxies, { "{}": 1 }],
   ];
   return dump({
     rule_files: [],
@@ -58,19 +121,42 @@ export async function gateQueriesTest(): Promise<string> {
       {
         interval: "15s",
         input_series: [
-          series("10.0.0.1:15020", "200", "100+10x32 5+10x17"),
-          series("10.0.0.1:15020", "503", "100+1x32 _x6 3+1x10"),
-          series("10.0.0.2:15020", "500", "0+1x60", ',job="istio-proxy"'),
-          series("10.0.0.2:15020", "500", "0+1x60", ',job="envoy-stats",replica="1"'),
-          series("10.0.0.2:15020", "500", "0+1x60", ',job="envoy-stats",replica="2"'),
-          series("10.0.0.2:15090", "500", "0+1x60", ',job="envoy-stats",odd="x"'),
-          series("10.0.0.3:15020", "500", "0+1x60"),
-          series("10.0.0.3:15020", "501", "0+1x60", ',replica="1"'),
-          series("10.0.0.3:15020", "501", "_x46 46+1x14", ',replica="2"'),
-          series("10.0.0.3:15020", "502", "_x46 1+1x14"),
+          answered(restarted, "200", "100+10x32 5+10x17"),
+          answered(restarted, "503", "100+1x32 _x6 3+1x10"),
+          answered("10.0.0.2:15020", "500", "0+1x60", ',job="istio-proxy"'),
+          answered("10.0.0.2:15020", "500", "0+1x60", ',job="envoy-stats",replica="1"'),
+          answered("10.0.0.2:15020", "500", "0+1x60", ',job="envoy-stats",replica="2"'),
+          answered("10.0.0.2:15090", "500", "0+1x60", ',job="envoy-stats",odd="x"'),
+          answered("10.0.0.3:15020", "500", "0+1x60"),
+          answered("10.0.0.3:15020", "501", "0+1x60", ',replica="1"'),
+          answered("10.0.0.3:15020", "501", "_x46 46+1x14", ',replica="2"'),
+          answered("10.0.0.3:15020", "502", "_x46 1+1x14"),
+          bucket("100", "0+1x60"),
+          bucket("500.0", "0+2x60"),
+          bucket("+Inf", "0+3x60"),
+          called("user-service", "user", "0+1x60"),
+          called("user-service.user:80", "shop", "0+1x60"),
+          called(counted.host, "shop", "0+1x60"),
+          called("shop.example.com", "istio-ingress", "0+1x60"),
+          called("user-service.other", "shop", "0+1x60"),
+          called("my-user-service", "user", "0+1x60"),
           { series: 'up{cluster="cluster-a",instance="10.0.0.2:15090",odd="x"}', values: "1x60" },
+          {
+            series:
+              'up{cluster="cluster-a",namespace="user",pod="user-service-v2-5d9-x",instance="10.0.0.3:15020"}',
+            values: "1x60",
+          },
+          {
+            series:
+              'up{cluster="cluster-a",namespace="user",pod="user-service-v1-5d9-x",instance="10.0.0.4:15020"}',
+            values: "0x60",
+          },
         ],
-        promql_expr_test: expected.map((each) => ({ ...each, eval_time: "12m" })),
+        promql_expr_test: expected.map(([expr, samples]) => ({
+          expr,
+          eval_time: "12m",
+          exp_samples: Object.entries(samples).map(([labels, value]) => ({ labels, value })),
+        })),
       },
     ],
   });
