@@ -178,7 +178,19 @@ export class Observer {
     const found = await Promise.all(
       [...this.#metrics].flatMap(([cluster, metrics]) =>
         services.map(({ judged, gates }) =>
-          readings(cluster, metrics, judged, { config: rollout.gates, gates }, phase),
+          readings(
+            cluster,
+            metrics,
+            judged,
+            {
+              config: rollout.gates,
+              // Nor does the canary answer for what its clients do not reach.
+              gates: quarantine.includes(cluster)
+                ? gates.filter(({ kind }) => kind !== "unreached")
+                : gates,
+            },
+            phase,
+          ),
         ),
       ),
     );

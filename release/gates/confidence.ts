@@ -98,6 +98,8 @@ export function surelyExceeds(
 ): boolean {
   const needed = -Math.log(risk);
   const measured = count.hits / count.trials;
+  const expected = other.trials === 0 ? 0 : other.hits / other.trials;
+  if (measured <= Math.max(most ?? 0, margin === undefined ? 0 : expected + margin)) return false;
   const ofCount = evidence(count);
   /** Evidence against all shares up to this one. */
   const within = (share: number) => ofCount(Math.min(share, measured));
@@ -109,7 +111,6 @@ export function surelyExceeds(
   };
   /** Up to here `most` is more than what follows from the other share. */
   const fixed = Math.max(0, (most ?? 0) - margin);
-  const expected = other.trials === 0 ? 0 : other.hits / other.trials;
   if (most !== undefined && within(most) + ofOther(Math.min(expected, fixed)) < needed)
     return false;
   return least((share) => within(share + margin) + ofOther(share), fixed, 1) >= needed;

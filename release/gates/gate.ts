@@ -72,6 +72,28 @@ function judgement(
   };
 }
 
+/** Whether stable is compared with: it needs enough requests, unless it is the only measure. */
+function comparesWith(
+  stable: Count,
+  { most, margin }: BadShareLimits,
+  minSamples: number,
+): boolean {
+  return margin !== undefined && (stable.trials >= minSamples || most === undefined);
+}
+
+/** Whether a canary is surely worse than allowed; never with too few requests. */
+export function isSurelyWorse(
+  { canary, stable }: BadCounts,
+  limits: BadShareLimits,
+  { risk, minSamples }: Confidence,
+): boolean {
+  const compares = comparesWith(stable, limits, minSamples);
+  if (canary.trials < minSamples || (compares && stable.trials < minSamples)) return false;
+  const { most, margin } = limits;
+  const shares = { most: fraction(most), margin: compares ? fraction(margin) : undefined };
+  return surelyExceeds(canary, stable, shares, risk);
+}
+
 /**
  * Judges the share of bad requests, failed or slow ones. It fails where the canary is surely worse than
  * allowed, and passes where it is surely no more than `precision` worse: so neither a few unlucky
@@ -79,11 +101,14 @@ function judgement(
  * requests to compare with, the fixed one alone.
  */
 export function judgeBadShare(
-  { canary, stable }: BadCounts,
-  { most, margin, precision }: BadShareLimits,
-  { risk, minSamples }: Confidence,
+  counts: BadCounts,
+  limits: BadShareLimits,
+  sure: Confidence,
 ): Judgement {
-  const compares = margin !== undefined && (stable.trials >= minSamples || most === undefined);
+  const { canary, stable } = counts;
+  const { most, margin = 0, precision } = limits;
+  const { risk, minSamples } = sure;
+  const compares = comparesWith(stable, limits, minSamples);
   const ofCanary = confidence(canary, compares ? risk / 2 : risk);
   const ofStable = confidence(stable, risk / 2);
   /** The limit if stable's true share were the given one. */
@@ -99,8 +124,7 @@ export function judgeBadShare(
   if (compares && stable.trials < minSamples) {
     return judge("hold", `${stable.trials} of ${minSamples} requests of stable to compare with`);
   }
-  const limits = { most: fraction(most), margin: compares ? fraction(margin) : undefined };
-  if (surelyExceeds(canary, stable, limits, risk)) return judge("fail");
+  if (isSurelyWorse(counts, limits, sure)) return judge("fail");
   if (percent(ofCanary.high) <= limit(ofStable.low) + precision) return judge("pass");
   return judge("hold", `more requests, to be sure within ${precision} points`);
 }

@@ -64,7 +64,7 @@ export interface Calls {
 }
 
 /** Matchers of the requests that the pods of a service in a cluster have answered. */
-export function answeredBy({ cluster, host }: Pick<Counted, "cluster" | "host">): string {
+function answeredBy({ cluster, host }: Pick<Counted, "cluster" | "host">): string {
   return `reporter="destination",destination_cluster="${cluster}",destination_service="${host}"`;
 }
 
@@ -86,20 +86,24 @@ function quantileQuery(counted: Counted, quantile: number): string {
 }
 
 /**
- * Matchers of the requests that clients and gateways of a cluster have sent to a service. Where there was
- * no route or no endpoints, Istio knows the service only by the name that the client called.
+ * Matcher of the requests to a service, whoever reports them. Where there was no route or no cluster,
+ * Istio knows the service only by the name that the client called.
  */
-export function calledFrom({
-  cluster,
+export function calledAs({
   service,
   namespace,
   host,
   otherHosts = [],
-}: Counted): string {
+}: Pick<Counted, "service" | "namespace" | "host" | "otherHosts">): string {
   const domain = host.slice(`${service}.${namespace}.svc.`.length);
   const short = `${service}(?:[.]${namespace}(?:[.]svc(?:[.]${oneOf([domain])})?)?)?`;
   const hosts = [short, ...(otherHosts.length > 0 ? [oneOf(otherHosts)] : [])].join("|");
-  return `reporter="source",source_cluster="${cluster}",destination_service=~"(?:${hosts})(?::[0-9]+)?"`;
+  return `destination_service=~"(?:${hosts})(?::[0-9]+)?"`;
+}
+
+/** Matchers of the requests that clients and gateways of a cluster have sent to a service. */
+function calledFrom(counted: Counted): string {
+  return `reporter="source",source_cluster="${counted.cluster}",${calledAs(counted)}`;
 }
 
 /** What clients of a cluster have got, by version and what Envoy says of it. */

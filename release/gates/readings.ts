@@ -4,8 +4,7 @@ import type { ChainRole } from "../../lib/mark.ts";
 import type { Gates } from "../../stacks/schema.ts";
 import { withSamples, withTargets, type Metrics } from "./counters.ts";
 import {
-  answeredBy,
-  calledFrom,
+  calledAs,
   countCalls,
   countQuery,
   countRequests,
@@ -95,10 +94,11 @@ export async function readings(
   /** At 100 % stable gets nothing: what it got before is compared with. */
   const ofStable = phase.weight === 100 ? before : during;
   const { within } = config.latency;
-  const prepared = async (counted: Counted, matchers = answeredBy(counted)): Promise<Counted> =>
-    withTargets(metrics, await withSamples(metrics, counted, phase.settleMs), matchers);
+  const prepared = async (counted: Counted): Promise<Counted> =>
+    withTargets(metrics, await withSamples(metrics, counted, phase.settleMs), calledAs(judged));
   const known = once(() => prepared(during));
-  const knownOfStable = once(() => (ofStable === during ? known() : prepared(ofStable)));
+  const knownBefore = once(() => prepared(before));
+  const knownOfStable = () => (ofStable === during ? known() : knownBefore());
   const standard = once(async () =>
     countRequests(metrics, await known(), [canary, stable], within),
   );
@@ -107,11 +107,8 @@ export async function readings(
       ? standard()
       : countRequests(metrics, await knownOfStable(), [stable], within),
   );
-  const callers = once(() => prepared(during, calledFrom(during)));
-  const called = once(async () => countCalls(metrics, await callers(), judged));
-  const calledBefore = once(async () =>
-    countCalls(metrics, await prepared(before, calledFrom(before)), judged),
-  );
+  const called = once(async () => countCalls(metrics, await known(), judged));
+  const calledBefore = once(async () => countCalls(metrics, await knownBefore(), judged));
   /** What is counted in the last stretches of the phase too, as far back as Prometheus has samples. */
   const recently = async <T>(whole: Counted, count: (counted: Counted) => Promise<T>) =>
     Promise.all(
@@ -128,7 +125,7 @@ export async function readings(
     ),
   );
   const calledLast = once(async () =>
-    recently(await callers(), async (counted) => countCalls(metrics, counted, judged)),
+    recently(await known(), async (counted) => countCalls(metrics, counted, judged)),
   );
   /** Whether no client of the cluster has called the service, and not that nobody has counted them. */
   const uncalled = async () => {

@@ -1,6 +1,7 @@
 import type { Gates } from "../../stacks/schema.ts";
 import { decides, type Verdict } from "../planner.ts";
 import {
+  isSurelyWorse,
   judgeBadShare,
   judgeShare,
   type BadCounts,
@@ -210,25 +211,24 @@ function judgeAll(
   confidence: Confidence,
 ): { readonly judgement: Judgement; readonly stretch: string } {
   const withPart = (part: number) => ({ ...confidence, risk: part * confidence.risk });
-  const whole = judge(gate, counts, weight, withPart(recent ? RISK_OF_WHOLE : 1));
-  if (whole.outcome !== "fail") {
-    for (const { seconds, riskPart, counts: last } of recent ?? []) {
-      const judgement = judge(gate, last, weight, withPart(riskPart));
-      if (judgement.outcome === "fail") return { judgement, stretch: ` in the last ${seconds} s` };
-    }
+  if (gate.kind === "share") {
+    return {
+      judgement: judgeShare(counts.canary, weight, gate.tolerance, confidence),
+      stretch: "",
+    };
   }
-  return { judgement: whole, stretch: "" };
-}
-
-function judge(gate: Gate, counts: BadCounts, weight: number, confidence: Confidence): Judgement {
-  switch (gate.kind) {
-    case "share":
-      return judgeShare(counts.canary, weight, gate.tolerance, confidence);
-    case "unreached":
-      return judgeBadShare(counts, ofAll(gate.limits, weight), confidence);
-    case "bad":
-      return judgeBadShare(counts, gate.limits, confidence);
-  }
+  const limits = gate.kind === "unreached" ? ofAll(gate.limits, weight) : gate.limits;
+  const judgement = judgeBadShare(counts, limits, withPart(recent ? RISK_OF_WHOLE : 1));
+  const bad =
+    judgement.outcome === "fail"
+      ? undefined
+      : recent?.find((last) => isSurelyWorse(last.counts, limits, withPart(last.riskPart)));
+  return bad
+    ? {
+        judgement: judgeBadShare(bad.counts, limits, withPart(bad.riskPart)),
+        stretch: ` in the last ${bad.seconds} s`,
+      }
+    : { judgement, stretch: "" };
 }
 
 /**

@@ -3,8 +3,7 @@ import type { Gates } from "../../stacks/schema.ts";
 import { withTargets, type Metrics } from "../gates/counters.ts";
 import {
   type Counted,
-  answeredBy,
-  calledFrom,
+  calledAs,
   countCalls,
   countRequests,
   latencyQuantile,
@@ -68,7 +67,7 @@ export async function callsIn(
   return Promise.all(
     services.map(async (judged): Promise<CallTraffic> => {
       const asked = countedOf(cluster, judged, period);
-      const counted = await withTargets(metrics, asked, calledFrom(asked));
+      const counted = await withTargets(metrics, asked, calledAs(judged));
       const { all, unreached, flags } = await countCalls(metrics, counted, judged);
       return { service: serviceKey(judged), requests: all, unreached, flags };
     }),
@@ -92,7 +91,7 @@ export async function trafficIn(
     services.map(async (judged) => {
       const { service, namespace, stable, canary } = judged;
       const asked = countedOf(cluster, judged, period);
-      const counted = await withTargets(metrics, asked, answeredBy(asked));
+      const counted = await withTargets(metrics, asked, calledAs(judged));
       const versions = [stable, canary];
       const [counts, p50, p99] = await Promise.all([
         countRequests(metrics, counted, versions, gates.latency.within),

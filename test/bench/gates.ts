@@ -8,9 +8,9 @@ import {
   type Scenario,
 } from "./simulation.ts";
 
-/** Rollouts for each row of the first table; of long phases there are a tenth. */
+/** Rollouts for each row of the first table; of long phases there is a quarter. */
 const RUNS = Number(process.argv[2] ?? 2000);
-const LONG_RUNS = Math.ceil(RUNS / 10);
+const LONG_RUNS = Math.ceil(RUNS / 4);
 /** The gate's risk in the last table: large, so that there are errors to count. */
 const RISK = 0.05;
 const DAY = 24 * 60;
@@ -140,8 +140,8 @@ for (const [ofCanary, ofStable, canary, stable] of [
   const found = simulateLateMany(scenario, LONG_RUNS, RISK);
   const wrong = found.filter((minutes) => minutes !== undefined).length;
   alarms.push([
-    `${100 * ofCanary} %`,
-    `${100 * ofStable} %`,
+    `${(100 * ofCanary).toFixed(1)} %`,
+    `${(100 * ofStable).toFixed(1)} %`,
     canary,
     stable,
     `${wrong} of ${found.length}, with a risk of ${100 * RISK} %`,

@@ -1,8 +1,7 @@
 import { dump } from "js-yaml";
 import { withTargets, type Metrics } from "../../release/gates/counters.ts";
 import {
-  answeredBy,
-  calledFrom,
+  calledAs,
   countCalls,
   countRequests,
   readsProxies,
@@ -57,11 +56,11 @@ async function queriesOf(
 export async function gateQueriesTest(): Promise<string> {
   const restarted = "10.0.0.1:15020";
   const [targets, resets] = await queriesOf({}, async (metrics) =>
-    withTargets(metrics, counted, answeredBy(counted)),
+    withTargets(metrics, counted, calledAs(counted)),
   );
   let ready = counted;
   await queriesOf({ odd: "x", instance: restarted }, async (metrics) => {
-    ready = await withTargets(metrics, counted, answeredBy(counted));
+    ready = await withTargets(metrics, counted, calledAs(counted));
   });
   const [requests, latency] = await queriesOf({}, async (metrics) =>
     countRequests(metrics, ready, ["v2"], "500ms"),

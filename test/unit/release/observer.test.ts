@@ -188,7 +188,7 @@ describe("a look", () => {
     vi.mocked(readDeployed).mockResolvedValue(both(10, 0));
     const { clusters, verdicts } = await observer({ quarantine: ["cluster-b"] }).look(running, NOW);
     expect(clusters.map(({ weights }) => weights)).toEqual([[10], []]);
-    expect(verdicts).toHaveLength(6);
+    expect(verdicts).toHaveLength(5);
     expect(JSON.stringify(verdicts)).not.toContain("share of the requests");
   });
 
