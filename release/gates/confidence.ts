@@ -31,7 +31,7 @@ function term(hits: number, share: number): number {
  * all shares than by this one. It is a martingale if the share is the true one, so that the chance
  * that it ever exceeds `log(1 / risk)` is at most `risk` (Ville's inequality).
  */
-export function evidence({ hits, trials }: Count): (share: number) => number {
+function evidence({ hits, trials }: Count): (share: number) => number {
   const misses = trials - hits;
   const mixture = logBeta(hits + PRIOR, misses + PRIOR) - logBeta(PRIOR, PRIOR);
   return (share) => mixture - term(hits, share) - term(misses, 1 - share);

@@ -379,6 +379,27 @@ export const mutants: readonly Mutant[] = [
     tests: rollout,
   },
   {
+    removes: "faults that begin late are judged apart",
+    file: "release/gates/restarts.ts",
+    text: "return begin < everyMs",
+    replacement: "return begin < Infinity",
+    tests: rollout,
+  },
+  {
+    removes: "a cluster whose proxies nobody reads is not idle",
+    file: "release/gates/readings.ts",
+    text: "if (await readsProxies(",
+    replacement: "if ((await Promise.resolve(true)) || readsProxies(",
+    tests: rollout,
+  },
+  {
+    removes: "a part of an answer is no answer",
+    file: "fleet/prometheus.ts",
+    text: "if (partial.length > 0 || isPartial) {",
+    replacement: "if (partial.length > 1e9) {",
+    tests: ["test/unit/fleet/prometheus.test.ts"],
+  },
+  {
     removes: "a gate that is idle in every cluster holds",
     file: "release/gates/verdict.ts",
     text: 'same.every(({ outcome }) => outcome === "idle")',
