@@ -124,7 +124,10 @@ export function judgeBadShare(
   if (compares && stable.trials < minSamples) {
     return judge("hold", `${stable.trials} of ${minSamples} requests of stable to compare with`);
   }
-  if (isSurelyWorse(counts, limits, sure)) return judge("fail");
+  if (isSurelyWorse(counts, limits, sure)) {
+    // Both counts speak together, so the whole risk is there for this interval, which is beyond the limit.
+    return judgement(canary, confidence(canary, risk), shown, "fail");
+  }
   if (percent(ofCanary.high) <= limit(ofStable.low) + precision) return judge("pass");
   return judge("hold", `more requests, to be sure within ${precision} points`);
 }

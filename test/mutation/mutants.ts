@@ -339,8 +339,8 @@ export const mutants: readonly Mutant[] = [
   {
     removes: "a confidence bound decides, not the bare ratio",
     file: "release/gates/gate.ts",
-    text: 'if (isSurelyWorse(counts, limits, sure)) return judge("fail");',
-    replacement: 'if ((measured(canary) ?? 0) > shown) return judge("fail");',
+    text: "if (isSurelyWorse(counts, limits, sure)) {",
+    replacement: "if ((measured(canary) ?? 0) > shown) {",
     tests: rollout,
   },
   {
