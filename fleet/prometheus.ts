@@ -28,6 +28,9 @@ const sample = z.tuple([z.number(), z.string()]);
 const metric = z.record(z.string(), z.string());
 const answer = z.looseObject({
   status: z.literal("success"),
+  warnings: z.array(z.string()).default([]),
+  /** VictoriaMetrics says so. */
+  isPartial: z.boolean().default(false),
   data: z.looseObject({
     resultType: z.literal("vector"),
     result: z.array(z.looseObject({ metric, value: sample })),
@@ -60,13 +63,19 @@ export class Prometheus {
    *
    * @param at as of when. @default now
    * @returns one sample for each series; none if there is no data
-   * @throws if Prometheus cannot be reached, or does not understand the query
+   * @throws if Prometheus cannot be reached, does not understand the query, or has only a part of the answer
    */
   async query(promql: string, at?: Date): Promise<readonly Sample[]> {
     const time = at && { time: String(at.getTime() / 1000) };
-    const { data } = answer.parse(
+    const { data, warnings, isPartial } = answer.parse(
       await this.get(`/api/v1/query?${params({ query: promql, ...time })}`),
     );
+    // What the language warns of is about the query; all else is about a store that has not answered.
+    const partial = warnings.filter((text) => !/^PromQL (?:warning|info)/.test(text));
+    if (partial.length > 0 || isPartial) {
+      const why = partial.length > 0 ? partial.join("; ") : "isPartial";
+      throw new Error(`the answer for ${this.#cluster.name} is only a part: ${why}`);
+    }
     return data.result.map(({ metric, value: [, text] }) => ({
       labels: metric,
       value: Number(text),

@@ -7,9 +7,15 @@ import { durationMs } from "../lib/duration.ts";
 import { follows } from "../lib/served.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
 import { deployedIn } from "./clusters.ts";
-import type { Metrics } from "./gates/queries.ts";
+import type { Metrics } from "./gates/counters.ts";
 import { readings } from "./gates/readings.ts";
-import { confidenceOf, gatesOf, verdict, type GateVerdict } from "./gates/verdict.ts";
+import {
+  confidenceOf,
+  gatesOf,
+  heldWhereAllIdle,
+  verdict,
+  type GateVerdict,
+} from "./gates/verdict.ts";
 import type { Journal, Pause } from "./journal.ts";
 import { decides, type Look, type Progress, type Verdict } from "./planner.ts";
 import { judgedServices, releaseName } from "./release-settings.ts";
@@ -173,14 +179,27 @@ export class Observer {
     const found = await Promise.all(
       [...this.#metrics].flatMap(([cluster, metrics]) =>
         services.map(({ judged, gates }) =>
-          readings(cluster, metrics, judged, { config: rollout.gates, gates }, phase),
+          readings(
+            cluster,
+            metrics,
+            judged,
+            {
+              config: rollout.gates,
+              // Nor does the canary answer for what its clients do not reach.
+              gates: quarantine.includes(cluster)
+                ? gates.filter(({ kind }) => kind !== "unreached")
+                : gates,
+            },
+            phase,
+          ),
         ),
       ),
     );
-    return found.flat().flatMap((reading) => {
+    const verdicts = found.flat().flatMap((reading) => {
       const gate = all.find(({ name }) => name === reading.gate);
       return gate ? [verdict(gate, reading, weight, confidence)] : [];
     });
+    return heldWhereAllIdle(verdicts);
   }
 
   /** What webhooks are told. */

@@ -1,6 +1,7 @@
 import type { ClusterClient } from "../fleet/cluster-client.ts";
 import { Prometheus } from "../fleet/prometheus.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
+import { BUILT_IN_GATES } from "../stacks/schema/gates.ts";
 import { clustersOf } from "./clusters.ts";
 import { gatesOf } from "./gates/verdict.ts";
 import { Journal } from "./journal.ts";
@@ -60,6 +61,6 @@ export function requireMetrics({ settings, clusters, metrics }: OpenRelease): vo
   if (without.length === 0) return;
   throw new Error(
     `No gate can judge the canary in ${without.join(", ")}: this command knows no Prometheus there. Set clusters[].prometheus to its URL, or monitoring.mode to prometheus, ` +
-      "or switch the gates off: rollout.gates.without: [successRate, latency, share]",
+      `or switch the gates off: rollout.gates.without: [${BUILT_IN_GATES.join(", ")}]`,
   );
 }

@@ -17,7 +17,7 @@ export function progressText(
   const whole = weight === 0 ? (trialMs ?? 0) : bakeMs;
   const part = whole === 0 ? 1 : Math.min(1, (now - Date.parse(since)) / whole);
   const full = Math.round(part * WIDTH);
-  const gates = verdicts.filter(decides);
+  const gates = verdicts.filter((each) => decides(each) && each.outcome !== "idle");
   const passed = gates.filter(({ outcome }) => outcome === "pass").length;
   return `${weight} % [${"#".repeat(full)}${"-".repeat(WIDTH - full)}] ${passed}/${gates.length} gates, ${reason}`;
 }

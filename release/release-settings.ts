@@ -1,6 +1,6 @@
 import { brief } from "../lib/brief.ts";
 import { durationMs } from "../lib/duration.ts";
-import { idOf, serviceKey, serviceHost } from "../lib/names.ts";
+import { crossClusterHost, idOf, serviceKey, serviceHost } from "../lib/names.ts";
 import { roleIn } from "../stacks/chain.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
 import type { Judged } from "./gates/readings.ts";
@@ -19,14 +19,23 @@ export function settingsOf(stack: ReleaseStack): ReleaseSettings {
 }
 
 /** The services that have a canary. */
-export function judgedServices({ services, chain, mesh }: ReleaseSettings): readonly Judged[] {
-  return services.flatMap(({ name, namespace, stable, canary }) =>
+export function judgedServices({
+  services,
+  clusters,
+  chain,
+  mesh,
+}: ReleaseSettings): readonly Judged[] {
+  return services.flatMap(({ name, namespace, stable, canary, ingressHosts }) =>
     canary
       ? [
           {
             service: name,
             namespace,
             host: serviceHost({ service: name, namespace }, mesh.clusterDomain),
+            otherHosts: [
+              ...ingressHosts,
+              ...clusters.map((each) => crossClusterHost({ service: name, namespace }, each.name)),
+            ],
             stable: stable.version,
             canary: canary.version,
             role: roleIn(chain, { name, namespace }),

@@ -1,9 +1,10 @@
 import * as z from "zod";
 
-const outcome = z.enum(["pass", "fail", "hold"]);
+const decision = z.enum(["pass", "fail", "hold"]);
+const outcome = z.enum([...decision.options, "idle"]);
 
 const judgement = z.object({
-  outcome,
+  outcome: decision,
   value: z.number().optional(),
   low: z.number(),
   high: z.number(),

@@ -30,15 +30,11 @@ const own: Readonly<Record<Field, string>> = {
 };
 const peer = (field: Field) => `%DYNAMIC_METADATA(${METADATA}:${field})%`;
 
-/** Of a timed out or refused request the peer is not known, but the subset that was chosen is. */
 const CLUSTER = "xds.cluster_metadata.filter_metadata";
-const PEER_VERSION = `metadata.filter_metadata['${METADATA}']['version']`;
-const chosenVersion = cel(
-  `${PEER_VERSION} != 'unknown' ? ${PEER_VERSION} : ('istio' in ${CLUSTER} && 'subset' in ${CLUSTER}['istio'] ? ${CLUSTER}['istio']['subset'] : 'unknown')`,
-);
-const service = (field: "host" | "name" | "namespace") =>
+/** Without a route or a cluster, Istio knows the service only by the name that the client has called. */
+const service = (field: "host" | "name" | "namespace", otherwise: string) =>
   cel(
-    `'istio' in ${CLUSTER} && 'services' in ${CLUSTER}['istio'] ? ${CLUSTER}['istio']['services'][0]['${field}'] : 'unknown'`,
+    `has(xds.cluster_metadata) && 'istio' in ${CLUSTER} && 'services' in ${CLUSTER}['istio'] ? ${CLUSTER}['istio']['services'][0]['${field}'] : ${otherwise}`,
   );
 
 /** One side's labels. */
@@ -73,11 +69,8 @@ const labels = {
     reporter: "source",
     ...side("source", own, principal("upstream.uri_san_local_certificate")),
     source_app: ownLabel("app"),
-    ...side(
-      "destination",
-      { ...peers, version: chosenVersion },
-      principal("upstream.uri_san_peer_certificate"),
-    ),
+    // What a peer has not told is unknown, also the version of a request that no pod has answered.
+    ...side("destination", peers, principal("upstream.uri_san_peer_certificate")),
     destination_app: peer("canonical_service"),
     connection_security_policy: "unknown",
   },
@@ -86,9 +79,9 @@ const labels = {
 function statsLog(reporter: keyof typeof labels) {
   const tags = Object.entries({
     ...labels[reporter],
-    destination_service: service("host"),
-    destination_service_name: service("name"),
-    destination_service_namespace: service("namespace"),
+    destination_service: service("host", "request.host"),
+    destination_service_name: service("name", "request.host"),
+    destination_service_namespace: service("namespace", "'unknown'"),
     request_protocol: cel(
       "'content-type' in request.headers && request.headers['content-type'].startsWith('application/grpc') ? 'grpc' : 'http'",
     ),

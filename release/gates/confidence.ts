@@ -67,3 +67,51 @@ export function confidence(count: Count, risk: number): Bounds {
     high: hits === trials ? 1 : bound(1),
   };
 }
+
+/** The least value of a convex function between two places. */
+function least(of: (place: number) => number, from: number, to: number): number {
+  let [low, high] = [from, to];
+  for (let i = 0; i < HALVINGS && high > low; i += 1) {
+    const [left, right] = [low + (high - low) / 3, high - (high - low) / 3];
+    if (of(left) <= of(right)) high = right;
+    else low = left;
+  }
+  return of((low + high) / 2);
+}
+
+/**
+ * Whether a share surely exceeds a limit that depends on another share, at all looks together but for the
+ * chance `risk`: `most`, or the other share and `margin`, whichever is more; of either one alone if the
+ * other is undefined. Both counts speak together: for no value of the other share may the evidence
+ * against it, and against the first one being within the limit that follows, be less than the risk asks for.
+ * Where both are the true ones, the product of the two is a martingale, since they are counted apart, and
+ * so is its mean with the first one alone, which is used: it loses little where the other share does not
+ * matter. That needs fewer counts than two intervals which must not meet.
+ *
+ * @param limits shares, 0 to 1
+ */
+export function surelyExceeds(
+  count: Count,
+  other: Count,
+  { most, margin }: { readonly most?: number | undefined; readonly margin?: number | undefined },
+  risk: number,
+): boolean {
+  const needed = -Math.log(risk);
+  const measured = count.hits / count.trials;
+  const expected = other.trials === 0 ? 0 : other.hits / other.trials;
+  if (measured <= Math.max(most ?? 0, margin === undefined ? 0 : expected + margin)) return false;
+  const ofCount = evidence(count);
+  /** Evidence against all shares up to this one. */
+  const within = (share: number) => ofCount(Math.min(share, measured));
+  if (margin === undefined) return most !== undefined && within(most) >= needed;
+  const againstOther = evidence(other);
+  const ofOther = (share: number) => {
+    const log = againstOther(share);
+    return Math.max(log, 0) + Math.log1p(Math.exp(-Math.abs(log))) - Math.LN2;
+  };
+  /** Up to here `most` is more than what follows from the other share. */
+  const fixed = Math.max(0, (most ?? 0) - margin);
+  if (most !== undefined && within(most) + ofOther(Math.min(expected, fixed)) < needed)
+    return false;
+  return least((share) => within(share + margin) + ofOther(share), fixed, 1) >= needed;
+}

@@ -1,11 +1,13 @@
-import { confidence, type Bounds, type Count } from "./confidence.ts";
+import { confidence, surelyExceeds, type Bounds, type Count } from "./confidence.ts";
 
-/** What a gate says of one cluster. */
-export type GateOutcome = "pass" | "fail" | "hold";
+/** What requests say about a canary. */
+type Decision = "pass" | "fail" | "hold";
+/** What a gate says of one cluster; idle where neither version got a request, so that there is nothing to judge. */
+export type GateOutcome = Decision | "idle";
 
 /** A gate's decision about one cluster, with what it was made from. */
 export interface Judgement {
-  readonly outcome: GateOutcome;
+  readonly outcome: Decision;
   /** Measured share in percent. @default there was no request */
   readonly value: number | undefined;
   /** Between which percents the true share lies. */
@@ -46,6 +48,7 @@ export interface BadCounts {
 }
 
 const percent = (share: number) => 100 * share;
+const fraction = (of: number | undefined) => (of === undefined ? undefined : of / 100);
 
 function measured({ hits, trials }: Count): number | undefined {
   return trials === 0 ? undefined : percent(hits / trials);
@@ -55,7 +58,7 @@ function judgement(
   count: Count,
   bounds: Bounds,
   limit: number,
-  outcome: GateOutcome,
+  outcome: Decision,
   missing?: string,
 ): Judgement {
   return {
@@ -69,24 +72,49 @@ function judgement(
   };
 }
 
+/** Whether stable is compared with: it needs enough requests, unless it is the only measure. */
+function comparesWith(
+  stable: Count,
+  { most, margin }: BadShareLimits,
+  minSamples: number,
+): boolean {
+  return margin !== undefined && (stable.trials >= minSamples || most === undefined);
+}
+
+/** Whether a canary is surely worse than allowed; never with too few requests. */
+export function isSurelyWorse(
+  { canary, stable }: BadCounts,
+  limits: BadShareLimits,
+  { risk, minSamples }: Confidence,
+): boolean {
+  const compares = comparesWith(stable, limits, minSamples);
+  if (canary.trials < minSamples || (compares && stable.trials < minSamples)) return false;
+  const { most, margin } = limits;
+  const shares = { most: fraction(most), margin: compares ? fraction(margin) : undefined };
+  return surelyExceeds(canary, stable, shares, risk);
+}
+
 /**
  * Judges the share of bad requests, failed or slow ones. It fails where the canary is worse than allowed, and
  * passes where it is no more than `precision` worse, both with the confidence that `risk` leaves: neither a few unlucky requests nor too few of them decide. With both limits the looser one counts; where stable has too few
  * requests to compare with, the fixed one alone.
  */
 export function judgeBadShare(
-  { canary, stable }: BadCounts,
-  { most, margin, precision }: BadShareLimits,
-  { risk, minSamples }: Confidence,
+  counts: BadCounts,
+  limits: BadShareLimits,
+  sure: Confidence,
 ): Judgement {
-  const compares = margin !== undefined && (stable.trials >= minSamples || most === undefined);
+  const { canary, stable } = counts;
+  const { most, margin = 0, precision } = limits;
+  const { risk, minSamples } = sure;
+  const compares = comparesWith(stable, limits, minSamples);
   const ofCanary = confidence(canary, compares ? risk / 2 : risk);
   const ofStable = confidence(stable, risk / 2);
   /** The limit if stable's true share were the given one. */
   const limit = (share: number) =>
     Math.max(most ?? 0, compares ? percent(share) + margin : (most ?? 0));
   const shown = limit(stable.trials === 0 ? 0 : stable.hits / stable.trials);
-  const judge = (outcome: GateOutcome, missing?: string) =>
+  const judge = (outcome: Decision, missing?: string) =>
     judgement(canary, ofCanary, shown, outcome, missing);
 
   if (canary.trials < minSamples) {
@@ -95,7 +123,10 @@ export function judgeBadShare(
   if (compares && stable.trials < minSamples) {
     return judge("hold", `${stable.trials} of ${minSamples} requests of stable to compare with`);
   }
-  if (percent(ofCanary.low) > limit(ofStable.high)) return judge("fail");
+  if (isSurelyWorse(counts, limits, sure)) {
+    // Both counts speak together, so the whole risk is there for this interval, which is beyond the limit.
+    return judgement(canary, confidence(canary, risk), shown, "fail");
+  }
   if (percent(ofCanary.high) <= limit(ofStable.low) + precision) return judge("pass");
   return judge("hold", `more requests, to be sure within ${precision} points`);
 }
@@ -108,7 +139,7 @@ export function judgeShare(
   { risk, minSamples }: Confidence,
 ): Judgement {
   const bounds = confidence(count, risk);
-  const judge = (outcome: GateOutcome, missing?: string) => ({
+  const judge = (outcome: Decision, missing?: string) => ({
     ...judgement(count, bounds, weight, outcome, missing),
     tolerance,
   });

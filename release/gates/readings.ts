@@ -1,21 +1,35 @@
 import { explain } from "../../fleet/explain.ts";
+import { durationMs } from "../../lib/duration.ts";
 import type { ChainRole } from "../../lib/mark.ts";
 import type { Gates } from "../../stacks/schema.ts";
+import { withSamples, withTargets, type Metrics } from "./counters.ts";
 import {
+  calledAs,
+  countCalls,
   countQuery,
   countRequests,
+  flagWords,
+  readsProxies,
   shareCounts,
-  withSamples,
+  unreachedCounts,
   type Counted,
-  type Metrics,
+  type VersionCounts,
 } from "./queries.ts";
-import type { Gate, Reading } from "./verdict.ts";
+import type { Count } from "./confidence.ts";
+import type { BadCounts } from "./gate.ts";
+import { restarts } from "./restarts.ts";
+import type { Gate, Reading, RecentCounts } from "./verdict.ts";
+
+const NONE: Count = { hits: 0, trials: 0 };
+const SILENT: VersionCounts = { failed: NONE, slow: NONE };
 
 /** A service whose canary is judged. */
 export interface Judged {
   readonly service: string;
   readonly namespace: string;
   readonly host: string;
+  /** Other hosts by which it is called. @default none */
+  readonly otherHosts?: readonly string[] | undefined;
   readonly stable: string;
   readonly canary: string;
   /** What it is in a chain. @default it is in none */
@@ -46,8 +60,11 @@ export async function readings(
   { config, gates }: { readonly config: Gates; readonly gates: readonly Gate[] },
   phase: Phase,
 ): Promise<readonly Reading[]> {
-  const { service, namespace, host, stable, canary } = judged;
-  const reading = (gate: Gate, more: Pick<Reading, "counts" | "silent">): Reading => ({
+  const { service, namespace, host, otherHosts, stable, canary } = judged;
+  const reading = (
+    gate: Gate,
+    more: Pick<Reading, "counts" | "silent" | "idle" | "recent" | "remark">,
+  ): Reading => ({
     cluster,
     service: `${namespace}/${service}`,
     version: canary,
@@ -57,7 +74,7 @@ export async function readings(
   const wanted = gates.filter(({ kind }) => kind !== "share" || phase.weight > 0);
   const begin = phase.since + phase.settleMs;
   const seconds = Math.floor((phase.now - begin) / 1000);
-  const nothing = { canary: { hits: 0, trials: 0 }, stable: { hits: 0, trials: 0 } };
+  const nothing = { canary: NONE, stable: NONE };
   if (seconds < 1) return wanted.map((gate) => reading(gate, { counts: nothing }));
 
   const during: Counted = {
@@ -65,19 +82,23 @@ export async function readings(
     service,
     namespace,
     host,
+    otherHosts,
     until: new Date(phase.now),
     seconds,
   };
+  const before: Counted = {
+    ...during,
+    until: new Date(phase.since),
+    seconds: Math.ceil(phase.beforeMs / 1000),
+  };
   /** At 100 % stable gets nothing: what it got before is compared with. */
-  const ofStable: Counted =
-    phase.weight === 100
-      ? { ...during, until: new Date(phase.since), seconds: Math.ceil(phase.beforeMs / 1000) }
-      : during;
+  const ofStable = phase.weight === 100 ? before : during;
   const { within } = config.latency;
-  const known = once(() => withSamples(metrics, during, phase.settleMs));
-  const knownOfStable = once(() =>
-    ofStable === during ? known() : withSamples(metrics, ofStable, phase.settleMs),
-  );
+  const prepared = async (counted: Counted): Promise<Counted> =>
+    withTargets(metrics, await withSamples(metrics, counted, phase.settleMs), calledAs(judged));
+  const known = once(() => prepared(during));
+  const knownBefore = once(() => prepared(before));
+  const knownOfStable = () => (ofStable === during ? known() : knownBefore());
   const standard = once(async () =>
     countRequests(metrics, await known(), [canary, stable], within),
   );
@@ -86,32 +107,113 @@ export async function readings(
       ? standard()
       : countRequests(metrics, await knownOfStable(), [stable], within),
   );
+  const called = once(async () => countCalls(metrics, await known(), judged));
+  const calledBefore = once(async () => countCalls(metrics, await knownBefore(), judged));
+  /** What is counted in the last stretches of the phase too, as far back as Prometheus has samples. */
+  const recently = async <T>(whole: Counted, count: (counted: Counted) => Promise<T>) =>
+    Promise.all(
+      restarts(phase.now - begin)
+        .filter((recent) => recent.seconds < whole.seconds)
+        .map(async (recent) => {
+          const found = await count({ ...whole, seconds: recent.seconds });
+          return { ...recent, found };
+        }),
+    );
+  const answeredLast = once(async () =>
+    recently(await known(), async (counted) =>
+      countRequests(metrics, counted, [canary, stable], within),
+    ),
+  );
+  const calledLast = once(async () =>
+    recently(await known(), async (counted) => countCalls(metrics, counted, judged)),
+  );
+  /** Whether no client of the cluster has called the service, and not that nobody has counted them. */
+  const uncalled = async () => {
+    if ((await known()).seconds < 1 || (await called()).all > 0) return false;
+    const { fromHere } = await standard();
+    if (fromHere === 0) return true;
+    throw new Error(
+      `it has no series reporter="source" of ${cluster}'s clients, of whom the pods have answered ${fromHere} requests: it does not read the clients' proxies`,
+    );
+  };
+  /** Whether neither version got a request, and not that nobody has counted them. */
+  const idle = once(async () => {
+    if ((await known()).seconds < 1) return false;
+    const { versions, unnamed } = await standard();
+    if (unnamed > 0 || Object.values(versions).some(({ failed }) => failed.trials > 0)) {
+      return false;
+    }
+    if (await readsProxies(metrics, during, [canary, stable])) return true;
+    throw new Error(
+      `it has no requests, and reads no proxy of ${namespace}/${service}: no series up{cluster="${cluster}",namespace="${namespace}"} of its pods is 1`,
+    );
+  });
+  const ofQuery = async (query: Gates["queries"][number]): Promise<BadCounts> => {
+    const [own, other] = await Promise.all([
+      countQuery(metrics, query, await known(), canary),
+      countQuery(metrics, query, await knownOfStable(), stable),
+    ]);
+    return { canary: own, stable: other };
+  };
   return Promise.all(
     wanted.map(async (gate) => {
       try {
         const query = config.queries.find(({ name }) => name === gate.name);
         if (query) {
-          const [own, other] = await Promise.all([
-            countQuery(metrics, query, await known(), canary),
-            countQuery(metrics, query, await knownOfStable(), stable),
-          ]);
-          return reading(gate, { counts: { canary: own, stable: other } });
+          const counts = await ofQuery(query).catch(async (error: unknown) => {
+            // A query may give nothing where nobody asks for anything.
+            if (await idle().catch(() => false)) return nothing;
+            throw error;
+          });
+          const empty = counts.canary.trials === 0 && counts.stable.trials === 0;
+          return reading(gate, { counts, idle: empty && (await idle()) });
         }
-        const [now, before] = await Promise.all([standard(), compared()]);
-        const none = { failed: nothing.canary, slow: nothing.canary };
-        const [own, other, same] = [
-          now[canary] ?? none,
-          before[stable] ?? none,
-          now[stable] ?? none,
-        ];
-        if (gate.kind === "share") {
+        if (gate.kind !== "bad") {
+          if (await uncalled()) return reading(gate, { counts: nothing, idle: true });
+          if (gate.kind === "unreached") {
+            const now = await called();
+            const earlier = await calledBefore();
+            return reading(gate, {
+              counts: unreachedCounts(now, earlier),
+              recent: (await calledLast()).map(({ found, ...recent }) => ({
+                ...recent,
+                counts: unreachedCounts(found, earlier),
+              })),
+              remark: flagWords(now),
+            });
+          }
           // Each pod is read at its own time: in a short while, not the same stretch of all is counted.
-          if ((await known()).seconds * 1000 < phase.settleMs)
-            return reading(gate, { counts: nothing });
-          return reading(gate, { counts: shareCounts(own.failed, same.failed) });
+          const early = (await known()).seconds * 1000 < phase.settleMs;
+          const counts = early ? nothing : shareCounts(await called(), stable, canary);
+          return reading(gate, { counts });
+        }
+        if (await idle()) return reading(gate, { counts: nothing, idle: true });
+        const [now, earlier] = await Promise.all([standard(), compared()]);
+        const own = now.versions[canary] ?? SILENT;
+        const other = earlier.versions[stable] ?? SILENT;
+        if (now.unnamed > 0 && own.failed.trials === 0) {
+          throw new Error(
+            `there are series of ${now.unnamed} requests to ${host}, but they lack the label destination_version: Istio takes it from the label "version" of the pods`,
+          );
         }
         const of = gate.name === "latency" ? "slow" : "failed";
-        return reading(gate, { counts: { canary: own[of], stable: other[of] } });
+        const [ofCanary, toCompare] = [own[of], other[of]];
+        if (!ofCanary || !toCompare) {
+          const which = ofCanary ? stable : canary;
+          throw new Error(
+            `the series istio_request_duration_milliseconds_bucket of ${which} lack le="${durationMs(within)}", the bound of ${within}: set rollout.gates.latency.within to a bucket that they have`,
+          );
+        }
+        const recent = (await answeredLast()).map(
+          ({ found: { versions }, ...stretch }): RecentCounts => ({
+            ...stretch,
+            counts: {
+              canary: versions[canary]?.[of] ?? NONE,
+              stable: ofStable === during ? (versions[stable]?.[of] ?? NONE) : toCompare,
+            },
+          }),
+        );
+        return reading(gate, { counts: { canary: ofCanary, stable: toCompare }, recent });
       } catch (error) {
         return reading(gate, { counts: undefined, silent: explain(error) });
       }

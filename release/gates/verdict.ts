@@ -1,6 +1,7 @@
 import type { Gates } from "../../stacks/schema.ts";
 import { decides, type Verdict } from "../planner.ts";
 import {
+  isSurelyWorse,
   judgeBadShare,
   judgeShare,
   type BadCounts,
@@ -8,15 +9,23 @@ import {
   type Confidence,
   type Judgement,
 } from "./gate.ts";
+import { RISK_OF_WHOLE, type Recent } from "./restarts.ts";
 
-/** A gate of the configuration: one on the share of bad requests, or the one on the canary's share of all. */
+/** A gate of the configuration: one on the share of bad requests, on those that never arrived, or on the canary's share of all. */
 export type Gate = Rule & {
   /** Whether it only shows what it says. */
   readonly dryRun: boolean;
 };
 type Rule =
   | { readonly kind: "bad"; readonly name: string; readonly limits: BadShareLimits }
+  /** On requests that no pod has answered; the limits are those of the canary's own requests. */
+  | { readonly kind: "unreached"; readonly name: string; readonly limits: BadShareLimits }
   | { readonly kind: "share"; readonly name: string; readonly tolerance: number };
+
+/** What has been counted in a stretch at the end of the phase. */
+export interface RecentCounts extends Recent {
+  readonly counts: BadCounts;
+}
 
 /** What a cluster's Prometheus has counted for one gate and service since the phase began. */
 export interface Reading {
@@ -29,6 +38,12 @@ export interface Reading {
   readonly counts: BadCounts | undefined;
   /** Why there are no counts. */
   readonly silent?: string | undefined;
+  /** Whether the cluster got no request of either version. @default it did, or nobody knows */
+  readonly idle?: boolean | undefined;
+  /** The same counts of the last stretches of the phase, if the gate looks at them. @default it does not */
+  readonly recent?: readonly RecentCounts[] | undefined;
+  /** What is to be said besides. @default nothing */
+  readonly remark?: string | undefined;
 }
 
 /** A gate's verdict on one service in one cluster, with what it rests on. */
@@ -47,12 +62,27 @@ function limitsOf({ atLeast, margin, against, precision }: Gates["successRate"])
   };
 }
 
+/** What has not arrived names no version: what was so before the phase is always allowed. */
+function unreachedLimits({ atLeast, margin, precision }: Gates["successRate"]): BadShareLimits {
+  return { most: 100 - atLeast, margin, precision };
+}
+
+/** Limits of the canary's requests as those of all: it gets so many percent of them. */
+function ofAll(
+  { most = 0, margin = 0, precision }: BadShareLimits,
+  weight: number,
+): BadShareLimits {
+  const part = weight === 0 ? 1 : weight / 100;
+  return { most: most * part, margin: margin * part, precision: precision * part };
+}
+
 /** The gates that are on, in the order in which they are shown. */
 export function gatesOf(config: Gates): readonly Gate[] {
   const { successRate, latency, share, queries, without, dryRun } = config;
   const builtIn: readonly Rule[] = [
     { kind: "bad", name: "successRate", limits: limitsOf(successRate) },
     { kind: "bad", name: "latency", limits: limitsOf(latency) },
+    { kind: "unreached", name: "unreached", limits: unreachedLimits(successRate) },
     { kind: "share", name: "share", tolerance: share.tolerance },
   ];
   const on = [
@@ -89,6 +119,7 @@ export function shown(percent: number): string {
 const WORDS: Readonly<Record<string, string>> = {
   successRate: "success rate",
   latency: "answers in time",
+  unreached: "requests that reached a pod",
   share: "share of the requests",
 };
 
@@ -137,8 +168,11 @@ export function verdict(
   weight: number,
   confidence: Confidence,
 ): GateVerdict {
-  const { cluster, service, version, counts, silent } = reading;
-  const about = `${cluster}: ${gateWords(gate.name)} of ${version} of ${service}`;
+  const { cluster, service, version, counts, silent, idle = false, recent, remark = "" } = reading;
+  const about =
+    gate.kind === "unreached"
+      ? `${cluster}: ${gateWords(gate.name)} of ${service}, as the cluster's clients saw it`
+      : `${cluster}: ${gateWords(gate.name)} of ${version} of ${service}`;
   const of = { cluster, service, gate: gate.name, ...(gate.dryRun && { dryRun: true }) };
   if (!counts) {
     return {
@@ -149,15 +183,64 @@ export function verdict(
       text: `${about} is unknown: ${silent ?? "no answer"}`,
     };
   }
-  const judgement =
-    gate.kind === "share"
-      ? judgeShare(counts.canary, weight, gate.tolerance, confidence)
-      : judgeBadShare(counts, gate.limits, confidence);
+  if (idle) {
+    return {
+      ...of,
+      outcome: "idle",
+      blind: false,
+      judgement: undefined,
+      text: `${about}: idle, neither version got a request`,
+    };
+  }
+  const { judgement, stretch } = judgeAll(gate, { counts, recent }, weight, confidence);
+  const besides = remark === "" ? "" : ` (${remark})`;
   return {
     ...of,
     outcome: judgement.outcome,
     blind: false,
     judgement,
-    text: `${about}: ${sentence(judgement)}`,
+    text: `${about}: ${sentence(judgement)}${stretch}${besides}`,
   };
+}
+
+/** The judgement on the whole phase, unless a stretch at its end fails alone. */
+function judgeAll(
+  gate: Gate,
+  { counts, recent }: { readonly counts: BadCounts } & Pick<Reading, "recent">,
+  weight: number,
+  confidence: Confidence,
+): { readonly judgement: Judgement; readonly stretch: string } {
+  const withPart = (part: number) => ({ ...confidence, risk: part * confidence.risk });
+  if (gate.kind === "share") {
+    return {
+      judgement: judgeShare(counts.canary, weight, gate.tolerance, confidence),
+      stretch: "",
+    };
+  }
+  const limits = gate.kind === "unreached" ? ofAll(gate.limits, weight) : gate.limits;
+  const judgement = judgeBadShare(counts, limits, withPart(recent ? RISK_OF_WHOLE : 1));
+  const bad =
+    judgement.outcome === "fail"
+      ? undefined
+      : recent?.find((last) => isSurelyWorse(last.counts, limits, withPart(last.riskPart)));
+  return bad
+    ? {
+        judgement: judgeBadShare(bad.counts, limits, withPart(bad.riskPart)),
+        stretch: ` in the last ${bad.seconds} s`,
+      }
+    : { judgement, stretch: "" };
+}
+
+/**
+ * Idle clusters are not waited for as long as one is not: a gate that is idle in every cluster has seen
+ * nothing of the canary, and holds.
+ */
+export function heldWhereAllIdle(verdicts: readonly GateVerdict[]): readonly GateVerdict[] {
+  return verdicts.map((verdict) => {
+    const { service, gate, text } = verdict;
+    const same = verdicts.filter((each) => each.service === service && each.gate === gate);
+    return same.every(({ outcome }) => outcome === "idle")
+      ? { ...verdict, outcome: "hold", text: `${text}, and no other cluster either` }
+      : verdict;
+  });
 }

@@ -8,10 +8,16 @@ import { shareOf, type DeployedCluster, type DeployedRoute } from "../../lib/dep
 import { weightIn } from "../../lib/release-rules.ts";
 import { servedIn } from "../../lib/served.ts";
 import type { ReleaseSettings } from "../../stacks/config.ts";
-import type { Metrics } from "../gates/queries.ts";
+import type { Metrics } from "../gates/counters.ts";
 import { judgedServices } from "../release-settings.ts";
 import { driftIn } from "./drift.ts";
-import { trafficIn, type Period, type VersionTraffic } from "./traffic.ts";
+import {
+  callsIn,
+  trafficIn,
+  type CallTraffic,
+  type Period,
+  type VersionTraffic,
+} from "./traffic.ts";
 
 /** How one cluster stands. */
 export interface ClusterStatus {
@@ -35,6 +41,8 @@ export interface ClusterStatus {
   readonly alerts?: readonly string[];
   /** What the versions have answered. @default as for alerts */
   readonly versions?: readonly VersionTraffic[];
+  /** What its clients have got, with what no pod has answered. @default as for alerts */
+  readonly calls?: readonly CallTraffic[];
   /** Why its Prometheus does not answer. @default it does, or there is none */
   readonly silent?: string;
 }
@@ -105,16 +113,17 @@ async function measured(
   settings: ReleaseSettings,
   metrics: Metrics | undefined,
   period: Period,
-): Promise<Pick<ClusterStatus, "alerts" | "versions" | "silent">> {
+): Promise<Pick<ClusterStatus, "alerts" | "versions" | "calls" | "silent">> {
   if (!metrics) return {};
   try {
-    const [firing, versions] = await Promise.all([
+    const [firing, versions, calls] = await Promise.all([
       // One Prometheus may hold the metrics of many clusters.
       metrics.query(`ALERTS{alertstate="firing",cluster=~"${cluster}|"}`),
       trafficIn(cluster, metrics, judgedServices(settings), period, settings.rollout.gates),
+      callsIn(cluster, metrics, judgedServices(settings), period),
     ]);
     const alerts = new Set(firing.map(({ labels }) => labels["alertname"] ?? ""));
-    return { alerts: [...alerts].sort(), versions };
+    return { alerts: [...alerts].sort(), versions, calls };
   } catch (error) {
     return { silent: explain(error) };
   }

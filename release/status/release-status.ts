@@ -1,7 +1,7 @@
 import { explain } from "../../fleet/explain.ts";
 import { durationMs } from "../../lib/duration.ts";
 import { deployedIn } from "../clusters.ts";
-import type { Metrics } from "../gates/queries.ts";
+import type { Metrics } from "../gates/counters.ts";
 import type { GateVerdict } from "../gates/verdict.ts";
 import type { Remembered, Watch } from "../journal.ts";
 import { pausedBy } from "../observer.ts";

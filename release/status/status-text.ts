@@ -1,9 +1,11 @@
 import { allOf } from "../../lib/enumerate.ts";
 import { textTable } from "../../lib/table.ts";
+import { flagWords } from "../gates/queries.ts";
 import { briefRelease } from "../release-settings.ts";
 import { chainLines } from "./chain-text.ts";
 import type { ClusterStatus } from "./cluster-status.ts";
 import type { ReleaseStatus } from "./release-status.ts";
+import type { CallTraffic } from "./traffic.ts";
 
 /** Lines of a cluster's drift that are shown; all of them are in the JSON. */
 const DRIFT_LINES = 5;
@@ -86,6 +88,16 @@ function remarks({ cluster, unreachable, silent, drift }: ClusterStatus): string
   ];
 }
 
+/** What a cluster's clients have asked for and no pod has answered, if anything: the table cannot show it. */
+function unreachedLine(cluster: string) {
+  return ({ service, requests, unreached, flags }: CallTraffic): string[] =>
+    unreached === 0
+      ? []
+      : [
+          `no pod answered ${unreached} of ${requests} requests (${percent((100 * unreached) / requests, 2)}) that clients in ${cluster} sent to ${service}: ${flagWords({ flags })}`,
+        ];
+}
+
 /** The requests by cluster and version, if there are any to show. */
 function traffic({ clusters, period }: ReleaseStatus): string[] {
   if (clusters.every(({ versions }) => versions === undefined)) return [];
@@ -107,7 +119,11 @@ function traffic({ clusters, period }: ReleaseStatus): string[] {
       ]);
     }
   }
-  return [`answered since ${period.since} (${age(period.seconds)}):`, table.toString()];
+  return [
+    `answered by pods since ${period.since} (${age(period.seconds)}):`,
+    table.toString(),
+    ...clusters.flatMap(({ cluster, calls = [] }) => calls.flatMap(unreachedLine(cluster))),
+  ];
 }
 
 /** What the gates say; where there are many, those that pass are only counted. */

@@ -2,8 +2,8 @@ import * as z from "zod";
 import { durationMs } from "../../lib/duration.ts";
 import { duration, filled, key, label, rule, whole } from "./values.ts";
 
-/** Gates that need no custom query. */
-export const BUILT_IN_GATES = ["successRate", "latency", "share"] as const;
+/** Gates that need no query of one's own. */
+export const BUILT_IN_GATES = ["successRate", "latency", "unreached", "share"] as const;
 
 /** Upper bounds of Istio's buckets of `istio_request_duration_milliseconds`, as far as they make sense here. */
 const BUCKETS_MS = [1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000];
@@ -53,9 +53,9 @@ const query = z.strictObject({
   }),
   bad: key(filled("sum(increase(errors_total[{{window}}]))"), {
     description:
-      "PromQL that counts the bad events of one version in the last `{{window}}`. The placeholders `{{service}}`, `{{namespace}}`, `{{version}}`, `{{cluster}}` and `{{window}}` are filled in. No result counts as 0.",
+      "PromQL that counts the bad events of one version since `{{window}}` ago. Filled in are `{{service}}`, `{{namespace}}`, `{{version}}`, `{{cluster}}` and `{{window}}`. No result, or NaN, holds the phase: where a counter first appears with its first event, add `or vector(0)`.",
     examples: [
-      'sum(increase(checkout_errors_total{namespace="{{namespace}}",version="{{version}}"}[{{window}}]))',
+      'sum(increase(checkout_errors_total{namespace="{{namespace}}",version="{{version}}"}[{{window}}])) or vector(0)',
     ],
   }),
   all: key(filled("sum(increase(requests_total[{{window}}]))"), {
@@ -70,7 +70,8 @@ const query = z.strictObject({
 /** What a canary must meet in every cluster. */
 export const gates = z.strictObject({
   successRate: key(z.strictObject(limits).prefault({}), {
-    description: "Requests that are answered with a status other than 5xx.",
+    description:
+      "Requests that are answered with a status other than 5xx, and a gRPC status other than UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE and DATA_LOSS. Requests whose client gave up before the answer count neither way.",
     examples: [{ atLeast: 99.5 }],
   }),
   latency: key(
@@ -115,7 +116,7 @@ export const gates = z.strictObject({
       [
         {
           name: "checkout-errors",
-          bad: 'sum(increase(checkout_errors_total{version="{{version}}"}[{{window}}]))',
+          bad: 'sum(increase(checkout_errors_total{version="{{version}}"}[{{window}}])) or vector(0)',
           all: 'sum(increase(checkout_total{version="{{version}}"}[{{window}}]))',
         },
       ],

@@ -1,8 +1,19 @@
 import Table from "cli-table3";
-import { simulateMany, unevenMesh, type Ending, type Scenario } from "./simulation.ts";
+import {
+  simulateLateMany,
+  simulateMany,
+  unevenMesh,
+  type Ending,
+  type LateFault,
+  type Scenario,
+} from "./simulation.ts";
 
-/** Rollouts for each row of the table. */
+/** Rollouts for each row of the first table; of long phases there is a quarter. */
 const RUNS = Number(process.argv[2] ?? 2000);
+const LONG_RUNS = Math.ceil(RUNS / 4);
+/** The gate's risk in the last table: large, so that there are errors to count. */
+const RISK = 0.05;
+const DAY = 24 * 60;
 
 const rows: readonly (readonly [string, Scenario])[] = [
   ["good: 0.1 %, as stable", unevenMesh(1000, 0.001, 0.001)],
@@ -25,21 +36,24 @@ function median(values: readonly number[]): string {
   return middle === undefined ? "" : `${middle.toFixed(1)} min`;
 }
 
-const table = new Table({
-  head: [
-    "canary's failures",
-    "requests/s",
-    "passes",
-    "stopped",
-    "at 10",
-    "30",
-    "100",
-    "stopped after",
-    "held to the limit",
-  ],
-  style: { head: [], border: [] },
-  chars: { mid: "", "mid-mid": "", "left-mid": "", "right-mid": "" },
-});
+const tableOf = (head: readonly string[]) =>
+  new Table({
+    head: [...head],
+    style: { head: [], border: [] },
+    chars: { mid: "", "mid-mid": "", "left-mid": "", "right-mid": "" },
+  });
+
+const table = tableOf([
+  "canary's failures",
+  "requests/s",
+  "passes",
+  "stopped",
+  "at 10",
+  "30",
+  "100",
+  "stopped after",
+  "held to the limit",
+]);
 for (const [name, scenario] of rows) {
   const endings = simulateMany(scenario, RUNS);
   const stopped = endings.filter(({ failed }) => failed);
@@ -54,3 +68,83 @@ for (const [name, scenario] of rows) {
   ]);
 }
 console.log(`${RUNS} rollouts for each row\n${table.toString()}`);
+
+const well = { canary: 0.001, stable: 0.001 };
+type Fault = (minutes: number) => number;
+const constant: Fault = () => 0.05;
+const burst: Fault = (minutes) => (minutes < 1 ? 0.3 : well.canary);
+const drift: Fault = (minutes) => well.canary + minutes / 1000;
+const late: readonly (readonly [string, number, number, Fault])[] = [
+  ["5 % from then on", 50, 450, constant],
+  ["5 % from then on", 50, 50, constant],
+  ["5 % from then on", 5, 45, constant],
+  ["5 % from then on", 5, 11.7, constant],
+  ["5 % from then on", 5, 5, constant],
+  ["5 % from then on", 1, 9, constant],
+  ["30 % for one minute", 50, 450, burst],
+  ["30 % for one minute", 5, 45, burst],
+  ["0.1 points more each minute", 50, 450, drift],
+  ["0.1 points more each minute", 5, 45, drift],
+];
+
+/** Below which so many of the values are, 0 to 1; never for those that are undefined. */
+function quantile(values: readonly (number | undefined)[], share: number): string {
+  const sorted = values.map((value) => value ?? Infinity).toSorted((a, b) => a - b);
+  const found = sorted[Math.ceil(share * sorted.length) - 1] ?? Infinity;
+  return found === Infinity ? "never" : `${found.toFixed(1)} min`;
+}
+
+const lateTable = tableOf([
+  "after 24 good hours",
+  "canary/s",
+  "stable/s",
+  "stopped",
+  "median",
+  "95 %",
+]);
+for (const [name, canary, stable, fault] of late) {
+  const scenario: LateFault = {
+    perSecond: { canary, stable },
+    well,
+    fault,
+    goodMinutes: DAY,
+    watchedMinutes: 120,
+  };
+  const found = simulateLateMany(scenario, LONG_RUNS);
+  const stopped = found.filter((minutes) => minutes !== undefined).length;
+  lateTable.push([
+    name,
+    canary,
+    stable,
+    `${((100 * stopped) / found.length).toFixed(1)} %`,
+    quantile(found, 0.5),
+    quantile(found, 0.95),
+  ]);
+}
+console.log(`${LONG_RUNS} phases for each row\n${lateTable.toString()}`);
+
+const alarms = tableOf(["canary", "stable", "canary/s", "stable/s", "false alarms in 24 h"]);
+for (const [ofCanary, ofStable, canary, stable] of [
+  [0.001, 0.001, 50, 450],
+  [0.011, 0.001, 50, 450],
+  [0.011, 0.001, 5, 45],
+  [0.06, 0.05, 5, 5],
+] as const) {
+  const scenario: LateFault = {
+    perSecond: { canary, stable },
+    well: { canary: ofCanary, stable: ofStable },
+    goodMinutes: DAY,
+    watchedMinutes: 0,
+    judgedWhileGood: true,
+  };
+  const found = simulateLateMany(scenario, LONG_RUNS, RISK);
+  const wrong = found.filter((minutes) => minutes !== undefined).length;
+  alarms.push([
+    `${(100 * ofCanary).toFixed(1)} %`,
+    `${(100 * ofStable).toFixed(1)} %`,
+    canary,
+    stable,
+    `${wrong} of ${found.length}, with a risk of ${100 * RISK} %`,
+  ]);
+}
+console.log(alarms.toString());

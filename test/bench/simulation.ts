@@ -1,7 +1,14 @@
 import { randomBinomial, randomLcg } from "d3-random";
 import type { Count } from "../../release/gates/confidence.ts";
 import type { BadCounts } from "../../release/gates/gate.ts";
-import { confidenceOf, gatesOf, verdict, type Gate } from "../../release/gates/verdict.ts";
+import { restarts } from "../../release/gates/restarts.ts";
+import {
+  confidenceOf,
+  gatesOf,
+  verdict,
+  type Gate,
+  type RecentCounts,
+} from "../../release/gates/verdict.ts";
 import { nextStep, phase, type Plan, type Progress } from "../../release/planner.ts";
 import { durationMs } from "../../lib/duration.ts";
 import { schema } from "../../stacks/schema.ts";
@@ -51,11 +58,12 @@ const plan: Plan = {
 const intervalMs = durationMs(defaults.interval);
 
 type Binomial = (trials: number, chance: number) => () => number;
-type Counts = Record<"failed" | "slow" | "share", BadCounts>;
+type Counts = Record<"failed" | "slow" | "unreached" | "share", BadCounts>;
 const nothing: Count = { hits: 0, trials: 0 };
 const zero: Counts = {
   failed: { canary: nothing, stable: nothing },
   slow: { canary: nothing, stable: nothing },
+  unreached: { canary: nothing, stable: nothing },
   share: { canary: nothing, stable: nothing },
 };
 
@@ -63,8 +71,27 @@ function plus(a: Count, b: Count): Count {
   return { hits: a.hits + b.hits, trials: a.trials + b.trials };
 }
 
+function minus(a: Count, b: Count): Count {
+  return { hits: a.hits - b.hits, trials: a.trials - b.trials };
+}
+
+/** What has been counted since each time at which a sequence began that is looked at. */
+function recentOf(
+  seen: readonly BadCounts[],
+  looks: number,
+  stable: (counts: BadCounts) => Count = (counts) => counts.stable,
+): readonly RecentCounts[] {
+  const now = seen[looks];
+  return restarts(looks * intervalMs).flatMap((recent) => {
+    const then = seen[looks - (1000 * recent.seconds) / intervalMs];
+    if (!now || !then) return [];
+    const last = { canary: minus(now.canary, then.canary), stable: minus(now.stable, then.stable) };
+    return [{ ...recent, counts: { ...last, stable: stable(last) } }];
+  });
+}
+
 function countsOf(gate: Gate, counts: Counts): BadCounts {
-  if (gate.kind === "share") return counts.share;
+  if (gate.kind !== "bad") return counts[gate.kind];
   return gate.name === "latency" ? counts.slow : counts.failed;
 }
 
@@ -88,6 +115,8 @@ function drawn(
   return {
     failed: both(failing.canary, failing.stable),
     slow: both(SLOW, SLOW),
+    // Every request arrives, as before the phase.
+    unreached: { canary: { hits: 0, trials: all }, stable: { hits: 0, trials: all } },
     share: { canary: { hits: canary, trials: all }, stable: nothing },
   };
 }
@@ -105,8 +134,15 @@ function simulate(scenario: Scenario, seed: number): Ending {
   let weight = 0;
   let progress: Progress | undefined;
   let seen: readonly Counts[] = clusters.map(() => zero);
+  /** What was seen at each look of the phase. */
+  let looks: (readonly Counts[])[] = [seen];
   /** What stable got while the weight was below 100, to compare with at 100. */
   let earlier: readonly Counts[] = seen;
+  /** What the clients saw before the first phase: everything arrived. */
+  const quiet = clusters.map(({ traffic }): Counts => {
+    const trials = Math.round((scenario.requestsPerSecond * traffic * plan.bakeMs) / 1000);
+    return { ...zero, unreached: { canary: nothing, stable: { hits: 0, trials } } };
+  });
   for (let now = 0; ; now += intervalMs) {
     if (weight > 0) {
       seen = clusters.map((cluster, i) => {
@@ -115,8 +151,14 @@ function simulate(scenario: Scenario, seed: number): Ending {
           canary: plus(before[of].canary, more[of].canary),
           stable: plus(before[of].stable, more[of].stable),
         });
-        return { failed: add("failed"), slow: add("slow"), share: add("share") };
+        return {
+          failed: add("failed"),
+          slow: add("slow"),
+          unreached: add("unreached"),
+          share: add("share"),
+        };
       });
+      looks.push(seen);
     }
     const verdicts =
       weight === 0
@@ -124,12 +166,24 @@ function simulate(scenario: Scenario, seed: number): Ending {
         : clusters.flatMap(({ name }, i) =>
             gates.map((gate) => {
               const own = countsOf(gate, seen[i] ?? zero);
-              const counts =
-                weight === 100
-                  ? { ...own, stable: countsOf(gate, earlier[i] ?? zero).stable }
-                  : own;
+              const before = countsOf(gate, earlier[i] ?? zero).stable;
+              const stable =
+                (weight === 100 && gate.kind === "bad") || gate.kind === "unreached"
+                  ? () => before
+                  : undefined;
               const reading = { cluster: name, service: "user/user-service", version: "v2" };
-              return verdict(gate, { ...reading, gate: gate.name, counts }, weight, confidence);
+              const all = looks.map((each) => countsOf(gate, each[i] ?? zero));
+              return verdict(
+                gate,
+                {
+                  ...reading,
+                  gate: gate.name,
+                  counts: { ...own, ...(stable && { stable: stable() }) },
+                  ...(gate.kind !== "share" && { recent: recentOf(all, all.length - 1, stable) }),
+                },
+                weight,
+                confidence,
+              );
             }),
           );
     const look = {
@@ -143,8 +197,9 @@ function simulate(scenario: Scenario, seed: number): Ending {
     if (step.do === "raise") {
       ({ weight } = step);
       progress = phase("v2", weight, now);
-      earlier = seen;
+      earlier = looks.length > 1 ? seen : quiet;
       seen = clusters.map(() => zero);
+      looks = [seen];
     } else if (step.do === "roll-back" || step.do === "end") {
       return {
         result: step.do === "end" ? step.end.result : "rolled-back",
@@ -183,4 +238,82 @@ export function unevenMesh(
       { name: "cluster-b", traffic: 0.05, failing: { stable, canary: small } },
     ],
   };
+}
+
+/** A canary that has answered well for long, and then does not. */
+export interface LateFault {
+  /** Requests per second to the canary and to stable, in the one cluster that is judged. */
+  readonly perSecond: { readonly canary: number; readonly stable: number };
+  /** Chance that a request fails while all is well. */
+  readonly well: { readonly canary: number; readonly stable: number };
+  /** The canary's chance so many minutes after the fault began. @default it never begins */
+  readonly fault?: (minutes: number) => number;
+  /** How long all is well at least, and how long the fault is looked for, in minutes. */
+  readonly goodMinutes: number;
+  readonly watchedMinutes: number;
+  /** Whether looks are judged while all is well, too. @default only after the fault began */
+  readonly judgedWhileGood?: boolean;
+}
+
+/** The gate on failures with its default limits, as one of all decisions of a rollout over two clusters. */
+const successRate = (() => {
+  const gates = gatesOf(defaults.gates);
+  const gate = gates.find(({ name }) => name === "successRate");
+  if (!gate) throw new Error("there is no gate on failures");
+  return { gate, confidence: confidenceOf(defaults.gates, { phases: 3, clusters: 2, gates }) };
+})();
+
+/** Minutes from the fault's begin to the look that fails, less than 0 if all was well; undefined if none fails. */
+function simulateLate(
+  { perSecond, well, fault, goodMinutes, watchedMinutes, judgedWhileGood = false }: LateFault,
+  seed: number,
+  risk: number,
+): number | undefined {
+  const random = randomLcg(seed);
+  const binomial = randomBinomial.source(random) as unknown as Binomial;
+  const minutesOf = (looks: number) => (looks * intervalMs) / 60_000;
+  // It begins somewhere between two looks, and between the times at which sequences begin.
+  const begin = goodMinutes + random() * 64;
+  const failing = (at: number) => (fault && at > begin ? fault(at - begin) : well.canary);
+  const seen: BadCounts[] = [{ canary: nothing, stable: nothing }];
+  const draw = (perSecondOf: number, chance: number): Count => {
+    const trials = Math.round((perSecondOf * intervalMs) / 1000);
+    return { hits: binomial(trials, chance)(), trials };
+  };
+  const { gate, confidence } = successRate;
+  for (let look = 1; minutesOf(look) <= begin + watchedMinutes; look += 1) {
+    const parts = [1, 2, 3, 4, 5].map((part) => failing(minutesOf(look - 1 + (part - 0.5) / 5)));
+    const chance = parts.reduce((sum, each) => sum + each, 0) / parts.length;
+    const before = seen[look - 1] ?? { canary: nothing, stable: nothing };
+    const now = {
+      canary: plus(before.canary, draw(perSecond.canary, chance)),
+      stable: plus(before.stable, draw(perSecond.stable, well.stable)),
+    };
+    seen.push(now);
+    if (!judgedWhileGood && minutesOf(look) < begin) continue;
+    const reading = { cluster: "cluster-a", service: "user/user-service", version: "v2" };
+    const { outcome } = verdict(
+      gate,
+      { ...reading, gate: gate.name, counts: now, recent: recentOf(seen, look) },
+      10,
+      { ...confidence, risk },
+    );
+    if (outcome === "fail") return minutesOf(look) - begin;
+  }
+  return undefined;
+}
+
+/**
+ * Many such canaries, the same ones in every run.
+ *
+ * @param risk of the gate. @default its part in a rollout with the default gates
+ * @returns minutes after the fault in which each was stopped; undefined where it was not
+ */
+export function simulateLateMany(
+  late: LateFault,
+  runs: number,
+  risk: number = successRate.confidence.risk,
+): readonly (number | undefined)[] {
+  const seed = randomLcg(0.42);
+  return Array.from({ length: runs }, () => simulateLate(late, seed(), risk));
 }

@@ -1,4 +1,4 @@
-import type { Metrics } from "../../release/gates/queries.ts";
+import type { Metrics } from "../../release/gates/counters.ts";
 
 type Sample = Awaited<ReturnType<Metrics["query"]>>[number];
 
@@ -22,6 +22,12 @@ export class FakeMetrics implements Metrics {
 /** A sample of the requests of a version with a status. */
 export const requests = (version: string, code: string, value: number): Sample => ({
   labels: { destination_version: version, response_code: code },
+  value,
+});
+
+/** A sample of requests that no pod has answered, as Istio counts them at the client. */
+export const unreached = (flag: string, value: number): Sample => ({
+  labels: { destination_version: "unknown", response_code: "503", response_flags: flag },
   value,
 });
 

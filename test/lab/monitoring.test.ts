@@ -1,4 +1,5 @@
-import { readdir } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import path from "node:path";
 
 import type { KubernetesObject, V1Pod } from "@kubernetes/client-node";
@@ -18,6 +19,7 @@ import { dashboards } from "../../monitoring/dashboards.ts";
 import { serverLabels } from "../../lib/monitoring/server-labels.ts";
 import { until } from "../../lib/until.ts";
 import { panelQueries, type DashboardJson } from "../helpers/dashboards.ts";
+import { gateQueriesTest } from "../helpers/gate-queries.ts";
 import { labClusters } from "./lab.ts";
 
 /** The lab's `monitoring.scrapeInterval`, and how long CanaryErrorRate waits there, in milliseconds. */
@@ -207,6 +209,19 @@ describe("promtool", () => {
 
   it("finds nothing wrong with the rule files", async () => {
     await promtool(["check", "rules", "--lint=all", "--lint-fatal"], "monitoring/rules");
+  });
+
+  it("counts for the gates what proxies have counted, read twice or restarted", async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), "gates-"));
+    await writeFile(path.join(folder, "gates.yaml"), await gateQueriesTest());
+    const { exitCode, all } = await execa("promtool", ["test", "rules", "gates.yaml"], {
+      cwd: folder,
+      env: labEnvironment(settings),
+      all: true,
+      reject: false,
+    });
+    await rm(folder, { recursive: true });
+    expect(exitCode, all).toBe(0);
   });
 
   it("sees the alerts fire that should, and no others", async () => {

@@ -56,3 +56,24 @@ describe("queryRange", () => {
     await expect(prometheus.queryRange("up", range)).rejects.toThrow(/matrix/);
   });
 });
+
+describe("query", () => {
+  const data = { resultType: "vector", result: [{ metric: { a: "b" }, value: [1, "2"] }] };
+
+  it("gives one sample for each series, also with a warning about the query itself", async () => {
+    const warnings = ["PromQL warning: bucket label is missing", "PromQL info: not a counter"];
+    for (const more of [{}, { warnings: [] }, { warnings, isPartial: false }]) {
+      answer = { status: "success", data, ...more };
+      expect(await prometheus.query("up")).toEqual([{ labels: { a: "b" }, value: 2 }]);
+    }
+  });
+
+  it("does not take a part of an answer for the answer", async () => {
+    answer = { status: "success", data, warnings: ["No StoreAPIs matched", "PromQL info: x"] };
+    await expect(prometheus.query("up")).rejects.toThrow(
+      "the answer for cluster-a is only a part: No StoreAPIs matched",
+    );
+    answer = { status: "success", data, isPartial: true };
+    await expect(prometheus.query("up")).rejects.toThrow("only a part: isPartial");
+  });
+});

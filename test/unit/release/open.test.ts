@@ -16,7 +16,7 @@ async function open(more: object = {}): Promise<OpenRelease> {
   return openRelease("prod");
 }
 const gates = (of: object) => ({ rollout: { gates: of } });
-const builtIn = ["successRate", "latency", "share"];
+const builtIn = ["successRate", "latency", "unreached", "share"];
 
 describe("openRelease", () => {
   it("has all clusters, and the Prometheus of those that have one", async () => {

@@ -63,6 +63,18 @@ describe("a dry run", () => {
   });
 });
 
+describe("an idle cluster", () => {
+  const idle: Verdict = { outcome: "idle", blind: false, text: "cluster-b: idle" };
+
+  it("neither fails nor holds a phase that another one passes, however long it is idle", () => {
+    const verdicts = [pass, idle];
+    expect(stepAt(10, 10, { verdicts }).step).toEqual({ do: "raise", weight: 30 });
+    expect(stepAt(10, 90, { verdicts }).step).toEqual({ do: "raise", weight: 30 });
+    expect(stepAt(10, 90, { verdicts }).progress.blindSince).toBeUndefined();
+    expect(stepAt(10, 10, { verdicts: [few, idle] }).step).toMatchObject({ for: "samples" });
+  });
+});
+
 describe("a service that somebody has removed from a cluster", () => {
   const clusters = [
     { name: "cluster-a", weights: [10] },

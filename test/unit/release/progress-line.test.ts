@@ -37,6 +37,9 @@ describe("progressText", () => {
     const dry = { ...pass, dryRun: true };
     const at0 = { ...look, weight: 0, verdicts: [hold, dry] };
     expect(progressText(at0, plan, T0)).toContain("0 % [####################] 0/1 gates");
+    const idle = { ...pass, outcome: "idle" } as const;
+    const passive = { ...look, verdicts: [pass, idle] };
+    expect(progressText(passive, plan, T0)).toContain(" 1/1 gates");
   });
 });
 

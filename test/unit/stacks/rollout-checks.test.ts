@@ -28,7 +28,7 @@ describe("the key rollout", () => {
       }),
     ).toEqual([
       "rollout.gates.latency.within must be a bound of Istio's buckets: 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000 ms",
-      "rollout.gates.without[0] must be one of successRate, latency, share",
+      "rollout.gates.without[0] must be one of successRate, latency, unreached, share",
       "rollout.webhooks[2].when must be one of before, during, confirm",
       "rollout.webhooks[2].url must be an http or https URL",
     ]);
@@ -49,7 +49,7 @@ describe("the key rollout", () => {
     ).toEqual(
       [0, 1].map(
         (i) =>
-          `rollout.gates.dryRun[${i}] must be one of the enabled gates: successRate, share, mine`,
+          `rollout.gates.dryRun[${i}] must be one of the enabled gates: successRate, unreached, share, mine`,
       ),
     );
   });

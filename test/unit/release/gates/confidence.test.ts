@@ -1,6 +1,7 @@
+import { randomBinomial, randomLcg } from "d3-random";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { confidence } from "../../../../release/gates/confidence.ts";
+import { confidence, surelyExceeds, type Count } from "../../../../release/gates/confidence.ts";
 
 const counts = fc
   .integer({ min: 1, max: 1_000_000 })
@@ -54,5 +55,73 @@ describe("confidence", () => {
     const { low, high } = confidence({ hits: 50_000, trials: 1_000_000 }, 1e-6);
     expect(low).toBeGreaterThan(0.0485);
     expect(high).toBeLessThan(0.0515);
+  });
+});
+
+describe("surelyExceeds", () => {
+  const risk = 0.001;
+  const none = { hits: 0, trials: 0 };
+  const counts = fc
+    .integer({ min: 1, max: 20_000 })
+    .chain((trials) =>
+      fc.record({ hits: fc.integer({ min: 0, max: trials }), trials: fc.constant(trials) }),
+    );
+
+  it("is what the interval says where the limit does not depend on another share", () => {
+    fc.assert(
+      fc.property(counts, fc.double({ min: 0, max: 1, noNaN: true }), (count, most) => {
+        fc.pre(Math.abs(confidence(count, risk).low - most) > 1e-9);
+        expect(surelyExceeds(count, none, { most }, risk)).toBe(confidence(count, risk).low > most);
+      }),
+    );
+  });
+
+  it("never holds within the limit, as far as it is measured", () => {
+    fc.assert(
+      fc.property(counts, counts, fc.double({ min: 0, max: 0.2, noNaN: true }), (a, b, margin) => {
+        fc.pre(a.hits / a.trials <= b.hits / b.trials + margin);
+        expect(surelyExceeds(a, b, { margin }, risk)).toBe(false);
+      }),
+    );
+  });
+
+  it("needs more where the other share is known less", () => {
+    const bad = { hits: 60, trials: 1000 };
+    const limits = { margin: 0.01 };
+    expect(surelyExceeds(bad, { hits: 10, trials: 10_000 }, limits, risk)).toBe(true);
+    expect(surelyExceeds(bad, { hits: 0, trials: 20 }, limits, risk)).toBe(false);
+    expect(surelyExceeds(bad, none, limits, risk)).toBe(false);
+  });
+
+  it("goes by the looser of both limits", () => {
+    const bad = { hits: 60, trials: 1000 };
+    const good = { hits: 10, trials: 10_000 };
+    expect(surelyExceeds(bad, good, { most: 0.01, margin: 0.01 }, risk)).toBe(true);
+    expect(surelyExceeds(bad, good, { most: 0.08, margin: 0.01 }, risk)).toBe(false);
+    expect(surelyExceeds(bad, good, { most: 0.01, margin: 0.08 }, risk)).toBe(false);
+  });
+
+  it("is wrong no more often than it may be, however often one looks, at the very limit", () => {
+    const random = randomLcg(0.42);
+    const binomial = randomBinomial.source(random) as unknown as (
+      trials: number,
+      chance: number,
+    ) => () => number;
+    let wrong = 0;
+    for (let run = 0; run < 300; run += 1) {
+      let [count, other] = [none, none];
+      for (let look = 0; look < 40; look += 1) {
+        const more = (of: Count, chance: number) => ({
+          hits: of.hits + binomial(100, chance)(),
+          trials: of.trials + 100,
+        });
+        [count, other] = [more(count, 0.06), more(other, 0.05)];
+        if (surelyExceeds(count, other, { margin: 0.01 }, 0.2)) {
+          wrong += 1;
+          break;
+        }
+      }
+    }
+    expect(wrong / 300).toBeLessThanOrEqual(0.2);
   });
 });

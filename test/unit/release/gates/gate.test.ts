@@ -90,6 +90,21 @@ describe("any bad share", () => {
     );
   });
 
+  it("fails only with the whole interval beyond the limit", () => {
+    let failed = 0;
+    const few = fc.oneof(counts(300), counts(10_000));
+    fc.assert(
+      fc.property(few, few, limits, (canary, stable, of) => {
+        const { outcome, low, limit } = judgeBadShare({ canary, stable }, of, confidence);
+        if (outcome !== "fail") return;
+        failed += 1;
+        expect(low).toBeGreaterThanOrEqual(limit);
+      }),
+      { numRuns: 1000 },
+    );
+    expect(failed).toBeGreaterThan(10);
+  });
+
   it("never decides without enough requests", () => {
     fc.assert(
       fc.property(counts(99), counts(100_000), limits, (canary, stable, of) => {

@@ -17,7 +17,7 @@ import type { DeployedRoute } from "../../../../lib/deployed.ts";
 import { CHAIN, deployedChain, ENTRY, FOLLOWER } from "../../../helpers/chain.ts";
 import { deployedCluster, KEY, split as v } from "../../../helpers/deployed.ts";
 import { settings as fixture, type ConfigOptions } from "../../../helpers/fixtures.ts";
-import { bucket, FakeMetrics, quantile, requests } from "../../../helpers/metrics.ts";
+import { bucket, FakeMetrics, quantile, requests, unreached } from "../../../helpers/metrics.ts";
 
 vi.mock(import("../../../../fleet/read-deployed.ts"), async (original) => ({
   ...(await original()),
@@ -67,6 +67,8 @@ const prometheus = () =>
     ["ALERTS", [1, 2].map(() => ({ labels: { alertname: "CanaryLatency" }, value: 1 }))],
     ["histogram_quantile(0.5,", [quantile("v1", 3), quantile("v2", Number.NaN)]],
     ["histogram_quantile(0.99,", [quantile("v1", 20), quantile("v2", 400)]],
+    ["resets(", []],
+    ['reporter="source"', [requests("v1", "200", 100), unreached("NC", 200)]],
     ["istio_requests_total", [requests("v1", "200", 90), requests("v2", "503", 10)]],
     ["_bucket", [bucket("v1", "+Inf", 90)]],
   ]);
@@ -151,6 +153,8 @@ describe("a status", () => {
         { service: KEY, version: "v1", requests: 90, share: 90, errors: 0, p50: 3, p99: 20 },
         { service: KEY, version: "v2", requests: 10, share: 10, errors: 100, p99: 400 },
       ],
+      // A DestinationRule is gone, and no pod knows of it.
+      calls: [{ service: KEY, requests: 300, unreached: 200, flags: { NC: 200 } }],
     });
   });
 

@@ -59,7 +59,7 @@ describe("a status for people", () => {
         "│ cluster   │ config │ API server │ Envoys            │ alerts │ drift │",
         "│ cluster-a │ 10 %   │ 10 %       │ 11 of 11 serve it │ none   │ none  │",
         "└───────────┴────────┴────────────┴───────────────────┴────────┴───────┘",
-        "answered since 2026-01-01T00:00:30.000Z (2 min):",
+        "answered by pods since 2026-01-01T00:00:30.000Z (2 min):",
         "┌───────────┬───────────────────┬─────────┬──────────┬────────┬────────┬────────┬───────┐",
         "│ cluster   │ service           │ version │ requests │ share  │ 5xx    │ p50    │ p99   │",
         "│ cluster-a │ user/user-service │ v1      │ 1320     │ 89.9 % │ 0.00 % │ 2.6 ms │ 24 ms │",
@@ -90,7 +90,20 @@ describe("a status for people", () => {
     expect(text).toContain("\ncluster-b cannot be read: no answer in time\n");
     const silent = statusText({ ...status, clusters: [{ ...away, silent: "no Prometheus runs" }] });
     expect(silent).toContain("\nPrometheus of cluster-b does not answer: no Prometheus runs");
-    expect(silent).not.toContain("answered since");
+    expect(silent).not.toContain("answered by pods since");
+  });
+
+  it("says what no pod has answered, which the pods do not know", () => {
+    const all = { service: users, requests: 1320, unreached: 0, flags: {} };
+    expect(second({ calls: [all] })).not.toContain("no pod answered");
+    const lost = { ...all, unreached: 330, flags: { NC: 300, UH: 30 } };
+    expect(
+      second({ calls: [lost] })
+        .split("\n")
+        .at(-1),
+    ).toBe(
+      "no pod answered 330 of 1320 requests (25.00 %) that clients in cluster-b sent to user/user-service: NC 300, UH 30",
+    );
   });
 
   it("shows the first lines of a drift, and counts the others", () => {
