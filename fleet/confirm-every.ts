@@ -4,7 +4,7 @@ import { until } from "../lib/until.ts";
 import { within } from "../lib/within.ts";
 import { askPods, proxyIdentity, type SilentPod } from "./ask-pods.ts";
 import { hasReadyProxy, podKey, type ClusterClient } from "./cluster-client.ts";
-import { explain } from "./explain.ts";
+import { explain, isTransient, Transient } from "./explain.ts";
 
 /** What an Envoy has instead of what it must have, as it completes "user/client …": `serves 10 %`. */
 export class Behind extends Error {}
@@ -87,7 +87,10 @@ export async function confirmEvery<T>(
         }
       });
       const late = [...lagging, ...silent];
-      if (late.length > 0) throw new Error(late.map(lateText).sort().join(", "));
+      if (late.length > 0) {
+        const text = late.map(lateText).sort().join(", ");
+        throw late.every(({ error }) => isTransient(error)) ? new Transient(text) : new Error(text);
+      }
       return answers.filter((answer) => answer !== undefined);
     },
     { timeoutMs },

@@ -1,5 +1,6 @@
 import { ApiException } from "@kubernetes/client-node";
 import * as z from "zod";
+import { Late } from "../lib/within.ts";
 
 const REQUEST_TIMEOUT = 408;
 const TOO_MANY_REQUESTS = 429;
@@ -41,6 +42,40 @@ export function isNotFound(error: unknown): boolean {
 /** Whether the API server has refused a request for good: it would do so again. */
 export function isFinal(error: unknown): boolean {
   return isRefusal(error) && error.code !== REQUEST_TIMEOUT && error.code !== TOO_MANY_REQUESTS;
+}
+
+/** Errors of the network and of name resolution, as Node names them. */
+const NETWORK = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "ETIMEDOUT",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "UND_ERR_CONNECT_TIMEOUT",
+  "UND_ERR_HEADERS_TIMEOUT",
+  "UND_ERR_SOCKET",
+]);
+
+/** Something that has failed and may succeed in a moment, although no single request tells so. */
+export class Transient extends Error {}
+
+/**
+ * Whether a request may succeed in a moment: nobody has answered, or a server that is busy or broken. Anything that
+ * is not known to be so is not.
+ */
+export function isTransient(error: unknown): boolean {
+  if (error instanceof Transient || error instanceof Late) return true;
+  if (error instanceof ApiException) return error.code >= 500 || !isFinal(error);
+  // A WebSocket that is not opened tells why by an event.
+  if (!(error instanceof Error)) return status.safeParse(error).success;
+  if (error.name === "TimeoutError") return true;
+  if ("code" in error && typeof error.code === "string" && NETWORK.has(error.code)) return true;
+  const { cause } = error;
+  if (cause instanceof AggregateError) return cause.errors.every(isTransient);
+  return cause !== undefined && isTransient(cause);
 }
 
 /** Whether the API server has refused a request, which then has had no effect. */

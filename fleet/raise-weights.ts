@@ -1,5 +1,6 @@
 import { shareOf } from "../lib/deployed.ts";
 import { allOf } from "../lib/enumerate.ts";
+import { MAY_HEAL } from "../lib/may-heal.ts";
 import { weightIn } from "../lib/release-rules.ts";
 import { until } from "../lib/until.ts";
 import type { Barrier } from "./barrier.ts";
@@ -7,7 +8,7 @@ import type { Rise } from "./checks/check.ts";
 import type { Objections } from "./checks/look-again.ts";
 import type { ClusterClient } from "./cluster-client.ts";
 import { confirmWeight } from "./confirm.ts";
-import { explain, isRefusal } from "./explain.ts";
+import { explain, isRefusal, isTransient } from "./explain.ts";
 import type { EnvoyRoutes } from "./routing/cluster-routing.ts";
 import { clusterRouting } from "./routing/index.ts";
 import { runProtocol, TaskFailure, type Actions, type Raised } from "./run-protocol.ts";
@@ -37,8 +38,11 @@ export async function raiseWeights(barrier: Barrier): Promise<RaiseReport> {
   const actions: Actions = {
     checking: async (name) => {
       const objections = (await (checked ??= barrier.check())).get(name);
-      if (!objections || objections.length > 0) {
-        throw new TaskFailure("refused", (objections ?? []).map(({ line }) => line).join("\n"));
+      if (!objections) throw new TaskFailure("refused", "was not checked");
+      if (objections.length > 0) {
+        const lines = objections.map(({ line }) => line).join("\n");
+        const mayHeal = objections.every((each) => each.mayHeal);
+        throw new TaskFailure("refused", lines, mayHeal);
       }
     },
     writing: (name) => writeAll(of(name), rises),
@@ -94,7 +98,8 @@ async function writeAll(cluster: ClusterClient, rises: readonly Rise[]): Promise
   );
   if (errors.length === 0) return;
   const none = errors.length === results.length && errors.every(isRefusal);
-  throw new TaskFailure(none ? "refused" : "unsure", errors.map(explain).join("\n"));
+  const reason = errors.map(explain).join("\n");
+  throw new TaskFailure(none ? "refused" : "unsure", reason, errors.every(isTransient));
 }
 
 /** Gives back the weights that were there, except where somebody has since written others. */
@@ -161,6 +166,7 @@ function failureText(
     confirming: "serving the weight: ",
     restoring: "taking the weight back: ",
   };
+  const heals = lost.length === 0 && reasons.every(({ mayHeal }) => mayHeal);
   return [
     state.step === "refused"
       ? "The weight has risen in no cluster:"
@@ -172,6 +178,6 @@ function failureText(
     ...now.map((line) => ` - ${line}`),
     lost.length > 0
       ? `Fix ${lost.join(", ")}, then run pulumi up again, with this weight or a lower one: it makes all clusters the same.`
-      : "Nothing needs to be cleaned up. Fix the cause, then run pulumi up again.",
+      : `Nothing needs to be cleaned up. ${heals ? MAY_HEAL : "Fix the cause, then run pulumi up again."}`,
   ].join("\n");
 }

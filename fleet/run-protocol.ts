@@ -1,4 +1,5 @@
 import { begin, isEnd, report, type TaskOutcome, type State, type Task } from "../lib/protocol.ts";
+import { isTransient } from "./explain.ts";
 
 /**
  * What carries out a task in one cluster, and throws if it is not done: a TaskFailure if the outcome is
@@ -15,22 +16,27 @@ export interface Raised {
     readonly cluster: string;
     readonly task: Task;
     readonly reason: string;
+    /** Whether the same task may be done in a moment. */
+    readonly mayHeal: boolean;
   }[];
 }
 
 /** Says why a task was not done, and whether it has had an effect. */
 export class TaskFailure extends Error {
   readonly outcome: TaskOutcome;
+  readonly mayHeal: boolean;
 
-  constructor(outcome: TaskOutcome, reason: string) {
+  /** @param mayHeal whether the same task may be done in a moment. @default false */
+  constructor(outcome: TaskOutcome, reason: string, mayHeal = false) {
     super(reason);
     this.outcome = outcome;
+    this.mayHeal = mayHeal;
   }
 }
 
 /** Runs the protocol: in every step all clusters at once. */
 export async function runProtocol(clusters: readonly string[], actions: Actions): Promise<Raised> {
-  const reasons: { cluster: string; task: Task; reason: string }[] = [];
+  const reasons: Raised["reasons"][number][] = [];
   const perform = async (task: Task, cluster: string): Promise<TaskOutcome> => {
     try {
       await actions[task](cluster);
@@ -40,6 +46,7 @@ export async function runProtocol(clusters: readonly string[], actions: Actions)
         cluster,
         task,
         reason: error instanceof Error ? error.message : String(error),
+        mayHeal: error instanceof TaskFailure ? error.mayHeal : isTransient(error),
       });
       return error instanceof TaskFailure ? error.outcome : "unsure";
     }

@@ -1,3 +1,6 @@
+/** Something that has taken too long. */
+export class Late extends Error {}
+
 /**
  * Settles like the promise, or fails if that takes longer. The work behind the promise is not cancelled.
  *
@@ -7,7 +10,7 @@
 export async function within<T>(ms: number, promise: Promise<T>, late: string): Promise<T> {
   const timeout = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
-    timeout.reject(new Error(late));
+    timeout.reject(new Late(late));
   }, ms);
   try {
     return await Promise.race([promise, timeout.promise]);

@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import { ApiException, V1MicroTime, type V1Lease } from "@kubernetes/client-node";
 import type { ClusterClient } from "../fleet/cluster-client.ts";
-import { explain, isFinal, isNotFound } from "../fleet/explain.ts";
+import { explain, isNotFound, isTransient } from "../fleet/explain.ts";
 import { whoRuns } from "../stacks/routing-records.ts";
 import { isAlive } from "./is-alive.ts";
 import { LeaseHeld, MayHeal } from "./try-again.ts";
@@ -73,9 +73,9 @@ export class Lease {
         await this.release();
         if (error instanceof LeaseHeld) throw error;
         const text = `${cluster.name}: the lease ${this.#namespace}/${this.#name} cannot be acquired: ${explain(error)}`;
-        throw isFinal(error)
-          ? new Error(text, { cause: error })
-          : new MayHeal(text, { cause: error });
+        throw isTransient(error)
+          ? new MayHeal(text, { cause: error })
+          : new Error(text, { cause: error });
       }
     }
     this.#renewal = setInterval(() => {

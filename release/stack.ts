@@ -133,10 +133,7 @@ export class ReleaseStack {
     const { json, ok } = await previewJson(this.name, options);
     if (!json.trimStart().startsWith("{")) throw new Error("pulumi preview has failed");
     const digest = parseDigest(json);
-    if (!ok) {
-      const errors = digest.diagnostics.filter(({ severity }) => severity === "error");
-      throw new Error(errors.map(({ message }) => message.trim()).join("\n"));
-    }
+    if (!ok) throw new UpdateFailure(digest.diagnostics, "pulumi preview has failed");
     return digest;
   }
 

@@ -1,4 +1,4 @@
-import type { DiagnosticEvent } from "@pulumi/pulumi/automation/index.js";
+import { MAY_HEAL } from "../lib/may-heal.ts";
 import { SAID_ELSEWHERE } from "../stacks/said-elsewhere.ts";
 
 /** What the engine adds where a resource has failed, which has said why. */
@@ -8,18 +8,30 @@ const HOOK = /^(?:before|after) hook "[^"]*" failed: /;
 /** Lines of Pulumi's output that are kept where it has reported no error, as when it has not started. */
 const KEPT = 12;
 
-/** An update of a stack that has failed; the message says why, and is all that is to be shown of it. */
+/** What the official Kubernetes provider says of a cluster that does not answer. */
+const UNREACHABLE = "configured Kubernetes cluster is unreachable";
+
+/** An update or a preview of a stack that has failed; the message says why, and is all that is to be shown of it. */
 export class UpdateFailure extends Error {
+  /** Whether the same may succeed in a moment: nothing else stands against it. */
+  readonly mayHeal: boolean;
+
   /**
    * @param diagnostics what the engine has reported
    * @param cause what the Automation API has thrown, with all that Pulumi has printed
    */
-  constructor(diagnostics: readonly DiagnosticEvent[], cause: unknown) {
+  constructor(
+    diagnostics: readonly { readonly severity: string; readonly message: string }[],
+    cause: unknown,
+  ) {
     const errors = diagnostics
       .filter(({ severity }) => severity === "error")
       .map(({ message }) => message.trim().replace(HOOK, ""))
       .filter((message) => message !== SUMMARY && message !== SAID_ELSEWHERE);
     super(errors.length > 0 ? [...new Set(errors)].join("\n") : lastLines(cause), { cause });
+    this.mayHeal =
+      errors.length > 0 &&
+      errors.every((message) => message.includes(MAY_HEAL) || message.includes(UNREACHABLE));
   }
 }
 

@@ -9,6 +9,7 @@ import type { Digest } from "../preview/digest.ts";
 import { zeroedLines } from "./describe.ts";
 import { MayHeal, StackLocked } from "./try-again.ts";
 import type { ReleaseStack } from "./stack.ts";
+import { UpdateFailure } from "./update-failure.ts";
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
@@ -26,10 +27,6 @@ export function losses(digest: Digest): readonly string[] {
 
 /** Part of a stack that a change of the weight needs. */
 type WeightStack = Pick<ReleaseStack, "name" | "setWeight" | "previewAt" | "up" | "upAt">;
-
-/** What is said of an API server, a pod or a connection that does not answer now. */
-const NO_ANSWER =
-  /no answer in time|does not answer|did not answer|cannot be reached|unreachable|ECONNREFUSED|ECONNRESET|ETIMEDOUT|connection refused|connection reset|i\/o timeout|TLS handshake timeout/;
 
 /**
  * Raises the weight in all clusters or in none: preview, update, and the confirmation of every Envoy that
@@ -58,15 +55,9 @@ export async function raiseTo(
     }
     await stack.upAt(weight, `release: ${weight} %`, print);
   } catch (error) {
-    if (error instanceof StackLocked) throw error;
-    const problem = messageOf(error);
-    // All that has failed has to be such a thing: a gateway that does not answer may hide another fault.
-    const lines = problem
-      .split("\n")
-      .filter((line) => line.startsWith(" - ") && !/ has \d+ %/.test(line));
-    const reasons = lines.length > 0 ? lines : [problem];
-    const heals = reasons.every((line) => NO_ANSWER.test(line));
-    throw heals ? new MayHeal(problem, { cause: error }) : new Error(problem, { cause: error });
+    throw error instanceof UpdateFailure && error.mayHeal
+      ? new MayHeal(error.message, { cause: error })
+      : error;
   }
   await stack.setWeight(weight);
 }

@@ -6,10 +6,12 @@ import type { Limits, Rise } from "../../../fleet/checks/check.ts";
 import { runChecks } from "../../../fleet/checks/index.ts";
 import type { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { confirmWeight } from "../../../fleet/confirm.ts";
+import { Transient } from "../../../fleet/explain.ts";
 import { raiseWeights } from "../../../fleet/raise-weights.ts";
 import { readRoute } from "../../../fleet/read-deployed.ts";
 import { writeRoutes } from "../../../fleet/routing/istio/write-routes.ts";
 import type { DeployedRoute } from "../../../lib/deployed.ts";
+import { MAY_HEAL } from "../../../lib/may-heal.ts";
 
 vi.mock(import("../../../fleet/checks/index.ts"), async (original) => ({
   ...(await original()),
@@ -108,6 +110,26 @@ describe("raiseWeights", () => {
       "The weight has risen in no cluster:\n - cluster-b: it is day: no, it is night.",
     );
     expect(writes).toEqual([]);
+  });
+
+  it("says that it may heal where nothing else speaks against it", async () => {
+    const night = (mayHeal: boolean) => [{ line: "it is day: no, it is night.", mayHeal }];
+    vi.mocked(runChecks).mockResolvedValue(night(false));
+    expect((await raise()).text).not.toContain(MAY_HEAL);
+    vi.mocked(runChecks).mockResolvedValue(night(true));
+    vi.useFakeTimers();
+    try {
+      const report = raise();
+      await vi.advanceTimersByTimeAsync(limits.checkWithinMs + 60_000);
+      expect((await report).text).toContain(MAY_HEAL);
+    } finally {
+      vi.useRealTimers();
+    }
+    vi.mocked(runChecks).mockResolvedValue([]);
+    vi.mocked(confirmWeight).mockRejectedValue(new Error("user/client serves 10 %"));
+    expect((await raise()).text).not.toContain(MAY_HEAL);
+    vi.mocked(confirmWeight).mockRejectedValue(new Transient("user/client does not answer"));
+    expect((await raise()).text).toContain(MAY_HEAL);
   });
 
   it("looks at all clusters again when one heals, and probes a chain again in each look", async () => {

@@ -40,8 +40,8 @@ describe("the protocol", () => {
     expect(done).toEqual(checked);
     expect(state.step).toBe("refused");
     expect(reasons).toEqual([
-      { cluster: "a", task: "checking", reason: "no" },
-      { cluster: "b", task: "checking", reason: "no" },
+      { cluster: "a", task: "checking", reason: "no", mayHeal: false },
+      { cluster: "b", task: "checking", reason: "no", mayHeal: false },
     ]);
   });
 

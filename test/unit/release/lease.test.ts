@@ -148,8 +148,12 @@ describe("a release's lease", () => {
   });
 
   it("waits for a cluster that does not answer, and not for one that forbids it", async () => {
-    fakes[1].failure = new Error("no answer in time");
+    const late = Object.assign(new Error("no answer in time"), { name: "TimeoutError" });
+    fakes[1].failure = late;
     await expect(leaseOf("ann").take()).rejects.toBeInstanceOf(MayHeal);
+    // A fault of this program is not taken for silence.
+    fakes[1].failure = new TypeError("renewTime.getTime is not a function");
+    await expect(leaseOf("ann").take()).rejects.not.toBeInstanceOf(MayHeal);
     expect(holders()).toEqual([undefined, undefined]);
     fakes[1].failure = new ApiException(403, "", { message: "leases is forbidden" }, {});
     const forbidden = leaseOf("ann").take();

@@ -24,7 +24,7 @@ describe("why an update has failed", () => {
     const { message } = new UpdateFailure(
       [
         error(hook("cluster-a", SAID_ELSEWHERE), route("cluster-a")),
-        { message: "Running program\n", color: "never", severity: "info" },
+        { message: "Running program\n", severity: "info" },
         error(hook("cluster-b", told), route("cluster-b")),
         error("update failed"),
       ],
