@@ -323,11 +323,32 @@ export const mutants: readonly Mutant[] = [
     tests: rollout,
   },
   {
-    removes: "a rollout rolls back when a cluster cannot be reached",
+    removes: "nothing rises while an API server is silent",
     file: "release/planner.ts",
     text: "if (away.length > 0) {",
     replacement: "if (away.length > 99) {",
     tests: rollout,
+  },
+  {
+    removes: "a rollout rolls back when a cluster stays unreachable",
+    file: "release/planner.ts",
+    text: "now - awaySince >= plan.unreachableLimitMs",
+    replacement: "now - awaySince >= Infinity",
+    tests: rollout,
+  },
+  {
+    removes: "a preview made ahead counts only for the program, config and state that it was made of",
+    file: "release/preview-ahead.ts",
+    text: "(await this.#stack.fingerprint()) === ahead.fingerprint",
+    replacement: '(await this.#stack.fingerprint()) !== ""',
+    tests: ["test/unit/release/preview-ahead.test.ts"],
+  },
+  {
+    removes: "a raise that something speaks against for good is no wait",
+    file: "fleet/raise-weights.ts",
+    text: "reasons.every(({ mayHeal }) => mayHeal)",
+    replacement: "reasons.every(({ reason }) => reason)",
+    tests: ["test/unit/fleet/raise-weights.test.ts"],
   },
   {
     removes: "a rollout rolls back when clusters differ",
