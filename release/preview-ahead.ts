@@ -17,6 +17,7 @@ export class PreviewAhead {
   readonly #stack: Pick<ReleaseStack, "previewAt" | "fingerprint">;
   #ahead: Ahead | undefined;
   #beginning = false;
+  #stopped = false;
 
   constructor(stack: Pick<ReleaseStack, "previewAt" | "fingerprint">) {
     this.#stack = stack;
@@ -24,11 +25,12 @@ export class PreviewAhead {
 
   /** Begins the preview of a weight, unless it has begun already. Never fails. */
   async begin(weight: number): Promise<void> {
-    if (this.#beginning || this.#ahead?.weight === weight) return;
+    if (this.#stopped || this.#beginning || this.#ahead?.weight === weight) return;
     this.#beginning = true;
     try {
-      this.stop();
+      this.#drop();
       const fingerprint = await this.#stack.fingerprint();
+      if (this.#isStopped()) return;
       const stop = new AbortController();
       const digest = this.#stack.previewAt(weight, stop.signal);
       // `previewAt` runs another one then, whose error is told.
@@ -56,8 +58,17 @@ export class PreviewAhead {
     return this.#stack.previewAt(weight);
   }
 
-  /** Ends a preview that is under way. */
+  /** Ends a preview that is under way; none begins after it. */
   stop(): void {
+    this.#stopped = true;
+    this.#drop();
+  }
+
+  #isStopped(): boolean {
+    return this.#stopped;
+  }
+
+  #drop(): void {
     this.#ahead?.stop.abort();
     this.#ahead = undefined;
   }

@@ -337,7 +337,8 @@ export const mutants: readonly Mutant[] = [
     tests: rollout,
   },
   {
-    removes: "a preview made ahead counts only for the program, config and state that it was made of",
+    removes:
+      "a preview made ahead counts only for the program, config and state that it was made of",
     file: "release/preview-ahead.ts",
     text: "(await this.#stack.fingerprint()) === ahead.fingerprint",
     replacement: '(await this.#stack.fingerprint()) !== ""',

@@ -67,6 +67,16 @@ describe("a preview ahead", () => {
     expect(await previews.previewAt(30)).toBe(stack.digest);
   });
 
+  it("does not begin once the rollout has ended", async () => {
+    const stack = new FakeStack();
+    const previews = new PreviewAhead(stack);
+    const beginning = previews.begin(30);
+    previews.stop();
+    await beginning;
+    await previews.begin(100);
+    expect(stack.previewed).toEqual([]);
+  });
+
   it("is ended with the rollout", async () => {
     const stack = new FakeStack();
     const previews = new PreviewAhead(stack);
