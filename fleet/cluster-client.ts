@@ -16,6 +16,7 @@ import {
   type V1Pod,
   type V1Status,
 } from "@kubernetes/client-node";
+import { Transient } from "./explain.ts";
 import { webSockets } from "./web-sockets.ts";
 
 /** How an API server is reached. */
@@ -138,7 +139,7 @@ export class ClusterClient {
     const bound = withinMs === undefined ? undefined : AbortSignal.timeout(withinMs);
     const status = new Promise<V1Status>((resolve, reject) => {
       bound?.addEventListener("abort", () => {
-        reject(new Error(`no answer from ${namespace}/${name} of ${this.name} in time`));
+        reject(new Transient(`no answer from ${namespace}/${name} of ${this.name} in time`));
       });
       new Exec(this.kubeConfig, webSockets(this.kubeConfig, withinMs ?? this.#answerWithinMs))
         .exec(namespace, name, container, [...command], stdout, stderr, null, false, resolve)
@@ -151,7 +152,7 @@ export class ClusterClient {
           socket.on("error", reject);
           // The status comes first, except from a pod that ends meanwhile.
           socket.on("close", () => {
-            reject(new Error(`${namespace}/${name} of ${this.name} has closed the connection`));
+            reject(new Transient(`${namespace}/${name} of ${this.name} has closed the connection`));
           });
         }, reject);
     });

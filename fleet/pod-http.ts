@@ -5,7 +5,7 @@ import { text } from "node:stream/consumers";
 import { PortForward, type V1Pod } from "@kubernetes/client-node";
 
 import { podKey, type ClusterClient } from "./cluster-client.ts";
-import { explain } from "./explain.ts";
+import { explain, Transient } from "./explain.ts";
 import { within } from "../lib/within.ts";
 import { webSockets } from "./web-sockets.ts";
 
@@ -59,7 +59,7 @@ export async function get(
       if (typeof socket !== "function") socket.onclose = () => fromPod.end();
     },
     (error: unknown) => {
-      throw new Error(`cannot reach ${where}: ${explain(error)}`);
+      throw new Transient(`cannot reach ${where}: ${explain(error)}`);
     },
   );
   // However late it opens, the connection must not outlive the request.
@@ -76,10 +76,10 @@ export async function get(
     await opened;
     return new Promise<string>((resolve, reject) => {
       const broken = (error: unknown) => {
-        reject(new Error(`${where}${path} did not answer: ${explain(error)}`));
+        reject(new Transient(`${where}${path} did not answer: ${explain(error)}`));
       };
       errors.once("data", (message: Buffer) => {
-        reject(new Error(`cannot reach ${where}: ${message.toString().trim()}`));
+        reject(new Transient(`cannot reach ${where}: ${message.toString().trim()}`));
       });
       http
         .get(

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { glob, readFile, stat } from "node:fs/promises";
+import { glob, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import path from "node:path";
 import {
@@ -97,15 +97,19 @@ export class ReleaseStack {
     );
   }
 
-  /** Differs once what a preview follows from has changed: the program, the config file, or the recorded state. */
+  /**
+   * Differs once what a preview follows from has changed: the program, the config file, the recorded state, or what
+   * another stack says of the mesh.
+   */
   async fingerprint(): Promise<string> {
-    const [program, config, [last]] = await Promise.all([
-      programFiles(this.#stack.workspace.workDir),
-      readFile(this.#configFile, "utf8"),
+    const meshStack = this.#config[`${this.#project}:meshStack`]?.value;
+    const [files, [last], mesh] = await Promise.all([
+      projectFiles(this.#stack.workspace.workDir),
       this.#stack.history(1, 1, false),
+      meshStack ? outputsOf(this.#stack, meshStack) : undefined,
     ]);
     return createHash("sha256")
-      .update(JSON.stringify([program, config, last]))
+      .update(JSON.stringify([files, last, mesh]))
       .digest("hex");
   }
 
@@ -247,8 +251,8 @@ export class ReleaseStack {
   }
 }
 
-/** What the program is made of, with when each file has changed. */
-async function programFiles(root: string): Promise<string[]> {
+/** The program and its config files, with when each of them has changed. */
+async function projectFiles(root: string): Promise<string[]> {
   const files: string[] = [];
   for await (const file of glob("**/*.{ts,js,json,yaml}", { cwd: root, exclude: NO_PROGRAM })) {
     const { mtimeMs, size } = await stat(path.join(root, file));

@@ -161,7 +161,7 @@ export const rollout = z.strictObject({
   }),
   notifications: key(z.array(notification).default([]), {
     description:
-      "Who is notified of each phase, of waits that need somebody, and of the end. A message that gets no answer is sent again, up to four times within half a minute; the rollout does not wait for it.",
+      "Who is notified of each phase, of waits that need somebody, and of the end. A message that gets no answer is sent again, up to four times with growing pauses; the rollout does not wait for it.",
     examples: [[{ url: "https://hooks.slack.com/services/…" }]],
   }),
 });

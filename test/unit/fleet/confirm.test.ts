@@ -3,9 +3,11 @@ import { describe, expect, it, vi } from "vitest";
 
 import type { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { confirmRules } from "../../../fleet/confirm-rules.ts";
+import { isTransient } from "../../../fleet/explain.ts";
 import { confirmWeight } from "../../../fleet/confirm.ts";
 import type { EnvoyRoutes } from "../../../fleet/routing/cluster-routing.ts";
 import { routesOfAny, virtualHostsOf } from "../../../fleet/routing/istio/envoy.ts";
+import { Late } from "../../../lib/within.ts";
 
 vi.mock(import("../../../fleet/routing/istio/envoy.ts"), async (original) => ({
   ...(await original()),
@@ -105,6 +107,14 @@ describe("confirmWeight", () => {
     await expect(confirmWeight(some, expected, 50)).rejects.toThrow(
       "timed out after 0.05 s waiting for every Envoy of cluster-a to serve v2 at 10 %: user/b serves 0 %, user/c does not answer (no answer within 10 s)",
     );
+  });
+
+  it("may succeed in a moment where nobody is behind, and only answers are missing", async () => {
+    const late = new Late("no answer within 10 s");
+    const failureOf = (proxies: Readonly<Record<string, Proxy>>) =>
+      confirmWeight(cluster(proxies), expected, 50).catch((error: unknown) => error);
+    expect(isTransient(await failureOf({ a: 10, c: late }))).toBe(true);
+    expect(isTransient(await failureOf({ a: 10, b: 0, c: late }))).toBe(false);
   });
 
   it("remembers who has confirmed, and asks only the others and the new", async () => {

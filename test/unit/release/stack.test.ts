@@ -47,7 +47,8 @@ echo "$@" >> called
 case "$1 $2" in
   version*) echo v3.259.0 ;;
   "stack history") if [ -e history ]; then echo '[{"version": 1}]'; else echo '[]'; fi ;;
-  "config --show-secrets") echo '{"istio-canary:chain": {"value": "{}", "secret": false}}' ;;
+  "config --show-secrets") if [ -e outputs ]; then echo '{"istio-canary:meshStack": {"value": "organization/istio-canary/mesh", "secret": false}}'; else echo '{"istio-canary:chain": {"value": "{}", "secret": false}}'; fi ;;
+  "stack output") cat outputs 2>/dev/null || echo '{}' ;;
   up*) if [ -e lock ]; then cat lock >&2; exit 255; fi ;;
   cancel*) rm lock ;;
   *) echo '{}' ;;
@@ -81,7 +82,7 @@ esac
     expect(calls.filter((call) => call.startsWith("stack select"))).toEqual([]);
   });
 
-  it("has a fingerprint that differs once the program, the config file or the state does", async () => {
+  it("has a fingerprint that differs once the program, the config file, the state or the mesh does", async () => {
     const workDir = inFolder("project");
     mkdirSync(path.join(workDir, "test"), { recursive: true });
     const write = (file: string, text: string) => {
@@ -94,6 +95,7 @@ esac
     vi.spyOn(LocalWorkspace, "create").mockImplementation((options) =>
       create({ ...options, workDir, envVars: { PATH: process.env["PATH"] ?? "" } }),
     );
+    writeFileSync(inFolder("outputs"), "{}");
     const stack = await ReleaseStack.open("prod");
     const seen = [await stack.fingerprint()];
     write("test/index.test.ts", "no part of what Pulumi runs");
@@ -104,7 +106,9 @@ esac
     seen.push(await stack.fingerprint());
     writeFileSync(inFolder("history"), "");
     seen.push(await stack.fingerprint());
-    expect(new Set(seen).size).toBe(4);
+    writeFileSync(inFolder("outputs"), '{"mesh": "of other clusters"}');
+    seen.push(await stack.fingerprint());
+    expect(new Set(seen).size).toBe(5);
   });
 
   it("that a killed one has locked out is repeated, which standard output says nothing of", async () => {
