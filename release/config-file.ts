@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { load } from "js-yaml";
+import { onExit } from "signal-exit";
 import * as z from "zod";
-import { SIGNALS } from "./on-interrupt.ts";
 
 const stackConfig = z.looseObject({ config: z.record(z.string(), z.unknown()).default({}) });
 
@@ -60,20 +60,15 @@ export async function withCopy<T>(
 ): Promise<T> {
   const text = withNumber(await readFile(file, "utf8"), key, value);
   const dir = await mkdtemp(path.join(tmpdir(), "istio-canary-"));
-  const interrupted = (signal: NodeJS.Signals) => {
-    // Whoever else listens goes on, and comes to the end below.
-    if (process.listenerCount(signal) > 1) return;
+  const leave = onExit(() => {
     rmSync(dir, { recursive: true, force: true });
-    process.off(signal, interrupted);
-    process.kill(process.pid, signal);
-  };
-  for (const signal of SIGNALS) process.on(signal, interrupted);
+  });
   try {
     const copy = path.join(dir, path.basename(file));
     await writeFile(copy, text, { mode: 0o600 });
     return await use(copy);
   } finally {
-    for (const signal of SIGNALS) process.off(signal, interrupted);
+    leave();
     await rm(dir, { recursive: true, force: true });
   }
 }

@@ -14,7 +14,8 @@ export function onInterrupt(action: () => void, source: EventEmitter = process):
     for (const signal of SIGNALS) source.off(signal, interrupt);
   };
   const interrupt = () => {
-    leave();
+    // Only after this signal: other listeners of it must see that it is heard, or they end the process.
+    queueMicrotask(leave);
     action();
   };
   for (const signal of SIGNALS) source.on(signal, interrupt);

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -59,31 +60,58 @@ describe("a copy of a stack's config file", () => {
     expect(await readFile(file, "utf8")).toBe(TEXT);
   });
 
+  /** A process that works with a copy, and another one beside it; it prints where the first is. */
+  async function using(script: string) {
+    const child = spawn(process.execPath, [
+      "--input-type=module-typescript",
+      "-e",
+      `import { withCopy } from ${JSON.stringify(MODULE)};
+      import { onInterrupt } from ${JSON.stringify(path.join(path.dirname(MODULE), "on-interrupt.ts"))};
+      ${script}`,
+      file,
+    ]);
+    const ended = once(child, "exit");
+    const [data] = (await once(child.stdout, "data")) as [Buffer];
+    const copy = data.toString().trim();
+    expect(existsSync(copy)).toBe(true);
+    return { child, copy, ended };
+  }
+  const FOR_EVER = `setInterval(() => undefined, 1000);
+    const forEver = () => new Promise(() => undefined);
+    void withCopy(process.argv[1], "${KEY}", 10, forEver);
+    await withCopy(process.argv[1], "${KEY}", 30, (copy) => (console.log(copy), forEver()));`;
+
   it.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
-    "goes when %s ends the command",
+    "goes when %s ends the command, though there are two of them",
     async (signal) => {
-      const script = `import { withCopy } from ${JSON.stringify(MODULE)};
-      setInterval(() => undefined, 1000);
-      await withCopy(process.argv[1], "${KEY}", 30, (copy) => {
-        console.log(copy);
-        return new Promise(() => undefined);
-      });`;
-      const child = spawn(process.execPath, ["--input-type=module-typescript", "-e", script, file]);
-      const copy = await new Promise<string>((resolve) => {
-        child.stdout.once("data", (data: Buffer) => {
-          resolve(data.toString().trim());
-        });
-      });
-      expect(existsSync(copy)).toBe(true);
+      const { child, copy, ended } = await using(FOR_EVER);
       child.kill(signal);
-      const ended = await new Promise((resolve) =>
-        child.once("exit", (_, by) => {
-          resolve(by);
-        }),
-      );
-      expect(ended).toBe(signal);
+      expect(await ended).toEqual([null, signal]);
       expect(existsSync(path.dirname(copy))).toBe(false);
       expect(await readFile(file, "utf8")).toBe(TEXT);
     },
   );
+
+  it("leaves it to the command how it ends by an interrupt", async () => {
+    const { child, copy, ended } = await using(`
+      const stop = new Promise((resolve) => onInterrupt(() => setTimeout(resolve, 50)));
+      const alive = setInterval(() => undefined, 1000);
+      await withCopy(process.argv[1], "${KEY}", 30, (copy) => (console.log(copy), stop));
+      clearInterval(alive);
+      process.exitCode = 130;`);
+    child.kill("SIGINT");
+    expect(await ended).toEqual([130, null]);
+    expect(existsSync(path.dirname(copy))).toBe(false);
+  });
+
+  it("goes at the second interrupt of a command that has not ended at the first", async () => {
+    const { child, copy, ended } = await using(
+      `onInterrupt(() => console.log("stopping")); ${FOR_EVER}`,
+    );
+    child.kill("SIGINT");
+    await once(child.stdout, "data");
+    child.kill("SIGINT");
+    expect(await ended).toEqual([null, "SIGINT"]);
+    expect(existsSync(path.dirname(copy))).toBe(false);
+  });
 });

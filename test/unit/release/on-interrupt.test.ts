@@ -5,12 +5,13 @@ import { onInterrupt } from "../../../release/on-interrupt.ts";
 describe("an interrupt", () => {
   it.each(["SIGINT", "SIGTERM", "SIGHUP"])(
     "by %s is heard once; the next one finds nobody",
-    (signal) => {
+    async (signal) => {
       const source = new EventEmitter();
       let heard = 0;
       onInterrupt(() => (heard += 1), source);
       source.emit(signal);
       expect(heard).toBe(1);
+      await Promise.resolve();
       // Without a listener Node ends the process.
       expect(source.eventNames()).toEqual([]);
     },
