@@ -5,10 +5,15 @@ import { begin, isEnd, report, type TaskOutcome, type State } from "../../../lib
 /** What a cluster really serves; the protocol only knows what it is told. */
 type Live = "old" | "new";
 
-/** The protocol and the world it acts on. A write is on its way while its report is outstanding. */
+/**
+ * The protocol and the world it acts on. A write is on its way while its report is outstanding, and one without
+ * an answer until it lands, or until another write takes away the state that it may replace.
+ */
 interface World {
   readonly protocol: State;
   readonly live: Readonly<Record<string, Live>>;
+  /** Clusters in which a write may land though nobody waits for it any more. */
+  readonly late: readonly string[];
   readonly everChecked: readonly string[];
 }
 
@@ -16,6 +21,8 @@ interface World {
 interface Possibility {
   readonly outcome: TaskOutcome;
   readonly live: Live;
+  /** Whether the write may still land afterwards. @default no write is under way, or as before */
+  readonly late?: boolean;
 }
 
 /** Everything that can happen to a cluster's task: success, refusal, and time-outs with and without effect. */
@@ -32,15 +39,16 @@ function possibilities(step: State["step"], live: Live): readonly Possibility[] 
       return [
         { outcome: "done", live: "new" },
         { outcome: "refused", live },
-        { outcome: "unsure", live },
+        { outcome: "unsure", live, late: true },
         { outcome: "unsure", live: "new" },
       ];
     case "restoring":
       return [
-        { outcome: "done", live: "old" },
+        // A weight that is taken back is written even where it is the old one: no late write may replace that.
+        { outcome: "done", live: "old", late: false },
         { outcome: "refused", live },
         { outcome: "unsure", live },
-        { outcome: "unsure", live: "old" },
+        { outcome: "unsure", live: "old", late: false },
       ];
     case "raised":
     case "refused":
@@ -50,26 +58,47 @@ function possibilities(step: State["step"], live: Live): readonly Possibility[] 
 }
 
 function start(clusters: readonly string[], live: World["live"]): World {
-  return { protocol: begin(clusters), live, everChecked: [] };
+  return { protocol: begin(clusters), live, late: [], everChecked: [] };
 }
 
-function step(world: World, cluster: string, { outcome, live }: Possibility): World {
+function step(world: World, cluster: string, { outcome, live, late }: Possibility): World {
   const checked = world.protocol.step === "checking" && outcome === "done" ? [cluster] : [];
   return {
     protocol: report(world.protocol, cluster, outcome),
     live: { ...world.live, [cluster]: live },
+    late:
+      late === undefined
+        ? world.late
+        : late
+          ? [...world.late, cluster]
+          : without(world.late, cluster),
     everChecked: [...world.everChecked, ...checked],
   };
 }
 
-/** All worlds that can follow, for each awaited cluster and each possibility. */
-function successors(world: World): readonly World[] {
+const without = (clusters: readonly string[], cluster: string) =>
+  clusters.filter((each) => each !== cluster);
+
+/** All worlds in which one more late write has landed. */
+function landings(world: World): readonly World[] {
+  return world.late.map((cluster) => ({
+    ...world,
+    live: { ...world.live, [cluster]: "new" },
+    late: without(world.late, cluster),
+  }));
+}
+
+/** All worlds that can follow from a report, for each awaited cluster and each possibility. */
+function reports(world: World): readonly World[] {
   return world.protocol.awaited.flatMap((cluster) =>
     possibilities(world.protocol.step, world.live[cluster] ?? "old").map((possibility) =>
       step(world, cluster, possibility),
     ),
   );
 }
+
+/** All worlds that can follow. */
+const successors = (world: World) => [...reports(world), ...landings(world)];
 
 /** What must hold whenever anybody looks. */
 function check({ protocol, live, everChecked }: World): void {
@@ -151,7 +180,7 @@ describe.each([{ clusters: ["a", "b"] }, { clusters: ["a", "b", "c"] }])(
       const ends = new Set(worlds.map(({ protocol }) => protocol.step).filter(isEnd));
       expect([...ends].sort()).toEqual(["raised", "refused", "restored"]);
       for (const world of worlds) {
-        expect(isEnd(world.protocol.step)).toBe(successors(world).length === 0);
+        expect(isEnd(world.protocol.step)).toBe(reports(world).length === 0);
       }
     });
 
