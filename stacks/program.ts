@@ -1,5 +1,6 @@
 import { loadConfig } from "./config.ts";
 import { keepOutputs } from "./kept-outputs.ts";
+import { LoweredSince } from "./lowered-since.ts";
 import { joinMesh } from "./mesh-stack.ts";
 import { installMesh } from "./mesh.ts";
 import { installMonitoring } from "./monitoring.ts";
@@ -16,12 +17,18 @@ if (change.checksAhead) onResourceChange(change.outdateChecks);
 
 const { clusters: members, ...about } =
   "meshStack" in settings ? joinMesh(settings) : installMesh(settings);
+const lowered = new LoweredSince(settings);
 const records = new RoutingRecords(settings);
 const { traffic, registrations, rulesSettled } = releaseServices(
   settings,
   members,
   change.plan,
-  (route) => joinHooks(change.hooks(route), records.hooks(route.cluster, route.service)),
+  (route) =>
+    joinHooks(
+      change.hooks(route),
+      lowered.hooks(route),
+      records.hooks(route.cluster, route.service),
+    ),
 );
 if (!("meshStack" in settings)) {
   // No weight waits for monitoring: its resources queue behind the VirtualServices.

@@ -1,0 +1,122 @@
+import type * as pulumi from "@pulumi/pulumi";
+import { ClusterClient } from "../fleet/cluster-client.ts";
+import { explain } from "../fleet/explain.ts";
+import { lower } from "../fleet/lower.ts";
+import { clusterRouting } from "../fleet/routing/index.ts";
+import { leastShareOf, shareOf, type DeployedRoute } from "../lib/deployed.ts";
+import type { ReleaseSettings, ServiceSettings } from "./config.ts";
+import type { PlannedRoute } from "./release-plan.ts";
+
+/** What a cluster has just before Pulumi writes it. */
+type Found = Omit<DeployedRoute, "images">;
+
+/** The canary and the share that a cluster has just before Pulumi writes it, unless somebody has lowered it. */
+function expected({ rises, falls, wanted, deployed }: PlannedRoute) {
+  const { canary, weight } = rises || falls ? wanted : (deployed ?? wanted);
+  return deployed === undefined || canary === undefined ? undefined : { canary, weight };
+}
+
+/**
+ * Keeps Pulumi, whose write is forced, from raising a weight again that somebody has lowered since the plan was made:
+ * `release zero`, a guard, or a person.
+ */
+export class LoweredSince {
+  readonly #clusters: readonly ClusterClient[];
+  /** Of each cluster's route, by the generation that it had just before Pulumi's write. */
+  readonly #generations = new Map<PlannedRoute, number>();
+
+  constructor(settings: Pick<ReleaseSettings, "clusters">) {
+    this.#clusters = settings.clusters.map(
+      ({ name, context, kubeconfig }) => new ClusterClient({ name, context, kubeconfig }),
+    );
+  }
+
+  /** What has to happen around Pulumi's update of a route's VirtualService, after all that writes its weight. */
+  hooks(route: PlannedRoute): pulumi.ResourceHookBinding | undefined {
+    return expected(route) === undefined
+      ? undefined
+      : {
+          beforeUpdate: [() => this.#before(route)],
+          afterUpdate: [() => this.#after(route)],
+        };
+  }
+
+  /** @throws if the weight is lower than planned: Pulumi then does not write */
+  async #before(route: PlannedRoute): Promise<void> {
+    const { cluster, key } = route;
+    const { canary, weight } = expected(route) ?? {};
+    const now = await this.#read(cluster, route.service);
+    if (now === undefined || canary === undefined || weight === undefined) return;
+    const share = leastShareOf(now, canary);
+    if (share < weight) {
+      throw new Error(
+        [
+          `${cluster}: somebody lowered ${canary} of ${key} from ${weight} % to ${share} % while Pulumi was at work.`,
+          "Pulumi has not raised it again. Find out why it was lowered. Then run pulumi up with the weight that you want:",
+          "it makes all clusters the same.",
+        ].join(" "),
+      );
+    }
+    this.#generations.set(route, now.generation);
+  }
+
+  /** @throws if Pulumi's write has replaced a change that came between the last look and the write */
+  async #after(route: PlannedRoute): Promise<void> {
+    const { cluster, key, service, wanted } = route;
+    const before = this.#generations.get(route);
+    const { canary } = expected(route) ?? {};
+    if (before === undefined || canary === undefined) return;
+    const now = await this.#read(cluster, service);
+    // Pulumi's own write makes one generation at most.
+    if (now === undefined || now.generation <= before + 1) return;
+    if (shareOf(now, canary) !== shareOf(wanted, canary) || shareOf(wanted, canary) === 0) return;
+    const what = `${cluster}: somebody changed ${key} at the very moment at which Pulumi wrote it, and Pulumi's write replaced that change.`;
+    if (wanted.canary !== canary) {
+      throw new Error(
+        `${what} Find out what was changed, and run release rollback if it was meant.`,
+      );
+    }
+    const failed = await this.#toZero(service, canary);
+    throw new Error(
+      [
+        `${what} It may have been meant to stop the canary, so ${canary} is lowered to 0 %`,
+        failed.size === 0
+          ? "in all clusters."
+          : `in all clusters but ${[...failed].map(([name, why]) => `${name} (${why})`).join(", ")}: lower it there by release zero.`,
+        "Then run pulumi up with the weight that you want.",
+      ].join(" "),
+    );
+  }
+
+  async #toZero(
+    { name, namespace }: ServiceSettings,
+    canary: string,
+  ): Promise<ReadonlyMap<string, string>> {
+    const id = { service: name, namespace };
+    const failures = await Promise.all(
+      this.#clusters.map(async (cluster) => {
+        try {
+          const found = await clusterRouting.read(cluster, [id]);
+          const falls = found.map(({ route: { rules } }) => ({
+            ...id,
+            cluster,
+            canary,
+            weight: 0,
+            rules,
+          }));
+          return [...(await lower(falls))];
+        } catch (error) {
+          return [[cluster.name, explain(error)] as const];
+        }
+      }),
+    );
+    return new Map(failures.flat());
+  }
+
+  async #read(cluster: string, { name, namespace }: ServiceSettings): Promise<Found | undefined> {
+    const client = this.#clusters.find((each) => each.name === cluster);
+    if (!client) throw new Error(`there is no cluster ${cluster}`);
+    const [found] = await clusterRouting.read(client, [{ service: name, namespace }]);
+    return found?.route;
+  }
+}
