@@ -35,9 +35,12 @@ ifeq ($(strip $(SUITE) $(FILE)),)
 	@# The linters mostly keep one core busy: the toolchain is built beside them.
 	@$(MAKE) --silent --jobs check workflows toolchain
 endif
-	@vitest run $(addprefix --project ,$(or $(SUITE),$(SUITES))) $(FILE) $(VITEST_ARGS)
+	@vitest run $(addprefix --project ,$(or $(SUITE),$(SUITES))) $(if $(FILE),,--tags-filter '!campaign') $(FILE) $(VITEST_ARGS)
 
-campaign: setup ## More faults at random moments, on the lab: make campaign RUNS=20 SEED=7
+campaign: setup ## All lab tests, and more faults at random moments: make campaign RUNS=20 SEED=7
+ifeq ($(strip $(FILE)),)
+	@vitest run --project lab --project faults
+endif
 	@CAMPAIGN_RUNS=$(or $(RUNS),20) CAMPAIGN_SEED=$(or $(SEED),$(shell date +%s)) vitest run --project campaign $(FILE)
 
 mutation: packages ## Take what makes a release safe out of the program, piece by piece: unit tests must fail each time

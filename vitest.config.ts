@@ -4,6 +4,13 @@ export default defineConfig({
   test: {
     // A release stack of the lab tests is removed then.
     teardownTimeout: 120_000,
+    tags: [
+      {
+        name: "campaign",
+        description:
+          "More faults of a rule that another lab test shows: make campaign, not the gate",
+      },
+    ],
     projects: [
       {
         test: {

@@ -217,7 +217,7 @@ describe("a chain under load", () => {
     );
   });
 
-  it("is promoted as a whole at 100 %, by one update", async () => {
+  it("is promoted as a whole at 100 %, by one update", { tags: ["campaign"] }, async () => {
     await change(100);
     await confirmChain(clusters, 100);
     load.expectNoneMixed();
@@ -240,24 +240,28 @@ describe("a chain under load", () => {
     expect((await pulumi.preview()).value).toEqual([]);
   });
 
-  it("goes back over its promotion to where all began, by two updates", async () => {
-    const since = Date.now();
-    for (const service of chain.services) {
-      await pulumi.setConfig(`${at(service)}.stable.version`, chain.stable);
-      await pulumi.setConfig(`${at(service)}.stable.image`, serverImage(chain.stable));
-      await pulumi.setConfig(`${at(service)}.canary.version`, chain.canary);
-      await pulumi.setConfig(`${at(service)}.canary.image`, serverImage(chain.canary));
-      await pulumi.setConfig(`${at(service)}.canary.replicas`, "1");
-    }
-    await change(100);
-    await confirmChain(clusters, 100);
-    // Up to here nothing is served by a version that clients had not before.
-    load.expectNoneMixed(since, chain.canary);
-    const began = new Date();
-    await change(0);
-    const { problems } = await measureChain(clusters, load.clients, 0, began);
-    expect(problems).toEqual([]);
-  });
+  it(
+    "goes back over its promotion to where all began, by two updates",
+    { tags: ["campaign"] },
+    async () => {
+      const since = Date.now();
+      for (const service of chain.services) {
+        await pulumi.setConfig(`${at(service)}.stable.version`, chain.stable);
+        await pulumi.setConfig(`${at(service)}.stable.image`, serverImage(chain.stable));
+        await pulumi.setConfig(`${at(service)}.canary.version`, chain.canary);
+        await pulumi.setConfig(`${at(service)}.canary.image`, serverImage(chain.canary));
+        await pulumi.setConfig(`${at(service)}.canary.replicas`, "1");
+      }
+      await change(100);
+      await confirmChain(clusters, 100);
+      // Up to here nothing is served by a version that clients had not before.
+      load.expectNoneMixed(since, chain.canary);
+      const began = new Date();
+      await change(0);
+      const { problems } = await measureChain(clusters, load.clients, 0, began);
+      expect(problems).toEqual([]);
+    },
+  );
 
   it("has failed no request at any step", () => {
     load.expectNoFailure();

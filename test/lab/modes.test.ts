@@ -51,18 +51,22 @@ describe("pulumi up --target", () => {
     expect(await deployed()).toEqual(before);
   });
 
-  it("at something else lowers the weight all the same, in all clusters", async () => {
-    await change(10);
-    await pulumi.setWeight(0);
-    const { value } = await pulumi.up("modes test: down", "--target", other);
-    expect(value).toContain("Pulumi's state lags behind until pulumi up runs without them");
-    await expectEverywhere(0);
-    await pulumi.up("modes test: all");
-    expect(await changing()).toEqual([]);
-  });
+  it(
+    "at something else lowers the weight all the same, in all clusters",
+    { tags: ["campaign"] },
+    async () => {
+      await change(10);
+      await pulumi.setWeight(0);
+      const { value } = await pulumi.up("modes test: down", "--target", other);
+      expect(value).toContain("Pulumi's state lags behind until pulumi up runs without them");
+      await expectEverywhere(0);
+      await pulumi.up("modes test: all");
+      expect(await changing()).toEqual([]);
+    },
+  );
 });
 
-describe("pulumi up --continue-on-error", () => {
+describe("pulumi up --continue-on-error", { tags: ["campaign"] }, () => {
   it("keeps the weight from rising in any cluster when one refuses it, and fails", async () => {
     await refuseWrites(second, release);
     try {
@@ -78,7 +82,7 @@ describe("pulumi up --continue-on-error", () => {
   });
 });
 
-describe("pulumi up --replace", () => {
+describe("pulumi up --replace", { tags: ["campaign"] }, () => {
   it("recreates a VirtualService, which is there afterwards with its weight", async () => {
     await change(10);
     await pulumi.setWeight(0);

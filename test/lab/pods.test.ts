@@ -109,7 +109,7 @@ describe("pods that live for 2 s, in every cluster", () => {
   });
 });
 
-describe("a canary's pod that is deleted while the weight rises", () => {
+describe("a canary's pod that is deleted while the weight rises", { tags: ["campaign"] }, () => {
   it("is waited for, and all clusters rise", async () => {
     const before = await dryRuns(first);
     const selector = `app=${service.name},version=${service.canary}`;

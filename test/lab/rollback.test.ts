@@ -76,7 +76,7 @@ describe("a rollback", { timeout: 600_000 }, () => {
     expect(await pulumi.weight()).toBe(10);
   });
 
-  it("leads back over a promotion, in two updates", async () => {
+  it("leads back over a promotion, in two updates", { tags: ["campaign"] }, async () => {
     await change(30);
     await change(100);
     await change(0, {
@@ -96,7 +96,7 @@ describe("a rollback", { timeout: 600_000 }, () => {
     await expectSplit(v("v1", "v2", 0));
   });
 
-  it("brings matches back and takes mirroring away", async () => {
+  it("brings matches back and takes mirroring away", { tags: ["campaign"] }, async () => {
     const before = await recordRouting(clusters, service);
     await change(0, { matches: undefined, mirrorPercent: "20" });
     expect(differences(before, await recordRouting(clusters, service))).not.toEqual([]);
@@ -104,7 +104,7 @@ describe("a rollback", { timeout: 600_000 }, () => {
     expect(differences(before, await recordRouting(clusters, service))).toEqual([]);
   });
 
-  it("names an object that nobody has recorded", async () => {
+  it("names an object that nobody has recorded", { tags: ["campaign"] }, async () => {
     const stale = {
       apiVersion: "networking.istio.io/v1",
       kind: "DestinationRule",

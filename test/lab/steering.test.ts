@@ -47,17 +47,21 @@ describe("a rollout", () => {
     expect(await weights()).toEqual([30, 30]);
   });
 
-  it("leaves all clusters at one weight when it is killed as it raises, and goes on from there", async () => {
-    await change(0);
-    const rollout = new RunningRollout(stack, "--again");
-    await rollout.seen("raise");
-    rollout.kill("SIGKILL");
-    await rollout.ended();
-    const next = new RunningRollout(stack);
-    await next.seen("raised", ({ weight }) => weight === 30);
-    await expectEverywhere(30);
-    next.kill("SIGINT");
-    await next.ended();
-    load.expectNoFailure();
-  });
+  it(
+    "leaves all clusters at one weight when it is killed as it raises, and goes on from there",
+    { tags: ["campaign"] },
+    async () => {
+      await change(0);
+      const rollout = new RunningRollout(stack, "--again");
+      await rollout.seen("raise");
+      rollout.kill("SIGKILL");
+      await rollout.ended();
+      const next = new RunningRollout(stack);
+      await next.seen("raised", ({ weight }) => weight === 30);
+      await expectEverywhere(30);
+      next.kill("SIGINT");
+      await next.ended();
+      load.expectNoFailure();
+    },
+  );
 });

@@ -93,7 +93,7 @@ describe("an API server that stops while the weight changes", () => {
     await expectRecovered(10);
   });
 
-  it("during a fall: the other cluster has fallen already", async () => {
+  it("during a fall: the other cluster has fallen already", { tags: ["campaign"] }, async () => {
     await change(10);
     const text = await stopDuringWrite(second, {
       of: 0,
@@ -106,29 +106,33 @@ describe("an API server that stops while the weight changes", () => {
     await expectRecovered(0);
   });
 
-  it("while the weight is taken back: the error names it and what it may have", async () => {
-    // The second cluster takes the weight, the first one does not: the second has to go back.
-    const refusing = await watchWrites(first, release, (weight) =>
-      weight === 10 ? "refuse" : "pass",
-    );
-    try {
-      const text = await stopDuringWrite(second, {
-        of: 0,
-        from: 10,
-        meanwhile: () => Promise.resolve(),
-      });
-      expect(text).toContain(`The weight was taken back in all clusters but ${second.name}:`);
-      expect(text).toContain(` - ${first.name}: writing the weight: `);
-      expect(text).toContain("no new weight today");
-      expect(text).toContain(` - ${second.name}: taking the weight back: `);
-      expect(text).toContain(`${second.name}: v2 of ${id} has 0 % or 10 %`);
-    } finally {
-      await refusing.remove();
-    }
-    await hook?.remove();
-    // A lower weight puts it right too.
-    await expectRecovered(0);
-  });
+  it(
+    "while the weight is taken back: the error names it and what it may have",
+    { tags: ["campaign"] },
+    async () => {
+      // The second cluster takes the weight, the first one does not: the second has to go back.
+      const refusing = await watchWrites(first, release, (weight) =>
+        weight === 10 ? "refuse" : "pass",
+      );
+      try {
+        const text = await stopDuringWrite(second, {
+          of: 0,
+          from: 10,
+          meanwhile: () => Promise.resolve(),
+        });
+        expect(text).toContain(`The weight was taken back in all clusters but ${second.name}:`);
+        expect(text).toContain(` - ${first.name}: writing the weight: `);
+        expect(text).toContain("no new weight today");
+        expect(text).toContain(` - ${second.name}: taking the weight back: `);
+        expect(text).toContain(`${second.name}: v2 of ${id} has 0 % or 10 %`);
+      } finally {
+        await refusing.remove();
+      }
+      await hook?.remove();
+      // A lower weight puts it right too.
+      await expectRecovered(0);
+    },
+  );
 });
 
 describe("every client", () => {

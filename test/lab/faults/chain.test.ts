@@ -107,7 +107,7 @@ describe("a follower whose canary is not available in one cluster", () => {
   });
 });
 
-describe("an Envoy that does not follow the mark", () => {
+describe("an Envoy that does not follow the mark", { tags: ["campaign"] }, () => {
   const name = "laggard";
 
   /** Another time limit of all routes to a follower than its VirtualService has, whatever istiod says. */
@@ -146,7 +146,7 @@ describe("an Envoy that does not follow the mark", () => {
   });
 });
 
-describe("release rollout of a chain", () => {
+describe("release rollout of a chain", { tags: ["campaign"] }, () => {
   it("takes the whole chain back when a follower's canary fails in one cluster", async () => {
     await setCanary("user-service", "v2-broken");
     // A probe may well be among the requests that fail; this is about what clients are served.

@@ -1,3 +1,4 @@
+// @module-tag campaign
 import { describe, expect, it } from "vitest";
 
 import { nthAddress } from "../../../lab/clusters/addresses.ts";

@@ -1,3 +1,4 @@
+// @module-tag campaign
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { ISTIOD_HTTP_PORT, istiodPods } from "../../../fleet/checks/istiod.ts";

@@ -113,7 +113,7 @@ describe("an Envoy that does not follow", () => {
   });
 });
 
-describe("an Envoy that does not answer", () => {
+describe("an Envoy that does not answer", { tags: ["campaign"] }, () => {
   it("keeps the weight from rising, by its name", async () => {
     await signalInPod(second.name, POD, "envoy", "SIGSTOP");
     try {

@@ -58,24 +58,30 @@ afterAll(async () => {
 });
 
 describe("a rollout", () => {
-  it("waits while a Prometheus is unreachable, and resumes the phase that it left", async () => {
-    await change(10);
-    await change(30);
-    await runPrometheus(second, 0);
-    const rollout = new RunningRollout(stack);
-    try {
-      const { reason } = await rollout.seen("look", (look) => look.reason.startsWith("no-data: "));
-      expect(reason).toContain(`${second.name}: success rate of v2 of ${id} is unknown`);
-      expect(await weights()).toEqual([30, 30]);
-    } finally {
-      await runPrometheus(second, 1);
-    }
-    expect((await rollout.ended()).exitCode).toBe(0);
-    expect(rollout.of("begin")).toMatchObject([{ weight: 30 }]);
-    expect(rollout.of("raised").map(({ weight }) => weight)).toEqual([100]);
-    await expectEverywhere(100);
-    load.expectNoFailure();
-  });
+  it(
+    "waits while a Prometheus is unreachable, and resumes the phase that it left",
+    { tags: ["campaign"] },
+    async () => {
+      await change(10);
+      await change(30);
+      await runPrometheus(second, 0);
+      const rollout = new RunningRollout(stack);
+      try {
+        const { reason } = await rollout.seen("look", (look) =>
+          look.reason.startsWith("no-data: "),
+        );
+        expect(reason).toContain(`${second.name}: success rate of v2 of ${id} is unknown`);
+        expect(await weights()).toEqual([30, 30]);
+      } finally {
+        await runPrometheus(second, 1);
+      }
+      expect((await rollout.ended()).exitCode).toBe(0);
+      expect(rollout.of("begin")).toMatchObject([{ weight: 30 }]);
+      expect(rollout.of("raised").map(({ weight }) => weight)).toEqual([100]);
+      await expectEverywhere(100);
+      load.expectNoFailure();
+    },
+  );
 
   it("is taken back where a cluster can be reached when one cannot, and there as soon as it can", async () => {
     await change(0);

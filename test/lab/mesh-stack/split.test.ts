@@ -1,3 +1,4 @@
+// @module-tag campaign
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 

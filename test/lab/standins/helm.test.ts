@@ -1,3 +1,4 @@
+// @module-tag campaign
 import { rm } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { until } from "../../../lib/until.ts";

@@ -1,3 +1,4 @@
+// @module-tag campaign
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { until } from "../../../lib/until.ts";
 import { Project } from "./project.ts";

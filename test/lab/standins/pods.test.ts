@@ -1,3 +1,4 @@
+// @module-tag campaign
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { isLab, Project } from "./project.ts";
 
