@@ -57,7 +57,7 @@ describe("two updates at once", () => {
       const refused = results.filter(({ status }) => status === "rejected");
       for (const each of refused) {
         expect(await failure(Promise.reject(Reflect.get(each, "reason") as Error))).toMatch(
-          /somebody (has )?(changed|lowered)|has been modified/,
+          /was modified after this update began|somebody (changed|lowered)|has been modified/,
         );
       }
       const [one, two] = await deployed();

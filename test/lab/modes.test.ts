@@ -58,7 +58,7 @@ describe("pulumi up --target", () => {
       await change(10);
       await pulumi.setWeight(0);
       const { value } = await pulumi.up("modes test: down", "--target", other);
-      expect(value).toContain("Pulumi's state lags behind until pulumi up runs without them");
+      expect(value).toContain("Pulumi's state lags until you run pulumi up without these flags");
       await expectEverywhere(0);
       await pulumi.up("modes test: all");
       expect(await changing()).toEqual([]);

@@ -86,7 +86,7 @@ describe("a rollback", { timeout: 600_000 }, () => {
     });
     await expectSplit(v("v2", undefined, 0));
     const found = await rollback(String(ten));
-    expect(found.text).toContain("it takes 2 updates, none of which raises a share:");
+    expect(found.text).toContain("this takes 2 updates, none of which raises a share:");
     expectProof(release, found);
     await expectSplit(v("v1", "v2", 10));
   });
@@ -114,7 +114,9 @@ describe("a rollback", { timeout: 600_000 }, () => {
     try {
       const { exitCode, text } = await rollback("zero");
       expect(exitCode).toBe(1);
-      expect(text).toContain(" - DestinationRule default/hand-made names a host of the service");
+      expect(text).toContain(
+        " - DestinationRule default/hand-made also routes a host of this service",
+      );
     } finally {
       await second.objects.delete(stale);
     }
