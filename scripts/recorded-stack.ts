@@ -1,7 +1,10 @@
 import { createHash } from "node:crypto";
 import * as z from "zod";
 
-/** A resource of a recorded stack, as far as a preview depends on it. */
+/**
+ * A resource of a recorded stack, as far as a preview depends on it. Its dependencies are left out: where nothing else
+ * has changed, they make no step, and only change the order of later updates.
+ */
 const recordedResource = z.strictObject({
   /** Its URN without stack and project: `type$type::name`. */
   urn: z.string(),
