@@ -167,6 +167,20 @@ export const mutants: readonly Mutant[] = [
     tests: fleet,
   },
   {
+    removes: "Pulumi does not write a weight that somebody has lowered since the plan",
+    file: "stacks/lowered-since.ts",
+    text: "if (share < weight) {",
+    replacement: "if (share > weight) {",
+    tests: ["test/unit/stacks/lowered-since.test.ts"],
+  },
+  {
+    removes: "a change that Pulumi's write has replaced lowers the canary",
+    file: "stacks/lowered-since.ts",
+    text: "if (now === undefined || now.generation <= before + 1) return;",
+    replacement: "if (now === undefined || now.generation >= before) return;",
+    tests: ["test/unit/stacks/lowered-since.test.ts"],
+  },
+  {
     removes: "a write without an answer is fenced off",
     file: "fleet/raise-weights.ts",
     text: "now.resourceVersion === change.route.resourceVersion;",
