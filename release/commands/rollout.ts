@@ -4,6 +4,7 @@ import { durationMs } from "../../lib/duration.ts";
 import { EventPublisher } from "../event-publisher.ts";
 import { eventFile, eventText } from "../events.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
+import { KubernetesEvents } from "../kubernetes-events.ts";
 import { Lease, thisProcess } from "../lease.ts";
 import { notify } from "../notifications.ts";
 import { openRelease, requireMetrics } from "../open.ts";
@@ -45,9 +46,13 @@ export async function rollout({
   const plan = planOf(settings, name);
   const intervalMs = durationMs(config.interval);
   const line = new ProgressLine(json === true);
+  const kubernetes = new KubernetesEvents(clusters, judgedServices(settings));
   const publisher = new EventPublisher({
     ...(file !== undefined && { append: eventFile(file) }),
-    notify: (event) => notify(config.notifications, event, name),
+    notify: async (event) =>
+      (
+        await Promise.all([notify(config.notifications, event, name), kubernetes.publish(event)])
+      ).flat(),
     print: (event, text) => {
       if (json) console.log(text);
       else if (event.event === "look") line.show(event, plan, Date.parse(event.time));

@@ -1,12 +1,13 @@
 import { describe, expect, it } from "vitest";
 
+import { until } from "../../lib/until.ts";
 import { underLoad } from "./load.ts";
 import { quickRollout } from "./quick-rollout.ts";
 import { releaseOf, RunningRollout } from "./release-command.ts";
-import { first, second, withOwnRelease } from "./release.ts";
+import { clusters, first, second, withOwnRelease } from "./release.ts";
 
 const own = withOwnRelease("steering", { config: { rollout: quickRollout } });
-const { stack, pulumi, deployed, change, expectEverywhere } = own;
+const { stack, pulumi, service, deployed, change, expectEverywhere } = own;
 const load = underLoad(own, { inMesh: [first], outside: [first, second] });
 
 const release = (verb: string, ...options: readonly string[]) => releaseOf(stack, verb, ...options);
@@ -40,6 +41,19 @@ describe("a rollout", () => {
     expect((await release("resume")).exitCode).toBe(0);
     await two.seen("raised", ({ weight }) => weight === 30);
     await expectEverywhere(30);
+    await until(
+      "the Kubernetes Event of the raise in every cluster",
+      async () => {
+        for (const { core } of clusters) {
+          const { items } = await core.listNamespacedEvent({
+            namespace: service.namespace,
+            fieldSelector: `involvedObject.name=${service.name},reason=WeightRaised`,
+          });
+          expect(items.map(({ message }) => message)).toEqual(["30 % in every cluster"]);
+        }
+      },
+      { timeoutMs: 30_000 },
+    );
 
     two.kill("SIGINT");
     expect((await two.ended()).exitCode).toBe(130);
