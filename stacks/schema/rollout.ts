@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { gates } from "./gates.ts";
+import { httpHeaders, httpUrl } from "./http.ts";
 import { duration, key, label, text, whole } from "./values.ts";
 
 /** When a webhook is called. */
@@ -7,12 +8,7 @@ const WEBHOOK_TIMES = ["before", "during", "confirm"] as const;
 
 const FORMATS = ["slack", "teams", "alertmanager", "webhook"] as const;
 
-const url = text(
-  (value) => URL.canParse(value) && ["http:", "https:"].includes(new URL(value).protocol),
-  "must be an http or https URL",
-  "For example: https://ci.example.com/release.",
-  { pattern: "^https?://" },
-);
+const url = httpUrl("https://ci.example.com/release");
 
 const webhook = z.strictObject({
   name: key(label("smoke-test"), {
@@ -50,35 +46,7 @@ const notification = z.strictObject({
     rules: [`must be one of ${FORMATS.join(", ")}`],
     examples: ["slack"],
   }),
-  headers: key(
-    z
-      .record(
-        text(
-          (value) => /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(value),
-          "must be the name of an HTTP header",
-          "For example: Authorization.",
-        ),
-        key(
-          text(
-            (value) => /^[\t\x20-\x7e]+$/.test(value),
-            "must be the value of an HTTP header",
-            "Write printable ASCII, on one line.",
-          ),
-          {
-            description: "The header's value.",
-            secret: true,
-            examples: [{ secure: "v1:..." }],
-          },
-        ),
-      )
-      .default({}),
-    {
-      description: "HTTP headers that are sent with it.",
-      fallback: "none of its own",
-      placeholder: "header",
-      examples: [{ Authorization: { secure: "v1:..." } }],
-    },
-  ),
+  headers: httpHeaders("HTTP headers that are sent with it.", "Authorization"),
   hmacKey: key(
     text(
       (value) => value.length > 0,
