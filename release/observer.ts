@@ -13,9 +13,11 @@ import {
   confidenceOf,
   gatesOf,
   heldWhereAllIdle,
+  needsMetrics,
   verdict,
   type GateVerdict,
 } from "./gates/verdict.ts";
+import { WebCounts } from "./gates/web.ts";
 import type { Journal, Pause } from "./journal.ts";
 import { decides, type Look, type Progress, type Verdict } from "./planner.ts";
 import { judgedServices, releaseName } from "./release-settings.ts";
@@ -23,6 +25,11 @@ import { askWebhooks } from "./webhooks.ts";
 
 /** Pause before clusters that differ are looked at again, in milliseconds. */
 const SECOND_LOOK_MS = 3_000;
+
+/** Where there is no Prometheus, only gates are read that need none. */
+const NO_METRICS: Metrics = {
+  query: () => Promise.reject(new Error("there is no Prometheus")),
+};
 
 /** Who holds a rollout, in words; undefined if nobody does. */
 export function pausedBy(pause: Pause | undefined): string | undefined {
@@ -70,6 +77,7 @@ export class Observer {
   readonly #metrics: ReadonlyMap<string, Metrics>;
   readonly #journal: Journal;
   readonly #secondLookMs: number;
+  readonly #web = new WebCounts();
 
   /**
    * @param metrics of each cluster, by its name
@@ -177,23 +185,27 @@ export class Observer {
       beforeMs: durationMs(rollout.bake),
     };
     const found = await Promise.all(
-      [...this.#metrics].flatMap(([cluster, metrics]) =>
-        services.map(({ judged, gates }) =>
+      clusters.flatMap(({ name: cluster }) => {
+        const metrics = this.#metrics.get(cluster);
+        return services.map(({ judged, gates }) =>
           readings(
             cluster,
-            metrics,
+            metrics ?? NO_METRICS,
             judged,
             {
               config: rollout.gates,
-              // Nor does the canary answer for what its clients do not reach.
-              gates: quarantine.includes(cluster)
-                ? gates.filter(({ kind }) => kind !== "unreached")
-                : gates,
+              gates: gates.filter(
+                (gate) =>
+                  (metrics !== undefined || !needsMetrics(gate)) &&
+                  // Nor does the canary answer for what its clients do not reach.
+                  (gate.kind !== "unreached" || !quarantine.includes(cluster)),
+              ),
+              web: this.#web,
             },
             phase,
           ),
-        ),
-      ),
+        );
+      }),
     );
     const verdicts = found.flat().flatMap((reading) => {
       const gate = all.find(({ name }) => name === reading.gate);

@@ -9,7 +9,7 @@ import { Prometheus } from "../fleet/prometheus.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
 import { BUILT_IN_GATES } from "../stacks/schema/gates.ts";
 import { clustersOf } from "./clusters.ts";
-import { gatesOf } from "./gates/verdict.ts";
+import { gatesOf, needsMetrics } from "./gates/verdict.ts";
 import { Journal } from "./journal.ts";
 import { Observer } from "./observer.ts";
 import { decides } from "./planner.ts";
@@ -73,7 +73,7 @@ function prometheusOf(
 
 /** @throws naming the clusters whose metrics no gate could read, if any gate has a say */
 export function requireMetrics({ settings, clusters, metrics }: OpenRelease): void {
-  if (!gatesOf(settings.rollout.gates).some(decides)) return;
+  if (!gatesOf(settings.rollout.gates).some((gate) => decides(gate) && needsMetrics(gate))) return;
   const without = clusters.filter(({ name }) => !metrics.has(name)).map(({ name }) => name);
   if (without.length === 0) return;
   throw new Error(

@@ -10,9 +10,13 @@ export function rolloutProblems(
 ): Problem[] {
   if (!rollout) return [];
   const { approval, gates, webhooks } = rollout;
+  const own = [
+    ...gates.queries.map(({ name }, i) => ({ name, path: `queries[${i}]` })),
+    ...gates.web.map(({ name }, i) => ({ name, path: `web[${i}]` })),
+  ];
   const on = [
     ...BUILT_IN_GATES.filter((name) => !gates.without.includes(name)),
-    ...gates.queries.map(({ name }) => name),
+    ...own.map(({ name }) => name),
   ];
   return [
     ...approval.flatMap((weight, i) =>
@@ -40,11 +44,11 @@ export function rolloutProblems(
           ],
     ),
     ...duplicates(
-      gates.queries,
-      (i) => `rollout.gates.queries[${i}].name`,
+      own,
+      (i) => `rollout.gates.${own[i]?.path ?? ""}.name`,
       ({ name }) => name,
-      "must name each query once",
-      "Give the query another name.",
+      "must name each gate once",
+      "Give the gate another name.",
     ),
     ...duplicates(
       webhooks,

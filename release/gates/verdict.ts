@@ -17,7 +17,13 @@ export type Gate = Rule & {
   readonly dryRun: boolean;
 };
 type Rule =
-  | { readonly kind: "bad"; readonly name: string; readonly limits: BadShareLimits }
+  | {
+      readonly kind: "bad";
+      readonly name: string;
+      readonly limits: BadShareLimits;
+      /** Whether an endpoint counts for it, so that it needs no Prometheus. @default false */
+      readonly web?: boolean;
+    }
   /** On requests that no pod has answered; the limits are those of the canary's own requests. */
   | { readonly kind: "unreached"; readonly name: string; readonly limits: BadShareLimits }
   | { readonly kind: "share"; readonly name: string; readonly tolerance: number };
@@ -27,7 +33,7 @@ export interface RecentCounts extends Recent {
   readonly counts: BadCounts;
 }
 
-/** What a cluster's Prometheus has counted for one gate and service since the phase began. */
+/** What has been counted in a cluster for one gate and service since the phase began. */
 export interface Reading {
   readonly cluster: string;
   /** The service, as `namespace/service`. */
@@ -78,7 +84,7 @@ function ofAll(
 
 /** The gates that are on, in the order in which they are shown. */
 export function gatesOf(config: Gates): readonly Gate[] {
-  const { successRate, latency, share, queries, without, dryRun } = config;
+  const { successRate, latency, share, queries, web, without, dryRun } = config;
   const builtIn: readonly Rule[] = [
     { kind: "bad", name: "successRate", limits: limitsOf(successRate) },
     { kind: "bad", name: "latency", limits: limitsOf(latency) },
@@ -88,8 +94,19 @@ export function gatesOf(config: Gates): readonly Gate[] {
   const on = [
     ...builtIn.filter(({ name }) => without.every((each) => each !== name)),
     ...queries.map((query): Rule => ({ kind: "bad", name: query.name, limits: limitsOf(query) })),
+    ...web.map((each): Rule => ({
+      kind: "bad",
+      name: each.name,
+      limits: limitsOf(each),
+      web: true,
+    })),
   ];
   return on.map((gate) => ({ ...gate, dryRun: dryRun.includes(gate.name) }));
+}
+
+/** Whether a gate judges by a Prometheus, and not by an endpoint alone. */
+export function needsMetrics(gate: Gate): boolean {
+  return gate.kind !== "bad" || gate.web !== true;
 }
 
 /**

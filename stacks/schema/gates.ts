@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { durationMs } from "../../lib/duration.ts";
+import { httpHeaders } from "./http.ts";
 import { duration, filled, key, label, rule, whole } from "./values.ts";
 
 /** Gates that need no query of one's own. */
@@ -67,6 +68,60 @@ const query = z.strictObject({
   ...limits,
 });
 
+const PLACEHOLDERS = ["service", "namespace", "version", "cluster", "since", "until", "window"];
+
+/** The names in the placeholders of a URL. */
+const namesIn = (url: string) => [...url.matchAll(/\{\{(.*?)\}\}/g)].map(([, name = ""]) => name);
+
+const endpointUrl = [
+  {
+    holds: (url: string) => {
+      const filled = url.replaceAll(/\{\{.*?\}\}/g, "x");
+      return URL.canParse(filled) && /^https?:$/.test(new URL(filled).protocol);
+    },
+    error: "must be an http or https URL",
+    fix: "For example: https://shop.example.com/counts?version={{version}}&since={{since}}.",
+  },
+  {
+    holds: (url: string) => namesIn(url).every((name) => PLACEHOLDERS.includes(name)),
+    error: `must have no other placeholders than ${PLACEHOLDERS.join(", ")}`,
+    fix: "Write them in two pairs of braces: {{version}}.",
+  },
+  {
+    holds: (url: string) => {
+      const names = namesIn(url);
+      return names.includes("version") && ["since", "window"].some((name) => names.includes(name));
+    },
+    error: "must ask for {{version}}, and for {{since}} or {{window}}",
+    fix: "Without them the endpoint cannot know which events are wanted.",
+  },
+].reduce(
+  (schema, { holds, error, fix }) => rule(schema, holds, error, fix),
+  z.string().meta({ pattern: "^https?://" }),
+);
+
+const web = z.strictObject({
+  name: key(label("checkout"), {
+    description: "Name of the gate.",
+    rules: ["must be different in each query and endpoint"],
+    examples: ["checkout"],
+  }),
+  url: key(endpointUrl, {
+    description:
+      'URL of an endpoint that answers a GET with the JSON `{"bad": 1, "all": 100}`: the bad events of one version since `{{since}}`, and all that may be bad. Filled in are `{{service}}`, `{{namespace}}`, `{{version}}`, `{{cluster}}`, `{{since}}` and `{{until}}` (times as 2026-01-31T12:00:00.000Z), and `{{window}}` (the time between them, as 600s).',
+    secret: true,
+    examples: [
+      "https://shop.example.com/counts?version={{version}}&cluster={{cluster}}&since={{since}}&until={{until}}",
+    ],
+  }),
+  headers: httpHeaders("HTTP headers that are sent with it.", "Authorization"),
+  timeout: key(duration("10s").default("10s"), {
+    description: "Longest wait for the answer. No answer holds the phase.",
+    examples: ["10s"],
+  }),
+  ...limits,
+});
+
 /** What a canary must meet in every cluster. */
 export const gates = z.strictObject({
   successRate: key(z.strictObject(limits).prefault({}), {
@@ -122,6 +177,18 @@ export const gates = z.strictObject({
       ],
     ],
   }),
+  web: key(z.array(web).default([]), {
+    description:
+      "Custom gates, from what HTTP endpoints of your own count. They need no Prometheus.",
+    examples: [
+      [
+        {
+          name: "checkout",
+          url: "https://shop.example.com/counts?version={{version}}&cluster={{cluster}}&since={{since}}&until={{until}}",
+        },
+      ],
+    ],
+  }),
   without: key(
     z
       .array(z.enum(BUILT_IN_GATES, { error: `must be one of ${BUILT_IN_GATES.join(", ")}` }))
@@ -134,7 +201,7 @@ export const gates = z.strictObject({
   ),
   dryRun: key(z.array(filled("latency")).default([]), {
     description:
-      "Gates, built-in ones and queries, that are measured and shown, but neither hold nor fail a phase: for trying out a new one.",
+      "Gates, built-in ones and your own, that are measured and shown, but neither hold nor fail a phase: for trying out a new one.",
     rules: ["each must be the name of an enabled gate"],
     examples: [["latency"]],
   }),

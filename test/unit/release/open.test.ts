@@ -90,6 +90,13 @@ describe("requireMetrics", () => {
     ["each cluster has a Prometheus", { monitoring: { mode: "prometheus" } }],
     ["no gate is on", gates({ without: builtIn })],
     ["no gate has a say", gates({ dryRun: builtIn })],
+    [
+      "only endpoints are asked",
+      gates({
+        without: builtIn,
+        web: [{ name: "mine", url: "https://a.example.com/{{version}}/{{window}}" }],
+      }),
+    ],
   ])("is content where %s", async (_, more) => {
     const release = await open(more);
     expect(() => {
