@@ -11,6 +11,7 @@ import type { Metrics } from "./gates/counters.ts";
 import { readings } from "./gates/readings.ts";
 import {
   confidenceOf,
+  gatesAt,
   gatesOf,
   heldWhereAllIdle,
   needsMetrics,
@@ -163,7 +164,8 @@ export class Observer {
   async verdicts(weight: number, since: number, now: number): Promise<readonly GateVerdict[]> {
     const { phases, rollout, clusters, quarantine } = this.#settings;
     if (weight === 0 && rollout.trial === undefined) return [];
-    const all = gatesOf(rollout.gates);
+    const config = gatesAt(rollout, weight);
+    const all = gatesOf(config);
     const services = judgedServices(this.#settings).map((judged) => ({
       judged,
       // Clients in quarantine send the canary nothing, so no cluster's share is the weight; nor is that of
@@ -172,7 +174,7 @@ export class Observer {
         ({ kind }) => kind !== "share" || (quarantine.length === 0 && judged.role !== "follower"),
       ),
     }));
-    const confidence = confidenceOf(rollout.gates, {
+    const confidence = confidenceOf(config, {
       phases: phases.length + (rollout.trial === undefined ? 0 : 1),
       clusters: clusters.length,
       gates: services.flatMap(({ gates }) => gates),
@@ -193,7 +195,7 @@ export class Observer {
             metrics ?? NO_METRICS,
             judged,
             {
-              config: rollout.gates,
+              config,
               gates: gates.filter(
                 (gate) =>
                   (metrics !== undefined || !needsMetrics(gate)) &&

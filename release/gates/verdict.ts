@@ -1,4 +1,4 @@
-import type { Gates } from "../../stacks/schema.ts";
+import type { Gates, Rollout } from "../../stacks/schema.ts";
 import { decides, type Verdict } from "../planner.ts";
 import {
   isSurelyWorse,
@@ -80,6 +80,31 @@ function ofAll(
 ): BadShareLimits {
   const part = weight === 0 ? 1 : weight / 100;
   return { most: most * part, margin: margin * part, precision: precision * part };
+}
+
+/** The gates as they are configured for the phase of a weight. */
+export function gatesAt(
+  { gates, at }: { readonly gates: Gates; readonly at: Rollout["at"] },
+  weight: number,
+): Gates {
+  const phase = at.find((each) => each.weight === weight);
+  if (!phase) return gates;
+  const here = <T extends Gates["successRate"]>(name: string, of: T): T => {
+    const limits = phase.gates[name] ?? {};
+    return {
+      ...of,
+      atLeast: limits.atLeast ?? of.atLeast,
+      margin: limits.margin ?? of.margin,
+      precision: limits.precision ?? phase.precision ?? of.precision,
+    };
+  };
+  return {
+    ...gates,
+    successRate: here("successRate", gates.successRate),
+    latency: here("latency", gates.latency),
+    queries: gates.queries.map((each) => here(each.name, each)),
+    web: gates.web.map((each) => here(each.name, each)),
+  };
 }
 
 /** The gates that are on, in the order in which they are shown. */

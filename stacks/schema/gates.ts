@@ -46,6 +46,42 @@ const limits = {
   }),
 };
 
+/** Limits of one gate in one phase; what is left out is as in the other phases. */
+const limitsInPhase = z.strictObject({
+  atLeast: key(percent(99).optional(), {
+    description: "Percent of the canary's requests that must be good in this phase.",
+    fallback: "as in the other phases",
+    examples: [99.9],
+  }),
+  margin: key(percent(1).optional(), {
+    description: "Points by which the share of good requests may be lower than stable's.",
+    fallback: "as in the other phases",
+    examples: [0.5],
+  }),
+  precision: key(percent(4).optional(), {
+    description: "Points by which the true share may be worse than allowed, for this gate alone.",
+    fallback: "`precision` of the phase",
+    examples: [1],
+  }),
+});
+
+/** What the gates ask for in one phase. */
+export const gatesInPhase = {
+  precision: key(percent(4).optional(), {
+    description: "Precision of all gates in this phase.",
+    fallback: "what each gate has in the other phases",
+    examples: [1],
+  }),
+  gates: key(z.record(z.string(), limitsInPhase).default({}), {
+    description:
+      "Limits that differ in this phase, by the gate's name. Those of `successRate` are for `unreached` too.",
+    fallback: "those of the other phases",
+    rules: ["each key must be the name of an enabled gate other than unreached and share"],
+    placeholder: "gate",
+    examples: [{ successRate: { atLeast: 99.9 } }],
+  }),
+};
+
 const query = z.strictObject({
   name: key(label("checkout-errors"), {
     description: "Name of the gate.",

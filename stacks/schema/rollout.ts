@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { gates } from "./gates.ts";
+import { gates, gatesInPhase } from "./gates.ts";
 import { httpHeaders, httpUrl } from "./http.ts";
 import { duration, key, label, text, whole } from "./values.ts";
 
@@ -63,11 +63,41 @@ const notification = z.strictObject({
   ),
 });
 
+/** What differs in one phase. */
+const phase = z.strictObject({
+  weight: key(whole(1, 100, "For example: 100."), {
+    description: "The phase's weight.",
+    rules: ["must be one of `phases`", "must be different in each entry"],
+    examples: [100],
+  }),
+  bake: key(duration("1h").optional(), {
+    description: "Minimum duration of this phase.",
+    fallback: "`rollout.bake`",
+    examples: ["1h"],
+  }),
+  approval: key(z.boolean().optional(), {
+    description:
+      "Whether the rollout waits for somebody's `release promote` before it raises to this weight.",
+    fallback: "whether `rollout.approval` lists it",
+    examples: [true],
+  }),
+  ...gatesInPhase,
+});
+
 /** How `release rollout` goes through the phases. The Pulumi program does not use it. */
 export const rollout = z.strictObject({
   bake: key(duration("10m").default("10m"), {
     description: "Minimum duration of each phase, 100 % included, in which its gates are watched.",
     examples: ["10m"],
+  }),
+  at: key(z.array(phase).default([]), {
+    description: "What differs in single phases.",
+    examples: [
+      [
+        { weight: 10, bake: "30m" },
+        { weight: 100, approval: true, precision: 1 },
+      ],
+    ],
   }),
   trial: key(duration("10m").optional(), {
     description:

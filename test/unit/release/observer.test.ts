@@ -415,6 +415,19 @@ describe("a gate by an endpoint", () => {
   });
 });
 
+describe("limits of one phase", () => {
+  it("are those that its looks judge by", async () => {
+    const rollout = { at: [{ weight: 30, gates: { successRate: { atLeast: 90, margin: 10 } } }] };
+    const watched = observer({ metrics: [prometheus(70), prometheus(70)], rollout });
+    const outcomesAt = async (weight: number) =>
+      (await watched.verdicts(weight, T0, NOW))
+        .filter(({ gate }) => gate === "successRate")
+        .map(({ outcome }) => outcome);
+    expect(await outcomesAt(10)).toEqual(["fail", "fail"]);
+    expect(await outcomesAt(30)).toEqual(["pass", "pass"]);
+  });
+});
+
 describe("pausedBy", () => {
   it("says who, when and why, and nothing after a resume", () => {
     const pause = { at: T0, paused: true, by: "ann@laptop", reason: "lunch" };

@@ -54,6 +54,33 @@ describe("the key rollout", () => {
     );
   });
 
+  it("knows the phases and the gates that may differ", () => {
+    const latency = { atLeast: 99.9 };
+    expect(
+      problems({ at: [{ weight: 30, bake: "1h", precision: 1, gates: { latency } }] }),
+    ).toEqual([]);
+    expect(
+      problems({
+        at: [
+          { weight: 50, approval: true },
+          { weight: 10, gates: { share: { atLeast: 1 }, mine: {} } },
+          { weight: 10 },
+        ],
+      }),
+    ).toEqual([
+      "rollout.at[0].weight must be one of the phases 10, 30, 100",
+      "rollout.at[1].gates.share must be one of the enabled gates with limits: successRate, latency",
+      "rollout.at[1].gates.mine must be one of the enabled gates with limits: successRate, latency",
+      "rollout.at[2].weight must name each phase once (same as rollout.at[1].weight)",
+    ]);
+    expect(
+      problems({ at: [{ weight: 10, trial: "1h", gates: { latency: { against: "x" } } }] }),
+    ).toEqual([
+      "rollout.at[0].gates.latency.against is not a configuration key",
+      "rollout.at[0].trial is not a configuration key",
+    ]);
+  });
+
   it("knows what the URL of an endpoint must ask for", () => {
     const web = (url: string, name = "mine") => problems({ gates: { web: [{ name, url }] } });
     expect(web("https://a.example.com/{{version}}?since={{since}}&until={{until}}")).toEqual([]);
