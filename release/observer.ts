@@ -8,6 +8,7 @@ import { follows } from "../lib/served.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
 import { deployedIn } from "./clusters.ts";
 import type { Metrics } from "./gates/counters.ts";
+import { pooledDecisions, pooledVerdict } from "./gates/pooling.ts";
 import { readings } from "./gates/readings.ts";
 import {
   confidenceOf,
@@ -176,7 +177,7 @@ export class Observer {
     }));
     const confidence = confidenceOf(config, {
       phases: phases.length + (rollout.trial === undefined ? 0 : 1),
-      clusters: clusters.length,
+      clusters: config.pool ? pooledDecisions(clusters.length) : clusters.length,
       gates: services.flatMap(({ gates }) => gates),
     });
     const phase = {
@@ -209,9 +210,20 @@ export class Observer {
         );
       }),
     );
-    const verdicts = found.flat().flatMap((reading) => {
+    const read = found.flat();
+    const verdicts = read.flatMap((reading) => {
       const gate = all.find(({ name }) => name === reading.gate);
-      return gate ? [verdict(gate, reading, weight, confidence)] : [];
+      if (!gate) return [];
+      // A cluster in quarantine has another weight, and so another mixture of versions.
+      const like = read.filter(
+        (each) =>
+          each.gate === reading.gate &&
+          each.service === reading.service &&
+          !quarantine.includes(each.cluster),
+      );
+      return config.pool && like.includes(reading)
+        ? [pooledVerdict(gate, reading, like, weight, confidence)]
+        : [verdict(gate, reading, weight, confidence)];
     });
     return heldWhereAllIdle(verdicts);
   }

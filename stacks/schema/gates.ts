@@ -245,6 +245,11 @@ export const gates = z.strictObject({
     description: "Requests of the canary in each cluster and phase below which no gate decides.",
     examples: [100],
   }),
+  pool: key(z.boolean().default(false), {
+    description:
+      "Whether a cluster with too few requests passes a gate with the requests of all clusters together, for services with little traffic. A cluster still fails by its own requests alone, then without `minSamples`. Clusters in `quarantine` are left out.",
+    examples: [true],
+  }),
   risk: key(
     rule(
       z.number().meta({ exclusiveMinimum: 0, maximum: 50 }),

@@ -526,4 +526,18 @@ export const mutants: readonly Mutant[] = [
     replacement: "const config = gatesAt(rollout, 0);",
     tests: ["test/unit/release/observer.test.ts"],
   },
+  {
+    removes: "a cluster fails by its own few requests where requests are pooled",
+    file: "release/gates/pooling.ts",
+    text: `if (early.outcome === "fail") return early;`,
+    replacement: "",
+    tests: ["test/unit/release/gates/pooling.test.ts"],
+  },
+  {
+    removes: "nothing is pooled while a cluster is not counted",
+    file: "release/gates/pooling.ts",
+    text: "if (counted.length < all.length) return own;",
+    replacement: "",
+    tests: ["test/unit/release/gates/pooling.test.ts"],
+  },
 ];

@@ -428,6 +428,33 @@ describe("limits of one phase", () => {
   });
 });
 
+describe("little traffic", () => {
+  /** A Prometheus of a cluster where so many requests of the canary are all that is missing. */
+  const small = (trials: number) =>
+    new FakeMetrics([
+      hasSamples,
+      ["istio_requests_total", [requests("v1", "200", 9 * trials), requests("v2", "200", trials)]],
+    ]);
+  const outcomesOf = async (pool: boolean, options: Options = {}) => {
+    const gates = { pool, without: ["latency", "unreached", "share"] };
+    const metrics = [prometheus(0), small(40)];
+    const watched = observer({ ...options, metrics, rollout: { gates } });
+    const found = await watched.verdicts(10, T0, NOW);
+    return found.map(({ cluster, outcome }) => `${cluster}: ${outcome}`);
+  };
+
+  it("holds a cluster, or passes with the others where they are pooled", async () => {
+    expect(await outcomesOf(false)).toEqual(["cluster-a: pass", "cluster-b: hold"]);
+    expect(await outcomesOf(true)).toEqual(["cluster-a: pass", "cluster-b: pass"]);
+  });
+
+  it("is not pooled with a cluster in quarantine, which has another weight", async () => {
+    for (const quarantine of [["cluster-a"], ["cluster-b"]]) {
+      expect(await outcomesOf(true, { quarantine })).toContain("cluster-b: hold");
+    }
+  });
+});
+
 describe("pausedBy", () => {
   it("says who, when and why, and nothing after a resume", () => {
     const pause = { at: T0, paused: true, by: "ann@laptop", reason: "lunch" };
