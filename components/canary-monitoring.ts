@@ -10,7 +10,7 @@ import { OwnPrometheus, type OwnPrometheusArgs } from "./own-prometheus.ts";
 
 export interface CanaryMonitoringArgs extends Pick<
   OwnPrometheusArgs,
-  "cluster" | "scrapeInterval" | "prometheus" | "alertmanager"
+  "cluster" | "scrapeInterval" | "metrics" | "prometheus" | "alertmanager"
 > {
   /**
    * prometheus: a Prometheus and an Alertmanager of its own. operator: objects for the Prometheus
@@ -33,7 +33,7 @@ export class CanaryMonitoring extends pulumi.ComponentResource {
 
   constructor(name: string, args: CanaryMonitoringArgs, opts?: pulumi.ComponentResourceOptions) {
     super(CanaryMonitoring.type, name, {}, opts);
-    const { mode, cluster, labels, rules, scrapeInterval, dashboardLabels } = args;
+    const { mode, cluster, labels, rules, scrapeInterval, metrics, dashboardLabels } = args;
     const home = new k8s.core.v1.Namespace(
       `${name}-namespace`,
       { metadata: { name: args.namespace } },
@@ -51,7 +51,7 @@ export class CanaryMonitoring extends pulumi.ComponentResource {
     if (mode === "operator") {
       new OperatorObjects(
         `${name}-operator`,
-        { cluster, namespace, labels, scrapeInterval, rules },
+        { cluster, namespace, labels, scrapeInterval, metrics, rules },
         options,
       );
     } else {
@@ -61,6 +61,7 @@ export class CanaryMonitoring extends pulumi.ComponentResource {
           cluster,
           namespace,
           scrapeInterval,
+          metrics,
           rules,
           role: role("prometheus"),
           kubeStateMetrics: weights.address,

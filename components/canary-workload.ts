@@ -33,6 +33,8 @@ export interface CanaryWorkloadArgs {
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** Path that answers 200 to GET while the service can serve. @default "/healthz" */
   readonly healthPath?: string | undefined;
+  /** Where the container tells its metrics, for Istio's agent. @default the pods have no such annotations */
+  readonly metrics?: { readonly port?: number | undefined; readonly path: string } | undefined;
   /** @default 100m CPU and 128Mi of memory requested, 256Mi of memory at most */
   readonly resources?: k8s.types.input.core.v1.ResourceRequirements | undefined;
   /** User id of the container. Not 1337, which is the sidecar's. @default 65532 */
@@ -42,6 +44,19 @@ export interface CanaryWorkloadArgs {
 /** What a Deployment's pods share, the key of its selector. */
 function podLabels(args: CanaryWorkloadArgs, version: string) {
   return { app: args.service, version };
+}
+
+/** By which Istio's agent finds the container's metrics, to add them to the proxy's. */
+function metricsAnnotations({ port, metrics }: CanaryWorkloadArgs) {
+  return (
+    metrics && {
+      annotations: {
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": String(metrics.port ?? port),
+        "prometheus.io/path": metrics.path,
+      },
+    }
+  );
 }
 
 function podSpec(args: CanaryWorkloadArgs, { version, image }: VersionArgs): kx.types.PodSpec {
@@ -121,7 +136,10 @@ export class CanaryWorkload extends pulumi.ComponentResource {
             replicas: version.replicas ?? 5,
             strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: "25%" } },
             selector: { matchLabels: selector },
-            template: { metadata: { labels }, spec: pods.podSpec },
+            template: {
+              metadata: { labels, ...metricsAnnotations(args) },
+              spec: pods.podSpec,
+            },
           },
         },
         childOptions(this, opts, [account]),

@@ -2,7 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { RuleGroup } from "../monitoring/rules.ts";
 import {
-  SCRAPE_JOBS,
+  scrapeJobs,
   targetRelabellings,
   type Relabelling,
   type ScrapeJob,
@@ -18,6 +18,8 @@ export interface OperatorObjectsArgs {
   readonly labels: Readonly<Record<string, string>>;
   /** How often metrics are read and rules evaluated, as a duration. */
   readonly scrapeInterval: string;
+  /** Names of the services' own metrics that are kept. @default none */
+  readonly metrics?: readonly string[] | undefined;
   readonly rules: readonly RuleGroup[];
 }
 
@@ -40,7 +42,7 @@ export class OperatorObjects extends pulumi.ComponentResource {
         childOptions(this, opts),
       );
 
-    for (const job of SCRAPE_JOBS) {
+    for (const job of scrapeJobs(args.metrics)) {
       apply("PodMonitor", job.name, podMonitor(job, cluster, scrapeInterval));
     }
     apply("PodMonitor", "kube-state-metrics", {

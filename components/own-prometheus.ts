@@ -17,6 +17,8 @@ export interface OwnPrometheusArgs {
   readonly role: string;
   /** How often metrics are read and rules evaluated, as a duration. */
   readonly scrapeInterval: string;
+  /** Names of the services' own metrics that are kept. @default none */
+  readonly metrics?: readonly string[] | undefined;
   readonly rules: readonly RuleGroup[];
   /** `host:port` of the kube-state-metrics that reads weights. */
   readonly kubeStateMetrics: pulumi.Input<string>;
@@ -103,6 +105,7 @@ export class OwnPrometheus extends pulumi.ComponentResource {
                 prometheusConfig({
                   cluster,
                   scrapeInterval,
+                  metrics: args.metrics,
                   alertmanager: alertmanagerAddress,
                   kubeStateMetrics,
                   ruleFiles: `${RULES}/*.yaml`,

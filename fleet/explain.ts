@@ -21,6 +21,7 @@ export function explain(error: unknown): string {
   }
   if (error.name === "TimeoutError") return "no answer in time";
   if (error instanceof z.ZodError) return z.prettifyError(error).replaceAll(/\s*\n\s*/g, " ");
+  if (error instanceof AggregateError) return error.errors.map(explain).join(", ");
   const cause = error.cause;
   if (cause instanceof AggregateError) return cause.errors.map(explain).join(", ");
   return cause instanceof Error ? explain(cause) : error.message.split("\n", 1).join("");

@@ -7,6 +7,7 @@ import { PortForward, type V1Pod } from "@kubernetes/client-node";
 import { podKey, type ClusterClient } from "./cluster-client.ts";
 import { explain, Transient } from "./explain.ts";
 import { within } from "../lib/within.ts";
+import type { HttpAnswer } from "./http-get.ts";
 import { webSockets } from "./web-sockets.ts";
 
 /**
@@ -26,10 +27,8 @@ export async function getJson(
 }
 
 /**
- * GETs a text from a port inside a pod, through the API server's port-forward: it reaches ports that
- * listen on the pod's loopback only, such as Envoy's admin port.
+ * GETs a text from a port inside a pod; see `ask`.
  *
- * @param headers beside those of HTTP itself. @default none
  * @throws if the answer is not 200, or does not come in time
  */
 export async function get(
@@ -39,8 +38,32 @@ export async function get(
   path: string,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<string> {
+  const { status, body } = await ask(cluster, pod, port, path, headers);
+  if (status === 200) return body;
+  throw new Error(`${place(cluster, pod, port)}${path} answered ${status || "nothing"}`);
+}
+
+function place(cluster: ClusterClient, pod: V1Pod, port: number): string {
   const { namespace, name } = podKey(pod);
-  const where = `${namespace}/${name}:${port} of ${cluster.name}`;
+  return `${namespace}/${name}:${port} of ${cluster.name}`;
+}
+
+/**
+ * GETs what a port inside a pod answers, whatever its status, through the API server's port-forward: it
+ * reaches ports that listen on the pod's loopback only, such as Envoy's admin port.
+ *
+ * @param headers beside those of HTTP itself. @default none
+ * @throws if the answer does not come in time
+ */
+export async function ask(
+  cluster: ClusterClient,
+  pod: V1Pod,
+  port: number,
+  path: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<HttpAnswer> {
+  const { namespace, name } = podKey(pod);
+  const where = place(cluster, pod, port);
   const toPod = new PassThrough();
   const fromPod = new PassThrough();
   const errors = new PassThrough();
@@ -74,7 +97,7 @@ export async function get(
   const late = `${where}${path} did not answer within ${TIMEOUT_MS / 1000} s`;
   const answer = async () => {
     await opened;
-    return new Promise<string>((resolve, reject) => {
+    return new Promise<HttpAnswer>((resolve, reject) => {
       const broken = (error: unknown) => {
         reject(new Transient(`${where}${path} did not answer: ${explain(error)}`));
       };
@@ -90,9 +113,10 @@ export async function get(
             createConnection: () => Duplex.from({ readable: fromPod, writable: toPod }),
           },
           (response) => {
-            if (response.statusCode !== 200) {
-              reject(new Error(`${where}${path} answered ${response.statusCode ?? "nothing"}`));
-            } else text(response).then(resolve, broken);
+            const { statusCode: status = 0 } = response;
+            text(response).then((body) => {
+              resolve({ status, body });
+            }, broken);
           },
         )
         .on("error", broken);

@@ -1,8 +1,6 @@
 import * as z from "zod";
-import { serverLabels } from "../lib/monitoring/server-labels.ts";
-import { PROMETHEUS, PROMETHEUS_PORT } from "../lib/names.ts";
 import type { ClusterClient } from "./cluster-client.ts";
-import { getJson } from "./pod-http.ts";
+import { ownPrometheus, type PrometheusApi } from "./prometheus-api.ts";
 
 /** One series of the answer to a query. */
 export interface Sample {
@@ -44,18 +42,15 @@ const rangeAnswer = z.looseObject({
   }),
 });
 
-/** No answer of a Prometheus takes longer than this, in milliseconds. */
-const TIMEOUT_MS = 20_000;
-
 /** The Prometheus with one cluster's metrics. */
 export class Prometheus {
-  readonly #cluster: ClusterClient;
-  readonly #url: string | undefined;
+  readonly #cluster: string;
+  readonly #api: PrometheusApi;
 
-  /** @param url where it answers. @default the cluster's own, through the API server's port-forward */
-  constructor(cluster: ClusterClient, url?: string) {
-    this.#cluster = cluster;
-    this.#url = url;
+  /** @param api the way to it. @default to the one that this program has installed in the cluster */
+  constructor(cluster: ClusterClient, api: PrometheusApi = ownPrometheus(cluster)) {
+    this.#cluster = cluster.name;
+    this.#api = api;
   }
 
   /**
@@ -74,7 +69,7 @@ export class Prometheus {
     const partial = warnings.filter((text) => !/^PromQL (?:warning|info)/.test(text));
     if (partial.length > 0 || isPartial) {
       const why = partial.length > 0 ? partial.join("; ") : "isPartial";
-      throw new Error(`the answer for ${this.#cluster.name} is only a part: ${why}`);
+      throw new Error(`the answer for ${this.#cluster} is only a part: ${why}`);
     }
     return data.result.map(({ metric, value: [, text] }) => ({
       labels: metric,
@@ -102,27 +97,16 @@ export class Prometheus {
     }));
   }
 
-  /** GETs a JSON document of its HTTP API. */
+  /** GETs a JSON document of its HTTP API. @throws if there is no answer, or it is something else */
   async get(path: string): Promise<unknown> {
-    if (this.#url !== undefined) {
-      const response = await fetch(`${this.#url.replace(/\/$/, "")}${path}`, {
-        signal: AbortSignal.timeout(TIMEOUT_MS),
-      });
-      if (!response.ok) {
-        throw new Error(
-          `Prometheus of ${this.#cluster.name} answered ${response.status}: ${await response.text()}`,
-        );
-      }
-      return response.json();
-    }
-    const selector = Object.entries(serverLabels(PROMETHEUS)).map(([k, v]) => `${k}=${v}`);
-    const [pod] = await this.#cluster.runningPods(selector.join(","));
-    if (!pod) {
+    const body = await this.#api.get(path);
+    try {
+      return JSON.parse(body) as unknown;
+    } catch {
       throw new Error(
-        `${this.#cluster.name} runs no Prometheus of istio-canary: set monitoring.mode to prometheus, or clusters[].prometheus to the URL of one`,
+        `Prometheus of ${this.#cluster} answers with something else than JSON: check the path of its URL, and whether it wants a login`,
       );
     }
-    return getJson(this.#cluster, pod, PROMETHEUS_PORT, path);
   }
 }
 

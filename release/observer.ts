@@ -8,14 +8,18 @@ import { follows } from "../lib/served.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
 import { deployedIn } from "./clusters.ts";
 import type { Metrics } from "./gates/counters.ts";
+import { pooledDecisions, pooledVerdict } from "./gates/pooling.ts";
 import { readings } from "./gates/readings.ts";
 import {
   confidenceOf,
+  gatesAt,
   gatesOf,
   heldWhereAllIdle,
+  needsMetrics,
   verdict,
   type GateVerdict,
 } from "./gates/verdict.ts";
+import { WebCounts } from "./gates/web.ts";
 import type { Journal, Pause } from "./journal.ts";
 import { decides, type Look, type Progress, type Verdict } from "./planner.ts";
 import { judgedServices, releaseName } from "./release-settings.ts";
@@ -23,6 +27,11 @@ import { askWebhooks } from "./webhooks.ts";
 
 /** Pause before clusters that differ are looked at again, in milliseconds. */
 const SECOND_LOOK_MS = 3_000;
+
+/** Where there is no Prometheus, only gates are read that need none. */
+const NO_METRICS: Metrics = {
+  query: () => Promise.reject(new Error("there is no Prometheus")),
+};
 
 /** Who holds a rollout, in words; undefined if nobody does. */
 export function pausedBy(pause: Pause | undefined): string | undefined {
@@ -70,6 +79,7 @@ export class Observer {
   readonly #metrics: ReadonlyMap<string, Metrics>;
   readonly #journal: Journal;
   readonly #secondLookMs: number;
+  readonly #web = new WebCounts();
 
   /**
    * @param metrics of each cluster, by its name
@@ -155,7 +165,8 @@ export class Observer {
   async verdicts(weight: number, since: number, now: number): Promise<readonly GateVerdict[]> {
     const { phases, rollout, clusters, quarantine } = this.#settings;
     if (weight === 0 && rollout.trial === undefined) return [];
-    const all = gatesOf(rollout.gates);
+    const config = gatesAt(rollout, weight);
+    const all = gatesOf(config);
     const services = judgedServices(this.#settings).map((judged) => ({
       judged,
       // Clients in quarantine send the canary nothing, so no cluster's share is the weight; nor is that of
@@ -164,9 +175,9 @@ export class Observer {
         ({ kind }) => kind !== "share" || (quarantine.length === 0 && judged.role !== "follower"),
       ),
     }));
-    const confidence = confidenceOf(rollout.gates, {
+    const confidence = confidenceOf(config, {
       phases: phases.length + (rollout.trial === undefined ? 0 : 1),
-      clusters: clusters.length,
+      clusters: config.pool ? pooledDecisions(clusters.length) : clusters.length,
       gates: services.flatMap(({ gates }) => gates),
     });
     const phase = {
@@ -177,27 +188,42 @@ export class Observer {
       beforeMs: durationMs(rollout.bake),
     };
     const found = await Promise.all(
-      [...this.#metrics].flatMap(([cluster, metrics]) =>
-        services.map(({ judged, gates }) =>
+      clusters.flatMap(({ name: cluster }) => {
+        const metrics = this.#metrics.get(cluster);
+        return services.map(({ judged, gates }) =>
           readings(
             cluster,
-            metrics,
+            metrics ?? NO_METRICS,
             judged,
             {
-              config: rollout.gates,
-              // Nor does the canary answer for what its clients do not reach.
-              gates: quarantine.includes(cluster)
-                ? gates.filter(({ kind }) => kind !== "unreached")
-                : gates,
+              config,
+              gates: gates.filter(
+                (gate) =>
+                  (metrics !== undefined || !needsMetrics(gate)) &&
+                  // Nor does the canary answer for what its clients do not reach.
+                  (gate.kind !== "unreached" || !quarantine.includes(cluster)),
+              ),
+              web: this.#web,
             },
             phase,
           ),
-        ),
-      ),
+        );
+      }),
     );
-    const verdicts = found.flat().flatMap((reading) => {
+    const read = found.flat();
+    const verdicts = read.flatMap((reading) => {
       const gate = all.find(({ name }) => name === reading.gate);
-      return gate ? [verdict(gate, reading, weight, confidence)] : [];
+      if (!gate) return [];
+      // A cluster in quarantine has another weight, and so another mixture of versions.
+      const like = read.filter(
+        (each) =>
+          each.gate === reading.gate &&
+          each.service === reading.service &&
+          !quarantine.includes(each.cluster),
+      );
+      return config.pool && like.includes(reading)
+        ? [pooledVerdict(gate, reading, like, weight, confidence)]
+        : [verdict(gate, reading, weight, confidence)];
     });
     return heldWhereAllIdle(verdicts);
   }

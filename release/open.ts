@@ -1,9 +1,15 @@
 import type { ClusterClient } from "../fleet/cluster-client.ts";
+import {
+  ownPrometheus,
+  servicePrometheus,
+  urlPrometheus,
+  type PrometheusApi,
+} from "../fleet/prometheus-api.ts";
 import { Prometheus } from "../fleet/prometheus.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
 import { BUILT_IN_GATES } from "../stacks/schema/gates.ts";
 import { clustersOf } from "./clusters.ts";
-import { gatesOf } from "./gates/verdict.ts";
+import { gatesOf, needsMetrics } from "./gates/verdict.ts";
 import { Journal } from "./journal.ts";
 import { Observer } from "./observer.ts";
 import { decides } from "./planner.ts";
@@ -34,10 +40,8 @@ export async function openRelease(stackName: string): Promise<OpenRelease> {
   const clusters = clustersOf(settings);
   const metrics = new Map(
     clusters.flatMap((cluster) => {
-      const url = settings.clusters.find(({ name }) => name === cluster.name)?.prometheus;
-      return url !== undefined || settings.ownPrometheus
-        ? [[cluster.name, new Prometheus(cluster, url)] as const]
-        : [];
+      const api = prometheusOf(settings, cluster);
+      return api ? [[cluster.name, new Prometheus(cluster, api)] as const] : [];
     }),
   );
   const journal = new Journal(
@@ -54,13 +58,26 @@ export async function openRelease(stackName: string): Promise<OpenRelease> {
   };
 }
 
+/** The way to a cluster's Prometheus, if it has one. */
+function prometheusOf(
+  { clusters, prometheus, ownPrometheus: own }: ReleaseSettings,
+  cluster: ClusterClient,
+): PrometheusApi | undefined {
+  const { name } = cluster;
+  const { url, service, ...credentials } = prometheus[name] ?? {};
+  if (service) return servicePrometheus(cluster, service, credentials);
+  const at = url ?? clusters.find((each) => each.name === name)?.prometheus;
+  if (at !== undefined) return urlPrometheus(name, at, credentials);
+  return own ? ownPrometheus(cluster) : undefined;
+}
+
 /** @throws naming the clusters whose metrics no gate could read, if any gate has a say */
 export function requireMetrics({ settings, clusters, metrics }: OpenRelease): void {
-  if (!gatesOf(settings.rollout.gates).some(decides)) return;
+  if (!gatesOf(settings.rollout.gates).some((gate) => decides(gate) && needsMetrics(gate))) return;
   const without = clusters.filter(({ name }) => !metrics.has(name)).map(({ name }) => name);
   if (without.length === 0) return;
   throw new Error(
-    `No gate can judge the canary in ${without.join(", ")}: this command knows no Prometheus there. Set clusters[].prometheus to its URL, or monitoring.mode to prometheus, ` +
+    `No gate can judge the canary in ${without.join(", ")}: this command knows no Prometheus there. Set clusters[].prometheus to its URL, prometheus.<cluster>.service to a Service, or monitoring.mode to prometheus, ` +
       `or switch the gates off: rollout.gates.without: [${BUILT_IN_GATES.join(", ")}]`,
   );
 }

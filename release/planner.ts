@@ -7,6 +7,8 @@ export interface Plan {
   /** How long the canary is judged at weight 0. @default not at all */
   readonly trialMs: number | undefined;
   readonly bakeMs: number;
+  /** How long phases last at least that differ, by their weight. @default all last `bakeMs` */
+  readonly bakesMs?: ReadonlyMap<number, number> | undefined;
   /** Looks that may fail in a phase. */
   readonly maxFailures: { readonly consecutive: number; readonly total: number };
   readonly noDataLimitMs: number;
@@ -105,6 +107,14 @@ export type Step =
 interface Decision {
   readonly progress: Progress;
   readonly step: Step;
+}
+
+/** How long a phase lasts at least, in milliseconds; at weight 0 the canary is only tried out. */
+export function bakeAt(
+  { trialMs = 0, bakeMs, bakesMs }: Pick<Plan, "trialMs" | "bakeMs" | "bakesMs">,
+  weight: number,
+): number {
+  return weight === 0 ? trialMs : (bakesMs?.get(weight) ?? bakeMs);
 }
 
 /** The beginning of a phase. */
@@ -255,7 +265,7 @@ function judged(
   now: number,
 ): Decision {
   const { maxFailures, noDataLimitMs } = plan;
-  const bakeMs = weight === 0 ? (plan.trialMs ?? 0) : plan.bakeMs;
+  const bakeMs = bakeAt(plan, weight);
   const failed = look.verdicts.filter(({ outcome }) => outcome === "fail");
   const reasons = [
     ...failed.map(({ text }) => text),

@@ -1,5 +1,5 @@
 import { createLogUpdate } from "log-update";
-import { decides, type Plan } from "./planner.ts";
+import { bakeAt, decides, type Plan } from "./planner.ts";
 import type { RolloutEvent } from "./rollout-event.ts";
 
 /** Characters of the bar. */
@@ -11,10 +11,10 @@ type LookEvent = Extract<RolloutEvent, { readonly event: "look" }>;
 /** One look in one line: the phase's bar, and what is being waited for. */
 export function progressText(
   { weight, since, reason, verdicts }: LookEvent,
-  { bakeMs, trialMs }: Plan,
+  plan: Plan,
   now: number,
 ): string {
-  const whole = weight === 0 ? (trialMs ?? 0) : bakeMs;
+  const whole = bakeAt(plan, weight);
   const part = whole === 0 ? 1 : Math.min(1, (now - Date.parse(since)) / whole);
   const full = Math.round(part * WIDTH);
   const gates = verdicts.filter((each) => decides(each) && each.outcome !== "idle");

@@ -66,17 +66,25 @@ export function briefRelease(name: string): string {
 
 /** How the configuration wants a rollout to go. */
 export function planOf({ phases, rollout }: ReleaseSettings, stack: string): Plan {
-  const { trial, bake, noDataLimit, unreachableLimit, maxFailures, approval, webhooks } = rollout;
+  const { trial, bake, at, noDataLimit, unreachableLimit, maxFailures, webhooks } = rollout;
   const has = (when: string) => webhooks.some((webhook) => webhook.when === when);
   return {
     phases,
     stack,
     trialMs: trial === undefined ? undefined : durationMs(trial),
     bakeMs: durationMs(bake),
+    bakesMs: new Map(
+      at.flatMap((each) =>
+        each.bake === undefined ? [] : [[each.weight, durationMs(each.bake)] as const],
+      ),
+    ),
     noDataLimitMs: durationMs(noDataLimit),
     unreachableLimitMs: durationMs(unreachableLimit),
     maxFailures,
-    approval,
+    approval: phases.filter(
+      (weight) =>
+        at.find((each) => each.weight === weight)?.approval ?? rollout.approval.includes(weight),
+    ),
     asks: { before: has("before"), confirm: has("confirm") },
   };
 }

@@ -49,6 +49,7 @@ function engineType({ path, type }: ConfigKey) {
     "whole number": { type: "integer" },
     "true or false": { type: "boolean" },
     map: { type: "object" },
+    "map of maps": { type: "object" },
     "list of maps": { type: "array", items: { type: "object" } },
     "list of text": { type: "array", items: { type: "string" } },
     "list of whole numbers": { type: "array", items: { type: "integer" } },

@@ -10,6 +10,7 @@ import { crossChecks, entries, hostOwners, isBlank, type Parts } from "./checks.
 import { problemsOf } from "./issues.ts";
 import { clustersOf, meshKeyProblems, meshStackProblems } from "./mesh-stack-checks.ts";
 import { readMeshStack, type MeshStack } from "./mesh-stack.ts";
+import { prometheusProblems } from "./prometheus-checks.ts";
 import { rolloutProblems } from "./rollout-checks.ts";
 import {
   schema,
@@ -21,6 +22,7 @@ import {
   type Ingress,
   type Mesh,
   type Monitoring,
+  type PrometheusAccess,
   type Rollout,
   type Safety,
   type Service,
@@ -60,6 +62,8 @@ export interface ReleaseSettings {
   readonly safety: Safety;
   /** Whether the mesh's stack runs a Prometheus in each cluster. */
   readonly ownPrometheus: boolean;
+  /** How the release command reaches a cluster's Prometheus, by the cluster's name; no resource depends on it. */
+  readonly prometheus: Readonly<Record<string, PrometheusAccess>>;
   /** How the release command goes through the phases; no resource depends on it. */
   readonly rollout: Rollout;
 }
@@ -123,18 +127,23 @@ export function parseConfig(
   } satisfies Parts;
   const allow = read("allow", schema.allow);
   const safety = read("safety", schema.safety);
+  const prometheus = read("prometheus", schema.prometheus);
   const rollout = read("rollout", schema.rollout);
   problems.push(...crossChecks(raw, parts, now));
   problems.push(...rolloutProblems(rollout, parts.phases));
+  problems.push(...prometheusProblems(prometheus, clusters ?? reached));
 
   const { mesh, certificates, ingress, services, chain, phases, weight, quarantine } = parts;
   const release = services &&
     phases &&
     allow &&
     safety &&
+    prometheus &&
     rollout &&
     quarantine &&
-    weight !== undefined && { services, chain, phases, weight, quarantine, allow, safety, rollout };
+    weight !== undefined && {
+      ...{ services, chain, phases, weight, quarantine, allow, safety, prometheus, rollout },
+    };
   if (joins) {
     problems.push(...meshKeyProblems(raw));
     if (meshStack && reached && services) {

@@ -155,6 +155,7 @@ function releaseService(
         args: service.args,
         env: service.env,
         healthPath: service.healthPath,
+        metrics: service.metrics,
         resources: service.resources,
         user: service.user,
       },

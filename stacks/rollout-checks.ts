@@ -9,11 +9,16 @@ export function rolloutProblems(
   phases: readonly number[] | undefined,
 ): Problem[] {
   if (!rollout) return [];
-  const { approval, gates, webhooks } = rollout;
+  const { approval, at, gates, webhooks } = rollout;
+  const own = [
+    ...gates.queries.map(({ name }, i) => ({ name, path: `queries[${i}]` })),
+    ...gates.web.map(({ name }, i) => ({ name, path: `web[${i}]` })),
+  ];
   const on = [
     ...BUILT_IN_GATES.filter((name) => !gates.without.includes(name)),
-    ...gates.queries.map(({ name }) => name),
+    ...own.map(({ name }) => name),
   ];
+  const limited = on.filter((name) => name !== "unreached" && name !== "share");
   return [
     ...approval.flatMap((weight, i) =>
       phases && !phases.includes(weight)
@@ -26,6 +31,32 @@ export function rolloutProblems(
             },
           ]
         : [],
+    ),
+    ...at.flatMap(({ weight, gates: limits }, i) => [
+      ...(phases && !phases.includes(weight)
+        ? [
+            {
+              path: `rollout.at[${i}].weight`,
+              value: weight,
+              rule: `must be one of the phases ${phases.join(", ")}`,
+              fix: "Name the phase that differs.",
+            },
+          ]
+        : []),
+      ...Object.keys(limits)
+        .filter((name) => !limited.includes(name))
+        .map((name) => ({
+          path: `rollout.at[${i}].gates.${name}`,
+          rule: `must be one of the enabled gates with limits: ${limited.join(", ")}`,
+          fix: "Name the gate whose limits differ in this phase.",
+        })),
+    ]),
+    ...duplicates(
+      at,
+      (i) => `rollout.at[${i}].weight`,
+      ({ weight }) => String(weight),
+      "must name each phase once",
+      "Put all that differs in the phase into one entry.",
     ),
     ...gates.dryRun.flatMap((name, i) =>
       on.includes(name)
@@ -40,11 +71,11 @@ export function rolloutProblems(
           ],
     ),
     ...duplicates(
-      gates.queries,
-      (i) => `rollout.gates.queries[${i}].name`,
+      own,
+      (i) => `rollout.gates.${own[i]?.path ?? ""}.name`,
       ({ name }) => name,
-      "must name each query once",
-      "Give the query another name.",
+      "must name each gate once",
+      "Give the gate another name.",
     ),
     ...duplicates(
       webhooks,

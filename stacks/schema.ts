@@ -7,6 +7,7 @@ import { cluster } from "./schema/cluster.ts";
 import { ingress } from "./schema/ingress.ts";
 import { mesh } from "./schema/mesh.ts";
 import { monitoring } from "./schema/monitoring.ts";
+import { prometheus } from "./schema/prometheus.ts";
 import { rollout } from "./schema/rollout.ts";
 import { allow, safety } from "./schema/safety.ts";
 import { service } from "./schema/service.ts";
@@ -20,6 +21,7 @@ export type { Cluster } from "./schema/cluster.ts";
 export type { Ingress } from "./schema/ingress.ts";
 export type { Mesh } from "./schema/mesh.ts";
 export type { Monitoring } from "./schema/monitoring.ts";
+export type { PrometheusAccess } from "./schema/prometheus.ts";
 export type { Gates } from "./schema/gates.ts";
 export type { Rollout } from "./schema/rollout.ts";
 export type { Safety } from "./schema/safety.ts";
@@ -203,6 +205,25 @@ export const schema = {
     examples: [
       { mode: "prometheus" },
       { mode: "operator", labels: { release: "kube-prometheus-stack" } },
+    ],
+  }),
+  prometheus: topKey(prometheus.default({}), {
+    owner: "stack",
+    routing: "none",
+    description:
+      "How the `release` command reaches each cluster's Prometheus, by the cluster's name, where the URL in `clusters[].prometheus` is not enough. No other stack and no resource gets any of it.",
+    fallback: "`clusters[].prometheus`, or the Prometheus of `monitoring`, through the API server",
+    rules: ["each key must be the name of a cluster"],
+    effect: "Nothing in a cluster: it says where metrics are read.",
+    placeholder: "cluster",
+    examples: [
+      {
+        "cluster-a": {
+          url: "https://mimir.example.com/prometheus",
+          bearerToken: { secure: "v1:..." },
+          headers: { "X-Scope-OrgID": "shop" },
+        },
+      },
     ],
   }),
   rollout: topKey(rollout.prefault({}), {

@@ -1,10 +1,12 @@
-import { SCRAPE_JOBS, targetRelabellings, type ScrapeJob } from "./scrape.ts";
+import { scrapeJobs, targetRelabellings, type ScrapeJob } from "./scrape.ts";
 
 export interface PrometheusConfigArgs {
   /** Name of the cluster, on every series and alert. */
   readonly cluster: string;
   /** How often metrics are read and rules evaluated, as a duration. */
   readonly scrapeInterval: string;
+  /** Names of the services' own metrics that are kept. @default none */
+  readonly metrics?: readonly string[] | undefined;
   /** `host:port` of the Alertmanager. */
   readonly alertmanager: string;
   /** `host:port` of the kube-state-metrics that reads weights. */
@@ -31,7 +33,7 @@ export function prometheusConfig(args: PrometheusConfigArgs) {
     rule_files: [args.ruleFiles],
     alerting: { alertmanagers: [{ static_configs: [{ targets: [args.alertmanager] }] }] },
     scrape_configs: [
-      ...SCRAPE_JOBS.map((job) => discovered(job, cluster)),
+      ...scrapeJobs(args.metrics).map((job) => discovered(job, cluster)),
       {
         ...fixed("kube-state-metrics", args.kubeStateMetrics),
         metric_relabel_configs: [

@@ -18,7 +18,7 @@ const KEPT_OF_ISTIOD = "(?:pilot|citadel|istiod|remote_cluster|galley)_.+|istio_
 export interface Relabelling {
   readonly source_labels?: readonly string[];
   readonly regex?: string;
-  readonly action?: "keep" | "replace";
+  readonly action?: "keep" | "labeldrop" | "replace";
   readonly target_label?: string;
   readonly replacement?: string;
 }
@@ -37,13 +37,36 @@ export interface ScrapeJob {
   /** The port that is read. */
   readonly port: number;
   readonly metricRelabellings: readonly Relabelling[];
+  /** More labels of the targets. @default none */
+  readonly targetRelabellings?: readonly Relabelling[];
+}
+
+/** Carries a pod's version from the target to those of its metrics that want it. */
+const POD_VERSION = "pod_version";
+
+/**
+ * What gives the services' own metrics the label `version` of their pod, and takes it off all others. One that they
+ * have already is kept under the name that Prometheus has for such labels.
+ */
+function versionRelabellings(metrics: readonly string[]): Relabelling[] {
+  const regex = `(?:${metrics.join("|")});(.+)`;
+  return metrics.length === 0
+    ? []
+    : [
+        { source_labels: ["__name__", "version"], regex, target_label: "exported_version" },
+        { source_labels: ["__name__", POD_VERSION], regex, target_label: "version" },
+        { regex: POD_VERSION, action: "labeldrop" },
+      ];
 }
 
 /**
  * Proxies and istiod. The ports are open in plain text in a strict mesh too: Istio leaves them out of
- * what the sidecar takes over, and istiod has none.
+ * what the sidecar takes over, and istiod has none. Istio's agent puts the metrics of a pod with the
+ * annotations `prometheus.io/scrape`, `port` and `path` beside its proxy's.
+ *
+ * @param metrics names of the services' own metrics that are kept. @default none
  */
-export const SCRAPE_JOBS: readonly ScrapeJob[] = [
+export const scrapeJobs = (metrics: readonly string[] = []): readonly ScrapeJob[] => [
   {
     name: "istio-proxy",
     path: "/stats/prometheus",
@@ -60,8 +83,22 @@ export const SCRAPE_JOBS: readonly ScrapeJob[] = [
         target_label: "__name__",
         replacement: "$1",
       },
-      { source_labels: ["__name__", "cluster_name"], regex: KEPT_OF_PROXIES, action: "keep" },
+      {
+        source_labels: ["__name__", "cluster_name"],
+        regex: [KEPT_OF_PROXIES, ...metrics.map((name) => `${name};.*`)].join("|"),
+        action: "keep",
+      },
+      ...versionRelabellings(metrics),
     ],
+    targetRelabellings:
+      metrics.length === 0
+        ? []
+        : [
+            {
+              source_labels: ["__meta_kubernetes_pod_label_version"],
+              target_label: POD_VERSION,
+            },
+          ],
   },
   {
     name: "istiod",
@@ -91,5 +128,6 @@ export function targetRelabellings(job: ScrapeJob, cluster: string): Relabelling
     { source_labels: ["__meta_kubernetes_namespace"], target_label: "namespace" },
     { source_labels: [pod("name")], target_label: "pod" },
     { target_label: "cluster", replacement: cluster },
+    ...(job.targetRelabellings ?? []),
   ];
 }

@@ -18,7 +18,8 @@ import {
 import type { Count } from "./confidence.ts";
 import type { BadCounts } from "./gate.ts";
 import { restarts } from "./restarts.ts";
-import type { Gate, Reading, RecentCounts } from "./verdict.ts";
+import { needsMetrics, type Gate, type Reading, type RecentCounts } from "./verdict.ts";
+import { WebCounts } from "./web.ts";
 
 const NONE: Count = { hits: 0, trials: 0 };
 const SILENT: VersionCounts = { failed: NONE, slow: NONE };
@@ -36,6 +37,14 @@ export interface Judged {
   readonly role?: ChainRole | undefined;
 }
 
+/** What counts the bad events, and all, for a gate of one's own. */
+interface EventSource {
+  /** Of the canary, in the phase. @throws if it cannot tell */
+  canary(): Promise<Count>;
+  /** Of stable, in the phase or before it. @throws if it cannot tell */
+  stable(): Promise<Count>;
+}
+
 /** The phase in which a canary is judged; times in milliseconds. */
 export interface Phase {
   readonly weight: number;
@@ -48,18 +57,24 @@ export interface Phase {
 }
 
 /**
- * What one cluster's Prometheus has counted for each gate of a service. That it does not answer is part of
- * the result, not an error.
+ * What one cluster's Prometheus, and endpoints, have counted for each gate of a service. That one does not answer is
+ * part of the result, not an error.
  *
- * @param gates those of the configuration that are on
+ * @param settings.gates those of the configuration that are on
+ * @param settings.web remembers what endpoints have counted. @default nothing is remembered
  */
 export async function readings(
   cluster: string,
   metrics: Metrics,
   judged: Judged,
-  { config, gates }: { readonly config: Gates; readonly gates: readonly Gate[] },
+  settings: {
+    readonly config: Gates;
+    readonly gates: readonly Gate[];
+    readonly web?: WebCounts | undefined;
+  },
   phase: Phase,
 ): Promise<readonly Reading[]> {
+  const { config, gates, web = new WebCounts() } = settings;
   const { service, namespace, host, otherHosts, stable, canary } = judged;
   const reading = (
     gate: Gate,
@@ -148,25 +163,53 @@ export async function readings(
       `it has no requests, and reads no proxy of ${namespace}/${service}: no series up{cluster="${cluster}",namespace="${namespace}"} of its pods is 1`,
     );
   });
-  const ofQuery = async (query: Gates["queries"][number]): Promise<BadCounts> => {
-    const [own, other] = await Promise.all([
-      countQuery(metrics, query, await known(), canary),
-      countQuery(metrics, query, await knownOfStable(), stable),
-    ]);
+  /** What counts for a gate of one's own: a query, or an endpoint. */
+  const sourceOf = (name: string): EventSource | undefined => {
+    const query = config.queries.find((each) => each.name === name);
+    if (query) {
+      return {
+        canary: async () => countQuery(metrics, query, await known(), canary),
+        stable: async () => countQuery(metrics, query, await knownOfStable(), stable),
+      };
+    }
+    const endpoint = config.web.find((each) => each.name === name);
+    const ask = async (version: string, since: number, until: number): Promise<Count> =>
+      endpoint
+        ? web.count(endpoint, {
+            ...{ cluster, service, namespace, version },
+            since: new Date(since),
+            until: new Date(until),
+          })
+        : NONE;
+    return (
+      endpoint && {
+        canary: async () => ask(canary, begin, phase.now),
+        stable: async () =>
+          ofStable === during
+            ? ask(stable, begin, phase.now)
+            : ask(stable, phase.since - phase.beforeMs, phase.since),
+      }
+    );
+  };
+  const ofSource = async (source: EventSource): Promise<BadCounts> => {
+    const [own, other] = await Promise.all([source.canary(), source.stable()]);
     return { canary: own, stable: other };
   };
   return Promise.all(
     wanted.map(async (gate) => {
       try {
-        const query = config.queries.find(({ name }) => name === gate.name);
-        if (query) {
-          const counts = await ofQuery(query).catch(async (error: unknown) => {
+        const source = sourceOf(gate.name);
+        if (source) {
+          const byQuery = needsMetrics(gate);
+          const counts = await ofSource(source).catch(async (error: unknown) => {
             // A query may give nothing where nobody asks for anything.
-            if (await idle().catch(() => false)) return nothing;
+            if (byQuery && (await idle().catch(() => false))) return nothing;
             throw error;
           });
           const empty = counts.canary.trials === 0 && counts.stable.trials === 0;
-          return reading(gate, { counts, idle: empty && (await idle()) });
+          // An endpoint has counted all the same if there is no Prometheus that could tell why it is nothing.
+          const isIdle = () => (byQuery ? idle() : idle().catch(() => false));
+          return reading(gate, { counts, idle: empty && (await isIdle()) });
         }
         if (gate.kind !== "bad") {
           if (await uncalled()) return reading(gate, { counts: nothing, idle: true });

@@ -1,4 +1,4 @@
-import type { Gates } from "../../stacks/schema.ts";
+import type { Gates, Rollout } from "../../stacks/schema.ts";
 import { decides, type Verdict } from "../planner.ts";
 import {
   isSurelyWorse,
@@ -17,7 +17,13 @@ export type Gate = Rule & {
   readonly dryRun: boolean;
 };
 type Rule =
-  | { readonly kind: "bad"; readonly name: string; readonly limits: BadShareLimits }
+  | {
+      readonly kind: "bad";
+      readonly name: string;
+      readonly limits: BadShareLimits;
+      /** Whether an endpoint counts for it, so that it needs no Prometheus. @default false */
+      readonly web?: boolean;
+    }
   /** On requests that no pod has answered; the limits are those of the canary's own requests. */
   | { readonly kind: "unreached"; readonly name: string; readonly limits: BadShareLimits }
   | { readonly kind: "share"; readonly name: string; readonly tolerance: number };
@@ -27,7 +33,7 @@ export interface RecentCounts extends Recent {
   readonly counts: BadCounts;
 }
 
-/** What a cluster's Prometheus has counted for one gate and service since the phase began. */
+/** What has been counted in a cluster for one gate and service since the phase began. */
 export interface Reading {
   readonly cluster: string;
   /** The service, as `namespace/service`. */
@@ -76,9 +82,34 @@ function ofAll(
   return { most: most * part, margin: margin * part, precision: precision * part };
 }
 
+/** The gates as they are configured for the phase of a weight. */
+export function gatesAt(
+  { gates, at }: { readonly gates: Gates; readonly at: Rollout["at"] },
+  weight: number,
+): Gates {
+  const phase = at.find((each) => each.weight === weight);
+  if (!phase) return gates;
+  const here = <T extends Gates["successRate"]>(name: string, of: T): T => {
+    const limits = phase.gates[name] ?? {};
+    return {
+      ...of,
+      atLeast: limits.atLeast ?? of.atLeast,
+      margin: limits.margin ?? of.margin,
+      precision: limits.precision ?? phase.precision ?? of.precision,
+    };
+  };
+  return {
+    ...gates,
+    successRate: here("successRate", gates.successRate),
+    latency: here("latency", gates.latency),
+    queries: gates.queries.map((each) => here(each.name, each)),
+    web: gates.web.map((each) => here(each.name, each)),
+  };
+}
+
 /** The gates that are on, in the order in which they are shown. */
 export function gatesOf(config: Gates): readonly Gate[] {
-  const { successRate, latency, share, queries, without, dryRun } = config;
+  const { successRate, latency, share, queries, web, without, dryRun } = config;
   const builtIn: readonly Rule[] = [
     { kind: "bad", name: "successRate", limits: limitsOf(successRate) },
     { kind: "bad", name: "latency", limits: limitsOf(latency) },
@@ -88,8 +119,19 @@ export function gatesOf(config: Gates): readonly Gate[] {
   const on = [
     ...builtIn.filter(({ name }) => without.every((each) => each !== name)),
     ...queries.map((query): Rule => ({ kind: "bad", name: query.name, limits: limitsOf(query) })),
+    ...web.map((each): Rule => ({
+      kind: "bad",
+      name: each.name,
+      limits: limitsOf(each),
+      web: true,
+    })),
   ];
   return on.map((gate) => ({ ...gate, dryRun: dryRun.includes(gate.name) }));
+}
+
+/** Whether a gate judges by a Prometheus, and not by an endpoint alone. */
+export function needsMetrics(gate: Gate): boolean {
+  return gate.kind !== "bad" || gate.web !== true;
 }
 
 /**

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { durationMs } from "../../lib/duration.ts";
+import { httpHeaders } from "./http.ts";
 import { duration, filled, key, label, rule, whole } from "./values.ts";
 
 /** Gates that need no query of one's own. */
@@ -45,6 +46,42 @@ const limits = {
   }),
 };
 
+/** Limits of one gate in one phase; what is left out is as in the other phases. */
+const limitsInPhase = z.strictObject({
+  atLeast: key(percent(99).optional(), {
+    description: "Percent of the canary's requests that must be good in this phase.",
+    fallback: "as in the other phases",
+    examples: [99.9],
+  }),
+  margin: key(percent(1).optional(), {
+    description: "Points by which the share of good requests may be lower than stable's.",
+    fallback: "as in the other phases",
+    examples: [0.5],
+  }),
+  precision: key(percent(4).optional(), {
+    description: "Points by which the true share may be worse than allowed, for this gate alone.",
+    fallback: "`precision` of the phase",
+    examples: [1],
+  }),
+});
+
+/** What the gates ask for in one phase. */
+export const gatesInPhase = {
+  precision: key(percent(4).optional(), {
+    description: "Precision of all gates in this phase.",
+    fallback: "what each gate has in the other phases",
+    examples: [1],
+  }),
+  gates: key(z.record(z.string(), limitsInPhase).default({}), {
+    description:
+      "Limits that differ in this phase, by the gate's name. Those of `successRate` are for `unreached` too.",
+    fallback: "those of the other phases",
+    rules: ["each key must be the name of an enabled gate other than unreached and share"],
+    placeholder: "gate",
+    examples: [{ successRate: { atLeast: 99.9 } }],
+  }),
+};
+
 const query = z.strictObject({
   name: key(label("checkout-errors"), {
     description: "Name of the gate.",
@@ -63,6 +100,60 @@ const query = z.strictObject({
     examples: [
       'sum(increase(checkout_total{namespace="{{namespace}}",version="{{version}}"}[{{window}}]))',
     ],
+  }),
+  ...limits,
+});
+
+const PLACEHOLDERS = ["service", "namespace", "version", "cluster", "since", "until", "window"];
+
+/** The names in the placeholders of a URL. */
+const namesIn = (url: string) => [...url.matchAll(/\{\{(.*?)\}\}/g)].map(([, name = ""]) => name);
+
+const endpointUrl = [
+  {
+    holds: (url: string) => {
+      const filled = url.replaceAll(/\{\{.*?\}\}/g, "x");
+      return URL.canParse(filled) && /^https?:$/.test(new URL(filled).protocol);
+    },
+    error: "must be an http or https URL",
+    fix: "For example: https://shop.example.com/counts?version={{version}}&since={{since}}.",
+  },
+  {
+    holds: (url: string) => namesIn(url).every((name) => PLACEHOLDERS.includes(name)),
+    error: `must have no other placeholders than ${PLACEHOLDERS.join(", ")}`,
+    fix: "Write them in two pairs of braces: {{version}}.",
+  },
+  {
+    holds: (url: string) => {
+      const names = namesIn(url);
+      return names.includes("version") && ["since", "window"].some((name) => names.includes(name));
+    },
+    error: "must ask for {{version}}, and for {{since}} or {{window}}",
+    fix: "Without them the endpoint cannot know which events are wanted.",
+  },
+].reduce(
+  (schema, { holds, error, fix }) => rule(schema, holds, error, fix),
+  z.string().meta({ pattern: "^https?://" }),
+);
+
+const web = z.strictObject({
+  name: key(label("checkout"), {
+    description: "Name of the gate.",
+    rules: ["must be different in each query and endpoint"],
+    examples: ["checkout"],
+  }),
+  url: key(endpointUrl, {
+    description:
+      'URL of an endpoint that answers a GET with the JSON `{"bad": 1, "all": 100}`: the bad events of one version since `{{since}}`, and all that may be bad. Filled in are `{{service}}`, `{{namespace}}`, `{{version}}`, `{{cluster}}`, `{{since}}` and `{{until}}` (times as 2026-01-31T12:00:00.000Z), and `{{window}}` (the time between them, as 600s).',
+    secret: true,
+    examples: [
+      "https://shop.example.com/counts?version={{version}}&cluster={{cluster}}&since={{since}}&until={{until}}",
+    ],
+  }),
+  headers: httpHeaders("HTTP headers that are sent with it.", "Authorization"),
+  timeout: key(duration("10s").default("10s"), {
+    description: "Longest wait for the answer. No answer holds the phase.",
+    examples: ["10s"],
   }),
   ...limits,
 });
@@ -122,6 +213,18 @@ export const gates = z.strictObject({
       ],
     ],
   }),
+  web: key(z.array(web).default([]), {
+    description:
+      "Custom gates, from what HTTP endpoints of your own count. They need no Prometheus.",
+    examples: [
+      [
+        {
+          name: "checkout",
+          url: "https://shop.example.com/counts?version={{version}}&cluster={{cluster}}&since={{since}}&until={{until}}",
+        },
+      ],
+    ],
+  }),
   without: key(
     z
       .array(z.enum(BUILT_IN_GATES, { error: `must be one of ${BUILT_IN_GATES.join(", ")}` }))
@@ -134,13 +237,18 @@ export const gates = z.strictObject({
   ),
   dryRun: key(z.array(filled("latency")).default([]), {
     description:
-      "Gates, built-in ones and queries, that are measured and shown, but neither hold nor fail a phase: for trying out a new one.",
+      "Gates, built-in ones and your own, that are measured and shown, but neither hold nor fail a phase: for trying out a new one.",
     rules: ["each must be the name of an enabled gate"],
     examples: [["latency"]],
   }),
   minSamples: key(whole(1, 1_000_000_000, "For example: 100.").default(100), {
     description: "Requests of the canary in each cluster and phase below which no gate decides.",
     examples: [100],
+  }),
+  pool: key(z.boolean().default(false), {
+    description:
+      "Whether a cluster with too few requests passes a gate with the requests of all clusters together, for services with little traffic. A cluster still fails by its own requests alone, then without `minSamples`. Clusters in `quarantine` are left out.",
+    examples: [true],
   }),
   risk: key(
     rule(

@@ -173,6 +173,23 @@ export const monitoring = z.strictObject({
     rules: ["must not be longer than a quarter of `window`"],
     examples: ["15s"],
   }),
+  metrics: key(
+    z
+      .array(
+        pattern(
+          /^[a-zA-Z_:][a-zA-Z0-9_:]*$/,
+          "must be the name of a metric",
+          "For example: checkout_errors_total.",
+        ),
+      )
+      .default([]),
+    {
+      description:
+        "Names of the services' own metrics that are kept, beside Istio's: counters for `rollout.gates.queries`. A histogram has three names, which end in `_bucket`, `_sum` and `_count`. The pods must say where they are, as `services[].metrics` does. Each series gets the labels `namespace`, `pod`, `version` and `cluster` of its pod.",
+      effect: "Updates Prometheus' configuration.",
+      examples: [["checkout_total", "checkout_errors_total"]],
+    },
+  ),
   window: key(wholeDuration("5m").default("5m"), {
     description:
       "Time over which rates, latencies and shares are computed: the range `[5m]` of monitoring/rules.",

@@ -1,5 +1,6 @@
 import * as z from "zod";
-import { gates } from "./gates.ts";
+import { gates, gatesInPhase } from "./gates.ts";
+import { httpHeaders, httpUrl } from "./http.ts";
 import { duration, key, label, text, whole } from "./values.ts";
 
 /** When a webhook is called. */
@@ -7,12 +8,7 @@ const WEBHOOK_TIMES = ["before", "during", "confirm"] as const;
 
 const FORMATS = ["slack", "teams", "alertmanager", "webhook"] as const;
 
-const url = text(
-  (value) => URL.canParse(value) && ["http:", "https:"].includes(new URL(value).protocol),
-  "must be an http or https URL",
-  "For example: https://ci.example.com/release.",
-  { pattern: "^https?://" },
-);
+const url = httpUrl("https://ci.example.com/release");
 
 const webhook = z.strictObject({
   name: key(label("smoke-test"), {
@@ -50,35 +46,7 @@ const notification = z.strictObject({
     rules: [`must be one of ${FORMATS.join(", ")}`],
     examples: ["slack"],
   }),
-  headers: key(
-    z
-      .record(
-        text(
-          (value) => /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(value),
-          "must be the name of an HTTP header",
-          "For example: Authorization.",
-        ),
-        key(
-          text(
-            (value) => /^[\t\x20-\x7e]+$/.test(value),
-            "must be the value of an HTTP header",
-            "Write printable ASCII, on one line.",
-          ),
-          {
-            description: "The header's value.",
-            secret: true,
-            examples: [{ secure: "v1:..." }],
-          },
-        ),
-      )
-      .default({}),
-    {
-      description: "HTTP headers that are sent with it.",
-      fallback: "none of its own",
-      placeholder: "header",
-      examples: [{ Authorization: { secure: "v1:..." } }],
-    },
-  ),
+  headers: httpHeaders("HTTP headers that are sent with it.", "Authorization"),
   hmacKey: key(
     text(
       (value) => value.length > 0,
@@ -95,11 +63,41 @@ const notification = z.strictObject({
   ),
 });
 
+/** What differs in one phase. */
+const phase = z.strictObject({
+  weight: key(whole(1, 100, "For example: 100."), {
+    description: "The phase's weight.",
+    rules: ["must be one of `phases`", "must be different in each entry"],
+    examples: [100],
+  }),
+  bake: key(duration("1h").optional(), {
+    description: "Minimum duration of this phase.",
+    fallback: "`rollout.bake`",
+    examples: ["1h"],
+  }),
+  approval: key(z.boolean().optional(), {
+    description:
+      "Whether the rollout waits for somebody's `release promote` before it raises to this weight.",
+    fallback: "whether `rollout.approval` lists it",
+    examples: [true],
+  }),
+  ...gatesInPhase,
+});
+
 /** How `release rollout` goes through the phases. The Pulumi program does not use it. */
 export const rollout = z.strictObject({
   bake: key(duration("10m").default("10m"), {
     description: "Minimum duration of each phase, 100 % included, in which its gates are watched.",
     examples: ["10m"],
+  }),
+  at: key(z.array(phase).default([]), {
+    description: "What differs in single phases.",
+    examples: [
+      [
+        { weight: 10, bake: "30m" },
+        { weight: 100, approval: true, precision: 1 },
+      ],
+    ],
   }),
   trial: key(duration("10m").optional(), {
     description:

@@ -212,6 +212,29 @@ export const service = z.strictObject({
       examples: ["/healthz"],
     },
   ),
+  metrics: key(
+    z
+      .strictObject({
+        port: key(whole(1, 65535, "For example: 9090.").optional(), {
+          description: "Port of the container that answers.",
+          fallback: "the service's `port`",
+          examples: [9090],
+        }),
+        path: key(
+          pattern(/^\/\S*$/, "must be a path", "For example: /metrics.").default("/metrics"),
+          { description: "Path of the metrics.", examples: ["/metrics"] },
+        ),
+      })
+      .optional(),
+    {
+      routing: "none",
+      description:
+        "Where the container tells its own metrics, in Prometheus' format. The pods get the annotations `prometheus.io/scrape`, `prometheus.io/port` and `prometheus.io/path`, by which Istio's agent adds the metrics to the proxy's. `monitoring.metrics` says which of them are kept.",
+      fallback: "no such annotations",
+      effect: ROLLS,
+      examples: [{ path: "/metrics" }],
+    },
+  ),
   resources: key(
     z
       .strictObject({

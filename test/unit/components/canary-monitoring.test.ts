@@ -210,3 +210,116 @@ describe("monitoring for a Prometheus Operator", () => {
     ]);
   });
 });
+
+describe("metrics of the services' own", () => {
+  const metrics = ["checkout_total", "checkout_errors_total"];
+  type Labels = Readonly<Record<string, string>>;
+  interface Step {
+    readonly sources: readonly string[];
+    readonly regex: string;
+    readonly action: string;
+    readonly target: string;
+    readonly replacement: string;
+  }
+
+  /** A step of relabelling, as Prometheus or its operator writes it, with Prometheus' defaults. */
+  function stepOf(raw: Readonly<Record<string, unknown>>): Step {
+    const [sources = [], target = ""] = [
+      (raw["source_labels"] ?? raw["sourceLabels"]) as string[] | undefined,
+      (raw["target_label"] ?? raw["targetLabel"]) as string | undefined,
+    ];
+    const { regex = "(.*)", action = "replace", replacement = "$1" } = raw as Partial<Step>;
+    return { sources, regex, action, target, replacement };
+  }
+
+  /** The labels after all steps, as Prometheus applies them; undefined for what it drops. */
+  function relabelled(labels: Labels, steps: readonly Step[]): Labels | undefined {
+    let now: Record<string, string> = { ...labels };
+    for (const { sources, regex, action, target, replacement } of steps) {
+      const all = new RegExp(`^(?:${regex})$`);
+      const value = sources.map((name) => now[name] ?? "").join(";");
+      if (action === "labeldrop") {
+        now = Object.fromEntries(Object.entries(now).filter(([name]) => !all.test(name)));
+      } else if (action === "keep") {
+        if (!all.test(value)) return undefined;
+      } else if (all.test(value)) {
+        now[target] = value.replace(all, replacement);
+      }
+    }
+    return Object.fromEntries(Object.entries(now).filter(([, value]) => value !== ""));
+  }
+
+  /** The steps on targets, and those on samples, of the job that reads proxies. */
+  async function jobOf(mode: "prometheus" | "operator", more: Partial<CanaryMonitoringArgs>) {
+    const program = await make({ mode, ...more });
+    type Raw = readonly Readonly<Record<string, unknown>>[];
+    if (mode === "operator") {
+      const [endpoint] = spec(program.named("m-operator-istio-proxy"))["podMetricsEndpoints"] as [
+        { relabelings: Raw; metricRelabelings: Raw },
+      ];
+      return [endpoint.relabelings.map(stepOf), endpoint.metricRelabelings.map(stepOf)] as const;
+    }
+    const { scrape_configs } = load(
+      data(program.named("m-own-prometheus-configuration"))["prometheus.yml"] ?? "",
+    ) as {
+      scrape_configs: { job_name: string; relabel_configs: Raw; metric_relabel_configs: Raw }[];
+    };
+    const job = scrape_configs.find(({ job_name }) => job_name === "istio-proxy");
+    if (!job) throw new Error("no job");
+    return [job.relabel_configs.map(stepOf), job.metric_relabel_configs.map(stepOf)] as const;
+  }
+
+  const pod = {
+    __meta_kubernetes_pod_container_name: "istio-proxy",
+    __meta_kubernetes_pod_container_port_name: "http-envoy-prom",
+    __meta_kubernetes_pod_phase: "Running",
+    __meta_kubernetes_pod_ip: "10.0.0.1",
+    __meta_kubernetes_pod_name: "user-service-v2-abc",
+    __meta_kubernetes_namespace: "user",
+    __meta_kubernetes_pod_label_version: "v2",
+  };
+
+  /** What a Prometheus stores of a sample that the pod tells. */
+  async function stored(
+    mode: "prometheus" | "operator",
+    sample: Labels,
+    more: Partial<CanaryMonitoringArgs> = { metrics },
+  ) {
+    const [targets, samples] = await jobOf(mode, more);
+    const target = relabelled(pod, targets);
+    const labels = Object.entries(target ?? {}).filter(([name]) => !name.startsWith("__"));
+    return relabelled({ ...Object.fromEntries(labels), ...sample }, samples);
+  }
+
+  it.each(["prometheus", "operator"] as const)(
+    "are kept in mode %s, with the labels that gates ask for",
+    async (mode) => {
+      const own = { namespace: "user", pod: "user-service-v2-abc", cluster: "cluster-a" };
+      const sample = { __name__: "checkout_errors_total", reason: "card" };
+      expect(await stored(mode, sample)).toEqual({ ...own, ...sample, version: "v2" });
+      expect(await stored(mode, { ...sample, version: "2.3.1" })).toEqual({
+        ...{ ...own, ...sample, version: "v2" },
+        exported_version: "2.3.1",
+      });
+      for (const name of ["checkout_errors", "checkout_errors_total_created", "go_goroutines"]) {
+        expect(await stored(mode, { __name__: name })).toBeUndefined();
+      }
+      // Istio's own are what they are without.
+      const istio = { __name__: "envoy_istio_requests_total", reporter: "source" };
+      expect(await stored(mode, istio)).toEqual({
+        ...{ ...own, ...istio },
+        __name__: "istio_requests_total",
+      });
+      expect(await stored(mode, istio)).toEqual(await stored(mode, istio, {}));
+      expect(await stored(mode, sample, {})).toBeUndefined();
+    },
+  );
+
+  it.each(["prometheus", "operator"] as const)(
+    "change nothing in mode %s where there are none",
+    async (mode) => {
+      expect(await jobOf(mode, { metrics: [] })).toEqual(await jobOf(mode, {}));
+      expect(JSON.stringify(await jobOf(mode, {}))).not.toContain("version");
+    },
+  );
+});

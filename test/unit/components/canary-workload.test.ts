@@ -35,6 +35,26 @@ describe("CanaryWorkload", () => {
     }
   });
 
+  it("says where the container tells its metrics, to Istio's agent alone", async () => {
+    const annotations = async (metrics?: CanaryWorkloadArgs["metrics"]) => {
+      const program = await workload({ metrics });
+      const { template } = program.named("work-v2").inputs["spec"] as {
+        template: { metadata: { annotations?: object } };
+      };
+      return template.metadata.annotations;
+    };
+    expect(await annotations()).toBeUndefined();
+    expect(await annotations({ path: "/metrics" })).toEqual({
+      "prometheus.io/scrape": "true",
+      "prometheus.io/port": "8080",
+      "prometheus.io/path": "/metrics",
+    });
+    expect(await annotations({ port: 9090, path: "/m" })).toMatchObject({
+      "prometheus.io/port": "9090",
+      "prometheus.io/path": "/m",
+    });
+  });
+
   it("selects the pods of one version in each Deployment, and of all versions in the Service", async () => {
     const program = await workload();
     for (const version of ["v1", "v2"]) {

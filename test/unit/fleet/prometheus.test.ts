@@ -2,6 +2,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ClusterClient } from "../../../fleet/cluster-client.ts";
+import { urlPrometheus } from "../../../fleet/prometheus-api.ts";
 import { Prometheus } from "../../../fleet/prometheus.ts";
 
 let server: Server;
@@ -17,7 +18,7 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   const cluster = { name: "cluster-a" } as ClusterClient;
-  prometheus = new Prometheus(cluster, `http://127.0.0.1:${port}/`);
+  prometheus = new Prometheus(cluster, urlPrometheus("cluster-a", `http://127.0.0.1:${port}/`));
 });
 afterAll(() => server.close());
 

@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { readDeployed } from "../../../fleet/read-deployed.ts";
@@ -369,6 +372,86 @@ describe("gates in a dry run", () => {
     const pause = { at: T0, paused: true, by: "ann@laptop" };
     const dry = observer({ metrics: [prometheus(100), prometheus(0)], rollout, pause });
     expect((await dry.look(running, NOW)).paused).toBeDefined();
+  });
+});
+
+describe("a gate by an endpoint", () => {
+  it("judges each cluster, also one without a Prometheus, and remembers what it has counted", async () => {
+    const seen: string[] = [];
+    let bad = 3;
+    const server = createServer(({ url = "" }, response) => {
+      seen.push(url);
+      response.end(JSON.stringify({ bad: url.includes("/v2/") ? bad : 0, all: 2000 }));
+    }).listen(0, "127.0.0.1");
+    try {
+      await once(server, "listening");
+      const { port } = server.address() as AddressInfo;
+      const url = `http://127.0.0.1:${port}/{{cluster}}/{{version}}/{{since}}`;
+      const gates = {
+        web: [{ name: "checkout", url }],
+        without: ["latency", "unreached", "share"],
+      };
+      const watched = observer({ metrics: [prometheus(0)], rollout: { gates } });
+      const outcomes = async () =>
+        (await watched.verdicts(10, T0, NOW)).map(
+          ({ gate, cluster, outcome, blind }) =>
+            `${gate} in ${cluster}: ${blind ? "blind" : outcome}`,
+        );
+      expect(await outcomes()).toEqual([
+        "successRate in cluster-a: pass",
+        "checkout in cluster-a: pass",
+        "checkout in cluster-b: pass",
+      ]);
+      const since = encodeURIComponent(new Date(T0 + 30_000).toISOString());
+      expect(seen.sort()).toEqual(
+        names.flatMap((name) => ["v1", "v2"].map((version) => `/${name}/${version}/${since}`)),
+      );
+      bad = 2;
+      expect(await outcomes()).toContain("checkout in cluster-b: blind");
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  });
+});
+
+describe("limits of one phase", () => {
+  it("are those that its looks judge by", async () => {
+    const rollout = { at: [{ weight: 30, gates: { successRate: { atLeast: 90, margin: 10 } } }] };
+    const watched = observer({ metrics: [prometheus(70), prometheus(70)], rollout });
+    const outcomesAt = async (weight: number) =>
+      (await watched.verdicts(weight, T0, NOW))
+        .filter(({ gate }) => gate === "successRate")
+        .map(({ outcome }) => outcome);
+    expect(await outcomesAt(10)).toEqual(["fail", "fail"]);
+    expect(await outcomesAt(30)).toEqual(["pass", "pass"]);
+  });
+});
+
+describe("little traffic", () => {
+  /** A Prometheus of a cluster where so many requests of the canary are all that is missing. */
+  const small = (trials: number) =>
+    new FakeMetrics([
+      hasSamples,
+      ["istio_requests_total", [requests("v1", "200", 9 * trials), requests("v2", "200", trials)]],
+    ]);
+  const outcomesOf = async (pool: boolean, options: Options = {}) => {
+    const gates = { pool, without: ["latency", "unreached", "share"] };
+    const metrics = [prometheus(0), small(40)];
+    const watched = observer({ ...options, metrics, rollout: { gates } });
+    const found = await watched.verdicts(10, T0, NOW);
+    return found.map(({ cluster, outcome }) => `${cluster}: ${outcome}`);
+  };
+
+  it("holds a cluster, or passes with the others where they are pooled", async () => {
+    expect(await outcomesOf(false)).toEqual(["cluster-a: pass", "cluster-b: hold"]);
+    expect(await outcomesOf(true)).toEqual(["cluster-a: pass", "cluster-b: pass"]);
+  });
+
+  it("is not pooled with a cluster in quarantine, which has another weight", async () => {
+    for (const quarantine of [["cluster-a"], ["cluster-b"]]) {
+      expect(await outcomesOf(true, { quarantine })).toContain("cluster-b: hold");
+    }
   });
 });
 

@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { describe, expect, it, vi } from "vitest";
 import { openRelease, requireMetrics, type OpenRelease } from "../../../release/open.ts";
 import { ReleaseStack } from "../../../release/stack.ts";
@@ -30,6 +33,33 @@ describe("openRelease", () => {
     expect([...own.metrics.keys()]).toEqual(["cluster-a", "cluster-b"]);
   });
 
+  it("goes the way to a Prometheus that the configuration says", async () => {
+    const server = createServer(({ url = "", headers }, response) => {
+      const sent = `${url} ${headers.authorization ?? "-"}`;
+      response.end(JSON.stringify({ sent }));
+    }).listen(0, "127.0.0.1");
+    try {
+      await once(server, "listening");
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const [first, second] = rawConfig().clusters;
+      const release = await open({
+        clusters: [
+          { ...first, prometheus: url },
+          { ...second, prometheus: "http://elsewhere.invalid" },
+        ],
+        prometheus: { "cluster-b": { url: `${url}/mimir`, bearerToken: "t0k3n" } },
+      });
+      const asked = async (name: string) => release.metrics.get(name)?.get("/api");
+      expect(await asked("cluster-a")).toEqual({ sent: "/api -" });
+      expect(await asked("cluster-b")).toEqual({ sent: "/mimir/api Bearer t0k3n" });
+    } finally {
+      server.close();
+    }
+    const service = { namespace: "monitoring", name: "prometheus", port: 9090 };
+    const through = await open({ prometheus: { "cluster-b": { service } } });
+    expect([...through.metrics.keys()]).toEqual(["cluster-b"]);
+  });
+
   it("says what is wrong with the configuration", async () => {
     await expect(open({ phases: [30, 10] })).rejects.toThrow(
       "The configuration of stack prod is invalid:\n - phases",
@@ -60,6 +90,13 @@ describe("requireMetrics", () => {
     ["each cluster has a Prometheus", { monitoring: { mode: "prometheus" } }],
     ["no gate is on", gates({ without: builtIn })],
     ["no gate has a say", gates({ dryRun: builtIn })],
+    [
+      "only endpoints are asked",
+      gates({
+        without: builtIn,
+        web: [{ name: "mine", url: "https://a.example.com/{{version}}/{{window}}" }],
+      }),
+    ],
   ])("is content where %s", async (_, more) => {
     const release = await open(more);
     expect(() => {

@@ -168,6 +168,13 @@ describe("a bad gate in one cluster", () => {
 });
 
 describe("without data", () => {
+  it("lasts as long as it is configured for its weight", () => {
+    const longer: Plan = { ...plan, bakesMs: new Map([[30, 60 * MINUTE]]) };
+    expect(stepAt(10, 10, {}, longer).step).toEqual({ do: "raise", weight: 30 });
+    expect(stepAt(30, 59, {}, longer).step).toMatchObject({ do: "wait", for: "bake" });
+    expect(stepAt(30, 60, {}, longer).step).toEqual({ do: "raise", weight: 100 });
+  });
+
   it("is held beyond the bake time while there are too few requests, and then rolled back", () => {
     expect(stepAt(10, 39, { verdicts: [few] }).step).toEqual({
       do: "wait",

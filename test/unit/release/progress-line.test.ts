@@ -33,6 +33,11 @@ describe("progressText", () => {
     expect(progressText(look, plan, T0 + 9_000_000)).toContain("[####################]");
   });
 
+  it("goes by the bake time of the phase", () => {
+    const longer = { ...plan, bakesMs: new Map([[10, 1_200_000]]) };
+    expect(progressText(look, longer, T0 + 300_000)).toContain("[#####---------------]");
+  });
+
   it("shows a phase without bake time as over, and counts only gates that have a say", () => {
     const dry = { ...pass, dryRun: true };
     const at0 = { ...look, weight: 0, verdicts: [hold, dry] };

@@ -36,7 +36,7 @@ describe("the key rollout", () => {
       problems({ approval: [50], gates: { queries: [query, query] }, webhooks: [hook, hook] }),
     ).toEqual([
       "rollout.approval[0] must be one of the phases 10, 30, 100",
-      "rollout.gates.queries[1].name must name each query once (same as rollout.gates.queries[0].name)",
+      "rollout.gates.queries[1].name must name each gate once (same as rollout.gates.queries[0].name)",
       "rollout.webhooks[1].name must name each webhook once (same as rollout.webhooks[0].name)",
     ]);
   });
@@ -54,12 +54,65 @@ describe("the key rollout", () => {
     );
   });
 
+  it("knows the phases and the gates that may differ", () => {
+    const latency = { atLeast: 99.9 };
+    expect(
+      problems({ at: [{ weight: 30, bake: "1h", precision: 1, gates: { latency } }] }),
+    ).toEqual([]);
+    expect(
+      problems({
+        at: [
+          { weight: 50, approval: true },
+          { weight: 10, gates: { share: { atLeast: 1 }, mine: {} } },
+          { weight: 10 },
+        ],
+      }),
+    ).toEqual([
+      "rollout.at[0].weight must be one of the phases 10, 30, 100",
+      "rollout.at[1].gates.share must be one of the enabled gates with limits: successRate, latency",
+      "rollout.at[1].gates.mine must be one of the enabled gates with limits: successRate, latency",
+      "rollout.at[2].weight must name each phase once (same as rollout.at[1].weight)",
+    ]);
+    expect(
+      problems({ at: [{ weight: 10, trial: "1h", gates: { latency: { against: "x" } } }] }),
+    ).toEqual([
+      "rollout.at[0].gates.latency.against is not a configuration key",
+      "rollout.at[0].trial is not a configuration key",
+    ]);
+  });
+
+  it("knows what the URL of an endpoint must ask for", () => {
+    const web = (url: string, name = "mine") => problems({ gates: { web: [{ name, url }] } });
+    expect(web("https://a.example.com/{{version}}?since={{since}}&until={{until}}")).toEqual([]);
+    expect(web("https://{{cluster}}.example.com/{{version}}/{{window}}")).toEqual([]);
+    const at = "rollout.gates.web[0].url";
+    expect(web("a.example.com/{{version}}/{{window}}")).toEqual([
+      `${at} must be an http or https URL`,
+    ]);
+    const asks = `${at} must ask for {{version}}, and for {{since}} or {{window}}`;
+    expect(web("https://a.example.com/counts?since={{since}}")).toEqual([asks]);
+    expect(web("https://a.example.com/counts?version={{version}}")).toEqual([asks]);
+    expect(web("https://a.example.com/{{version}}/{{window}}/{{ version }}")).toEqual([
+      `${at} must have no other placeholders than service, namespace, version, cluster, since, until, window`,
+    ]);
+    const query = { name: "mine", bad: "bad", all: "all" };
+    const url = "https://a.example.com/{{version}}/{{window}}";
+    expect(
+      problems({ gates: { queries: [query], web: [{ name: "mine", url }], dryRun: ["mine"] } }),
+    ).toEqual([
+      "rollout.gates.web[0].name must name each gate once (same as rollout.gates.queries[0].name)",
+    ]);
+  });
+
   it("never shows a URL that may be secret", () => {
     const { problems: found } = parseConfig({
       ...rawConfig(),
-      rollout: { notifications: [{ url: "hooks.slack.com/services/T0/SECRET" }] },
+      rollout: {
+        notifications: [{ url: "hooks.slack.com/services/T0/SECRET" }],
+        gates: { web: [{ name: "mine", url: "https://a.example.com/SECRET" }] },
+      },
     });
-    expect(found).toHaveLength(1);
+    expect(found).toHaveLength(2);
     expect(JSON.stringify(found)).not.toContain("SECRET");
   });
 

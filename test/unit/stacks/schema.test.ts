@@ -23,7 +23,13 @@ describe("the facts about top-level keys", () => {
     expect(MESH_KEYS).toEqual(["mesh", "clusters", "certificates", "ingress", "monitoring"]);
     expect(NEEDED_MESH_KEYS).toEqual(["mesh", "clusters"]);
     expect(RELEASE_KEYS).toEqual(["services", "chain", "phases", "weight"]);
-    expect(KEYS_WITH_SECRETS).toEqual(["certificates", "ingress", "monitoring", "rollout"]);
+    expect(KEYS_WITH_SECRETS).toEqual([
+      "certificates",
+      "ingress",
+      "monitoring",
+      "prometheus",
+      "rollout",
+    ]);
     expect(TEXT_KEYS).toEqual(["kubeconfig", "meshStack"]);
   });
 });
@@ -48,6 +54,13 @@ describe("a secret", () => {
     ["ingress", { hosts: ["a.example.com"], tls: { credentialName: "a", key: [hush] } }],
     ["monitoring", { mode: "prometheus", alertmanager: hush }],
     ["monitoring", { mode: "prometheus", alertmanager: { slackUrl: hush } }],
+    ["prometheus", { "cluster-a": hush }],
+    ["prometheus", { "cluster-a": { url: hush } }],
+    ["prometheus", { "cluster-a": { bearerToken: [hush] } }],
+    ["prometheus", { "cluster-a": { basicAuth: hush } }],
+    ["prometheus", { "cluster-a": { basicAuth: { username: "a", password: [hush] } } }],
+    ["prometheus", { "cluster-a": { headers: { "X-Api-Key": [hush] } } }],
+    ["prometheus", { "cluster-a": { tls: { key: hush } } }],
     ["rollout", { webhooks: hush }],
     ["rollout", { webhooks: [hush] }],
     ["rollout", { webhooks: [{ name: "a", when: "before", url: hush }] }],
