@@ -3,19 +3,12 @@ import { serviceKey } from "../lib/names.ts";
 import type { ClusterClient } from "../fleet/cluster-client.ts";
 import { explain } from "../fleet/explain.ts";
 import { shareOf, type DeployedCluster } from "../lib/deployed.ts";
-import { durationMs } from "../lib/duration.ts";
 import { follows } from "../lib/served.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
 import { deployedIn } from "./clusters.ts";
 import type { Metrics } from "./gates/counters.ts";
-import { readings } from "./gates/readings.ts";
-import {
-  confidenceOf,
-  gatesOf,
-  heldWhereAllIdle,
-  verdict,
-  type GateVerdict,
-} from "./gates/verdict.ts";
+import { gateVerdicts } from "./gates/gate-verdicts.ts";
+import type { GateVerdict } from "./gates/verdict.ts";
 import type { Journal, Pause } from "./journal.ts";
 import { decides, type Look, type Progress, type Verdict } from "./planner.ts";
 import { judgedServices, releaseName } from "./release-settings.ts";
@@ -154,52 +147,14 @@ export class Observer {
   /** What all gates say in all clusters. */
   async verdicts(weight: number, since: number, now: number): Promise<readonly GateVerdict[]> {
     const { phases, rollout, clusters, quarantine } = this.#settings;
-    if (weight === 0 && rollout.trial === undefined) return [];
-    const all = gatesOf(rollout.gates);
-    const services = judgedServices(this.#settings).map((judged) => ({
-      judged,
-      // Clients in quarantine send the canary nothing, so no cluster's share is the weight; nor is that of
-      // a chain's follower, which others than the chain may call.
-      gates: all.filter(
-        ({ kind }) => kind !== "share" || (quarantine.length === 0 && judged.role !== "follower"),
-      ),
-    }));
-    const confidence = confidenceOf(rollout.gates, {
-      phases: phases.length + (rollout.trial === undefined ? 0 : 1),
-      clusters: clusters.length,
-      gates: services.flatMap(({ gates }) => gates),
-    });
-    const phase = {
-      weight,
-      since,
-      now,
-      settleMs: durationMs(rollout.settle),
-      beforeMs: durationMs(rollout.bake),
+    const release = {
+      services: judgedServices(this.#settings),
+      clusters: clusters.map(({ name }) => name),
+      phases,
+      quarantine,
+      rollout,
     };
-    const found = await Promise.all(
-      [...this.#metrics].flatMap(([cluster, metrics]) =>
-        services.map(({ judged, gates }) =>
-          readings(
-            cluster,
-            metrics,
-            judged,
-            {
-              config: rollout.gates,
-              // Nor does the canary answer for what its clients do not reach.
-              gates: quarantine.includes(cluster)
-                ? gates.filter(({ kind }) => kind !== "unreached")
-                : gates,
-            },
-            phase,
-          ),
-        ),
-      ),
-    );
-    const verdicts = found.flat().flatMap((reading) => {
-      const gate = all.find(({ name }) => name === reading.gate);
-      return gate ? [verdict(gate, reading, weight, confidence)] : [];
-    });
-    return heldWhereAllIdle(verdicts);
+    return gateVerdicts(release, this.#metrics, { weight, since, now });
   }
 
   /** What webhooks are told. */

@@ -1,6 +1,6 @@
 import { explain } from "../../fleet/explain.ts";
 import { durationMs } from "../../lib/duration.ts";
-import type { ChainRole } from "../../lib/mark.ts";
+import type { Judged } from "../../lib/judged.ts";
 import type { Gates } from "../../stacks/schema.ts";
 import { withSamples, withTargets, type Metrics } from "./counters.ts";
 import {
@@ -22,19 +22,6 @@ import type { Gate, Reading, RecentCounts } from "./verdict.ts";
 
 const NONE: Count = { hits: 0, trials: 0 };
 const SILENT: VersionCounts = { failed: NONE, slow: NONE };
-
-/** A service whose canary is judged. */
-export interface Judged {
-  readonly service: string;
-  readonly namespace: string;
-  readonly host: string;
-  /** Other hosts by which it is called. @default none */
-  readonly otherHosts?: readonly string[] | undefined;
-  readonly stable: string;
-  readonly canary: string;
-  /** What it is in a chain. @default it is in none */
-  readonly role?: ChainRole | undefined;
-}
 
 /** The phase in which a canary is judged; times in milliseconds. */
 export interface Phase {
