@@ -7,8 +7,9 @@ import type { Problem } from "../lib/problems.ts";
 import type { Exception } from "../lib/exceptions.ts";
 import { apiServers, localServers } from "./api-servers.ts";
 import { crossChecks, entries, hostOwners, isBlank, type Parts } from "./checks.ts";
+import { guardSettings, type GuardSettings } from "./guard-checks.ts";
 import { problemsOf } from "./issues.ts";
-import { clustersOf, meshKeyProblems, meshStackProblems } from "./mesh-stack-checks.ts";
+import { clustersOf, meshKeyProblems, meshStackProblems, serversOf } from "./mesh-stack-checks.ts";
 import { readMeshStack, type MeshStack } from "./mesh-stack.ts";
 import { rolloutProblems } from "./rollout-checks.ts";
 import {
@@ -30,7 +31,10 @@ import { misspeltNamespaces, unknownTopLevel } from "./unknown-keys.ts";
 import { unreachableModes } from "./unreachable-modes.ts";
 
 /** How a cluster and its metrics are reached. */
-export type ClusterAccess = Pick<Cluster, "name" | "context" | "kubeconfig" | "prometheus">;
+export type ClusterAccess = Pick<
+  Cluster,
+  "name" | "context" | "kubeconfig" | "apiServer" | "prometheus"
+>;
 
 export interface ClusterSettings extends Cluster {
   /** How the other clusters reach its API server. */
@@ -60,8 +64,10 @@ export interface ReleaseSettings {
   readonly safety: Safety;
   /** Whether the mesh's stack runs a Prometheus in each cluster. */
   readonly ownPrometheus: boolean;
-  /** How the release command goes through the phases; no resource depends on it. */
+  /** How the release command goes through the phases, and what the guards go by. */
   readonly rollout: Rollout;
+  /** A guard in every cluster. @default none */
+  readonly guard?: GuardSettings | undefined;
 }
 
 /** The configuration of a stack that installs the mesh. */
@@ -124,6 +130,7 @@ export function parseConfig(
   const allow = read("allow", schema.allow);
   const safety = read("safety", schema.safety);
   const rollout = read("rollout", schema.rollout);
+  const guard = read("guard", schema.guard);
   problems.push(...crossChecks(raw, parts, now));
   problems.push(...rolloutProblems(rollout, parts.phases));
 
@@ -140,12 +147,23 @@ export function parseConfig(
     if (meshStack && reached && services) {
       problems.push(...meshStackProblems(meshStack, services, reached));
     }
+    const guarded =
+      meshStack &&
+      reached &&
+      guardSettings(
+        guard,
+        reached,
+        serversOf(meshStack.name, reached, guard ? problems : []),
+        meshStack.mesh.monitoringNamespace,
+        problems,
+      );
     return problems.length > 0 || !release || !meshStack || !reached
       ? { settings: undefined, problems }
       : {
           problems: [],
           settings: {
             ...release,
+            guard: guarded,
             meshStack,
             mesh: meshStack.mesh,
             ingressGateway: meshStack.mesh.ingress?.gateway,
@@ -158,6 +176,10 @@ export function parseConfig(
 
   const servers = apiServers(entries(raw["clusters"]) ?? [], kubeconfig, problems);
   problems.push(...localServers(servers));
+  const ownPrometheus = parts.monitoring?.mode === "prometheus";
+  const monitoringNamespace = ownPrometheus ? parts.monitoring?.namespace : undefined;
+  const guarded =
+    clusters && guardSettings(guard, clusters, servers, monitoringNamespace, problems);
   if (problems.length > 0 || !mesh || !clusters || !certificates || !release) {
     return { settings: undefined, problems };
   }
@@ -165,6 +187,7 @@ export function parseConfig(
     problems: [],
     settings: {
       ...release,
+      guard: guarded,
       mesh,
       clusters: clusters.flatMap((cluster, i) => {
         const server = servers[i];
@@ -178,7 +201,7 @@ export function parseConfig(
       ingressGateway: ingress && INGRESS_GATEWAY_OBJECT,
       services: withHosts(release.services, ingress),
       monitoring: parts.monitoring,
-      ownPrometheus: parts.monitoring?.mode === "prometheus",
+      ownPrometheus,
     },
   };
 }
