@@ -213,7 +213,7 @@ export class ReleaseGuard extends pulumi.ComponentResource {
       image,
       args: ["guard", `--port=${PORT}`],
       ports: [{ name: "http", containerPort: PORT }],
-      resources: { requests: { cpu: "20m", memory: "96Mi" }, limits: { memory: "256Mi" } },
+      resources: { requests: { cpu: "20m", memory: "192Mi" }, limits: { memory: "512Mi" } },
       livenessProbe: {
         httpGet: { path: "/healthz", port: "http" },
         initialDelaySeconds: 30,

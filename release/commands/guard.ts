@@ -105,10 +105,10 @@ export async function guard({ file: path, kubeconfig, port }: GuardOptions): Pro
     stop.abort();
   });
   const clientOf = (name: string, { cluster }: GuardFile) => clients.of(name, name === cluster);
-  const journalOf = async (name: string, file: GuardFile) =>
+  const journalOf = (cluster: ClusterClient, { services }: GuardFile) =>
     new Journal(
-      [await clientOf(name, file)],
-      file.services.map(({ namespace }) => namespace),
+      [cluster],
+      services.map(({ namespace }) => namespace),
     );
   /** One by one: the guard may not list VirtualServices. */
   const find = (file: GuardFile) => async (cluster: ClusterClient) =>
@@ -118,10 +118,13 @@ export async function guard({ file: path, kubeconfig, port }: GuardOptions): Pro
       {
         file: () => source.read(),
         look: async (name, file) => {
+          const cluster = await clientOf(name, file);
           const [canaries, journal] = await Promise.all([
-            find(file)(await clientOf(name, file)),
+            find(file)(cluster),
             // A cluster without a journal can be lowered all the same.
-            (await journalOf(name, file)).read().catch(() => undefined),
+            journalOf(cluster, file)
+              .read()
+              .catch(() => undefined),
           ]);
           return {
             weight: Math.max(0, ...canaries.map(({ weight }) => weight)),
@@ -143,7 +146,8 @@ export async function guard({ file: path, kubeconfig, port }: GuardOptions): Pro
           if (zeroed?.problem !== undefined) throw new Error(zeroed.problem);
         },
         note: async (name, file, note) => {
-          const [failed] = (await (await journalOf(name, file)).writeGuard(note)).values();
+          const journal = journalOf(await clientOf(name, file), file);
+          const [failed] = (await journal.writeGuard(note)).values();
           if (failed !== undefined) throw new Error(failed);
         },
         tell: (text) => {

@@ -73,12 +73,14 @@ function isOver(failed: Failed, phase: Progress | undefined): boolean {
   );
 }
 
-/** The percent at which the guard's cluster is judged: its own, or in quarantine that of the others. */
+/**
+ * The percent at which the guard's cluster is judged: its own, or that of the others in quarantine and while its own
+ * API server has not answered yet.
+ */
 function weightOf({ cluster, quarantined, others }: GuardRules, sights: Sights) {
-  const known = (quarantined ? others : [cluster]).flatMap(
-    (name) => sights.get(name)?.weight ?? [],
-  );
-  return known.length === 0 ? undefined : Math.max(...known);
+  const own = quarantined ? undefined : sights.get(cluster)?.weight;
+  const theirs = others.flatMap((name) => sights.get(name)?.weight ?? []);
+  return own ?? (theirs.length === 0 ? undefined : Math.max(...theirs));
 }
 
 /**
@@ -176,6 +178,7 @@ export function actionOf(
   const away = others.filter((name) => sights.get(name)?.answers !== true);
   const own = sights.get(cluster);
   if (others.length > 0 && away.length === others.length) {
+    if (memory.weight === 0) return hold(`no other cluster answers: ${away.join(", ")}`);
     const since = `no other cluster has answered since ${new Date(memory.contactAt).toISOString()}: ${away.join(", ")}`;
     return (own?.weight ?? 0) > 0 && now - memory.contactAt >= partitionLimitMs
       ? { do: "lower", where: "here", reason: since }

@@ -103,8 +103,13 @@ describe("what a guard remembers", () => {
   });
 
   it("keeps the weight of a cluster that does not answer", () => {
-    const seen = sights({ "cluster-a": { ...away, weight: undefined } });
-    expect(remembered(memory, rules, seen, T0 + 1)).toMatchObject({ weight: 10, since: T0 });
+    const silent = { ...away, weight: undefined };
+    const none = everywhere(silent);
+    expect(remembered(memory, rules, none, T0 + 1)).toMatchObject({ weight: 10, since: T0 });
+    const known = sights({ "cluster-a": { ...away, weight: 30 } });
+    expect(remembered(memory, rules, known, T0 + 1).weight).toBe(30);
+    // One that has never answered has what the others have.
+    expect(remembered(undefined, rules, sights({ "cluster-a": silent }), T0).weight).toBe(10);
   });
 
   it("judges a cluster in quarantine at the weight of the others", () => {
@@ -297,6 +302,11 @@ describe("a guard", () => {
   it("has nothing to lower when it is cut off without a weight", () => {
     const safe = sights({ "cluster-a": { weight: 0 }, "cluster-b": away, "cluster-c": away });
     expect(act(safe, { now: T0 + 600 * MINUTE }).do).toBe("hold");
+    // The same words at every look: they are told when they change.
+    expect(act(safe, { of: { ...memory, weight: 0 } })).toEqual({
+      do: "hold",
+      reason: "no other cluster answers: cluster-b, cluster-c",
+    });
   });
 
   it("is not cut off where there is no other cluster", () => {
