@@ -28,3 +28,4 @@ export type { ChainRole, Mark } from "../lib/mark.ts";
 export type { ChainPlace, RequestMatch, Retries } from "../lib/routing/routing.ts";
 export { virtualAddresses } from "../lib/names.ts";
 export { RemoteSecret, type RemoteSecretArgs } from "./remote-secret.ts";
+export { ReleaseGuard, type GuardedCluster, type ReleaseGuardArgs } from "./release-guard.ts";

@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { readerKubeconfig, type ApiServer } from "../lib/reader-kubeconfig.ts";
 import { SYSTEM_NAMESPACE } from "../lib/names.ts";
+import { accountToken } from "./account-token.ts";
 import { childOptions } from "./child-options.ts";
 
 export interface RemoteSecretArgs {
@@ -53,32 +54,11 @@ export class RemoteSecret extends pulumi.ComponentResource {
       },
       inSource(serviceAccount),
     );
-    const token = new k8s.core.v1.Secret(
+    const kubeconfig = accountToken(
       `${name}-token`,
-      {
-        metadata: {
-          name: `${account}-token`,
-          namespace: SYSTEM_NAMESPACE,
-          annotations: { "kubernetes.io/service-account.name": account },
-        },
-        type: "kubernetes.io/service-account-token",
-      },
+      { cluster: source, account, namespace: SYSTEM_NAMESPACE },
       inSource(serviceAccount),
-    );
-
-    const kubeconfig = pulumi.secret(
-      // The id is unknown until the Secret exists, so no preview looks for a token before.
-      pulumi.all([token.id, token.data]).apply(([id, data]) => {
-        const encoded = (data as Partial<typeof data> | undefined)?.["token"];
-        if (encoded === undefined) {
-          throw new pulumi.RunError(
-            `Secret ${id} in ${source} has no token yet: its cluster's controller manager writes it. ` +
-              "Check that kube-controller-manager runs there, then run `pulumi up` again.",
-          );
-        }
-        return readerKubeconfig(source, apiServer, Buffer.from(encoded, "base64").toString());
-      }),
-    );
+    ).apply((token) => readerKubeconfig({ cluster: source, apiServer, token }));
     const secret = new k8s.core.v1.Secret(
       `${name}-kubeconfig`,
       {

@@ -35,8 +35,11 @@ export interface ZeroedCluster {
 interface Options {
   /** How long each cluster is tried, in milliseconds; the last try may add what it takes. @default HAND_OVER_AFTER_MS */
   readonly withinMs?: number | undefined;
-  /** How long the Envoys of a cluster are waited for before its API server is looked at again, in milliseconds. */
-  readonly confirmWithinMs: number;
+  /**
+   * How long the Envoys of a cluster are waited for before its API server is looked at again, in milliseconds.
+   * @default none is asked: what the API server has is all that is then known
+   */
+  readonly confirmWithinMs?: number | undefined;
   /** Is told, once each, why a cluster does not have the weight yet. @default nobody is */
   readonly onProblem?: ((cluster: string, problem: string) => void) | undefined;
 }
@@ -82,6 +85,7 @@ async function zeroIn(
     const refused = failed.get(name);
     // What is in force counts, whatever the answer to the write was.
     requireZero(await read(), refused);
+    if (confirmWithinMs === undefined) return;
     const confirmed = await Promise.allSettled(
       (now ?? []).map(async (canary) => {
         const routes = await confirmWeight(cluster, { ...canary, weight: 0 }, confirmWithinMs);

@@ -8,23 +8,33 @@ export interface ApiServer {
   readonly certificateAuthority?: string | undefined;
 }
 
-/** A kubeconfig with which istiod of another cluster reads this one: one cluster, one token. */
-export function readerKubeconfig(cluster: string, apiServer: ApiServer, token: string): string {
-  const ca = apiServer.certificateAuthority;
+/** How an account in another cluster reads a cluster. */
+export interface Reader {
+  /** The cluster that is read. */
+  readonly cluster: string;
+  readonly apiServer: ApiServer;
+  readonly token: string;
+}
+
+/** A kubeconfig with a context for each cluster that is read, by its name. The first one is the current. */
+export function readerKubeconfig(...readers: readonly Reader[]): string {
   return dump({
     apiVersion: "v1",
     kind: "Config",
-    clusters: [
-      {
-        name: cluster,
-        cluster: {
-          server: apiServer.server,
-          ...(ca !== undefined && { "certificate-authority-data": ca }),
-        },
+    clusters: readers.map(({ cluster, apiServer: { server, certificateAuthority } }) => ({
+      name: cluster,
+      cluster: {
+        server,
+        ...(certificateAuthority !== undefined && {
+          "certificate-authority-data": certificateAuthority,
+        }),
       },
-    ],
-    users: [{ name: cluster, user: { token } }],
-    contexts: [{ name: cluster, context: { cluster, user: cluster } }],
-    "current-context": cluster,
+    })),
+    users: readers.map(({ cluster, token }) => ({ name: cluster, user: { token } })),
+    contexts: readers.map(({ cluster }) => ({
+      name: cluster,
+      context: { cluster, user: cluster },
+    })),
+    ...(readers[0] && { "current-context": readers[0].cluster }),
   });
 }

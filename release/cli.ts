@@ -1,4 +1,5 @@
 import { Command, Option } from "commander";
+import type { GuardOptions } from "./commands/guard.ts";
 import type { HistoryOptions } from "./commands/history.ts";
 import type { PauseOptions } from "./commands/pause.ts";
 import type { PlanOptions } from "./commands/plan.ts";
@@ -113,6 +114,22 @@ program
   .action(async (options: PauseOptions) => {
     const { resume } = await import("./commands/pause.ts");
     await resume(options);
+  });
+program
+  .command("guard")
+  .description(
+    "watch a release from within one of its clusters, and take it back to 0 % when a gate fails; runs in a pod",
+  )
+  .option("--file <file>", "what an update has written", "/etc/release-guard/guard.json")
+  .option(
+    "--kubeconfig <file>",
+    "a kubeconfig with a context for each other cluster, by its name",
+    "/etc/release-guard-clusters/kubeconfig",
+  )
+  .option("--port <port>", "a port that answers GET /healthz (default: none)")
+  .action(async (options: GuardOptions) => {
+    const { guard } = await import("./commands/guard.ts");
+    await guard(options);
   });
 program
   .command("report")

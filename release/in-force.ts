@@ -6,7 +6,7 @@ import { serviceKey } from "../lib/names.ts";
 import { durationMs } from "../lib/duration.ts";
 import { weightIn } from "../lib/release-rules.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
-import type { Judged } from "./gates/readings.ts";
+import type { Judged } from "../lib/judged.ts";
 import { judgedServices } from "./release-settings.ts";
 
 /** What was read back from the clusters. */

@@ -3,11 +3,9 @@ import * as z from "zod";
 import type { ClusterClient } from "../fleet/cluster-client.ts";
 import { explain, isNotFound } from "../fleet/explain.ts";
 import { fromJson } from "./from-json.ts";
+import { GUARD_KEY, guardKey, JOURNAL, type GuardKey } from "../lib/journal.ts";
 import type { Progress } from "./planner.ts";
 import { timedEvent, type TimedEvent } from "./rollout-event.ts";
-
-/** Name of the ConfigMap in each namespace of a service. */
-const NAME = "istio-canary-rollout";
 
 const failures = z.object({ consecutive: z.number(), total: z.number() });
 const progressSchema = z.object({
@@ -35,6 +33,25 @@ const pauseSchema = z.object({
 
 const watchSchema = z.object({ at: z.number(), by: z.string() });
 
+const guardSchema = z.object({
+  /** Of this note. An older program may read less of it, and never needs it to lower a weight. */
+  format: z.number(),
+  at: z.number(),
+  /** The cluster in which the guard runs, and since when it does. */
+  cluster: z.string(),
+  startedAt: z.number(),
+  release: z.string(),
+  /** Percent that the canary has there, and since when; see GuardMemory. */
+  weight: z.number(),
+  since: z.number(),
+  failures,
+  failed: z.object({ reason: z.string(), weight: z.number(), since: z.number() }).optional(),
+  contactAt: z.number(),
+  /** What it does, and why. */
+  does: z.enum(["watch", "hold", "lower"]),
+  says: z.string(),
+});
+
 const eventsSchema = z.object({ at: z.number(), events: z.array(timedEvent) });
 
 /** Who has paused or resumed the rollout; when, in milliseconds since 1970. */
@@ -43,11 +60,16 @@ export type Pause = z.output<typeof pauseSchema>;
 /** Who looked at the release last; when, in milliseconds since 1970. */
 export type Watch = z.output<typeof watchSchema>;
 
+/** What the guard of a cluster says; times in milliseconds since 1970. */
+export type GuardNote = z.output<typeof guardSchema>;
+
 /** What is remembered of a rollout. */
 export interface Remembered {
   readonly progress: Progress | undefined;
   readonly pause: Pause | undefined;
   readonly watch: Watch | undefined;
+  /** The newest note of each cluster's guard. */
+  readonly guards: readonly GuardNote[];
   /** Of the last rollout, as withEvent keeps them. */
   readonly events: readonly TimedEvent[];
   /** Clusters that could not be read, and why. */
@@ -57,8 +79,8 @@ export interface Remembered {
 /**
  * What a rollout remembers, in a ConfigMap in the services' namespaces of every cluster: there any
  * terminal finds it, and a cluster that cannot be reached takes nothing with it. What counts is the newest that any
- * cluster has. The command that rolls out and the one that pauses own keys of their own, as field managers, so
- * that neither overwrites the other.
+ * cluster has. The command that rolls out, the one that pauses and each cluster's guard own keys of their own, as field
+ * managers, so that none overwrites another.
  */
 export class Journal {
   readonly #clusters: readonly ClusterClient[];
@@ -76,7 +98,7 @@ export class Journal {
     const found = await Promise.all(
       this.#places().map(async ({ cluster, namespace }) => {
         try {
-          const { data } = await cluster.core.readNamespacedConfigMap({ name: NAME, namespace });
+          const { data } = await cluster.core.readNamespacedConfigMap({ name: JOURNAL, namespace });
           return data ?? {};
         } catch (error) {
           if (!isNotFound(error)) silent.set(cluster.name, explain(error));
@@ -93,6 +115,9 @@ export class Journal {
       progress: newest(found, "progress", progressSchema)?.progress,
       pause: newest(found, "pause", pauseSchema),
       watch: newest(found, "watch", watchSchema),
+      guards: [...new Set(found.flatMap(Object.keys))]
+        .filter((key) => key.startsWith(GUARD_KEY))
+        .flatMap((key) => newest(found, key, guardSchema) ?? []),
       events: newest(found, "events", eventsSchema)?.events ?? [],
       silent,
     };
@@ -125,6 +150,12 @@ export class Journal {
     return this.#write("watch", { watch });
   }
 
+  /** Tells what a cluster's guard does. @returns why it could not be written, by cluster */
+  async writeGuard(note: GuardNote): Promise<ReadonlyMap<string, string>> {
+    const key = guardKey(note.cluster);
+    return this.#write(key, { [key]: note });
+  }
+
   #places() {
     return this.#clusters.flatMap((cluster) =>
       this.#namespaces.map((namespace) => ({ cluster, namespace })),
@@ -132,7 +163,7 @@ export class Journal {
   }
 
   async #write(
-    owner: "progress" | "pause" | "watch",
+    owner: "progress" | "pause" | "watch" | GuardKey,
     values: Readonly<Record<string, unknown>>,
   ): Promise<ReadonlyMap<string, string>> {
     const failed = new Map<string, string>();
@@ -142,7 +173,7 @@ export class Journal {
           apiVersion: "v1",
           kind: "ConfigMap",
           metadata: {
-            name: NAME,
+            name: JOURNAL,
             namespace,
             labels: { "app.kubernetes.io/part-of": "istio-canary" },
           },
@@ -155,7 +186,7 @@ export class Journal {
             object,
             undefined,
             undefined,
-            `${NAME}-${owner}`,
+            `${JOURNAL}-${owner}`,
             true,
             PatchStrategy.ServerSideApply,
           );

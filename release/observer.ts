@@ -3,22 +3,12 @@ import { serviceKey } from "../lib/names.ts";
 import type { ClusterClient } from "../fleet/cluster-client.ts";
 import { explain } from "../fleet/explain.ts";
 import { shareOf, type DeployedCluster } from "../lib/deployed.ts";
-import { durationMs } from "../lib/duration.ts";
 import { follows } from "../lib/served.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
 import { deployedIn } from "./clusters.ts";
 import type { Metrics } from "./gates/counters.ts";
-import { pooledDecisions, pooledVerdict } from "./gates/pooling.ts";
-import { readings } from "./gates/readings.ts";
-import {
-  confidenceOf,
-  gatesAt,
-  gatesOf,
-  heldWhereAllIdle,
-  needsMetrics,
-  verdict,
-  type GateVerdict,
-} from "./gates/verdict.ts";
+import { gateVerdicts } from "./gates/gate-verdicts.ts";
+import type { GateVerdict } from "./gates/verdict.ts";
 import { WebCounts } from "./gates/web.ts";
 import type { Journal, Pause } from "./journal.ts";
 import { decides, type Look, type Progress, type Verdict } from "./planner.ts";
@@ -27,11 +17,6 @@ import { askWebhooks } from "./webhooks.ts";
 
 /** Pause before clusters that differ are looked at again, in milliseconds. */
 const SECOND_LOOK_MS = 3_000;
-
-/** Where there is no Prometheus, only gates are read that need none. */
-const NO_METRICS: Metrics = {
-  query: () => Promise.reject(new Error("there is no Prometheus")),
-};
 
 /** Who holds a rollout, in words; undefined if nobody does. */
 export function pausedBy(pause: Pause | undefined): string | undefined {
@@ -164,68 +149,18 @@ export class Observer {
   /** What all gates say in all clusters. */
   async verdicts(weight: number, since: number, now: number): Promise<readonly GateVerdict[]> {
     const { phases, rollout, clusters, quarantine } = this.#settings;
-    if (weight === 0 && rollout.trial === undefined) return [];
-    const config = gatesAt(rollout, weight);
-    const all = gatesOf(config);
-    const services = judgedServices(this.#settings).map((judged) => ({
-      judged,
-      // Clients in quarantine send the canary nothing, so no cluster's share is the weight; nor is that of
-      // a chain's follower, which others than the chain may call.
-      gates: all.filter(
-        ({ kind }) => kind !== "share" || (quarantine.length === 0 && judged.role !== "follower"),
-      ),
-    }));
-    const confidence = confidenceOf(config, {
-      phases: phases.length + (rollout.trial === undefined ? 0 : 1),
-      clusters: config.pool ? pooledDecisions(clusters.length) : clusters.length,
-      gates: services.flatMap(({ gates }) => gates),
-    });
-    const phase = {
-      weight,
-      since,
-      now,
-      settleMs: durationMs(rollout.settle),
-      beforeMs: durationMs(rollout.bake),
+    const release = {
+      services: judgedServices(this.#settings),
+      clusters: clusters.map(({ name }) => name),
+      phases,
+      quarantine,
+      rollout,
     };
-    const found = await Promise.all(
-      clusters.flatMap(({ name: cluster }) => {
-        const metrics = this.#metrics.get(cluster);
-        return services.map(({ judged, gates }) =>
-          readings(
-            cluster,
-            metrics ?? NO_METRICS,
-            judged,
-            {
-              config,
-              gates: gates.filter(
-                (gate) =>
-                  (metrics !== undefined || !needsMetrics(gate)) &&
-                  // Nor does the canary answer for what its clients do not reach.
-                  (gate.kind !== "unreached" || !quarantine.includes(cluster)),
-              ),
-              web: this.#web,
-            },
-            phase,
-          ),
-        );
-      }),
+    return gateVerdicts(
+      release,
+      { clusters: release.clusters, metrics: this.#metrics, web: this.#web },
+      { weight, since, now },
     );
-    const read = found.flat();
-    const verdicts = read.flatMap((reading) => {
-      const gate = all.find(({ name }) => name === reading.gate);
-      if (!gate) return [];
-      // A cluster in quarantine has another weight, and so another mixture of versions.
-      const like = read.filter(
-        (each) =>
-          each.gate === reading.gate &&
-          each.service === reading.service &&
-          !quarantine.includes(each.cluster),
-      );
-      return config.pool && like.includes(reading)
-        ? [pooledVerdict(gate, reading, like, weight, confidence)]
-        : [verdict(gate, reading, weight, confidence)];
-    });
-    return heldWhereAllIdle(verdicts);
   }
 
   /** What webhooks are told. */

@@ -255,6 +255,26 @@ function blind(
   };
 }
 
+/** Looks that have failed in a phase. */
+type Failures = Progress["failures"];
+
+/** Counts a look that has failed, and says whether more have than may. */
+export function oneMoreFailure(
+  { consecutive, total }: Failures,
+  most: Failures,
+): { readonly failures: Failures; readonly tooMany: boolean } {
+  const failures = { consecutive: consecutive + 1, total: total + 1 };
+  return {
+    failures,
+    tooMany: failures.consecutive > most.consecutive || failures.total > most.total,
+  };
+}
+
+/** Counts a look that has not failed. */
+export function noFailure(failures: Failures): Failures {
+  return { ...failures, consecutive: 0 };
+}
+
 /** The step by what gates and people say, where all clusters that answer serve the phase's weight. */
 function judged(
   progress: Progress,
@@ -277,18 +297,13 @@ function judged(
     if (failed.length === 0 && weight === 0) {
       return { progress, step: { do: "end", end: { result: "stopped", reason } } };
     }
-    const failures = {
-      consecutive: progress.failures.consecutive + 1,
-      total: progress.failures.total + 1,
-    };
-    const tooMany =
-      failures.consecutive > maxFailures.consecutive || failures.total > maxFailures.total;
+    const { failures, tooMany } = oneMoreFailure(progress.failures, maxFailures);
     return {
       progress: { ...progress, failures },
       step: tooMany ? { do: "roll-back", reason } : { do: "wait", for: "failures", reason },
     };
   }
-  const calm = { ...progress, failures: { ...progress.failures, consecutive: 0 } };
+  const calm = { ...progress, failures: noFailure(progress.failures) };
   if (away.length > 0) {
     return { progress: calm, step: { do: "wait", for: "unreachable", reason: away.join("; ") } };
   }

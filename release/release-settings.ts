@@ -1,11 +1,11 @@
 import { brief } from "../lib/brief.ts";
 import { durationMs } from "../lib/duration.ts";
-import { crossClusterHost, idOf, serviceKey, serviceHost } from "../lib/names.ts";
-import { roleIn } from "../stacks/chain.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
-import type { Judged } from "./gates/readings.ts";
+import { CANARY_SEPARATOR } from "../stacks/judged.ts";
 import type { Plan } from "./planner.ts";
 import type { ReleaseStack } from "./stack.ts";
+
+export { judgedServices, releaseName } from "../stacks/judged.ts";
 
 /** The stack's configuration, which must be right. */
 export function settingsOf(stack: ReleaseStack): ReleaseSettings {
@@ -18,50 +18,9 @@ export function settingsOf(stack: ReleaseStack): ReleaseSettings {
   return found.settings;
 }
 
-/** The services that have a canary. */
-export function judgedServices({
-  services,
-  clusters,
-  chain,
-  mesh,
-}: ReleaseSettings): readonly Judged[] {
-  return services.flatMap(({ name, namespace, stable, canary, ingressHosts }) =>
-    canary
-      ? [
-          {
-            service: name,
-            namespace,
-            host: serviceHost({ service: name, namespace }, mesh.clusterDomain),
-            otherHosts: [
-              ...ingressHosts,
-              ...clusters.map((each) => crossClusterHost({ service: name, namespace }, each.name)),
-            ],
-            stable: stable.version,
-            canary: canary.version,
-            role: roleIn(chain, { name, namespace }),
-          },
-        ]
-      : [],
-  );
-}
-
-/** Between the canaries in a release's name; no image holds it. */
-const SEPARATOR = ", ";
-
-/** The canaries with their images: another one is another release. */
-export function releaseName({ services }: ReleaseSettings): string {
-  return services
-    .flatMap(({ name, namespace, canary }) =>
-      canary
-        ? [`${serviceKey(idOf({ name, namespace }))} ${canary.version} (${canary.image})`]
-        : [],
-    )
-    .join(SEPARATOR);
-}
-
 /** The name of a release for people, who are told how many services there are instead of all of them. */
 export function briefRelease(name: string): string {
-  return brief(name.split(SEPARATOR));
+  return brief(name.split(CANARY_SEPARATOR));
 }
 
 /** How the configuration wants a rollout to go. */

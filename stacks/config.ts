@@ -7,8 +7,9 @@ import type { Problem } from "../lib/problems.ts";
 import type { Exception } from "../lib/exceptions.ts";
 import { apiServers, localServers } from "./api-servers.ts";
 import { crossChecks, entries, hostOwners, isBlank, type Parts } from "./checks.ts";
+import { guardSettings, type GuardSettings } from "./guard-checks.ts";
 import { problemsOf } from "./issues.ts";
-import { clustersOf, meshKeyProblems, meshStackProblems } from "./mesh-stack-checks.ts";
+import { clustersOf, meshKeyProblems, meshStackProblems, serversOf } from "./mesh-stack-checks.ts";
 import { readMeshStack, type MeshStack } from "./mesh-stack.ts";
 import { prometheusProblems } from "./prometheus-checks.ts";
 import { rolloutProblems } from "./rollout-checks.ts";
@@ -32,7 +33,10 @@ import { misspeltNamespaces, unknownTopLevel } from "./unknown-keys.ts";
 import { unreachableModes } from "./unreachable-modes.ts";
 
 /** How a cluster and its metrics are reached. */
-export type ClusterAccess = Pick<Cluster, "name" | "context" | "kubeconfig" | "prometheus">;
+export type ClusterAccess = Pick<
+  Cluster,
+  "name" | "context" | "kubeconfig" | "apiServer" | "prometheus"
+>;
 
 export interface ClusterSettings extends Cluster {
   /** How the other clusters reach its API server. */
@@ -64,8 +68,10 @@ export interface ReleaseSettings {
   readonly ownPrometheus: boolean;
   /** How the release command reaches a cluster's Prometheus, by the cluster's name; no resource depends on it. */
   readonly prometheus: Readonly<Record<string, PrometheusAccess>>;
-  /** How the release command goes through the phases; no resource depends on it. */
+  /** How the release command goes through the phases, and what the guards go by. */
   readonly rollout: Rollout;
+  /** A guard in every cluster. @default none */
+  readonly guard?: GuardSettings | undefined;
 }
 
 /** The configuration of a stack that installs the mesh. */
@@ -129,6 +135,7 @@ export function parseConfig(
   const safety = read("safety", schema.safety);
   const prometheus = read("prometheus", schema.prometheus);
   const rollout = read("rollout", schema.rollout);
+  const guard = read("guard", schema.guard);
   problems.push(...crossChecks(raw, parts, now));
   problems.push(...rolloutProblems(rollout, parts.phases));
   problems.push(...prometheusProblems(prometheus, clusters ?? reached));
@@ -149,12 +156,23 @@ export function parseConfig(
     if (meshStack && reached && services) {
       problems.push(...meshStackProblems(meshStack, services, reached));
     }
+    const guarded =
+      meshStack &&
+      reached &&
+      guardSettings(
+        guard,
+        reached,
+        serversOf(meshStack.name, reached, guard ? problems : []),
+        { own: meshStack.mesh.monitoringNamespace, access: prometheus ?? {} },
+        problems,
+      );
     return problems.length > 0 || !release || !meshStack || !reached
       ? { settings: undefined, problems }
       : {
           problems: [],
           settings: {
             ...release,
+            guard: guarded,
             meshStack,
             mesh: meshStack.mesh,
             ingressGateway: meshStack.mesh.ingress?.gateway,
@@ -167,6 +185,17 @@ export function parseConfig(
 
   const servers = apiServers(entries(raw["clusters"]) ?? [], kubeconfig, problems);
   problems.push(...localServers(servers));
+  const ownPrometheus = parts.monitoring?.mode === "prometheus";
+  const monitoringNamespace = ownPrometheus ? parts.monitoring?.namespace : undefined;
+  const guarded =
+    clusters &&
+    guardSettings(
+      guard,
+      clusters,
+      servers,
+      { own: monitoringNamespace, access: prometheus ?? {} },
+      problems,
+    );
   if (problems.length > 0 || !mesh || !clusters || !certificates || !release) {
     return { settings: undefined, problems };
   }
@@ -174,6 +203,7 @@ export function parseConfig(
     problems: [],
     settings: {
       ...release,
+      guard: guarded,
       mesh,
       clusters: clusters.flatMap((cluster, i) => {
         const server = servers[i];
@@ -187,7 +217,7 @@ export function parseConfig(
       ingressGateway: ingress && INGRESS_GATEWAY_OBJECT,
       services: withHosts(release.services, ingress),
       monitoring: parts.monitoring,
-      ownPrometheus: parts.monitoring?.mode === "prometheus",
+      ownPrometheus,
     },
   };
 }

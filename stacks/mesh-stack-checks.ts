@@ -1,5 +1,5 @@
 import type { Problem } from "../lib/problems.ts";
-import { apiServers } from "./api-servers.ts";
+import { apiServers, localServers } from "./api-servers.ts";
 import type { ClusterAccess } from "./config.ts";
 import { isBlank, type Loose } from "./checks.ts";
 import type { MeshStack } from "./mesh-stack.ts";
@@ -32,6 +32,37 @@ export function clustersOf(
   }));
 }
 
+/** What is asked for the API servers of another stack's clusters. */
+function meshClusters(
+  meshStack: string,
+  clusters: readonly ClusterAccess[],
+  problems: Problem[],
+): Parameters<typeof apiServers> {
+  return [
+    clusters.map((cluster) => ({ ...cluster })),
+    undefined,
+    problems,
+    (i) => `clusters[${i}].context of ${meshStack}`,
+  ];
+}
+
+/** The API servers of the clusters as other clusters reach them; those that none does go to `problems`. */
+export function serversOf(
+  meshStack: string,
+  clusters: readonly ClusterAccess[],
+  problems: Problem[],
+): ReturnType<typeof apiServers> {
+  // What is wrong with a context is said of the mesh's stack anyway.
+  const servers = apiServers(...meshClusters(meshStack, clusters, []));
+  problems.push(
+    ...localServers(servers).map((problem) => ({
+      ...problem,
+      path: `${problem.path} of ${meshStack}`,
+    })),
+  );
+  return servers;
+}
+
 /** What does not go together with the mesh of the other stack. */
 export function meshStackProblems(
   meshStack: MeshStack,
@@ -39,12 +70,7 @@ export function meshStackProblems(
   clusters: readonly ClusterAccess[],
 ): Problem[] {
   const problems: Problem[] = [];
-  apiServers(
-    clusters.map((cluster) => ({ ...cluster })),
-    undefined,
-    problems,
-    (i) => `clusters[${i}].context of ${meshStack.name}`,
-  );
+  apiServers(...meshClusters(meshStack.name, clusters, problems));
   return [
     ...problems,
     ...(services.length === 0

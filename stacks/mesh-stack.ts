@@ -12,12 +12,15 @@ const meshOutput = z.object({
   env: z.string(),
   /** Whether each cluster runs a Prometheus of the mesh's stack. */
   ownPrometheus: z.boolean(),
+  /** Its namespace. */
+  monitoringNamespace: z.string().optional(),
   /** How each cluster and its metrics are reached, in the order of the configuration. */
   clusters: z.array(
     z.object({
       name: z.string(),
       context: z.string(),
       kubeconfig: z.string().optional(),
+      apiServer: z.string().optional(),
       prometheus: z.string().optional(),
     }),
   ),
@@ -60,6 +63,7 @@ export function describeMesh({
   ingressGateway,
   services,
   ownPrometheus,
+  monitoring,
 }: Settings): MeshOutput {
   const taken = services.flatMap(({ ingressHosts }) => ingressHosts);
   return {
@@ -67,10 +71,12 @@ export function describeMesh({
     clusterDomain: mesh.clusterDomain,
     env: mesh.env,
     ownPrometheus,
-    clusters: clusters.map(({ name, context, kubeconfig, prometheus }) => ({
+    ...(ownPrometheus && monitoring && { monitoringNamespace: monitoring.namespace }),
+    clusters: clusters.map(({ name, context, kubeconfig, apiServer, prometheus }) => ({
       name,
       context,
       ...(kubeconfig !== undefined && { kubeconfig }),
+      ...(apiServer !== undefined && { apiServer }),
       ...(prometheus !== undefined && { prometheus }),
     })),
     ...(ingress &&

@@ -5,6 +5,7 @@ import { crossClusterHost, virtualAddresses } from "../lib/names.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
 import type { Registration } from "./left-out.ts";
 import type { MeshCluster } from "./mesh.ts";
+import { installGuards } from "./release-guard.ts";
 import type { PlannedRoute, ReleasePlan } from "./release-plan.ts";
 
 /** Percent of requests by version, by `namespace/service`, by cluster. */
@@ -61,8 +62,16 @@ export function releaseServices(
     own.resolve(made.rules);
     return made;
   });
-  rules.resolve(released.flatMap((each) => each.rules));
   const registrations = released.flatMap((each) => each.registrations);
+  const guards = installGuards(
+    settings,
+    clusters,
+    [...namespaces.values()].flatMap((own) => [...own.values()]),
+    // No weight waits for a guard, nor for a cluster that refuses one.
+    inPlace(registrations.map(({ weights }) => weights)).catch(() => undefined),
+  );
+  // A guard must know of the next release before a weight of it rises, or it could take it for the last one.
+  rules.resolve([...released.flatMap((each) => each.rules), ...(guards?.files ?? [])]);
   firstRoutes.resolve(
     registrations.flatMap(({ route, weights }) => (route.isSecond ? [] : [weights])),
   );

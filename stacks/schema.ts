@@ -4,6 +4,7 @@ import { arePhases, isWeight } from "../lib/weights.ts";
 import { chain } from "./schema/chain.ts";
 import { certificates } from "./schema/certificates.ts";
 import { cluster } from "./schema/cluster.ts";
+import { guard } from "./schema/guard.ts";
 import { ingress } from "./schema/ingress.ts";
 import { mesh } from "./schema/mesh.ts";
 import { monitoring } from "./schema/monitoring.ts";
@@ -18,6 +19,7 @@ export { durationMs } from "../lib/duration.ts";
 export type { Certificates } from "./schema/certificates.ts";
 export type { Chain } from "./schema/chain.ts";
 export type { Cluster } from "./schema/cluster.ts";
+export type { Guard } from "./schema/guard.ts";
 export type { Ingress } from "./schema/ingress.ts";
 export type { Mesh } from "./schema/mesh.ts";
 export type { Monitoring } from "./schema/monitoring.ts";
@@ -232,6 +234,19 @@ export const schema = {
     description: "How `npm run release -- rollout` goes through the phases by itself.",
     effect: "Nothing in a cluster: only the release command reads it.",
     examples: [{ bake: "10m", gates: { successRate: { atLeast: 99.5 } } }],
+  }),
+  guard: topKey(guard.optional(), {
+    owner: "stack",
+    routing: "none",
+    description:
+      "A guard in every cluster: a pod that asks the gates of `rollout` there, and takes the canary back to 0 in every cluster when one fails. It works without the terminal or pipeline that raised the weight, and without Pulumi.",
+    fallback: "none",
+    rules: [
+      "must be left out unless the guards can read metrics: `clusters[].prometheus`, or `monitoring.mode: prometheus` of the mesh's stack",
+    ],
+    effect:
+      "Adds a namespace with a pod to every cluster, and the rights that docs/guard.md lists, or removes them. No weight changes.",
+    examples: [{ image: "registry.example.com/istio-canary:0.1.0" }],
   }),
 };
 

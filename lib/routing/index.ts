@@ -3,6 +3,7 @@ import { envoyCluster, passthroughCluster } from "./istio/envoy-names.ts";
 import { GROUP, VIRTUAL_SERVICES } from "./istio/kinds.ts";
 import { routeContent } from "./istio/route-content.ts";
 import { serviceEntry } from "./istio/service-entry.ts";
+import { LOWER_ONLY } from "./istio/lower-only.ts";
 import { loweredTo } from "./istio/split.ts";
 import { virtualService } from "./istio/virtual-service.ts";
 import { WEIGHT_METRICS } from "./istio/weight-metrics.ts";
@@ -30,4 +31,5 @@ export const routing: Routing = {
   envoyCluster,
   passthroughCluster,
   metrics: { configuration: WEIGHT_METRICS, apiGroup: GROUP, resource: VIRTUAL_SERVICES },
+  lowerOnly: LOWER_ONLY,
 };

@@ -22,3 +22,6 @@ export const MARK = "istio-canary/mark";
 export function chainAnnotations(mark: Mark, members: readonly string[]) {
   return { [CHAIN]: [...members].sort().join(" "), [MARK]: markText(mark) };
 }
+
+/** On a VirtualService: when a write was fenced off. The next write of the rules takes it away. */
+export const FENCED = "istio-canary/fenced-at";

@@ -123,6 +123,16 @@ export interface FoundRoute extends ServiceName {
   readonly route: Omit<DeployedRoute, "images">;
 }
 
+/** What an API server asks of a change, in CEL (Kubernetes: ValidatingAdmissionPolicy). */
+export interface AdmissionRules {
+  readonly variables: readonly { readonly name: string; readonly expression: string }[];
+  readonly validations: readonly {
+    readonly expression: string;
+    /** What must hold, as whoever is refused reads it. */
+    readonly message: string;
+  }[];
+}
+
 /** How the weights become series: what kube-state-metrics reads, and may read. */
 interface WeightMetrics {
   /** Its custom resource state configuration. */
@@ -156,4 +166,6 @@ export interface Routing {
   /** The same in an east-west gateway. */
   passthroughCluster(host: string, version: string): string;
   readonly metrics: WeightMetrics;
+  /** Lets an update of an object with weights pass only if it lowers the canary's weight and changes nothing else. */
+  readonly lowerOnly: AdmissionRules;
 }

@@ -1,6 +1,6 @@
 import { explain } from "../../fleet/explain.ts";
 import { durationMs } from "../../lib/duration.ts";
-import type { ChainRole } from "../../lib/mark.ts";
+import type { Judged } from "../../lib/judged.ts";
 import type { Gates } from "../../stacks/schema.ts";
 import { withSamples, withTargets, type Metrics } from "./counters.ts";
 import {
@@ -23,19 +23,6 @@ import { WebCounts } from "./web.ts";
 
 const NONE: Count = { hits: 0, trials: 0 };
 const SILENT: VersionCounts = { failed: NONE, slow: NONE };
-
-/** A service whose canary is judged. */
-export interface Judged {
-  readonly service: string;
-  readonly namespace: string;
-  readonly host: string;
-  /** Other hosts by which it is called. @default none */
-  readonly otherHosts?: readonly string[] | undefined;
-  readonly stable: string;
-  readonly canary: string;
-  /** What it is in a chain. @default it is in none */
-  readonly role?: ChainRole | undefined;
-}
 
 /** What counts the bad events, and all, for a gate of one's own. */
 interface EventSource {

@@ -3,7 +3,7 @@ import { durationMs } from "../../lib/duration.ts";
 import { deployedIn } from "../clusters.ts";
 import type { Metrics } from "../gates/counters.ts";
 import type { GateVerdict } from "../gates/verdict.ts";
-import type { Remembered, Watch } from "../journal.ts";
+import type { GuardNote, Remembered, Watch } from "../journal.ts";
 import { pausedBy } from "../observer.ts";
 import type { OpenRelease } from "../open.ts";
 import { continues, endWeight, type Progress } from "../planner.ts";
@@ -36,6 +36,8 @@ export interface ReleaseStatus {
   readonly paused?: string;
   /** Who looked at a rollout last that has not ended. @default nobody has */
   readonly watch?: Watched;
+  /** What the guards in the clusters do. @default none watches this release */
+  readonly guards?: readonly GuardStatus[];
   /** What the gates of the running phase say. */
   readonly verdicts: readonly GateVerdict[];
 }
@@ -48,6 +50,27 @@ interface Watched {
   readonly seconds: number;
   /** Whether it is longer ago than a command that still runs would let pass. */
   readonly stale: boolean;
+}
+
+/** What a cluster's guard does, and since when it runs. */
+interface GuardStatus extends Watched, Pick<GuardNote, "cluster" | "does" | "says"> {
+  readonly startedAt: string;
+}
+
+/** A guard writes a note every 30 s: one whose last is older than so many milliseconds does not watch. */
+const GUARD_MISSING_MS = 90_000;
+
+function guardStatus({ cluster, at, startedAt, does, says }: GuardNote, now: number): GuardStatus {
+  return {
+    cluster,
+    by: `the guard in ${cluster}`,
+    at: new Date(at).toISOString(),
+    seconds: Math.max(0, Math.floor((now - at) / 1000)),
+    stale: now - at > GUARD_MISSING_MS,
+    startedAt: new Date(startedAt).toISOString(),
+    does,
+    says,
+  };
 }
 
 /** Looks of a running command that may be missing. */
@@ -129,7 +152,7 @@ export async function releaseStatus(
       forgotten: explain(error),
     })),
   ]);
-  const { progress, pause, watch, events = [] } = remembered;
+  const { progress, pause, watch, guards = [], events = [] } = remembered;
   const own = progress?.release === release ? progress : undefined;
   const runs = own && !own.end && own.rollingBack === undefined;
   const period = periodOf(runs ? own : undefined, durationMs(settings.rollout.settle), now);
@@ -147,6 +170,7 @@ export async function releaseStatus(
   const changed = changedSince(own, events, found);
   const paused = pausedBy(pause);
   const chain = chainStatus(deployed);
+  const watching = guards.filter((note) => note.release === release);
   return {
     stack: stack.name,
     release,
@@ -161,6 +185,7 @@ export async function releaseStatus(
     ...(own &&
       !own.end &&
       watch && { watch: watchedBy(watch, durationMs(settings.rollout.interval), now) }),
+    ...(watching.length > 0 && { guards: watching.map((note) => guardStatus(note, now)) }),
     verdicts,
   };
 }

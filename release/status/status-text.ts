@@ -57,6 +57,15 @@ function watchLine({ progress, watch, stack }: ReleaseStatus): string[] {
     : [`watched by ${watch.by}, last look ${age(watch.seconds)} ago`];
 }
 
+/** What each cluster's guard does, a line each. */
+function guardLines({ guards = [] }: ReleaseStatus): string[] {
+  return guards.map(({ by, stale, seconds, startedAt, does, says }) =>
+    stale
+      ? `${by} has not looked for ${age(seconds)}: look at its pod`
+      : `${by} watches since ${startedAt}, last look ${age(seconds)} ago: ${does}, ${says}`,
+  );
+}
+
 function alertsCell({ alerts, silent }: ClusterStatus): string {
   if (!alerts) return silent === undefined ? "no Prometheus" : "not known";
   return alerts.length === 0 ? "none" : alerts.join(", ");
@@ -147,6 +156,7 @@ export function statusText(status: ReleaseStatus): string {
     briefRelease(status.release),
     rolloutLine(status),
     ...watchLine(status),
+    ...guardLines(status),
     ...(status.paused === undefined ? [] : [status.paused]),
     table.toString(),
     ...status.clusters.flatMap(remarks),

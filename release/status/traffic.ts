@@ -8,7 +8,7 @@ import {
   countRequests,
   latencyQuantile,
 } from "../gates/queries.ts";
-import type { Judged } from "../gates/readings.ts";
+import type { Judged } from "../../lib/judged.ts";
 
 /** A stretch of time in which requests are counted. */
 export interface Period {

@@ -84,13 +84,16 @@ const phase = z.strictObject({
   ...gatesInPhase,
 });
 
-/** How `release rollout` goes through the phases. The Pulumi program does not use it. */
+/** What differs in single phases. */
+export const at = z.array(phase);
+
+/** How `release rollout` goes through the phases, and by what a guard judges. Nothing else in the program uses it. */
 export const rollout = z.strictObject({
   bake: key(duration("10m").default("10m"), {
     description: "Minimum duration of each phase, 100 % included, in which its gates are watched.",
     examples: ["10m"],
   }),
-  at: key(z.array(phase).default([]), {
+  at: key(at.default([]), {
     description: "What differs in single phases.",
     examples: [
       [

@@ -133,11 +133,25 @@ export const scalar = <T extends z.ZodType<string>>(schema: T) =>
     schema,
   );
 
-const DURATION = /^(?:\d+(?:\.\d+)?(?:h|ms|m|s))+$/;
+export const DURATION = /^(?:\d+(?:\.\d+)?(?:h|ms|m|s))+$/;
 export const duration = (example: string) =>
   text(
     (value) => DURATION.test(value) && durationMs(value) >= 1,
     "must be a duration of at least 1ms with its unit: h, m, s or ms",
     `For example: ${example}.`,
     { pattern: DURATION.source },
+  );
+
+/** An image that is the same wherever and whenever it is pulled. */
+export const image = (example: string) =>
+  text(
+    (value) =>
+      /^[a-z0-9][\w.\-/:@]*$/.test(value) &&
+      (/@sha256:[0-9a-f]{64}$/.test(value) || /:[\w][\w.-]{0,127}$/.test(value)) &&
+      !value.endsWith(":latest"),
+    "must be an image with a tag other than latest, or with a digest, so that all clusters run the same",
+    `For example: ${example}.`,
+    {
+      pattern: "^(?!.*:latest$)[a-z0-9][\\w.\\-/:@]*(@sha256:[0-9a-f]{64}|:[\\w][\\w.-]{0,127})$",
+    },
   );

@@ -36,6 +36,8 @@ export class FakeApiServer {
   url = "";
   readonly #objects = new Map<string, VirtualService>();
   #generation = 1;
+  /** What ConfigMaps hold, by `namespace/name`. */
+  readonly configMaps = new Map<string, Record<string, string>>();
   /** Each request as `METHOD path`. */
   readonly requests: string[] = [];
   /** Says why a write is refused, or lets it pass. */
@@ -112,9 +114,21 @@ export class FakeApiServer {
     const answer = (code: number, value: unknown) => {
       response.writeHead(code, { "content-type": "application/json" }).end(JSON.stringify(value));
     };
+    const map = /\/namespaces\/([^/]+)\/configmaps\/([^/]+)$/.exec(path)?.slice(1).join("/");
     const key = /\/namespaces\/([^/]+)\/virtualservices\/([^/]+)$/.exec(path)?.slice(1).join("/");
     const object = key === undefined ? undefined : this.#objects.get(key);
-    if (path === ISTIO) {
+    if (path === "/api/v1") {
+      const kind = { name: "configmaps", kind: "ConfigMap", namespaced: true, verbs: [] };
+      answer(200, { kind: "APIResourceList", resources: [kind] });
+    } else if (map !== undefined) {
+      const data = this.configMaps.get(map);
+      if (request.method === "PATCH") {
+        const applied = (JSON.parse(body) as { data: Record<string, string> }).data;
+        this.configMaps.set(map, { ...data, ...applied });
+      }
+      if (request.method === "PATCH" || data) answer(200, { data: this.configMaps.get(map) });
+      else answer(404, { message: "not found" });
+    } else if (path === ISTIO) {
       const kind = { name: "virtualservices", kind: "VirtualService", namespaced: true, verbs: [] };
       answer(200, { kind: "APIResourceList", resources: [kind] });
     } else if (path === `${ISTIO}/virtualservices`) {

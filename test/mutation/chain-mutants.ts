@@ -124,7 +124,7 @@ export const chainMutants: readonly Mutant[] = [
   },
   {
     removes: "a follower of a chain that is bad rolls all back",
-    file: "release/observer.ts",
+    file: "release/gates/gate-verdicts.ts",
     text: `kind !== "share" || (quarantine.length === 0 && judged.role !== "follower"),`,
     replacement: `judged.role !== "follower" && (kind !== "share" || quarantine.length === 0),`,
     tests: ["test/unit/release/observer.test.ts"],

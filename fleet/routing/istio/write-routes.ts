@@ -1,6 +1,7 @@
 import { PatchStrategy, type KubernetesObject } from "@kubernetes/client-node";
 import type { ServiceName } from "../../../lib/names.ts";
 import { GROUP, VERSION } from "../../../lib/routing/istio/kinds.ts";
+import { FENCED } from "../../../lib/routing/routing-annotations.ts";
 import type { RoutingRules } from "../../../lib/routing/routing.ts";
 import type { ClusterClient } from "../../cluster-client.ts";
 import type { WriteOptions } from "../cluster-routing.ts";
@@ -10,9 +11,6 @@ import type { WriteOptions } from "../cluster-routing.ts";
  * provider then applies the same rules and owns them too.
  */
 const MANAGER = "istio-canary";
-
-/** When a write was fenced off. The next write of the rules takes it away. */
-const FENCED = "istio-canary/fenced-at";
 
 /** Writes a service's routing rules. */
 export async function writeRoutes(

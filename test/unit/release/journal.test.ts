@@ -1,7 +1,7 @@
 import { ApiException, type KubernetesObject } from "@kubernetes/client-node";
 import { describe, expect, it } from "vitest";
 import type { ClusterClient } from "../../../fleet/cluster-client.ts";
-import { Journal } from "../../../release/journal.ts";
+import { Journal, type GuardNote } from "../../../release/journal.ts";
 import { phase } from "../../../release/planner.ts";
 import { timed } from "../../../release/rollout-event.ts";
 
@@ -61,6 +61,37 @@ describe("the journal", () => {
     expect((await of.read()).events).toEqual([begin, end]);
     await of.writeProgress(phase("v2", 10, T0), [begin], T0 + 1);
     expect(await of.read()).toMatchObject({ progress: { weight: 10 }, events: [begin] });
+  });
+
+  it("keeps a note of each cluster's guard, which no other guard overwrites", async () => {
+    const { fakes, of } = journal();
+    const note: GuardNote = {
+      format: 1,
+      at: T0,
+      cluster: "cluster-a",
+      startedAt: T0,
+      release: "v2",
+      weight: 10,
+      since: T0,
+      failures: { consecutive: 0, total: 0 },
+      failed: { reason: "80 %", weight: 10, since: T0 },
+      contactAt: T0,
+      does: "lower",
+      says: "80 %",
+    };
+    const newer = { ...note, at: T0 + 1 };
+    const other = { ...note, cluster: "cluster-b" };
+    expect(await of.writeGuard(note)).toEqual(new Map());
+    fakes[0].away = true;
+    await of.writeGuard(newer);
+    await of.writeGuard(other);
+    fakes[0].away = false;
+    expect((await of.read()).guards).toEqual([newer, other]);
+    expect(fakes[1].managers).toEqual([
+      "istio-canary-rollout-guard-cluster-a",
+      "istio-canary-rollout-guard-cluster-a",
+      "istio-canary-rollout-guard-cluster-b",
+    ]);
   });
 
   it("lets a pause and a rollout write without each other", async () => {

@@ -92,6 +92,7 @@ function observer(options: Options = {}) {
           progress: undefined,
           pause,
           watch: undefined,
+          guards: [],
           events: [],
           silent: new Map(),
         }),

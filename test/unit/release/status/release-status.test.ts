@@ -113,6 +113,7 @@ function status(options: ConfigOptions = {}, more: Partial<StatusSources> = {}) 
                 progress: undefined,
                 pause: undefined,
                 watch: undefined,
+                guards: [],
                 events: [],
                 silent: new Map<string, string>(),
                 ...memory,

@@ -1,0 +1,203 @@
+import type { GuardNote } from "../journal.ts";
+import { decides, noFailure, oneMoreFailure, type Progress, type Verdict } from "../planner.ts";
+
+/** What a guard goes by; times in milliseconds. */
+export interface GuardRules {
+  /** The cluster in which it runs. */
+  readonly cluster: string;
+  /** Whether the weight is not in force there. */
+  readonly quarantined: boolean;
+  /** Names of the other clusters. */
+  readonly others: readonly string[];
+  /** The canaries that it watches; see releaseName. */
+  readonly release: string;
+  /** Looks that may fail in a phase. */
+  readonly maxFailures: Progress["failures"];
+  /** How long no other cluster may answer. Infinity: for ever. */
+  readonly partitionLimitMs: number;
+}
+
+/** What is known of one cluster. */
+export interface Sight {
+  /** Whether it has answered at the last look. What is known of one that has not is older. */
+  readonly answers: boolean;
+  /** Highest percent that a canary of the release has. @default it has never answered */
+  readonly weight?: number | undefined;
+  /** What its journal has of a rollout. @default nothing */
+  readonly progress?: Progress | undefined;
+  /** What its journal has of the guards. */
+  readonly guards: readonly GuardNote[];
+}
+
+/** All clusters that are known, by name. */
+export type Sights = ReadonlyMap<string, Sight>;
+
+/** What a guard remembers from one look to the next; its note in the journal holds it. */
+export type GuardMemory = Pick<
+  GuardNote,
+  "release" | "weight" | "since" | "failures" | "failed" | "contactAt"
+>;
+
+type Failed = NonNullable<GuardMemory["failed"]>;
+
+/** What a guard does. There is no way to raise a weight. */
+export type Action =
+  | { readonly do: "watch" | "hold"; readonly reason: string }
+  | { readonly do: "lower"; readonly where: "everywhere" | "here"; readonly reason: string };
+
+/** The phase that a rollout of the release has begun last. */
+function phaseOf(sights: Sights, release: string): Progress | undefined {
+  const [newest, ...others] = [...sights.values()]
+    .flatMap(({ progress }) => (progress?.release === release ? [progress] : []))
+    .toSorted((one, other) => other.since - one.since);
+  if (!newest) return undefined;
+  // One cluster may not have heard of the way back yet.
+  const same = others.filter(({ since }) => since === newest.since);
+  const rollingBack = [newest, ...same].find((each) => each.rollingBack !== undefined)?.rollingBack;
+  return rollingBack === undefined ? newest : { ...newest, rollingBack };
+}
+
+const goesOn = ({ end, rollingBack }: Progress) => !end && rollingBack === undefined;
+
+/**
+ * Whether somebody has begun a new rollout of the same canary since its gate has failed. One that was raising at that
+ * moment goes on to a higher weight instead: that is no new beginning. Both times come from rollouts wherever there
+ * is one, so that no clock is compared with another.
+ */
+function isOver(failed: Failed, phase: Progress | undefined): boolean {
+  return (
+    phase !== undefined &&
+    goesOn(phase) &&
+    phase.since > failed.since &&
+    phase.weight <= failed.weight
+  );
+}
+
+/**
+ * The percent at which the guard's cluster is judged: its own, or that of the others in quarantine and while its own
+ * API server has not answered yet.
+ */
+function weightOf({ cluster, quarantined, others }: GuardRules, sights: Sights) {
+  const own = quarantined ? undefined : sights.get(cluster)?.weight;
+  const theirs = others.flatMap((name) => sights.get(name)?.weight ?? []);
+  return own ?? (theirs.length === 0 ? undefined : Math.max(...theirs));
+}
+
+/**
+ * What is remembered after a look at the clusters. A new release, a new phase and a new rollout of the same canary
+ * each begin without what has failed before.
+ *
+ * @param now in milliseconds since 1970
+ */
+export function remembered(
+  before: GuardMemory | undefined,
+  rules: GuardRules,
+  sights: Sights,
+  now: number,
+): GuardMemory {
+  const { release, others } = rules;
+  const own = before?.release === release ? before : undefined;
+  const phase = phaseOf(sights, release);
+  const weight = weightOf(rules, sights) ?? own?.weight ?? 0;
+  const atPhase = phase && goesOn(phase) && phase.weight === weight;
+  const since = atPhase ? phase.since : own?.weight === weight ? own.since : now;
+  const failed = own?.failed && !isOver(own.failed, phase) ? own.failed : undefined;
+  const samePhase =
+    own?.weight === weight && own.since === since && (own.failed === undefined || failed);
+  // While nothing is at stake, nobody needs to be reached.
+  const safe = weight === 0 || others.some((name) => sights.get(name)?.answers === true);
+  return {
+    release,
+    weight,
+    since,
+    failures: samePhase ? own.failures : { consecutive: 0, total: 0 },
+    failed,
+    contactAt: safe ? now : (before?.contactAt ?? now),
+  };
+}
+
+/** What is remembered after a look at the gates; failed looks count as in a rollout. */
+export function judged(
+  memory: GuardMemory,
+  verdicts: readonly Verdict[],
+  { maxFailures }: Pick<GuardRules, "maxFailures">,
+): GuardMemory {
+  const bad = verdicts.filter((verdict) => decides(verdict) && verdict.outcome === "fail");
+  if (bad.length === 0) return { ...memory, failures: noFailure(memory.failures) };
+  const { failures, tooMany } = oneMoreFailure(memory.failures, maxFailures);
+  const { weight, since } = memory;
+  return {
+    ...memory,
+    failures,
+    ...(tooMany &&
+      !memory.failed && {
+        failed: { reason: bad.map(({ text }) => text).join("; "), weight, since },
+      }),
+  };
+}
+
+/** Why the release is to be lowered in every cluster. @returns undefined if it is not */
+function verdictOf(
+  { failed }: GuardMemory,
+  { cluster, release }: GuardRules,
+  sights: Sights,
+): string | undefined {
+  if (failed) return failed.reason;
+  const phase = phaseOf(sights, release);
+  if (phase?.rollingBack !== undefined) return `a rollout rolls it back: ${phase.rollingBack}`;
+  const other = [...sights.values()]
+    .flatMap(({ guards }) => guards)
+    .find(
+      (note) =>
+        note.cluster !== cluster &&
+        note.release === release &&
+        note.failed !== undefined &&
+        !isOver(note.failed, phase),
+    );
+  return other?.failed && `the guard of ${other.cluster} says: ${other.failed.reason}`;
+}
+
+/**
+ * What is to be done now.
+ *
+ * @param verdicts of the last look at the gates of the guard's own cluster
+ * @param now in milliseconds since 1970
+ */
+export function actionOf(
+  memory: GuardMemory,
+  rules: GuardRules,
+  sights: Sights,
+  verdicts: readonly Verdict[],
+  now: number,
+): Action {
+  const hold = (reason: string): Action => ({ do: "hold", reason });
+  const verdict = verdictOf(memory, rules, sights);
+  if (verdict !== undefined) return { do: "lower", where: "everywhere", reason: verdict };
+
+  const { cluster, others, partitionLimitMs } = rules;
+  const away = others.filter((name) => sights.get(name)?.answers !== true);
+  const own = sights.get(cluster);
+  if (others.length > 0 && away.length === others.length) {
+    if (memory.weight === 0) return hold(`no other cluster answers: ${away.join(", ")}`);
+    const since = `no other cluster has answered since ${new Date(memory.contactAt).toISOString()}: ${away.join(", ")}`;
+    return (own?.weight ?? 0) > 0 && now - memory.contactAt >= partitionLimitMs
+      ? { do: "lower", where: "here", reason: since }
+      : hold(since);
+  }
+  if (own?.answers !== true) return hold(`the API server of ${cluster} does not answer`);
+  const decisive = verdicts.filter(decides);
+  const bad = decisive.filter(({ outcome }) => outcome === "fail");
+  if (bad.length > 0) {
+    const { consecutive, total } = memory.failures;
+    return hold(
+      `${consecutive} looks in a row have failed, ${total} in this phase: ${bad.map(({ text }) => text).join("; ")}`,
+    );
+  }
+  const blind = decisive.filter((each) => each.blind && each.outcome === "hold");
+  if (blind.length > 0) return hold(blind.map(({ text }) => text).join("; "));
+  if (away.length > 0) return hold(`no answer from ${away.join(", ")}`);
+  return {
+    do: "watch",
+    reason: memory.weight === 0 ? "the canary has no weight" : "no gate has failed",
+  };
+}

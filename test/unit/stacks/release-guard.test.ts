@@ -1,0 +1,126 @@
+import * as pulumi from "@pulumi/pulumi";
+import { beforeAll, describe, expect, it, vi } from "vitest";
+import { problemLine } from "../../../lib/problems.ts";
+import { releaseName } from "../../../release/release-settings.ts";
+import { parseConfig } from "../../../stacks/config.ts";
+import { parseGuardFile } from "../../../stacks/guard-file.ts";
+import type { meshStackOf } from "../../../stacks/mesh-stack.ts";
+import { rawConfig, settings } from "../../helpers/fixtures.ts";
+import { configure, recordProgram, valueOf, type Recording } from "../../helpers/mocks.ts";
+
+// Nothing is deployed: the clusters of the fixture are nowhere.
+vi.mock(import("../../../fleet/read-deployed.ts"), async (original) => ({
+  ...(await original()),
+  readDeployed: (clusters) =>
+    Promise.resolve(
+      clusters.map(({ name }) => ({ name, unreachable: undefined, routes: new Map() })),
+    ),
+}));
+
+const MESH = "organization/istio-canary/mesh";
+const guard = { image: "registry.example.com/istio-canary:1", partitionLimit: "20m" };
+const rollout = {
+  webhooks: [{ name: "secret", when: "during", url: "https://secret.example.com/hook" }],
+  notifications: [{ url: "https://secret.example.com/slack" }],
+  gates: { successRate: { atLeast: 99.5 } },
+};
+
+async function run(
+  raw: Readonly<Record<string, unknown>>,
+  stacks: Parameters<typeof recordProgram>[0] = {},
+) {
+  const program = await recordProgram(stacks);
+  configure(raw);
+  vi.resetModules();
+  const exported = await import("../../../index.ts");
+  await program.settle();
+  const outputs = await valueOf(pulumi.output({ ...exported }));
+  return { program, outputs: outputs as Parameters<typeof meshStackOf>[1] };
+}
+const guards = ({ resources }: Recording) =>
+  resources.filter(({ name }) => name.startsWith("release-guard"));
+const whole = { ...rawConfig(), monitoring: { mode: "prometheus" }, guard, rollout };
+
+describe("the guards of a stack", () => {
+  let one: Recording;
+  let joined: Recording;
+  beforeAll(async () => {
+    one = (await run(whole)).program;
+    const { services, weight, ...rest } = { ...rawConfig(), monitoring: whole.monitoring };
+    const mesh = await run(rest);
+    expect(guards(mesh.program)).toEqual([]);
+    const own = services.map((each) => ({ ...each, ingressHosts: rest.ingress.hosts }));
+    const release = { meshStack: MESH, services: own, weight, guard, rollout };
+    joined = (await run(release, { [MESH]: mesh.outputs })).program;
+  }, 60_000);
+
+  it("are the same with a mesh of its own and with another stack's", () => {
+    const told = (program: Recording) =>
+      guards(program).map(({ type, name, inputs, provider }) => ({ type, name, inputs, provider }));
+    expect(told(one).length).toBeGreaterThan(30);
+    expect(told(joined)).toEqual(told(one));
+  });
+
+  it("go by what is released, and by nothing secret", () => {
+    const { data } = one.named("release-guard-cluster-b-file").inputs as {
+      data: Record<string, string>;
+    };
+    const text = data["guard.json"] ?? "";
+    expect(parseGuardFile(text)).toMatchObject({
+      format: 1,
+      release: releaseName(settings()),
+      cluster: "cluster-b",
+      clusters: ["cluster-a", "cluster-b"],
+      prometheus: "http://prometheus.istio-canary-monitoring.svc:9090",
+      services: [{ service: "user-service", namespace: "user", stable: "v1", canary: "v2" }],
+      phases: [10, 30, 100],
+      quarantine: [],
+      rollout: { bake: "10m", gates: { successRate: { atLeast: 99.5 } } },
+      partitionLimit: "20m",
+    });
+    expect(text).not.toContain("secret");
+  });
+
+  it("know of the next release before its weight changes, and hold no weight up", () => {
+    const weights = one.resources.filter(({ type }) => type.endsWith(":VirtualService"));
+    expect(weights).toHaveLength(2);
+    for (const each of guards(one)) {
+      if (/-(file|namespace)$/.test(each.name)) {
+        for (const { inPlace } of weights) expect(inPlace).toContain(each.urn);
+      } else if (each.parent !== "") {
+        for (const { urn } of weights) expect(each.inPlace, each.name).toContain(urn);
+      }
+    }
+  });
+});
+
+describe("the key guard", () => {
+  const lines = (more: object) =>
+    parseConfig({ ...rawConfig(), ...more }).problems.map((problem) => problemLine(problem));
+
+  it("takes the URL of a cluster's own Prometheus, if it has one", () => {
+    const { clusters, ...raw } = rawConfig();
+    const own = clusters.map((each) => ({ ...each, prometheus: `http://${each.name}:9090` }));
+    const { settings: parsed } = parseConfig({ ...raw, clusters: own, guard });
+    expect(parsed?.guard?.clusters).toMatchObject([
+      { name: "cluster-a", prometheus: "http://cluster-a:9090" },
+      { name: "cluster-b", server: { server: "https://b.example.com:6443" } },
+    ]);
+    expect(lines({ clusters: [...own.slice(0, 1), ...clusters.slice(1)], guard })).toEqual([
+      expect.stringMatching(
+        /^ - guard: must be left out while nobody says where the guard of cluster-b reads its metrics/,
+      ),
+    ]);
+  });
+
+  it("needs an image that is the same in all clusters, and a limit or never", () => {
+    const monitoring = { mode: "prometheus" };
+    expect(lines({ monitoring, guard: { image: "istio-canary:latest" } })[0]).toContain(
+      "guard.image: must be an image with a tag other than latest",
+    );
+    expect(lines({ monitoring, guard: { ...guard, partitionLimit: "10" } })[0]).toContain(
+      "guard.partitionLimit: must be a duration of at least 1ms with its unit (h, m, s or ms), or never",
+    );
+    expect(lines({ monitoring, guard: { ...guard, partitionLimit: "never" } })).toEqual([]);
+  });
+});
