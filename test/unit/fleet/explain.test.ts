@@ -11,6 +11,12 @@ describe("an error of a request, in one line", () => {
     expect(explain(error)).toBe("✖ Invalid input: expected string, received number → at [0].id");
   });
 
+  it("tells why each address of a host did not answer", () => {
+    const both = ["connect ECONNREFUSED ::1:80", "connect ECONNREFUSED 127.0.0.1:80"];
+    const error = new AggregateError(both.map((message) => new Error(message)));
+    expect(explain(error)).toBe(both.join(", "));
+  });
+
   it("tells that there was no answer in time, whatever the client has said of it", () => {
     const late = Object.assign(new Error("no answer in time"), { name: "TimeoutError" });
     late.message = "Failed to fetch resource metadata: no answer in time";

@@ -1,0 +1,49 @@
+import { readFileSync } from "node:fs";
+import { load } from "js-yaml";
+import { describe, expect, it } from "vitest";
+import { parseConfig } from "../../../stacks/config.ts";
+import type { Rollout } from "../../../stacks/schema.ts";
+import { rawConfig } from "../../helpers/fixtures.ts";
+
+type Config = Readonly<Record<string, unknown>>;
+
+/** The configurations that a page shows, decrypted as Pulumi would do it. */
+function examplesOf(page: string): readonly Config[] {
+  const text = readFileSync(new URL(`../../../docs/${page}`, import.meta.url), "utf8");
+  return [...text.matchAll(/```yaml\n(istio-canary:[^]*?)```/g)].map(([, yaml = ""]) => {
+    const plain = yaml.replaceAll(/\{ secure: [^}]+\}/g, "secret");
+    return Object.fromEntries(
+      Object.entries(load(plain) as Config).map(([key, value]) => [key.split(":")[1] ?? "", value]),
+    );
+  });
+}
+
+/** The fixture's service with what an example's service has besides. */
+function withExample({ services, ...example }: Config) {
+  const raw = rawConfig();
+  const [first] = raw.services;
+  const [shown = {}] = (services ?? []) as readonly object[];
+  const { name, namespace } = first ?? {};
+  return { ...raw, ...example, services: [{ ...first, ...shown, name, namespace }] };
+}
+
+describe.each(["gates.md", "monitoring.md"])("the examples in docs/%s", (page) => {
+  it.each(examplesOf(page).map((example) => [Object.keys(example).join(", "), example] as const))(
+    "are a configuration: %s",
+    (_, example) => {
+      expect(parseConfig(withExample(example)).problems).toEqual([]);
+    },
+  );
+});
+
+describe("the example of a query of one's own", () => {
+  it("asks for metrics that the example has kept", () => {
+    const example = examplesOf("gates.md").find(({ monitoring }) => monitoring !== undefined);
+    const { metrics } = example?.["monitoring"] as { metrics: string[] };
+    const { gates } = example?.["rollout"] as { gates: Pick<Rollout["gates"], "queries"> };
+    const asked = gates.queries.flatMap(({ bad, all }) =>
+      [...`${bad} ${all}`.matchAll(/(\w+)\{/g)].flatMap(([, name]) => name ?? []),
+    );
+    expect([...new Set(asked)].sort()).toEqual([...metrics].sort());
+  });
+});
