@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
-import { PatchStrategy, type KubernetesObject } from "@kubernetes/client-node";
+import { PatchStrategy } from "@kubernetes/client-node";
 import { execa } from "execa";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 
