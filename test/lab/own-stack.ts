@@ -18,6 +18,7 @@ export const testReleases = [
   "campaign",
   "concurrent",
   "faults",
+  "guard",
   "killed",
   "modes",
   "nodes",
