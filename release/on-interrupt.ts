@@ -1,7 +1,7 @@
 import type { EventEmitter } from "node:events";
 
 /** What ends a command: Ctrl-C, a system that stops it, a terminal that is closed. */
-export const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /**
  * Calls `action` at the first Ctrl-C, SIGTERM or SIGHUP. At the second one nobody listens any more, so that it
