@@ -136,6 +136,24 @@ export function judged(
   };
 }
 
+/**
+ * Why a guard takes the release back.
+ *
+ * @param progress of a rollout, which may have begun anew since
+ * @returns undefined if none does
+ */
+export function guardsVerdict(
+  guards: readonly GuardNote[],
+  release: string,
+  progress: Progress | undefined,
+): string | undefined {
+  const phase = progress?.release === release ? progress : undefined;
+  const found = guards.find(
+    (note) => note.release === release && note.failed !== undefined && !isOver(note.failed, phase),
+  );
+  return found?.failed && `the guard of ${found.cluster} says: ${found.failed.reason}`;
+}
+
 /** Why the release is to be lowered in every cluster. @returns undefined if it is not */
 function verdictOf(
   { failed }: GuardMemory,
@@ -145,16 +163,10 @@ function verdictOf(
   if (failed) return failed.reason;
   const phase = phaseOf(sights, release);
   if (phase?.rollingBack !== undefined) return `a rollout rolls it back: ${phase.rollingBack}`;
-  const other = [...sights.values()]
+  const others = [...sights.values()]
     .flatMap(({ guards }) => guards)
-    .find(
-      (note) =>
-        note.cluster !== cluster &&
-        note.release === release &&
-        note.failed !== undefined &&
-        !isOver(note.failed, phase),
-    );
-  return other?.failed && `the guard of ${other.cluster} says: ${other.failed.reason}`;
+    .filter((note) => note.cluster !== cluster);
+  return guardsVerdict(others, release, phase);
 }
 
 /**
