@@ -19,7 +19,7 @@ export interface GuardSettings extends Guard {
  * What the guards go by; what is missing for it goes to `problems`.
  *
  * @param servers of the clusters, in their order
- * @param monitoring namespace of the mesh's own Prometheus in each cluster. @default it has none, or does not say
+ * @param monitoring namespace of the mesh's own Prometheus in each cluster. @default it has none
  */
 export function guardSettings(
   guard: Guard | undefined,

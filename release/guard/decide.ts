@@ -40,10 +40,11 @@ export type GuardMemory = Pick<
 
 type Failed = NonNullable<GuardMemory["failed"]>;
 
-/** What a guard does. There is no way to raise a weight. */
-export type Action =
-  | { readonly do: "watch" | "hold"; readonly reason: string }
-  | { readonly do: "lower"; readonly where: "everywhere" | "here"; readonly reason: string };
+/** What a guard does, in every cluster that answers. There is no way to raise a weight. */
+export interface Action {
+  readonly do: "watch" | "hold" | "lower";
+  readonly reason: string;
+}
 
 /** The phase that a rollout of the release has begun last. */
 function phaseOf(sights: Sights, release: string): Progress | undefined {
@@ -184,7 +185,7 @@ export function actionOf(
 ): Action {
   const hold = (reason: string): Action => ({ do: "hold", reason });
   const verdict = verdictOf(memory, rules, sights);
-  if (verdict !== undefined) return { do: "lower", where: "everywhere", reason: verdict };
+  if (verdict !== undefined) return { do: "lower", reason: verdict };
 
   const { cluster, others, partitionLimitMs } = rules;
   const away = others.filter((name) => sights.get(name)?.answers !== true);
@@ -193,7 +194,7 @@ export function actionOf(
     if (memory.weight === 0) return hold(`no other cluster answers: ${away.join(", ")}`);
     const since = `no other cluster has answered since ${new Date(memory.contactAt).toISOString()}: ${away.join(", ")}`;
     return (own?.weight ?? 0) > 0 && now - memory.contactAt >= partitionLimitMs
-      ? { do: "lower", where: "here", reason: since }
+      ? { do: "lower", reason: since }
       : hold(since);
   }
   if (own?.answers !== true) return hold(`the API server of ${cluster} does not answer`);
