@@ -18,6 +18,8 @@ export const SERVICE_PORT = 80;
 export const SERVICE_PORT_NAME = "http";
 /** Deployment, Service and pod label of a cluster's own Prometheus. */
 export const PROMETHEUS = "prometheus";
+/** Its namespace, unless the configuration names another one. */
+export const MONITORING_NAMESPACE = "istio-canary-monitoring";
 /** Port of its HTTP API. */
 export const PROMETHEUS_PORT = 9090;
 /** Envoy's admin port in every Istio proxy (`proxyAdminPort`). */

@@ -10,6 +10,7 @@ import type { Metrics } from "./gates/counters.ts";
 import { gateVerdicts } from "./gates/gate-verdicts.ts";
 import type { GateVerdict } from "./gates/verdict.ts";
 import { WebCounts } from "./gates/web.ts";
+import { guardsVerdict } from "./guard/decide.ts";
 import type { Journal, Pause } from "./journal.ts";
 import { decides, type Look, type Progress, type Verdict } from "./planner.ts";
 import { judgedServices, releaseName } from "./release-settings.ts";
@@ -97,15 +98,21 @@ export class Observer {
     }
     const same = progress?.release === release && progress.weight === weight;
     const since = same ? progress.since : now;
-    const people = this.#people(weight);
+    const people = this.#people(weight, progress);
     const verdicts = await this.verdicts(weight, since, now);
     // Nor for anybody's answer.
     if (verdicts.some((verdict) => decides(verdict) && verdict.outcome === "fail")) {
       return { release, clusters, verdicts };
     }
-    const { said, paused } = await people;
+    const { said, paused, guards } = await people;
     const all: readonly Verdict[] = [...verdicts, ...said];
-    return { release, clusters, verdicts: all, ...(paused !== undefined && { paused }) };
+    return {
+      release,
+      clusters,
+      verdicts: all,
+      ...(paused !== undefined && { paused }),
+      ...(guards !== undefined && { guards }),
+    };
   }
 
   /**
@@ -123,16 +130,22 @@ export class Observer {
     return read();
   }
 
-  /** What webhooks say, and who has paused. Never fails. */
+  /** What webhooks say, who has paused, and whether a guard takes the release back. Never fails. */
   async #people(
     weight: number,
-  ): Promise<{ readonly said: readonly Verdict[]; readonly paused?: string | undefined }> {
-    const [said, pause] = await Promise.all([
+    progress: Progress | undefined,
+  ): Promise<Pick<Look, "paused" | "guards"> & { readonly said: readonly Verdict[] }> {
+    const [said, remembered] = await Promise.all([
       askWebhooks(this.#settings.rollout.webhooks, "during", this.webhookBody(weight)),
       this.#journal.read().then(
-        (remembered) => ({ paused: pausedBy(remembered.pause), unknown: [] }),
+        ({ pause, guards }) => ({
+          paused: pausedBy(pause),
+          guards: guardsVerdict(guards, releaseName(this.#settings), progress),
+          unknown: [],
+        }),
         (error: unknown) => ({
           paused: undefined,
+          guards: undefined,
           unknown: [
             {
               outcome: "hold" as const,
@@ -143,7 +156,8 @@ export class Observer {
         }),
       ),
     ]);
-    return { said: [...said, ...pause.unknown], paused: pause.paused };
+    const { paused, guards, unknown } = remembered;
+    return { said: [...said, ...unknown], paused, guards };
   }
 
   /** What all gates say in all clusters. */

@@ -75,6 +75,8 @@ export interface Look {
   /** Who holds the rollout, when and why. @default nobody */
   readonly paused?: string | undefined;
   readonly verdicts: readonly Verdict[];
+  /** Why a guard in a cluster takes the release back. @default none does */
+  readonly guards?: string | undefined;
   /** Answers of the webhooks that a step has asked for. @default not asked yet */
   readonly answers?: {
     readonly before?: readonly Verdict[] | undefined;
@@ -169,6 +171,8 @@ export function nextStep(
 
   if (progress.end) return decide({ do: "end", end: progress.end });
   if (progress.rollingBack !== undefined) return rollBack(progress.rollingBack);
+  // It lowers the clusters itself; what is left is the config, and to remember it.
+  if (look.guards !== undefined) return rollBack(look.guards);
 
   const lacking = look.clusters.flatMap(({ name, lacks }) =>
     lacks === undefined ? [] : [`${name} does not have ${lacks}: it needs pulumi up`],

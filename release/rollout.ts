@@ -118,6 +118,8 @@ export async function rollout(
       );
     }
     const seen = await around.look(progress);
+    // What a guard has taken back is tried once more; what it says of that try counts.
+    const forgives = first && again;
     if (first) {
       first = false;
       progress = startingPoint(progress, seen, again);
@@ -131,6 +133,7 @@ export async function rollout(
     }
     const look: Look = {
       ...seen,
+      ...(forgives && { guards: undefined }),
       ...(answers && { answers }),
       ...(raiseFailed !== undefined && { raiseFailed }),
     };

@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as z from "zod";
 import type { ApiServer } from "../lib/reader-kubeconfig.ts";
 import { throwProblems } from "../components/throw-problems.ts";
-import { INGRESS_GATEWAY_OBJECT } from "../lib/names.ts";
+import { INGRESS_GATEWAY_OBJECT, MONITORING_NAMESPACE } from "../lib/names.ts";
 import type { Problem } from "../lib/problems.ts";
 import type { Exception } from "../lib/exceptions.ts";
 import { apiServers, localServers } from "./api-servers.ts";
@@ -163,7 +163,12 @@ export function parseConfig(
         guard,
         reached,
         serversOf(meshStack.name, reached, guard ? problems : []),
-        { own: meshStack.mesh.monitoringNamespace, access: prometheus ?? {} },
+        {
+          own: meshStack.mesh.ownPrometheus
+            ? (meshStack.mesh.monitoringNamespace ?? MONITORING_NAMESPACE)
+            : undefined,
+          access: prometheus ?? {},
+        },
         problems,
       );
     return problems.length > 0 || !release || !meshStack || !reached

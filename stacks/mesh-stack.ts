@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as z from "zod";
+import { MONITORING_NAMESPACE } from "../lib/names.ts";
 import type { Problem } from "../lib/problems.ts";
 import { clusterProvider } from "./cluster-provider.ts";
 import type { ReleaseStackSettings, Settings } from "./config.ts";
@@ -12,7 +13,7 @@ const meshOutput = z.object({
   env: z.string(),
   /** Whether each cluster runs a Prometheus of the mesh's stack. */
   ownPrometheus: z.boolean(),
-  /** Its namespace. */
+  /** Its namespace. @default MONITORING_NAMESPACE */
   monitoringNamespace: z.string().optional(),
   /** How each cluster and its metrics are reached, in the order of the configuration. */
   clusters: z.array(
@@ -71,7 +72,11 @@ export function describeMesh({
     clusterDomain: mesh.clusterDomain,
     env: mesh.env,
     ownPrometheus,
-    ...(ownPrometheus && monitoring && { monitoringNamespace: monitoring.namespace }),
+    ...(ownPrometheus &&
+      monitoring &&
+      monitoring.namespace !== MONITORING_NAMESPACE && {
+        monitoringNamespace: monitoring.namespace,
+      }),
     clusters: clusters.map(({ name, context, kubeconfig, apiServer, prometheus }) => ({
       name,
       context,

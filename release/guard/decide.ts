@@ -40,10 +40,11 @@ export type GuardMemory = Pick<
 
 type Failed = NonNullable<GuardMemory["failed"]>;
 
-/** What a guard does. There is no way to raise a weight. */
-export type Action =
-  | { readonly do: "watch" | "hold"; readonly reason: string }
-  | { readonly do: "lower"; readonly where: "everywhere" | "here"; readonly reason: string };
+/** What a guard does, in every cluster that answers. There is no way to raise a weight. */
+export interface Action {
+  readonly do: "watch" | "hold" | "lower";
+  readonly reason: string;
+}
 
 /** The phase that a rollout of the release has begun last. */
 function phaseOf(sights: Sights, release: string): Progress | undefined {
@@ -136,6 +137,24 @@ export function judged(
   };
 }
 
+/**
+ * Why a guard takes the release back.
+ *
+ * @param progress of a rollout, which may have begun anew since
+ * @returns undefined if none does
+ */
+export function guardsVerdict(
+  guards: readonly GuardNote[],
+  release: string,
+  progress: Progress | undefined,
+): string | undefined {
+  const phase = progress?.release === release ? progress : undefined;
+  const found = guards.find(
+    (note) => note.release === release && note.failed !== undefined && !isOver(note.failed, phase),
+  );
+  return found?.failed && `the guard of ${found.cluster} says: ${found.failed.reason}`;
+}
+
 /** Why the release is to be lowered in every cluster. @returns undefined if it is not */
 function verdictOf(
   { failed }: GuardMemory,
@@ -145,16 +164,10 @@ function verdictOf(
   if (failed) return failed.reason;
   const phase = phaseOf(sights, release);
   if (phase?.rollingBack !== undefined) return `a rollout rolls it back: ${phase.rollingBack}`;
-  const other = [...sights.values()]
+  const others = [...sights.values()]
     .flatMap(({ guards }) => guards)
-    .find(
-      (note) =>
-        note.cluster !== cluster &&
-        note.release === release &&
-        note.failed !== undefined &&
-        !isOver(note.failed, phase),
-    );
-  return other?.failed && `the guard of ${other.cluster} says: ${other.failed.reason}`;
+    .filter((note) => note.cluster !== cluster);
+  return guardsVerdict(others, release, phase);
 }
 
 /**
@@ -172,7 +185,7 @@ export function actionOf(
 ): Action {
   const hold = (reason: string): Action => ({ do: "hold", reason });
   const verdict = verdictOf(memory, rules, sights);
-  if (verdict !== undefined) return { do: "lower", where: "everywhere", reason: verdict };
+  if (verdict !== undefined) return { do: "lower", reason: verdict };
 
   const { cluster, others, partitionLimitMs } = rules;
   const away = others.filter((name) => sights.get(name)?.answers !== true);
@@ -181,7 +194,7 @@ export function actionOf(
     if (memory.weight === 0) return hold(`no other cluster answers: ${away.join(", ")}`);
     const since = `no other cluster has answered since ${new Date(memory.contactAt).toISOString()}: ${away.join(", ")}`;
     return (own?.weight ?? 0) > 0 && now - memory.contactAt >= partitionLimitMs
-      ? { do: "lower", where: "here", reason: since }
+      ? { do: "lower", reason: since }
       : hold(since);
   }
   if (own?.answers !== true) return hold(`the API server of ${cluster} does not answer`);

@@ -202,7 +202,7 @@ class Watch {
   async #attend(cluster: string, end: AbortSignal): Promise<void> {
     while (!end.aborted) {
       const action = this.#decide();
-      if (action.do === "lower") await this.#lower(cluster, action);
+      if (action.do === "lower") await this.#lower(cluster, action.reason);
       await this.#note(cluster, action);
       await this.#around.pause(LOOK_MS, AbortSignal.any([end, this.#wake.signal]));
       await this.#see(cluster);
@@ -219,13 +219,9 @@ class Watch {
     return action;
   }
 
-  async #lower(
-    cluster: string,
-    { where, reason }: Extract<Action, { do: "lower" }>,
-  ): Promise<void> {
+  async #lower(cluster: string, reason: string): Promise<void> {
     const { answers, weight = 0 } = this.#sights.get(cluster) ?? {};
     if (answers !== true || weight === 0) return;
-    if (where === "here" && cluster !== this.#file.cluster) return;
     // What an update has written since is another release, which has done nothing.
     if (!(await this.#isCurrent())) return;
     try {

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { MONITORING_NAMESPACE } from "../../lib/names.ts";
 import { duration, filled, key, label, pattern, rule, scalar, text, whole } from "./values.ts";
 
 const RULES_ONLY = "Updates the rules in every cluster; Prometheus takes them within a minute.";
@@ -156,10 +157,10 @@ export const monitoring = z.strictObject({
     rules: ["must be prometheus or operator"],
     examples: ["prometheus"],
   }),
-  namespace: key(label("istio-canary-monitoring").default("istio-canary-monitoring"), {
+  namespace: key(label(MONITORING_NAMESPACE).default(MONITORING_NAMESPACE), {
     description: "Namespace for all of it, created by the program.",
     effect: "Recreates all of it there.",
-    examples: ["istio-canary-monitoring"],
+    examples: [MONITORING_NAMESPACE],
   }),
   labels: key(labels.default({}), {
     description:

@@ -1,4 +1,5 @@
 import { chainMutants } from "./chain-mutants.ts";
+import { guardMutants } from "./guard-mutants.ts";
 
 /** One thing taken out of the program, and the unit tests that must then fail. */
 export interface Mutant {
@@ -24,6 +25,7 @@ const program = ["test/unit/stacks/program.test.ts", "test/unit/stacks/index.tes
 
 export const mutants: readonly Mutant[] = [
   ...chainMutants,
+  ...guardMutants,
   {
     removes: "the barrier: one cluster's refusal stops all",
     file: "lib/protocol.ts",

@@ -6,7 +6,7 @@ import type { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { readDeployed } from "../../../fleet/read-deployed.ts";
 import type { DeployedCluster } from "../../../lib/deployed.ts";
 import type { Metrics } from "../../../release/gates/counters.ts";
-import { Journal, type Pause } from "../../../release/journal.ts";
+import { Journal, type GuardNote, type Pause } from "../../../release/journal.ts";
 import { Observer, pausedBy, phaseWeights } from "../../../release/observer.ts";
 import { nextStep, phase, type Plan } from "../../../release/planner.ts";
 import { releaseName } from "../../../release/release-settings.ts";
@@ -76,10 +76,11 @@ interface Options extends ConfigOptions {
   readonly rollout?: object;
   readonly metrics?: readonly Metrics[];
   readonly pause?: Pause | Error;
+  readonly guards?: readonly GuardNote[];
 }
 
 function observer(options: Options = {}) {
-  const { rollout = {}, metrics = [prometheus(0), prometheus(0)], pause } = options;
+  const { rollout = {}, metrics = [prometheus(0), prometheus(0)], pause, guards = [] } = options;
   const settings = {
     ...fixture(options),
     rollout: schema.rollout.parse(rollout),
@@ -92,7 +93,7 @@ function observer(options: Options = {}) {
           progress: undefined,
           pause,
           watch: undefined,
-          guards: [],
+          guards,
           events: [],
           silent: new Map(),
         }),
@@ -258,6 +259,29 @@ describe("a look", () => {
       blind: true,
       text: "whether it is paused is not known: forbidden",
     });
+  });
+});
+
+describe("a look at what guards say", () => {
+  const failed = { reason: "slow", weight: 10, since: T0 };
+  const note = (more: Partial<GuardNote> = {}): GuardNote => ({
+    ...{ format: 1, at: T0, cluster: "cluster-b", startedAt: T0, release: RELEASE, weight: 10 },
+    ...{ since: T0, failures: { consecutive: 1, total: 1 }, failed, contactAt: T0 },
+    ...{ does: "lower", says: "slow" },
+    ...more,
+  });
+  const seen = async (more: Partial<GuardNote> = {}, progress = running) =>
+    (await observer({ guards: [note(more)] }).look(progress, NOW)).guards;
+
+  it("names the one that takes the release back, in this phase or in an earlier one", async () => {
+    expect(await seen()).toBe("the guard of cluster-b says: slow");
+    expect(await seen({}, phase(RELEASE, 30, NOW))).toBe("the guard of cluster-b says: slow");
+  });
+
+  it("leaves out what is said of another release, or was before the canary was tried again", async () => {
+    expect(await seen({ failed: undefined })).toBeUndefined();
+    expect(await seen({ release: "v1" })).toBeUndefined();
+    expect(await seen({}, phase(RELEASE, 10, T0 + 1))).toBeUndefined();
   });
 });
 

@@ -313,6 +313,26 @@ describe("a weight that could not be raised", () => {
   });
 });
 
+describe("a guard that takes the release back", () => {
+  const guards = "the guard of cluster-b says: slow";
+  const rollBack = { do: "roll-back", reason: guards };
+
+  it("has it rolled back, whatever else is seen", () => {
+    expect(stepAt(10, 1, { guards }).step).toEqual(rollBack);
+    expect(stepAt(0, 1, { guards }).step).toEqual(rollBack);
+    expect(stepAt(10, 1, { guards, paused: "lunch", verdicts: [dark] }).step).toEqual(rollBack);
+    // It has lowered all clusters already.
+    const lowered = look(0).clusters;
+    expect(stepAt(10, 1, { guards, clusters: lowered }).step).toEqual(rollBack);
+  });
+
+  it("does not change how a rollout has ended", () => {
+    const end = { result: "stopped" as const, reason: "no" };
+    const { step } = nextStep({ ...phase(RELEASE, 0, T0), end }, look(0, { guards }), plan, T0);
+    expect(step).toEqual({ do: "end", end });
+  });
+});
+
 describe("people and webhooks", () => {
   it("waits for approval of the weights that want it, and of no others", () => {
     const of = { ...plan, approval: [100] };

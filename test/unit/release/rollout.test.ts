@@ -36,9 +36,12 @@ class World implements Surroundings {
   before: () => void = () => undefined;
   raiseError: string | undefined;
   forgetful = false;
+  /** Why a guard takes the release back. */
+  guards: (progress: Progress | undefined) => string | undefined = () => undefined;
 
-  look(): Promise<Look> {
+  look(progress?: Progress): Promise<Look> {
     this.before();
+    const guards = this.guards(progress);
     const weight = Math.max(...this.clusters.map((cluster) => cluster.weight));
     return Promise.resolve({
       release: "user/user-service v2",
@@ -46,6 +49,7 @@ class World implements Surroundings {
         unreachable === undefined ? { name, weights: [own] } : { name, weights: [], unreachable },
       ),
       verdicts: weight === 0 ? [] : this.gates(weight),
+      ...(guards !== undefined && { guards }),
     });
   }
   ask = () => Promise.resolve(this.answers);
@@ -100,6 +104,33 @@ describe("a rollout", () => {
       "end",
     ]);
     expect(world.remembered).toMatchObject({ weight: 100, end: { result: "done" } });
+  });
+
+  it("is rolled back when a guard takes the release back, which has lowered the clusters before", async () => {
+    const world = new World();
+    const reason = "the guard of cluster-b says: slow";
+    world.before = () => {
+      if (world.weights.some((weight) => weight === 10)) {
+        world.guards = () => reason;
+        for (const cluster of world.clusters) cluster.weight = 0;
+      }
+    };
+    expect(await run(world)).toEqual({ result: "rolled-back", reason });
+    expect(world.remembered).toMatchObject({ weight: 0, end: { result: "rolled-back", reason } });
+  });
+
+  it("does not begin a canary anew that a guard has taken back, unless it is told to", async () => {
+    const failedAt = Date.UTC(2026, 0, 1) - 1;
+    const taken = (world: World) => {
+      world.guards = (progress) =>
+        progress && progress.since > failedAt && !progress.end ? undefined : "slow";
+    };
+    const world = new World();
+    taken(world);
+    expect(await run(world)).toEqual({ result: "rolled-back", reason: "slow" });
+    expect(world.raised).toEqual([]);
+    expect(await run(world, plan, true)).toMatchObject({ result: "done" });
+    expect(world.raised).toEqual([10, 30, 100]);
   });
 
   it("tells while it waits which weight comes next, except one that a person raises to", async () => {

@@ -133,7 +133,6 @@ describe("mesh and services as two stacks", () => {
       clusterDomain: "cluster.local",
       env: "prod",
       ownPrometheus: true,
-      monitoringNamespace: "istio-canary-monitoring",
       clusters: ["a", "b"].map((letter) => ({
         name: `cluster-${letter}`,
         context: `prod-${letter}`,

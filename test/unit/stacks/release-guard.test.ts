@@ -29,7 +29,8 @@ async function run(
   raw: Readonly<Record<string, unknown>>,
   stacks: Parameters<typeof recordProgram>[0] = {},
 ) {
-  const program = await recordProgram(stacks);
+  // What nothing waits for would come too late.
+  const program = await recordProgram(stacks, (name) => name.endsWith("-file"));
   configure(raw);
   vi.resetModules();
   const exported = await import("../../../index.ts");
@@ -39,14 +40,15 @@ async function run(
 }
 const guards = ({ resources }: Recording) =>
   resources.filter(({ name }) => name.startsWith("release-guard"));
-const whole = { ...rawConfig(), monitoring: { mode: "prometheus" }, guard, rollout };
+const monitoring = { mode: "prometheus", namespace: "watch" };
+const whole = { ...rawConfig(), monitoring, guard, rollout };
 
 describe("the guards of a stack", () => {
   let one: Recording;
   let joined: Recording;
   beforeAll(async () => {
     one = (await run(whole)).program;
-    const { services, weight, ...rest } = { ...rawConfig(), monitoring: whole.monitoring };
+    const { services, weight, ...rest } = { ...rawConfig(), monitoring };
     const mesh = await run(rest);
     expect(guards(mesh.program)).toEqual([]);
     const own = services.map((each) => ({ ...each, ingressHosts: rest.ingress.hosts }));
@@ -71,7 +73,7 @@ describe("the guards of a stack", () => {
       release: releaseName(settings()),
       cluster: "cluster-b",
       clusters: ["cluster-a", "cluster-b"],
-      prometheus: "http://prometheus.istio-canary-monitoring.svc:9090",
+      prometheus: "http://prometheus.watch.svc:9090",
       services: [{ service: "user-service", namespace: "user", stable: "v1", canary: "v2" }],
       phases: [10, 30, 100],
       quarantine: [],
@@ -114,7 +116,6 @@ describe("the key guard", () => {
   });
 
   it("needs an image that is the same in all clusters, and a limit or never", () => {
-    const monitoring = { mode: "prometheus" };
     expect(lines({ monitoring, guard: { image: "istio-canary:latest" } })[0]).toContain(
       "guard.image: must be an image with a tag other than latest",
     );
@@ -122,5 +123,16 @@ describe("the key guard", () => {
       "guard.partitionLimit: must be a duration of at least 1ms with its unit (h, m, s or ms), or never",
     );
     expect(lines({ monitoring, guard: { ...guard, partitionLimit: "never" } })).toEqual([]);
+  });
+
+  it("finds the own Prometheus where the configuration does not name its namespace", () => {
+    const { settings: parsed } = parseConfig({
+      ...rawConfig(),
+      monitoring: { mode: "prometheus" },
+      guard,
+    });
+    expect(parsed?.guard?.clusters[0]?.prometheus).toBe(
+      "http://prometheus.istio-canary-monitoring.svc:9090",
+    );
   });
 });

@@ -206,7 +206,7 @@ describe("a guard", () => {
   });
 
   it("lowers everywhere once its own gates have failed, whoever is away", () => {
-    const lower = { do: "lower", where: "everywhere", reason: failed.reason };
+    const lower = { do: "lower", reason: failed.reason };
     const of = { ...memory, failed };
     expect(act(sights(), { of })).toEqual(lower);
     expect(act(sights({ "cluster-b": away, "cluster-c": away }), { of })).toEqual(lower);
@@ -217,7 +217,6 @@ describe("a guard", () => {
     const seen = sights({ "cluster-c": { guards: [note("cluster-b", { failed })] } });
     expect(act(seen)).toEqual({
       do: "lower",
-      where: "everywhere",
       reason: "the guard of cluster-b says: cluster-a: 80 %",
     });
   });
@@ -291,7 +290,7 @@ describe("a guard", () => {
     const reason =
       "no other cluster has answered since 2026-01-01T00:00:00.000Z: cluster-b, cluster-c";
     expect(act(alone, { now: T0 + 10 * MINUTE - 1 })).toEqual({ do: "hold", reason });
-    expect(act(alone, { now: T0 + 10 * MINUTE })).toEqual({ do: "lower", where: "here", reason });
+    expect(act(alone, { now: T0 + 10 * MINUTE })).toEqual({ do: "lower", reason });
   });
 
   it("holds for ever when it is cut off, if it is told to", () => {
