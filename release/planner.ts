@@ -1,7 +1,7 @@
 import type { GateOutcome } from "./gates/gate.ts";
 
 /** How a rollout goes through its phases; times in milliseconds. */
-export interface Plan {
+export interface RolloutPlan {
   /** Weights, rising to 100. */
   readonly phases: readonly number[];
   /** How long the canary is judged at weight 0. @default not at all */
@@ -113,7 +113,7 @@ interface Decision {
 
 /** How long a phase lasts at least, in milliseconds; at weight 0 the canary is only tried out. */
 export function bakeAt(
-  { trialMs = 0, bakeMs, bakesMs }: Pick<Plan, "trialMs" | "bakeMs" | "bakesMs">,
+  { trialMs = 0, bakeMs, bakesMs }: Pick<RolloutPlan, "trialMs" | "bakeMs" | "bakesMs">,
   weight: number,
 ): number {
   return weight === 0 ? trialMs : (bakesMs?.get(weight) ?? bakeMs);
@@ -146,7 +146,7 @@ function firstOf([first, ...others]: readonly Verdict[]): string {
 export function nextStep(
   before: Progress | undefined,
   seen: Look,
-  plan: Plan,
+  plan: RolloutPlan,
   now: number,
 ): Decision {
   const look = { ...seen, verdicts: seen.verdicts.filter(decides) };
@@ -244,7 +244,7 @@ function current(
 function blind(
   progress: Progress,
   silent: readonly Verdict[],
-  { noDataLimitMs }: Plan,
+  { noDataLimitMs }: RolloutPlan,
   now: number,
   waiting: Waiting,
 ): Decision {
@@ -285,7 +285,7 @@ function judged(
   weight: number,
   look: Look,
   away: readonly string[],
-  plan: Plan,
+  plan: RolloutPlan,
   now: number,
 ): Decision {
   const { maxFailures, noDataLimitMs } = plan;

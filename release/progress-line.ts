@@ -1,5 +1,5 @@
 import { createLogUpdate } from "log-update";
-import { bakeAt, decides, type Plan } from "./planner.ts";
+import { bakeAt, decides, type RolloutPlan } from "./planner.ts";
 import type { RolloutEvent } from "./rollout-event.ts";
 
 /** Characters of the bar. */
@@ -11,7 +11,7 @@ type LookEvent = Extract<RolloutEvent, { readonly event: "look" }>;
 /** One look in one line: the phase's bar, and what is being waited for. */
 export function progressText(
   { weight, since, reason, verdicts }: LookEvent,
-  plan: Plan,
+  plan: RolloutPlan,
   now: number,
 ): string {
   const whole = bakeAt(plan, weight);
@@ -36,7 +36,7 @@ export class ProgressLine {
     this.#over = stream.isTTY ? createLogUpdate(stream, { showCursor: true }) : undefined;
   }
 
-  show(event: LookEvent, plan: Plan, now: number): void {
+  show(event: LookEvent, plan: RolloutPlan, now: number): void {
     if (this.#quiet) return;
     const text = progressText(event, plan, now);
     if (this.#over) this.#over(text);

@@ -2,7 +2,7 @@ import { brief } from "../lib/brief.ts";
 import { durationMs } from "../lib/duration.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
 import { CANARY_SEPARATOR } from "../stacks/judged.ts";
-import type { Plan } from "./planner.ts";
+import type { RolloutPlan } from "./planner.ts";
 import type { ReleaseStack } from "./stack.ts";
 
 export { judgedServices, releaseName } from "../stacks/judged.ts";
@@ -24,7 +24,7 @@ export function briefRelease(name: string): string {
 }
 
 /** How the configuration wants a rollout to go. */
-export function planOf({ phases, rollout }: ReleaseSettings, stack: string): Plan {
+export function planOf({ phases, rollout }: ReleaseSettings, stack: string): RolloutPlan {
   const { trial, bake, at, noDataLimit, unreachableLimit, maxFailures, webhooks } = rollout;
   const has = (when: string) => webhooks.some((webhook) => webhook.when === when);
   return {

@@ -4,7 +4,7 @@ import {
   nextStep,
   phase,
   type Look,
-  type Plan,
+  type RolloutPlan,
   type Progress,
   type Step,
   type Verdict,
@@ -19,7 +19,7 @@ export interface Outcome {
 }
 
 /** What a rollout sees and does; the edges at which a test stands in. */
-export interface Surroundings {
+export interface RolloutEffects {
   /** Looks at all clusters, counting requests since the phase of `progress` began. */
   look(
     progress: Progress | undefined,
@@ -55,12 +55,12 @@ const reasonOf = (error: unknown) => (error instanceof Error ? error.message : S
  * @param again whether a canary that was rolled back is tried once more
  */
 export async function rollout(
-  plan: Plan,
-  around: Surroundings,
+  plan: RolloutPlan,
+  effects: RolloutEffects,
   signal: AbortSignal,
   again = false,
 ): Promise<Outcome> {
-  let progress = await around.recall();
+  let progress = await effects.recall();
   let raiseFailed: string | undefined;
   let answers: Look["answers"];
   let first = true;
@@ -71,8 +71,8 @@ export async function rollout(
   const remember = async (next: Progress) => {
     if (JSON.stringify(next) === JSON.stringify(progress)) return;
     progress = next;
-    for (const [cluster, reason] of await around.remember(next)) {
-      around.tell({ event: "not-remembered", cluster, reason });
+    for (const [cluster, reason] of await effects.remember(next)) {
+      effects.tell({ event: "not-remembered", cluster, reason });
     }
   };
   /** Somebody else's update says nothing of the canary, however long it takes; what does not answer has its time. */
@@ -82,11 +82,11 @@ export async function rollout(
   const rollBack = async (reason: string) => {
     const before = isInterrupted();
     try {
-      await around.rollBack(reason);
+      await effects.rollBack(reason);
     } catch (error) {
       // A terminal sends Ctrl-C to Pulumi too: what it has left undone is finished before the end.
       if (before || !isInterrupted()) throw error;
-      await around.rollBack(reason);
+      await effects.rollBack(reason);
     }
   };
   /** What a person may have to act on is told when it begins; the others pass by themselves. */
@@ -94,22 +94,22 @@ export async function rollout(
     if (step.for === waitsFor) return;
     waitsFor = step.for;
     if (isForPeople(step.for)) {
-      around.tell({ event: "waits", weight, for: step.for, reason: step.reason });
+      effects.tell({ event: "waits", weight, for: step.for, reason: step.reason });
     }
   };
   const expectRise = (now: number) => {
     const next = plan.phases.find((each) => each > now);
-    if (next !== undefined && !plan.approval.includes(next)) around.expect?.(next);
+    if (next !== undefined && !plan.approval.includes(next)) effects.expect?.(next);
   };
   const finish = (result: Result, reason: string): Outcome => {
-    around.tell({ event: "end", result, reason });
+    effects.tell({ event: "end", result, reason });
     return { result, reason };
   };
 
   for (;;) {
     if (signal.aborted) {
       const weight = progress?.weight ?? 0;
-      around.tell({ event: "interrupted", weight });
+      effects.tell({ event: "interrupted", weight });
       return finish(
         "interrupted",
         raiseFailed === undefined
@@ -117,14 +117,14 @@ export async function rollout(
           : `raising the weight from ${weight} % was interrupted or has failed: release status says what the clusters serve, run the same command to continue`,
       );
     }
-    const seen = await around.look(progress);
+    const seen = await effects.look(progress);
     // What a guard has taken back is tried once more; what it says of that try counts.
     const forgives = first && again;
     if (first) {
       first = false;
       progress = startingPoint(progress, seen, again);
       const weights = seen.clusters.flatMap((cluster) => cluster.weights);
-      around.tell({
+      effects.tell({
         event: "begin",
         release: seen.release,
         weight: Math.max(0, ...weights),
@@ -137,15 +137,15 @@ export async function rollout(
       ...(answers && { answers }),
       ...(raiseFailed !== undefined && { raiseFailed }),
     };
-    const { progress: next, step } = nextStep(progress, look, plan, around.now());
+    const { progress: next, step } = nextStep(progress, look, plan, effects.now());
     raiseFailed = undefined;
     if (step.do === "ask") {
       await remember(next);
-      answers = { [step.when]: await around.ask(step.when, next) };
+      answers = { [step.when]: await effects.ask(step.when, next) };
       continue;
     }
     answers = undefined;
-    around.tell({
+    effects.tell({
       event: "look",
       weight: next.weight,
       step: step.do,
@@ -158,35 +158,35 @@ export async function rollout(
         await remember(next);
         expectRise(next.weight);
         tellWaiting(step, next.weight);
-        await around.pause(signal);
+        await effects.pause(signal);
         break;
       case "raise":
         await remember(next);
         waitsFor = undefined;
-        if (!waiting) around.tell({ event: "raise", weight: step.weight });
+        if (!waiting) effects.tell({ event: "raise", weight: step.weight });
         try {
-          await around.raise(step.weight);
-          around.tell({ event: "raised", weight: step.weight });
-          await remember(phase(next.release, step.weight, around.now()));
+          await effects.raise(step.weight);
+          effects.tell({ event: "raised", weight: step.weight });
+          await remember(phase(next.release, step.weight, effects.now()));
           waiting = undefined;
         } catch (error) {
           const reason = reasonOf(error);
-          const since = waiting?.since ?? around.now();
-          if (mayWait(error, around.now() - since) && !isInterrupted()) {
+          const since = waiting?.since ?? effects.now();
+          if (mayWait(error, effects.now() - since) && !isInterrupted()) {
             if (waiting?.reason !== reason) {
-              around.tell({ event: "raise-waits", weight: step.weight, reason });
+              effects.tell({ event: "raise-waits", weight: step.weight, reason });
             }
             waiting = { since, reason };
-            await around.pause(signal);
+            await effects.pause(signal);
             break;
           }
           raiseFailed = reason;
-          around.tell({ event: "raise-failed", weight: step.weight, reason: raiseFailed });
+          effects.tell({ event: "raise-failed", weight: step.weight, reason: raiseFailed });
         }
         break;
       case "roll-back": {
         const { reason } = step;
-        around.tell({ event: "roll-back", reason });
+        effects.tell({ event: "roll-back", reason });
         // The way down waits for nothing, not even for a cluster that does not remember.
         const [undone] = await Promise.allSettled([
           rollBack(reason),
@@ -194,14 +194,14 @@ export async function rollout(
         ]);
         if (undone.status === "rejected") {
           const left = reasonOf(undone.reason);
-          around.tell({ event: "rollback-incomplete", reason: left });
+          effects.tell({ event: "rollback-incomplete", reason: left });
           return finish("rollback-incomplete", `${reason}\n${left}`);
         }
         await remember({
-          ...phase(next.release, 0, around.now()),
+          ...phase(next.release, 0, effects.now()),
           end: { result: "rolled-back", reason },
         });
-        around.tell({ event: "rolled-back" });
+        effects.tell({ event: "rolled-back" });
         return finish("rolled-back", reason);
       }
       case "end": {

@@ -21,7 +21,7 @@ const NOTE_MS = 30_000;
 const FORMAT = 1;
 
 /** What a guard sees and does; the edges at which a test stands in. */
-export interface GuardSurroundings {
+export interface GuardEffects {
   /** What is to be guarded, as the newest update has it. @throws if it is not known */
   file(): Promise<GuardFile>;
   /** Looks at one cluster. @throws if it does not answer */
@@ -65,27 +65,27 @@ function rulesOf(file: GuardFile): GuardRules {
  *
  * @param signal ends it
  */
-export async function guard(around: GuardSurroundings, signal: AbortSignal): Promise<void> {
-  const startedAt = around.now();
+export async function guard(effects: GuardEffects, signal: AbortSignal): Promise<void> {
+  const startedAt = effects.now();
   let memory: GuardMemory | undefined;
   let unknown: string | undefined;
   while (!signal.aborted) {
     try {
-      const file = await around.file();
+      const file = await effects.file();
       unknown = undefined;
-      memory = await new Watch(around, file, memory, startedAt).run(signal);
+      memory = await new Watch(effects, file, memory, startedAt).run(signal);
     } catch (error) {
       const why = explain(error);
-      if (why !== unknown) around.tell(`hold: it is not known what to guard: ${why}`);
+      if (why !== unknown) effects.tell(`hold: it is not known what to guard: ${why}`);
       unknown = why;
-      await around.pause(LOOK_MS, signal);
+      await effects.pause(LOOK_MS, signal);
     }
   }
 }
 
 /** The guard while its file stays the same. */
 class Watch {
-  readonly #around: GuardSurroundings;
+  readonly #effects: GuardEffects;
   readonly #file: GuardFile;
   readonly #rules: GuardRules;
   readonly #startedAt: number;
@@ -100,12 +100,12 @@ class Watch {
   #wake = new AbortController();
 
   constructor(
-    around: GuardSurroundings,
+    effects: GuardEffects,
     file: GuardFile,
     memory: GuardMemory | undefined,
     startedAt: number,
   ) {
-    this.#around = around;
+    this.#effects = effects;
     this.#file = file;
     this.#rules = rulesOf(file);
     this.#memory = memory;
@@ -117,7 +117,7 @@ class Watch {
     const changed = new AbortController();
     const end = AbortSignal.any([signal, changed.signal]);
     const { clusters } = this.#file;
-    this.#around.tell(`watches ${this.#file.release || "no canary"} from ${this.#file.cluster}`);
+    this.#effects.tell(`watches ${this.#file.release || "no canary"} from ${this.#file.cluster}`);
     // What it was about to do before a restart is in any of the journals.
     await Promise.all(clusters.map((cluster) => this.#see(cluster)));
     this.#memory ??= [...this.#sights.values()]
@@ -135,14 +135,14 @@ class Watch {
   /** Looks whether an update has written another file. One that cannot be read is another one, too. */
   async #follow(changed: AbortController, end: AbortSignal): Promise<void> {
     while (!end.aborted) {
-      await this.#around.pause(LOOK_MS, end);
+      await this.#effects.pause(LOOK_MS, end);
       if (!(await this.#isCurrent())) changed.abort();
     }
   }
 
   async #isCurrent(): Promise<boolean> {
     try {
-      return JSON.stringify(await this.#around.file()) === JSON.stringify(this.#file);
+      return JSON.stringify(await this.#effects.file()) === JSON.stringify(this.#file);
     } catch {
       return false;
     }
@@ -155,7 +155,7 @@ class Watch {
       const verdicts =
         weight === 0
           ? []
-          : await this.#around.verdicts(this.#file, { weight, since }).catch(noVerdict);
+          : await this.#effects.verdicts(this.#file, { weight, since }).catch(noVerdict);
       const now = this.#remember();
       // Meanwhile it may be another phase, of which they say nothing.
       if (now.weight === weight && now.since === since) {
@@ -163,13 +163,13 @@ class Watch {
         this.#memory = judged(now, verdicts, this.#rules);
         if (this.#memory.failed && !now.failed) this.#wakeUp();
       }
-      await this.#around.pause(durationMs(this.#file.rollout.interval), end);
+      await this.#effects.pause(durationMs(this.#file.rollout.interval), end);
     }
   }
 
   #remember(): GuardMemory {
     const { weight, since } = this.#memory ?? {};
-    const memory = remembered(this.#memory, this.#rules, this.#sights, this.#around.now());
+    const memory = remembered(this.#memory, this.#rules, this.#sights, this.#effects.now());
     if (memory.weight !== weight || memory.since !== since) this.#verdicts = [];
     this.#memory = memory;
     return memory;
@@ -185,7 +185,7 @@ class Watch {
     const before = this.#sights.get(cluster);
     try {
       this.#sights.set(cluster, {
-        ...(await this.#around.look(cluster, this.#file)),
+        ...(await this.#effects.look(cluster, this.#file)),
         answers: true,
       });
     } catch (error) {
@@ -194,7 +194,7 @@ class Watch {
       return;
     }
     if (this.#problems.delete(`${cluster} does not answer`)) {
-      this.#around.tell(`${cluster} answers again`);
+      this.#effects.tell(`${cluster} answers again`);
     }
   }
 
@@ -204,17 +204,17 @@ class Watch {
       const action = this.#decide();
       if (action.do === "lower") await this.#lower(cluster, action.reason);
       await this.#note(cluster, action);
-      await this.#around.pause(LOOK_MS, AbortSignal.any([end, this.#wake.signal]));
+      await this.#effects.pause(LOOK_MS, AbortSignal.any([end, this.#wake.signal]));
       await this.#see(cluster);
     }
   }
 
   #decide(): Action {
     const memory = this.#remember();
-    const now = this.#around.now();
+    const now = this.#effects.now();
     const action = actionOf(memory, this.#rules, this.#sights, this.#verdicts, now);
     const text = `${action.do}: ${action.reason}`;
-    if (text !== this.#told) this.#around.tell(text);
+    if (text !== this.#told) this.#effects.tell(text);
     this.#told = text;
     return action;
   }
@@ -225,9 +225,9 @@ class Watch {
     // What an update has written since is another release, which has done nothing.
     if (!(await this.#isCurrent())) return;
     try {
-      await this.#around.lower(cluster, this.#file);
+      await this.#effects.lower(cluster, this.#file);
       this.#problems.delete(`${cluster} is not lowered yet`);
-      this.#around.tell(
+      this.#effects.tell(
         `${cluster} is lowered from ${weight} % to 0 %, as its API server says: ${reason}`,
       );
     } catch (error) {
@@ -248,12 +248,12 @@ class Watch {
       does: action.do,
       says: action.reason,
     };
-    const at = this.#around.now();
+    const at = this.#effects.now();
     const content = JSON.stringify(about);
     const last = this.#notes.get(cluster);
     if (last?.content === content && at - last.at < NOTE_MS) return;
     try {
-      await this.#around.note(cluster, this.#file, { ...about, contactAt, at });
+      await this.#effects.note(cluster, this.#file, { ...about, contactAt, at });
       this.#notes.set(cluster, { content, at });
       this.#problems.delete(`${cluster} takes no note`);
     } catch (error) {
@@ -266,6 +266,6 @@ class Watch {
     const why = explain(error);
     if (this.#problems.get(problem) === why) return;
     this.#problems.set(problem, why);
-    this.#around.tell(`${problem}: ${why}`);
+    this.#effects.tell(`${problem}: ${why}`);
   }
 }

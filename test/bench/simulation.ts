@@ -9,7 +9,7 @@ import {
   type Gate,
   type RecentCounts,
 } from "../../release/gates/verdict.ts";
-import { nextStep, phase, type Plan, type Progress } from "../../release/planner.ts";
+import { nextStep, phase, type RolloutPlan, type Progress } from "../../release/planner.ts";
 import { durationMs } from "../../lib/duration.ts";
 import { schema } from "../../stacks/schema.ts";
 
@@ -44,7 +44,7 @@ const SLOW = 0.002;
 
 const defaults = schema.rollout.parse(undefined);
 const phases = [10, 30, 100];
-const plan: Plan = {
+const plan: RolloutPlan = {
   phases,
   stack: "simulated",
   trialMs: undefined,

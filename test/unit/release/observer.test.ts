@@ -8,7 +8,7 @@ import type { DeployedCluster } from "../../../lib/deployed.ts";
 import type { Metrics } from "../../../release/gates/counters.ts";
 import { Journal, type GuardNote, type Pause } from "../../../release/journal.ts";
 import { Observer, pausedBy, phaseWeights } from "../../../release/observer.ts";
-import { nextStep, phase, type Plan } from "../../../release/planner.ts";
+import { nextStep, phase, type RolloutPlan } from "../../../release/planner.ts";
 import { releaseName } from "../../../release/release-settings.ts";
 import { askWebhooks } from "../../../release/webhooks.ts";
 import { schema } from "../../../stacks/schema.ts";
@@ -39,7 +39,7 @@ const away = (name: string): DeployedCluster => ({
   routes: new Map(),
 });
 
-const PLAN: Plan = {
+const PLAN: RolloutPlan = {
   phases: [10, 30, 100],
   stack: "prod",
   trialMs: undefined,

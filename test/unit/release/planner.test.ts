@@ -4,7 +4,7 @@ import {
   nextStep,
   phase,
   type Look,
-  type Plan,
+  type RolloutPlan,
   type Progress,
   type Verdict,
 } from "../../../release/planner.ts";
@@ -13,7 +13,7 @@ const RELEASE = "user/user-service v2";
 const MINUTE = 60_000;
 const T0 = Date.UTC(2026, 0, 1);
 
-const plan: Plan = {
+const plan: RolloutPlan = {
   phases: [10, 30, 100],
   stack: "prod",
   trialMs: undefined,
@@ -43,7 +43,7 @@ function look(weight: number, more: Partial<Look> = {}): Look {
 }
 
 /** The step some time after the phase of `weight` has begun. */
-function stepAt(weight: number, minutes: number, more: Partial<Look> = {}, of: Plan = plan) {
+function stepAt(weight: number, minutes: number, more: Partial<Look> = {}, of: RolloutPlan = plan) {
   const begun = weight > 0 || !of.asks.before;
   const progress = phase(RELEASE, weight, T0, begun);
   return nextStep(progress, look(weight, more), of, T0 + minutes * MINUTE);
@@ -169,7 +169,7 @@ describe("a bad gate in one cluster", () => {
 
 describe("without data", () => {
   it("lasts as long as it is configured for its weight", () => {
-    const longer: Plan = { ...plan, bakesMs: new Map([[30, 60 * MINUTE]]) };
+    const longer: RolloutPlan = { ...plan, bakesMs: new Map([[30, 60 * MINUTE]]) };
     expect(stepAt(10, 10, {}, longer).step).toEqual({ do: "raise", weight: 30 });
     expect(stepAt(30, 59, {}, longer).step).toMatchObject({ do: "wait", for: "bake" });
     expect(stepAt(30, 60, {}, longer).step).toEqual({ do: "raise", weight: 100 });

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import type { Look, Plan, Progress, Verdict } from "../../../release/planner.ts";
-import { rollout, type Surroundings } from "../../../release/rollout.ts";
+import type { Look, RolloutPlan, Progress, Verdict } from "../../../release/planner.ts";
+import { rollout, type RolloutEffects } from "../../../release/rollout.ts";
 import type { RolloutEvent } from "../../../release/rollout-event.ts";
 import { MayHeal, StackLocked } from "../../../release/try-again.ts";
 
 const MINUTE = 60_000;
-const plan: Plan = {
+const plan: RolloutPlan = {
   phases: [10, 30, 100],
   stack: "prod",
   trialMs: undefined,
@@ -20,7 +20,7 @@ const pass: Verdict = { outcome: "pass", blind: false, text: "all well" };
 const bad: Verdict = { outcome: "fail", blind: false, text: "cluster-b: success rate 95 %" };
 
 /** Two clusters, a config, a clock and a memory that a test can disturb. */
-class World implements Surroundings {
+class World implements RolloutEffects {
   readonly clusters = [
     { name: "cluster-a", weight: 0, unreachable: undefined as string | undefined },
     { name: "cluster-b", weight: 0, unreachable: undefined as string | undefined },
@@ -89,7 +89,7 @@ class World implements Surroundings {
 /** Whether each begin went on with what was there before. */
 const resumed = ({ events }: World) =>
   events.flatMap((each) => (each.event === "begin" ? [each.resumed] : []));
-const run = (world: World, of: Plan = plan, again = false) =>
+const run = (world: World, of: RolloutPlan = plan, again = false) =>
   rollout(of, world, new AbortController().signal, again);
 
 describe("a rollout", () => {

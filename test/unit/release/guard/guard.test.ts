@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { guard, type GuardSurroundings } from "../../../../release/guard/guard.ts";
+import { guard, type GuardEffects } from "../../../../release/guard/guard.ts";
 import type { GuardNote } from "../../../../release/journal.ts";
 import { phase, type Progress, type Verdict } from "../../../../release/planner.ts";
 import { guardFileText, parseGuardFile, type GuardFile } from "../../../../stacks/guard-file.ts";
@@ -45,7 +45,7 @@ class Fleet {
       : Promise.resolve(value());
   }
 
-  around: GuardSurroundings = {
+  effects: GuardEffects = {
     file: () =>
       this.file instanceof Error ? Promise.reject(this.file) : Promise.resolve(this.file),
     look: (cluster) =>
@@ -85,7 +85,7 @@ class Fleet {
 
   async start(): Promise<void> {
     this.#end.promise.catch(() => undefined);
-    this.#ended = guard(this.around, this.#stop.signal);
+    this.#ended = guard(this.effects, this.#stop.signal);
     await this.pass(0);
   }
 
