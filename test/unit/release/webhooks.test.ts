@@ -77,7 +77,7 @@ describe("a webhook that answers for nobody", () => {
 
 describe("notify", () => {
   const event = { event: "roll-back", reason: "cluster-b: success rate 95 %" } as const;
-  const times = { answer: 200, firstPause: 1, retries: 2 };
+  const times = { answer: 1_000, firstPause: 1, retries: 2 };
   const to = (path: string, format: "slack" | "teams" | "alertmanager" | "webhook", more = {}) => ({
     url: `${base}/${path}`,
     format,
