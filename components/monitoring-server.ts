@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { podSecurity } from "../lib/manifests/pod-security.ts";
 import { serverLabels } from "../lib/monitoring/server-labels.ts";
 import { childOptions } from "./child-options.ts";
 
@@ -91,13 +92,7 @@ export class MonitoringServer extends pulumi.ComponentResource {
             spec: {
               serviceAccountName: program,
               automountServiceAccountToken: args.apiServer ?? false,
-              securityContext: {
-                runAsNonRoot: true,
-                runAsUser: USER,
-                runAsGroup: USER,
-                fsGroup: USER,
-                seccompProfile: { type: "RuntimeDefault" },
-              },
+              securityContext: podSecurity(USER),
               containers: [
                 {
                   name: program,

@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { JOURNAL } from "../lib/journal.ts";
 import { guardAccount, guardPolicies } from "../lib/manifests/guard-policies.ts";
+import { podSecurity } from "../lib/manifests/pod-security.ts";
 import { serverLabels } from "../lib/monitoring/server-labels.ts";
 import type { ServiceName } from "../lib/names.ts";
 import { readerKubeconfig, type ApiServer } from "../lib/reader-kubeconfig.ts";
@@ -249,13 +250,7 @@ export class ReleaseGuard extends pulumi.ComponentResource {
             metadata: { labels: { ...labels, "sidecar.istio.io/inject": "false" } },
             spec: {
               serviceAccountName: guardAccount(cluster),
-              securityContext: {
-                runAsNonRoot: true,
-                runAsUser: USER,
-                runAsGroup: USER,
-                fsGroup: USER,
-                seccompProfile: { type: "RuntimeDefault" },
-              },
+              securityContext: podSecurity(USER),
               containers: [container],
               volumes: [
                 { name: "file", configMap: { name: own.file.metadata.name } },

@@ -124,3 +124,8 @@ export function virtualAddresses(hosts: readonly string[]): ReadonlyMap<string, 
     ]),
   );
 }
+
+/** A stack's name as a part of Kubernetes names. */
+export function stackLabel(stack: string): string {
+  return stack.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");
+}

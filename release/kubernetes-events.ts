@@ -13,35 +13,21 @@ const WITHIN_MS = 5_000;
 /** Longest message that an API server takes. */
 const LONGEST = 1024;
 
-/** The reason and type of the Kubernetes Event about what has happened; undefined if there is to be none. */
-function kindOf(
-  event: RolloutEvent,
-): { readonly reason: string; readonly type: "Normal" | "Warning" } | undefined {
-  switch (event.event) {
-    case "begin":
-      return { reason: "RolloutStarted", type: "Normal" };
-    case "waits":
-      return { reason: "RolloutWaiting", type: "Normal" };
-    case "raised":
-      return { reason: "WeightRaised", type: "Normal" };
-    case "raise-failed":
-      return { reason: "RaiseFailed", type: "Warning" };
-    case "raise-waits":
-      return { reason: "RaiseDelayed", type: "Warning" };
-    case "roll-back":
-      return { reason: "RollingBack", type: "Warning" };
-    case "rolled-back":
-      return { reason: "RolledBack", type: "Warning" };
-    case "rollback-incomplete":
-      return { reason: "RollbackIncomplete", type: "Warning" };
-    case "interrupted":
-      return { reason: "RolloutInterrupted", type: "Warning" };
-    case "end":
-      return { reason: "RolloutEnded", type: event.result === "done" ? "Normal" : "Warning" };
-    default:
-      return undefined;
-  }
-}
+/** The reason and type of the Kubernetes Event about what has happened; none about all else. */
+const KINDS: Partial<
+  Readonly<Record<RolloutEvent["event"], readonly [string, "Normal" | "Warning"]>>
+> = {
+  begin: ["RolloutStarted", "Normal"],
+  waits: ["RolloutWaiting", "Normal"],
+  raised: ["WeightRaised", "Normal"],
+  "raise-failed": ["RaiseFailed", "Warning"],
+  "raise-waits": ["RaiseDelayed", "Warning"],
+  "roll-back": ["RollingBack", "Warning"],
+  "rolled-back": ["RolledBack", "Warning"],
+  "rollback-incomplete": ["RollbackIncomplete", "Warning"],
+  interrupted: ["RolloutInterrupted", "Warning"],
+  end: ["RolloutEnded", "Warning"],
+};
 
 /**
  * Tells what happens in a rollout as Kubernetes Events on its services in every cluster, where `kubectl describe
@@ -65,14 +51,16 @@ export class KubernetesEvents {
 
   /** Never fails. @returns why the event could not be written, by cluster */
   async publish(event: RolloutEvent, now: number = Date.now()): Promise<readonly string[]> {
-    const kind = kindOf(event);
+    const kind = KINDS[event.event];
     if (!kind) return [];
+    const [reason, bad] = kind;
+    const type = event.event === "end" && event.result === "done" ? "Normal" : bad;
     const message = (eventText(event) ?? "").slice(0, LONGEST);
     const failures = await Promise.all(
       this.#clusters.map(async (cluster) => {
         const written = Promise.all(
           this.#services.map((service) =>
-            write(cluster, service, { ...kind, message, at: new Date(now) }),
+            write(cluster, service, { reason, type, message, at: new Date(now) }),
           ),
         );
         try {

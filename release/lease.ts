@@ -3,6 +3,7 @@ import { ApiException, V1MicroTime, type V1Lease } from "@kubernetes/client-node
 import type { ClusterClient } from "../fleet/cluster-client.ts";
 import { explain, isNotFound, isTransient } from "../fleet/explain.ts";
 import { whoRuns } from "../stacks/routing-records.ts";
+import { stackLabel } from "../lib/names.ts";
 import { isAlive } from "./is-alive.ts";
 import { LeaseHeld, MayHeal } from "./try-again.ts";
 
@@ -54,7 +55,7 @@ export class Lease {
     // All commands ask the clusters in one order, or two could hold one each.
     this.#clusters = clusters.toSorted((one, other) => one.name.localeCompare(other.name));
     this.#namespace = namespaces.toSorted()[0] ?? "default";
-    this.#name = `istio-canary-rollout-${stack.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-")}`;
+    this.#name = `istio-canary-rollout-${stackLabel(stack)}`;
     this.#holder = holder;
   }
 

@@ -1,16 +1,19 @@
 import type * as pulumi from "@pulumi/pulumi";
+import { canariesOf } from "../fleet/canary-weights.ts";
 import { ClusterClient } from "../fleet/cluster-client.ts";
-import { explain } from "../fleet/explain.ts";
-import { lower } from "../fleet/lower.ts";
 import { clusterRouting } from "../fleet/routing/index.ts";
+import { toZero } from "../fleet/to-zero.ts";
 import { leastShareOf, shareOf, type DeployedRoute } from "../lib/deployed.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
 import type { PlannedRoute } from "./release-plan.ts";
 
-/** What a cluster has just before Pulumi writes it. */
+/** How long each cluster is tried to be lowered, in milliseconds. */
+const LOWER_WITHIN_MS = 10_000;
+
+/** A route as it was read around Pulumi's write. */
 type Found = Omit<DeployedRoute, "images">;
 
-/** The canary and the share that a cluster has just before Pulumi writes it, unless somebody has lowered it. */
+/** The canary and the share that the cluster has just before Pulumi writes it, unless somebody has lowered it. */
 function expected({ rises, falls, wanted, deployed }: PlannedRoute) {
   const { canary, weight } = rises || falls ? wanted : (deployed ?? wanted);
   return deployed === undefined || canary === undefined ? undefined : { canary, weight };
@@ -76,41 +79,22 @@ export class LoweredSince {
         `${what} Find out what was changed, and run release rollback if it was meant.`,
       );
     }
-    const failed = await this.#toZero(service, canary);
+    const target = { service: service.name, namespace: service.namespace, canary };
+    const zeroed = await toZero(this.#clusters, (each) => canariesOf(each, [target]), {
+      withinMs: LOWER_WITHIN_MS,
+    });
+    const open = zeroed.flatMap(({ name, problem }) =>
+      problem === undefined ? [] : [`${name} (${problem})`],
+    );
     throw new Error(
       [
         `${what} It may have been meant to stop the canary, so ${canary} is lowered to 0 %`,
-        failed.size === 0
+        open.length === 0
           ? "in all clusters."
-          : `in all clusters but ${[...failed].map(([name, why]) => `${name} (${why})`).join(", ")}: lower it there by release zero.`,
+          : `in all clusters but ${open.join(", ")}: lower it there by release zero.`,
         "Then run pulumi up with the weight that you want.",
       ].join(" "),
     );
-  }
-
-  async #toZero(
-    { name, namespace }: ServiceSettings,
-    canary: string,
-  ): Promise<ReadonlyMap<string, string>> {
-    const id = { service: name, namespace };
-    const failures = await Promise.all(
-      this.#clusters.map(async (cluster) => {
-        try {
-          const found = await clusterRouting.read(cluster, [id]);
-          const falls = found.map(({ route: { rules } }) => ({
-            ...id,
-            cluster,
-            canary,
-            weight: 0,
-            rules,
-          }));
-          return [...(await lower(falls))];
-        } catch (error) {
-          return [[cluster.name, explain(error)] as const];
-        }
-      }),
-    );
-    return new Map(failures.flat());
   }
 
   async #read(cluster: string, { name, namespace }: ServiceSettings): Promise<Found | undefined> {

@@ -1,15 +1,13 @@
 import * as pulumi from "@pulumi/pulumi";
 import { ReleaseGuard } from "../components/index.ts";
-import { idOf } from "../lib/names.ts";
+import { idOf, stackLabel } from "../lib/names.ts";
 import type { ReleaseSettings } from "./config.ts";
 import { GUARD_FILE, guardFileText } from "./guard-file.ts";
 import type { MeshCluster } from "./mesh.ts";
 
 /** Namespace of the guards of a stack: each stack has guards of its own. */
 function guardNamespace(stack: string): string {
-  return `istio-canary-guard-${stack.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-")}`
-    .slice(0, 63)
-    .replace(/-+$/, "");
+  return `istio-canary-guard-${stackLabel(stack)}`.slice(0, 63).replace(/-+$/, "");
 }
 
 /**

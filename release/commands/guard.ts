@@ -10,7 +10,6 @@ import { Prometheus } from "../../fleet/prometheus.ts";
 import { toZero } from "../../fleet/to-zero.ts";
 import { GUARD_FILE, parseGuardFile, type GuardFile } from "../../stacks/guard-file.ts";
 import { gateVerdicts } from "../gates/gate-verdicts.ts";
-import { WebCounts } from "../gates/web.ts";
 import { guard as runGuard } from "../guard/guard.ts";
 import { Journal } from "../journal.ts";
 import { onInterrupt } from "../on-interrupt.ts";
@@ -102,7 +101,6 @@ export async function guard({ file: path, kubeconfig, port }: GuardOptions): Pro
   const clients = new Clients(kubeconfig);
   const source = new FileSource(path, clients);
   const server = port === undefined ? undefined : health(Number(port), source);
-  const web = new WebCounts();
   const stop = new AbortController();
   const leave = onInterrupt(() => {
     stop.abort();
@@ -139,11 +137,8 @@ export async function guard({ file: path, kubeconfig, port }: GuardOptions): Pro
           const { cluster } = file;
           const api = urlPrometheus(cluster, file.prometheus);
           const metrics = new Map([[cluster, new Prometheus(await clientOf(cluster, file), api)]]);
-          return gateVerdicts(
-            file,
-            { clusters: [cluster], metrics, web },
-            { ...phase, now: Date.now() },
-          );
+          const by = { clusters: [cluster], metrics };
+          return gateVerdicts(file, by, { ...phase, now: Date.now() });
         },
         lower: async (name, file) => {
           const [zeroed] = await toZero([await clientOf(name, file)], find(file), {

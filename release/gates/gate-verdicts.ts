@@ -37,8 +37,8 @@ export interface JudgedBy {
   readonly clusters: readonly string[];
   /** Of each cluster, by its name. @default it has none: only gates are read that need none */
   readonly metrics: ReadonlyMap<string, Metrics>;
-  /** What the gates of `web` have counted before. */
-  readonly web: WebCounts;
+  /** What the gates of `web` have counted before. @default nothing is remembered */
+  readonly web?: WebCounts | undefined;
 }
 
 /** What all gates say of all services. */
@@ -84,7 +84,7 @@ export async function gateVerdicts(
                 // Nor does the canary answer for what its clients do not reach.
                 (gate.kind !== "unreached" || !quarantine.includes(cluster)),
             ),
-            web: by.web,
+            ...(by.web && { web: by.web }),
           },
           phase,
         ),

@@ -1,4 +1,3 @@
-// @module-tag campaign
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import { writeRoutes } from "../../../fleet/routing/istio/write-routes.ts";

@@ -1,14 +1,14 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { lower } from "../../../fleet/lower.ts";
 import { clusterRouting } from "../../../fleet/routing/index.ts";
+import { toZero } from "../../../fleet/to-zero.ts";
 import type { DeployedRoute } from "../../../lib/deployed.ts";
 import type { FoundRoute } from "../../../lib/routing/routing.ts";
 import { LoweredSince } from "../../../stacks/lowered-since.ts";
 import { planRelease, type PlannedRoute } from "../../../stacks/release-plan.ts";
 import { settings } from "../../helpers/fixtures.ts";
 
-vi.mock(import("../../../fleet/lower.ts"), () => ({ lower: vi.fn<typeof lower>() }));
+vi.mock(import("../../../fleet/to-zero.ts"), () => ({ toZero: vi.fn<typeof toZero>() }));
 
 const KEY = "user/user-service";
 const read = vi.spyOn(clusterRouting, "read");
@@ -64,7 +64,7 @@ function around(route: PlannedRoute) {
 
 beforeEach(() => {
   read.mockReset();
-  vi.mocked(lower).mockReset().mockResolvedValue(new Map());
+  vi.mocked(toZero).mockReset().mockResolvedValue([]);
 });
 
 describe.each([
@@ -81,7 +81,7 @@ describe.each([
     // The write may change other fields of the spec too.
     live({ generation: 6, weight });
     await after();
-    expect(lower).not.toHaveBeenCalled();
+    expect(toZero).not.toHaveBeenCalled();
   });
 
   it("does not happen where somebody has lowered it since", async () => {
@@ -102,12 +102,11 @@ describe.each([
     await before();
     live({ generation: 7, weight, rules: ["live"] });
     await expect(after()).rejects.toThrow("so v2 is lowered to 0 % in all clusters.");
-    const falls = vi.mocked(lower).mock.calls.flatMap(([each]) => each);
-    expect(
-      falls.map(({ cluster, canary, weight, rules }) => [cluster.name, canary, weight, rules]),
-    ).toEqual([
-      ["cluster-a", "v2", 0, ["live"]],
-      ["cluster-b", "v2", 0, ["live"]],
+    const [clusters = [], find] = vi.mocked(toZero).mock.calls[0] ?? [];
+    expect(clusters.map(({ name }) => name)).toEqual(["cluster-a", "cluster-b"]);
+    const [cluster] = clusters;
+    expect(cluster && (await find?.(cluster))).toMatchObject([
+      { service: "user-service", namespace: "user", canary: "v2", rules: ["live"] },
     ]);
   });
 
@@ -116,11 +115,10 @@ describe.each([
     const { before, after } = around(route);
     await before();
     live({ generation: 7, weight });
-    vi.mocked(lower).mockImplementation(([fall]) =>
-      Promise.resolve(
-        new Map(fall?.cluster.name === "cluster-a" ? [["cluster-a", "no answer"]] : []),
-      ),
-    );
+    vi.mocked(toZero).mockResolvedValue([
+      { name: "cluster-a", canaries: [], problem: "no answer" },
+      { name: "cluster-b", canaries: [] },
+    ]);
     await expect(after()).rejects.toThrow(
       "in all clusters but cluster-a (no answer): lower it there by release zero.",
     );
@@ -132,7 +130,7 @@ describe.each([
     await before();
     live({ generation: 7, weight: 0 });
     await after();
-    expect(lower).not.toHaveBeenCalled();
+    expect(toZero).not.toHaveBeenCalled();
   });
 });
 
@@ -155,7 +153,7 @@ describe("a promotion", () => {
     await expect(after()).rejects.toThrow(
       "Pulumi's write replaced that change. Find out what was changed, and run release rollback if it was meant.",
     );
-    expect(lower).not.toHaveBeenCalled();
+    expect(toZero).not.toHaveBeenCalled();
   });
 });
 

@@ -22,7 +22,10 @@ const guard = { image: "registry.example.com/istio-canary:1", partitionLimit: "2
 const rollout = {
   webhooks: [{ name: "secret", when: "during", url: "https://secret.example.com/hook" }],
   notifications: [{ url: "https://secret.example.com/slack" }],
-  gates: { successRate: { atLeast: 99.5 } },
+  gates: {
+    successRate: { atLeast: 99.5 },
+    web: [{ name: "orders", url: "https://secret.example.com/{{version}}/{{since}}" }],
+  },
 };
 
 async function run(
@@ -77,7 +80,7 @@ describe("the guards of a stack", () => {
       services: [{ service: "user-service", namespace: "user", stable: "v1", canary: "v2" }],
       phases: [10, 30, 100],
       quarantine: [],
-      rollout: { bake: "10m", gates: { successRate: { atLeast: 99.5 } } },
+      rollout: { bake: "10m", gates: { successRate: { atLeast: 99.5 }, web: [] } },
       partitionLimit: "20m",
     });
     expect(text).not.toContain("secret");
@@ -113,6 +116,30 @@ describe("the key guard", () => {
         /^ - guard: must be left out while nobody says where the guard of cluster-b reads its metrics/,
       ),
     ]);
+  });
+
+  it("takes the Service that prometheus names, and no Prometheus that wants a login", () => {
+    const service = { namespace: "watch", name: "mimir", port: 8080, path: "/prometheus" };
+    const reaching = (access: object) => ({
+      monitoring,
+      guard,
+      prometheus: { "cluster-a": access },
+    });
+    const { settings: parsed } = parseConfig({ ...rawConfig(), ...reaching({ service }) });
+    expect(parsed?.guard?.clusters[0]?.prometheus).toBe("http://mimir.watch.svc:8080/prometheus");
+    const logins = [
+      ["bearerToken", "t"],
+      ["basicAuth", { username: "u", password: "p" }],
+      ["tokenCommand", ["print-token"]],
+      ["headers", { "X-Scope-OrgID": "shop" }],
+    ] as const;
+    for (const [name, value] of logins) {
+      expect(lines(reaching({ service, [name]: value }))).toEqual([
+        expect.stringContaining(
+          `prometheus.cluster-a: must have no ${name} while there is a guard, which has no credentials for a Prometheus`,
+        ),
+      ]);
+    }
   });
 
   it("needs an image that is the same in all clusters, and a limit or never", () => {
