@@ -277,7 +277,7 @@ export const mutants: readonly Mutant[] = [
   {
     removes: "order: DestinationRules of all clusters before the weights",
     file: "stacks/release.ts",
-    text: "rules.resolve(released.flatMap((each) => each.rules));",
+    text: "rules.resolve([...released.flatMap((each) => each.rules), ...(guards?.files ?? [])]);",
     replacement: "rules.resolve([]);",
     tests: program,
   },
@@ -523,7 +523,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     removes: "a cluster without a Prometheus is judged by endpoints",
-    file: "release/observer.ts",
+    file: "release/gates/gate-verdicts.ts",
     text: "(metrics !== undefined || !needsMetrics(gate)) &&",
     replacement: "metrics !== undefined &&",
     tests: ["test/unit/release/observer.test.ts"],
@@ -537,8 +537,8 @@ export const mutants: readonly Mutant[] = [
   },
   {
     removes: "a phase's own limits are judged by",
-    file: "release/observer.ts",
-    text: "const config = gatesAt(rollout, weight);",
+    file: "release/gates/gate-verdicts.ts",
+    text: "const config = gatesAt(rollout, at.weight);",
     replacement: "const config = gatesAt(rollout, 0);",
     tests: ["test/unit/release/observer.test.ts"],
   },
