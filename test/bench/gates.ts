@@ -25,6 +25,10 @@ const rows: readonly (readonly [string, Scenario])[] = [
   ["bad in cluster-b only: 5 %", unevenMesh(200, 0.001, 0.001, 0.05)],
   ["bad in cluster-b only: 20 %", unevenMesh(200, 0.001, 0.001, 0.2)],
   ["good: 0.1 %, hardly any traffic", unevenMesh(10, 0.001, 0.001)],
+  ["pooled, good: 0.1 %", { ...unevenMesh(200, 0.001, 0.001), pool: true }],
+  ["pooled, good: 0.1 %", { ...unevenMesh(50, 0.001, 0.001), pool: true }],
+  ["pooled, bad in cluster-b only: 5 %", { ...unevenMesh(200, 0.001, 0.001, 0.05), pool: true }],
+  ["pooled, bad in cluster-b only: 20 %", { ...unevenMesh(200, 0.001, 0.001, 0.2), pool: true }],
 ];
 
 const percent = (endings: readonly Ending[], which: (ending: Ending) => boolean) =>

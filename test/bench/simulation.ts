@@ -1,6 +1,7 @@
 import { randomBinomial, randomLcg } from "d3-random";
 import type { Count } from "../../release/gates/confidence.ts";
 import type { BadCounts } from "../../release/gates/gate.ts";
+import { pooledDecisions, pooledVerdict } from "../../release/gates/pooling.ts";
 import { restarts } from "../../release/gates/restarts.ts";
 import {
   confidenceOf,
@@ -26,6 +27,8 @@ export interface Scenario {
   readonly clusters: readonly SimulatedCluster[];
   /** Requests per second in all clusters together. */
   readonly requestsPerSecond: number;
+  /** Whether clusters with few requests pass with those of all clusters: `rollout.gates.pool`. @default false */
+  readonly pool?: boolean;
 }
 
 /** How a simulated rollout ended. */
@@ -125,10 +128,10 @@ function drawn(
 function simulate(scenario: Scenario, seed: number): Ending {
   const random = randomLcg(seed);
   const gates = gatesOf(defaults.gates);
-  const { clusters } = scenario;
+  const { clusters, pool = false } = scenario;
   const confidence = confidenceOf(defaults.gates, {
     phases: phases.length,
-    clusters: clusters.length,
+    clusters: pool ? pooledDecisions(clusters.length) : clusters.length,
     gates,
   });
   let weight = 0;
@@ -163,29 +166,30 @@ function simulate(scenario: Scenario, seed: number): Ending {
     const verdicts =
       weight === 0
         ? []
-        : clusters.flatMap(({ name }, i) =>
-            gates.map((gate) => {
+        : gates.flatMap((gate) => {
+            const readings = clusters.map(({ name }, i) => {
               const own = countsOf(gate, seen[i] ?? zero);
               const before = countsOf(gate, earlier[i] ?? zero).stable;
               const stable =
                 (weight === 100 && gate.kind === "bad") || gate.kind === "unreached"
                   ? () => before
                   : undefined;
-              const reading = { cluster: name, service: "user/user-service", version: "v2" };
               const all = looks.map((each) => countsOf(gate, each[i] ?? zero));
-              return verdict(
-                gate,
-                {
-                  ...reading,
-                  gate: gate.name,
-                  counts: { ...own, ...(stable && { stable: stable() }) },
-                  ...(gate.kind !== "share" && { recent: recentOf(all, all.length - 1, stable) }),
-                },
-                weight,
-                confidence,
-              );
-            }),
-          );
+              return {
+                cluster: name,
+                service: "user/user-service",
+                version: "v2",
+                gate: gate.name,
+                counts: { ...own, ...(stable && { stable: stable() }) },
+                ...(gate.kind !== "share" && { recent: recentOf(all, all.length - 1, stable) }),
+              };
+            });
+            return readings.map((reading) =>
+              pool
+                ? pooledVerdict(gate, reading, readings, weight, confidence)
+                : verdict(gate, reading, weight, confidence),
+            );
+          });
     const look = {
       release: "v2",
       clusters: clusters.map(({ name }) => ({ name, weights: [weight] })),

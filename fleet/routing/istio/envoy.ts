@@ -2,7 +2,7 @@ import type { V1Pod } from "@kubernetes/client-node";
 import { z } from "zod";
 
 import { ADMIN_PORT } from "../../../lib/names.ts";
-import { subsetOf } from "../../../lib/routing/istio/envoy-names.ts";
+import { hostOf, subsetOf } from "../../../lib/routing/istio/envoy-names.ts";
 import { podKey, type ClusterClient } from "../../cluster-client.ts";
 import { getJson } from "../../pod-http.ts";
 import type { EnvoyRoutes } from "../cluster-routing.ts";
@@ -22,7 +22,10 @@ const virtualHost = z.looseObject({
     .array(
       z.looseObject({
         name: z.string().optional(),
-        match: z.looseObject({ headers: z.array(z.unknown()).optional() }),
+        match: z.looseObject({
+          headers: z.array(z.unknown()).optional(),
+          prefix: z.string().optional(),
+        }),
         route: routeAction.optional(),
       }),
     )
@@ -54,12 +57,39 @@ export function weightsOf(action: VirtualHost["routes"][number]["route"]): Recor
   );
 }
 
+type Route = VirtualHost["routes"][number];
+
+/** Ways to match a path in an Envoy's route, beside `prefix`, which is `/` for any path. */
+const PATH_MATCHES = ["path", "safe_regex", "path_separated_prefix", "path_match_policy"];
+
+/** Whether a route takes every request of its host: a match on the host's own name is no condition. */
+function isPlain({ match }: Route): boolean {
+  return (match.headers ?? []).every((header) => JSON.stringify(header).includes(":authority"));
+}
+
+/**
+ * The routes of a virtual host that are about the service with these hosts. An ingress gateway joins all
+ * VirtualServices of one host, so there may be others' beside them: for paths, which no route of the service asks for,
+ * or to other services. One that takes all requests before the service's own does is kept, since it hides that.
+ */
+export function ownRoutes(routes: readonly Route[], hosts: readonly string[]): Route[] {
+  const leadsHere = ({ route }: Route) =>
+    [route?.cluster ?? "", ...(route?.weighted_clusters?.clusters ?? []).map(({ name }) => name)]
+      .map(hostOf)
+      .some((host) => hosts.includes(host));
+  const anyPath = routes.filter(
+    ({ match }) =>
+      (match.prefix ?? "/") === "/" && PATH_MATCHES.every((path) => match[path] === undefined),
+  );
+  const first = anyPath.findIndex((route) => isPlain(route) && leadsHere(route));
+  return anyPath.filter(
+    (route, i) => leadsHere(route) || (isPlain(route) && (first === -1 || i < first)),
+  );
+}
+
 /** The weights by subset of the route that requests without a matching header take. */
 export function defaultWeights(host: VirtualHost): Record<string, number> {
-  const plain = host.routes.find(({ match }) =>
-    (match.headers ?? []).every((header) => JSON.stringify(header).includes(":authority")),
-  );
-  return weightsOf(plain?.route);
+  return weightsOf(host.routes.find(isPlain)?.route);
 }
 
 /** The route tables that a proxy has from its istiod. */
@@ -71,19 +101,20 @@ async function routeTablesOf(cluster: ClusterClient, pod: V1Pod) {
 }
 
 /**
- * How one proxy routes `host`, or undefined if it has no route for it (an east-west gateway, for
- * instance, forwards by SNI).
+ * How one proxy routes `host` of a service with `hosts`, or undefined if it has no route for it (an east-west gateway,
+ * for instance, forwards by SNI).
  */
-export async function routesOf(
+async function routesOf(
   cluster: ClusterClient,
   pod: V1Pod,
   host: string,
+  hosts: readonly string[],
 ): Promise<EnvoyRoutes | undefined> {
   const { namespace, name } = podKey(pod);
   for (const table of await routeTablesOf(cluster, pod)) {
-    const virtualHosts = table.route_config.virtual_hosts.filter(({ domains }) =>
-      domains.includes(host),
-    );
+    const virtualHosts = table.route_config.virtual_hosts
+      .filter(({ domains }) => domains.includes(host))
+      .map((each) => ({ ...each, routes: ownRoutes(each.routes, hosts) }));
     const [first] = virtualHosts;
     if (!first) continue;
     return {
@@ -104,7 +135,7 @@ export async function routesOfAny(
   hosts: readonly string[],
 ): Promise<EnvoyRoutes | undefined> {
   for (const host of hosts) {
-    const routes = await routesOf(cluster, pod, host);
+    const routes = await routesOf(cluster, pod, host, hosts);
     if (routes) return routes;
   }
   return undefined;
@@ -125,7 +156,8 @@ export async function virtualHostsOf(
     tables.flatMap(({ route_config: { name: table, virtual_hosts: all } }) =>
       all.flatMap((host) => {
         const domains = host.domains.filter((domain) => hosts.includes(domain)).sort();
-        return domains.length > 0 ? [[`${table}/${host.name}`, { ...host, domains }]] : [];
+        const routes = ownRoutes(host.routes, hosts);
+        return domains.length > 0 ? [[`${table}/${host.name}`, { ...host, domains, routes }]] : [];
       }),
     ),
   );

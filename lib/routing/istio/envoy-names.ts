@@ -18,6 +18,11 @@ export function subsetOf(envoyCluster: string): string {
   return envoyCluster.split("|")[2] ?? "";
 }
 
+/** The host in such a name; empty if it names none. */
+export function hostOf(envoyCluster: string): string {
+  return envoyCluster.split("|")[3] ?? "";
+}
+
 /** Envoy's name for a subset in an east-west gateway, which finds it by the server name. */
 export function passthroughCluster(host: string, subset: string): string {
   return `outbound_.${SERVICE_PORT}_.${subset}_.${host}`;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { defaultWeights } from "../../../../../fleet/routing/istio/envoy.ts";
+import { defaultWeights, ownRoutes } from "../../../../../fleet/routing/istio/envoy.ts";
 
 const host = "user-service.user.svc.cluster.local";
 const matched = {
@@ -41,5 +41,65 @@ describe("defaultWeights", () => {
 
   it("has no weights where every route needs a header", () => {
     expect(defaultWeights(virtualHost([matched]))).toEqual({});
+  });
+});
+
+describe("ownRoutes", () => {
+  const shop = "shop.example.com";
+  const hosts = [host, shop];
+  const split = {
+    name: "user-service-weights",
+    match: { prefix: "/" },
+    route: {
+      weighted_clusters: {
+        clusters: [
+          { name: `outbound|80|v1|${host}`, weight: 90 },
+          { name: `outbound|80|v2|${host}`, weight: 10 },
+        ],
+      },
+    },
+  };
+  const testers = {
+    match: { prefix: "/", headers: [{ name: "x-canary" }] },
+    route: { cluster: `outbound|80|v2|${host}` },
+  };
+  const toOther = { cluster: "outbound|80||search.search.svc.cluster.local" };
+
+  it.each([
+    ["a path", { prefix: "/api" }],
+    ["an exact path", { path: "/api" }],
+    ["a path by regular expression", { safe_regex: { regex: "/api/.*" } }],
+    ["a segment of a path", { path_separated_prefix: "/api" }],
+    ["a pattern of a path", { path_match_policy: { name: "template" } }],
+    ["a header", { prefix: "/", headers: [{ name: "x-team" }] }],
+  ])("leaves out what others do with %s of the same host", (_, match) => {
+    const routes = [testers, { match, route: toOther }, split];
+    expect(ownRoutes(routes, hosts)).toEqual([testers, split]);
+  });
+
+  it("leaves out what others send to the service by a path", () => {
+    const path = { match: { prefix: "/api" }, route: { cluster: `outbound|80|v1|${host}` } };
+    expect(ownRoutes([path, split], hosts)).toEqual([split]);
+  });
+
+  it("keeps what others send to the service by a header", () => {
+    const header = { ...testers, match: { prefix: "/", headers: [{ name: "x-team" }] } };
+    expect(ownRoutes([header, split], hosts)).toEqual([header, split]);
+  });
+
+  it("leaves out what the service's own route hides", () => {
+    expect(ownRoutes([split, { match: { prefix: "/" }, route: toOther }], hosts)).toEqual([split]);
+  });
+
+  it("keeps what hides the service's own route", () => {
+    const hiding = { match: { prefix: "/" }, route: toOther };
+    const routes = ownRoutes([hiding, split], hosts);
+    expect(routes).toEqual([hiding, split]);
+    expect(defaultWeights(virtualHost(routes))).toEqual({ "": 100 });
+  });
+
+  it("keeps a redirect of the whole host", () => {
+    const redirect = { match: { prefix: "/" }, redirect: { https_redirect: true } };
+    expect(ownRoutes([redirect, split], hosts)).toEqual([redirect, split]);
   });
 });
