@@ -102,7 +102,8 @@ type Known = DeployedCluster & { readonly route: DeployedRoute; readonly wanted:
 /**
  * The rules that going from what is deployed to what is wanted would violate. A canary rises one phase at a
  * time, the same in all clusters that are not in quarantine; the versions stay what they are while
- * both serve; going back is always allowed. A service that is in no cluster yet is not restricted.
+ * both serve; going back is always allowed. A service that is new begins at weight 0: nothing checks or confirms the
+ * weight with which a route is created.
  */
 export function releaseProblems(
   deployed: readonly DeployedCluster[],
@@ -128,13 +129,17 @@ export function releaseProblems(
   return [...chainProblems(deployed, wanted), ...problems];
 }
 
+function isAway({ unreachable }: DeployedCluster): boolean {
+  return unreachable !== undefined;
+}
+
 /** Nothing is known about a cluster that does not answer, so nothing may rise, and no version change. */
 function unreachableProblems(
   deployed: readonly DeployedCluster[],
   known: readonly Known[],
   wanted: WantedRoute,
 ): Problem[] {
-  const away = deployed.filter(({ unreachable }) => unreachable !== undefined);
+  const away = deployed.filter(isAway);
   if (away.length === 0) return [];
   const fix = `Fix that first (${away.map((each) => `${each.name}: ${each.unreachable ?? ""}`).join("; ")}). A lower weight is always allowed.`;
   const stays = (share: (cluster: Known) => boolean) => known.length > 0 && known.every(share);
@@ -247,7 +252,24 @@ function weightProblems(
   { key, canary, weight }: WantedRoute,
   { phases, allow, quarantine }: Wanted,
 ): Problem[] {
-  if (canary === undefined || known.length === 0) return [];
+  if (canary === undefined) return [];
+  const problem = (rule: string, fix: string): Problem => ({
+    path: "weight",
+    value: weight,
+    rule,
+    fix,
+  });
+  if (known.length === 0) {
+    // Of a cluster that does not answer nobody knows; another rule says so.
+    return weight === 0 || allow.includes("skip-phase") || deployed.some(isAway)
+      ? []
+      : [
+          problem(
+            `must be 0 as long as ${key} has no routes in any cluster`,
+            `First: pulumi config set weight 0 && pulumi up. Where other services are on trial already, add ${key} without its canary until they are done. ${exceptionFix("skip-phase", allow)}`,
+          ),
+        ];
+  }
   const shares = known
     .filter(({ name }) => !quarantine.includes(name))
     .map(({ name, route }) => ({
@@ -265,12 +287,6 @@ function weightProblems(
   // cluster that comes out of quarantine joins the others.
   const stays = shares.length > 0 && shares.every(({ least }) => weight <= least);
   if (weight <= passed || stays) return [];
-  const problem = (rule: string, fix: string): Problem => ({
-    path: "weight",
-    value: weight,
-    rule,
-    fix,
-  });
   const fresh = deployed.filter(
     (cluster) => cluster.unreachable === undefined && !cluster.routes.has(key),
   );

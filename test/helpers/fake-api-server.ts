@@ -156,12 +156,13 @@ export class FakeApiServer {
     const hosts = [...this.#objects.values()].map(({ spec }) => {
       const { stable, canary = "", weight } = splitOf(spec);
       const served = this.envoy ?? weight;
+      const [host = ""] = spec.hosts;
       const clusters = [
-        { name: `outbound|80|${stable}|host`, weight: 100 - served },
-        { name: `outbound|80|${canary}|host`, weight: served },
+        { name: `outbound|80|${stable}|${host}`, weight: 100 - served },
+        { name: `outbound|80|${canary}|${host}`, weight: served },
       ];
       const route = { weighted_clusters: { clusters } };
-      return { name: spec.hosts[0] ?? "", domains: spec.hosts, routes: [{ match: {}, route }] };
+      return { name: host, domains: spec.hosts, routes: [{ match: {}, route }] };
     });
     const route_config = { name: "80", virtual_hosts: hosts };
     return { configs: [{ last_updated: new Date().toISOString(), route_config }] };

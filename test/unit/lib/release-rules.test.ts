@@ -73,7 +73,8 @@ describe("a weight that somebody has changed by hand", () => {
 
 describe("what a release may become", () => {
   it.each<[string, Split | undefined, Split]>([
-    ["a first installation at any weight", undefined, v("v1", "v2", 30)],
+    ["a first installation at 0", undefined, v("v1", "v2", 0)],
+    ["a first installation without a canary", undefined, v("v1")],
     ["the first phase", v("v1", "v2", 0), v("v1", "v2", 10)],
     ["the next phase", v("v1", "v2", 10), v("v1", "v2", 30)],
     ["the last phase", v("v1", "v2", 30), v("v1", "v2", 100)],
@@ -146,6 +147,19 @@ describe("what a release may become", () => {
   ])("refuses %s, unless it is allowed by name", (_, from, to, allow, message) => {
     expect(lines(both(from), wanted(to))).toEqual([expect.stringMatching(message)]);
     expect(lines(both(from), wanted(to, [allow]))).toEqual([]);
+  });
+
+  it("refuses a first installation with a weight, which nothing would check or confirm", () => {
+    expect(lines(both(undefined), wanted(v("v1", "v2", 10)))).toEqual([
+      " - weight: must be 0 as long as user/user-service has no routes in any cluster, got 10. " +
+        "First: pulumi config set weight 0 && pulumi up. Where other services are on trial already, add user/user-service without its canary until they are done. " +
+        "If you mean it: pulumi config set --path 'allow[0]' skip-phase",
+    ]);
+    expect(lines(both(undefined), wanted(v("v1", "v2", 10), ["skip-phase"]))).toEqual([]);
+    // A cluster that does not answer may have it.
+    expect(lines([cluster("a", undefined), away], wanted(v("v1", "v2", 10)))).toEqual([
+      expect.stringMatching(/ must not rise while b cannot be reached, got 10/),
+    ]);
   });
 
   it("refuses another image of the canary while it serves", () => {

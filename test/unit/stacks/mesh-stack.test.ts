@@ -52,7 +52,7 @@ describe("mesh and services as two stacks", () => {
   let release: Awaited<ReturnType<typeof run>>;
 
   beforeAll(async () => {
-    const whole = { ...rawConfig(), monitoring: { mode: "prometheus" } };
+    const whole = { ...rawConfig(), weight: 0, monitoring: { mode: "prometheus" } };
     const { services, weight, ...rest } = whole;
     one = await run(whole);
     mesh = await run(rest);

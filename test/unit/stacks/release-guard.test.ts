@@ -44,14 +44,14 @@ async function run(
 const guards = ({ resources }: Recording) =>
   resources.filter(({ name }) => name.startsWith("release-guard"));
 const monitoring = { mode: "prometheus", namespace: "watch" };
-const whole = { ...rawConfig(), monitoring, guard, rollout };
+const whole = { ...rawConfig(), weight: 0, monitoring, guard, rollout };
 
 describe("the guards of a stack", () => {
   let one: Recording;
   let joined: Recording;
   beforeAll(async () => {
     one = (await run(whole)).program;
-    const { services, weight, ...rest } = { ...rawConfig(), monitoring };
+    const { services, weight, ...rest } = { ...rawConfig(), weight: 0, monitoring };
     const mesh = await run(rest);
     expect(guards(mesh.program)).toEqual([]);
     const own = services.map((each) => ({ ...each, ingressHosts: rest.ingress.hosts }));
