@@ -4,7 +4,7 @@ import { JOURNAL } from "../lib/journal.ts";
 import { guardAccount, guardPolicies } from "../lib/manifests/guard-policies.ts";
 import { podSecurity } from "../lib/manifests/pod-security.ts";
 import { serverLabels } from "../lib/monitoring/server-labels.ts";
-import type { ServiceName } from "../lib/names.ts";
+import { RELEASE_GUARD, RELEASE_GUARD_PORT, type ServiceName } from "../lib/names.ts";
 import { readerKubeconfig, type ApiServer } from "../lib/reader-kubeconfig.ts";
 import { routing } from "../lib/routing/index.ts";
 import { accountToken } from "./account-token.ts";
@@ -42,8 +42,7 @@ interface Home {
 }
 
 /** Name of the ConfigMap, the Secret, the Deployment, the roles and the container. */
-const NAME = "release-guard";
-const PORT = 8080;
+const NAME = RELEASE_GUARD;
 /** User of the image. */
 const USER = 65532;
 
@@ -212,8 +211,8 @@ export class ReleaseGuard extends pulumi.ComponentResource {
     const container = {
       name: NAME,
       image,
-      args: ["guard", `--port=${PORT}`],
-      ports: [{ name: "http", containerPort: PORT }],
+      args: ["guard", `--port=${RELEASE_GUARD_PORT}`],
+      ports: [{ name: "http", containerPort: RELEASE_GUARD_PORT }],
       resources: { requests: { cpu: "20m", memory: "192Mi" }, limits: { memory: "512Mi" } },
       livenessProbe: {
         httpGet: { path: "/healthz", port: "http" },

@@ -11,6 +11,7 @@ import { toZero } from "../../fleet/to-zero.ts";
 import { GUARD_FILE, parseGuardFile, type GuardFile } from "../../stacks/guard-file.ts";
 import { gateVerdicts } from "../gates/gate-verdicts.ts";
 import { guard as runGuard } from "../guard/guard.ts";
+import { GuardMetrics } from "../guard/metrics.ts";
 import { Journal } from "../journal.ts";
 import { onInterrupt } from "../on-interrupt.ts";
 
@@ -19,7 +20,7 @@ export interface GuardOptions {
   readonly file: string;
   /** Path of a kubeconfig with a context for each cluster, by its name. The guard's own may be left out in a pod. */
   readonly kubeconfig: string;
-  /** Port that answers GET /healthz. @default none */
+  /** Port that answers GET /healthz, and GET /metrics in Prometheus' text format. @default none */
   readonly port?: string;
 }
 
@@ -100,7 +101,8 @@ class FileSource {
 export async function guard({ file: path, kubeconfig, port }: GuardOptions): Promise<void> {
   const clients = new Clients(kubeconfig);
   const source = new FileSource(path, clients);
-  const server = port === undefined ? undefined : health(Number(port), source);
+  const metrics = new GuardMetrics();
+  const server = port === undefined ? undefined : serve(Number(port), source, metrics);
   const stop = new AbortController();
   const leave = onInterrupt(() => {
     stop.abort();
@@ -136,8 +138,8 @@ export async function guard({ file: path, kubeconfig, port }: GuardOptions): Pro
         verdicts: async (file, phase) => {
           const { cluster } = file;
           const api = urlPrometheus(cluster, file.prometheus);
-          const metrics = new Map([[cluster, new Prometheus(await clientOf(cluster, file), api)]]);
-          const by = { clusters: [cluster], metrics };
+          const prometheus = new Prometheus(await clientOf(cluster, file), api);
+          const by = { clusters: [cluster], metrics: new Map([[cluster, prometheus]]) };
           return gateVerdicts(file, by, { ...phase, now: Date.now() });
         },
         lower: async (name, file) => {
@@ -145,6 +147,7 @@ export async function guard({ file: path, kubeconfig, port }: GuardOptions): Pro
             withinMs: LOWER_WITHIN_MS,
           });
           if (zeroed?.problem !== undefined) throw new Error(zeroed.problem);
+          metrics.lowered(name);
         },
         note: async (name, file, note) => {
           const journal = journalOf(await clientOf(name, file), file);
@@ -153,6 +156,12 @@ export async function guard({ file: path, kubeconfig, port }: GuardOptions): Pro
         },
         tell: (text) => {
           console.log(`${new Date().toISOString()} ${text}`);
+        },
+        looked: (file, look) => {
+          metrics.looked(file, look);
+        },
+        judged: (verdicts) => {
+          metrics.judged(verdicts);
         },
         now: () => Date.now(),
         pause: (ms, signal) => wait(ms, undefined, { signal }).catch(() => undefined),
@@ -165,14 +174,20 @@ export async function guard({ file: path, kubeconfig, port }: GuardOptions): Pro
   }
 }
 
-/** Answers 200 to GET /healthz as long as the guard goes on. */
-function health(port: number, source: FileSource): Server {
+/** Answers 200 to GET /healthz as long as the guard goes on, and GET /metrics with what it has seen and done. */
+function serve(port: number, source: FileSource, metrics: GuardMetrics): Server {
   return createServer((request, response) => {
+    if (request.url === "/metrics") {
+      void metrics.text().then((text) => {
+        response.writeHead(200, { "content-type": metrics.contentType }).end(text);
+      });
+      return;
+    }
     const alive = Date.now() - source.askedAt < HANGS_AFTER_MS;
     response.writeHead(request.url !== "/healthz" ? 404 : alive ? 200 : 503).end();
   })
     .on("error", (error) => {
-      console.error(`no health check: ${explain(error)}`);
+      console.error(`no health check and no metrics: ${explain(error)}`);
     })
     .listen(port);
 }

@@ -170,6 +170,11 @@ function verdictOf(
   return guardsVerdict(others, release, phase);
 }
 
+/** Those of the clusters that have not answered at the last look. */
+export function awayFrom(clusters: readonly string[], sights: Sights): readonly string[] {
+  return clusters.filter((name) => sights.get(name)?.answers !== true);
+}
+
 /**
  * What is to be done now.
  *
@@ -188,7 +193,7 @@ export function actionOf(
   if (verdict !== undefined) return { do: "lower", reason: verdict };
 
   const { cluster, others, partitionLimitMs } = rules;
-  const away = others.filter((name) => sights.get(name)?.answers !== true);
+  const away = awayFrom(others, sights);
   const own = sights.get(cluster);
   if (others.length > 0 && away.length === others.length) {
     if (memory.weight === 0) return hold(`no other cluster answers: ${away.join(", ")}`);

@@ -11,6 +11,7 @@ import {
   type GuardMemory,
   type GuardRules,
   type Sight,
+  type Sights,
 } from "./decide.ts";
 
 /** Pause between two looks at a cluster, and between two tries to lower it, in milliseconds. */
@@ -19,6 +20,17 @@ const LOOK_MS = 5_000;
 const NOTE_MS = 30_000;
 /** Of a note as it is written here. */
 const FORMAT = 1;
+
+/** A look at the clusters, and what the guard makes of it; times in milliseconds since 1970. */
+export interface GuardLook {
+  readonly at: number;
+  /** Since when the guard runs. */
+  readonly startedAt: number;
+  readonly sights: Sights;
+  /** Looks at the gates that have failed in this phase. */
+  readonly failures: number;
+  readonly does: Action["do"];
+}
 
 /** What a guard sees and does; the edges at which a test stands in. */
 export interface GuardEffects {
@@ -36,6 +48,10 @@ export interface GuardEffects {
   /** Writes what the guard does into one cluster. @throws if it does not answer */
   note(cluster: string, file: GuardFile, note: GuardNote): Promise<void>;
   tell(text: string): void;
+  /** Counts a look at the clusters. */
+  looked(file: GuardFile, look: GuardLook): void;
+  /** Counts a look at the gates. */
+  judged(verdicts: readonly Verdict[]): void;
   /** In milliseconds since 1970. */
   now(): number;
   /** Waits so many milliseconds, or for the signal. */
@@ -156,6 +172,7 @@ class Watch {
         weight === 0
           ? []
           : await this.#effects.verdicts(this.#file, { weight, since }).catch(noVerdict);
+      if (weight > 0) this.#effects.judged(verdicts);
       const now = this.#remember();
       // Meanwhile it may be another phase, of which they say nothing.
       if (now.weight === weight && now.since === since) {
@@ -213,6 +230,13 @@ class Watch {
     const memory = this.#remember();
     const now = this.#effects.now();
     const action = actionOf(memory, this.#rules, this.#sights, this.#verdicts, now);
+    this.#effects.looked(this.#file, {
+      at: now,
+      startedAt: this.#startedAt,
+      sights: this.#sights,
+      failures: memory.failures.total,
+      does: action.do,
+    });
     const text = `${action.do}: ${action.reason}`;
     if (text !== this.#told) this.#effects.tell(text);
     this.#told = text;

@@ -70,16 +70,33 @@ function file(more: Partial<GuardFile> = {}): string {
   return JSON.stringify({ ...parseGuardFile(text), ...more });
 }
 
-async function start(servers: Readonly<Record<string, string>>, mounted = file()): Promise<void> {
+async function start(
+  servers: Readonly<Record<string, string>>,
+  mounted = file(),
+  port?: string,
+): Promise<void> {
   await writeFile(path.join(dir, "guard.json"), mounted);
   await writeFile(path.join(dir, "kubeconfig"), kubeconfigText(servers));
-  ended = guard({ file: path.join(dir, "guard.json"), kubeconfig: path.join(dir, "kubeconfig") });
+  ended = guard({
+    file: path.join(dir, "guard.json"),
+    kubeconfig: path.join(dir, "kubeconfig"),
+    ...(port !== undefined && { port }),
+  });
 }
 const note = (server: FakeApiServer) =>
   JSON.parse(
     server.configMaps.get("user/istio-canary-rollout")?.["guard-cluster-a"] ?? "{}",
   ) as Partial<GuardNote>;
 const wait = { timeout: 20_000 };
+
+/** A port on which nobody listens. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
 
 beforeEach(async () => {
   dir = await mkdtemp(path.join(tmpdir(), "guard-"));
@@ -145,6 +162,24 @@ describe("release guard", () => {
     }, wait);
     expect(told.join("\n")).not.toContain("watches before");
     expect([a.weight(), b.weight()]).toEqual([30, 30]);
+  });
+
+  it("serves its health, and metrics of what it has seen and lowered", async () => {
+    const port = await freePort();
+    const get = async (at: string) => (await fetch(`http://127.0.0.1:${port}${at}`)).text();
+    failed = 300;
+    await start({ "cluster-a": a.url, "cluster-b": b.url }, file(), String(port));
+    await vi.waitFor(async () => {
+      const metrics = await get("/metrics");
+      for (const cluster of ["cluster-a", "cluster-b"]) {
+        const about = `{destination_cluster="${cluster}"}`;
+        expect(metrics).toContain(`istio_canary_guard_lowered_total${about} 1\n`);
+        expect(metrics).toContain(`istio_canary_guard_weight${about} 0\n`);
+      }
+      expect(metrics).toContain('istio_canary_guard_state{state="lower"} 1\n');
+    }, wait);
+    expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
+    expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(404);
   });
 
   it("goes by the mounted file while its API server does not know it", async () => {
