@@ -28,6 +28,8 @@ export interface ReleaseGuardArgs {
   readonly image: string;
   /** The services of the release, whose namespaces are there. */
   readonly services: readonly ServiceName[];
+  /** Secret files beside the guards' kubeconfigs, by name. @default none */
+  readonly secrets?: Readonly<Record<string, string>> | undefined;
   /** What all but the guards' namespaces and files waits for. It must not fail. @default nothing */
   readonly after?: Promise<unknown> | undefined;
 }
@@ -202,6 +204,9 @@ export class ReleaseGuard extends pulumi.ComponentResource {
       {
         metadata: { name: NAME, namespace },
         stringData: {
+          ...Object.fromEntries(
+            Object.entries(args.secrets ?? {}).map(([file, text]) => [file, pulumi.secret(text)]),
+          ),
           kubeconfig: pulumi.secret(pulumi.all(readers).apply((each) => readerKubeconfig(...each))),
         },
       },

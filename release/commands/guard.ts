@@ -8,11 +8,17 @@ import { explain, isNotFound } from "../../fleet/explain.ts";
 import { urlPrometheus } from "../../fleet/prometheus-api.ts";
 import { Prometheus } from "../../fleet/prometheus.ts";
 import { toZero } from "../../fleet/to-zero.ts";
-import { GUARD_FILE, parseGuardFile, type GuardFile } from "../../stacks/guard-file.ts";
+import {
+  GUARD_FILE,
+  parseGuardFile,
+  parseNotifications,
+  type GuardFile,
+} from "../../stacks/guard-file.ts";
 import { gateVerdicts } from "../gates/gate-verdicts.ts";
 import { guard as runGuard } from "../guard/guard.ts";
 import { GuardMetrics } from "../guard/metrics.ts";
 import { Journal } from "../journal.ts";
+import { notify, type GuardEvent } from "../notifications.ts";
 import { onInterrupt } from "../on-interrupt.ts";
 
 export interface GuardOptions {
@@ -20,6 +26,8 @@ export interface GuardOptions {
   readonly file: string;
   /** Path of a kubeconfig with a context for each cluster, by its name. The guard's own may be left out in a pod. */
   readonly kubeconfig: string;
+  /** Path of a file with those who are notified; see `rollout.notifications`. None are, if it is not there. */
+  readonly notifications: string;
   /** Port that answers GET /healthz, and GET /metrics in Prometheus' text format. @default none */
   readonly port?: string;
 }
@@ -97,8 +105,31 @@ class FileSource {
   }
 }
 
+function tell(text: string): void {
+  console.log(`${new Date().toISOString()} ${text}`);
+}
+
+/** Notifies those whom the file names now, which an update may have replaced; tells who could not be notified. */
+async function notifyAll(file: string, event: GuardEvent, stack: string): Promise<void> {
+  try {
+    const text = await readFile(file, "utf8").catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return "[]";
+      throw error;
+    });
+    for (const failure of await notify(parseNotifications(text), event, stack)) tell(failure);
+  } catch {
+    // An error of the parser would show what is secret.
+    tell(`nobody is notified: ${file} cannot be read`);
+  }
+}
+
 /** Watches the release of a stack from within one of its clusters, until it is stopped; see guard/guard.ts. */
-export async function guard({ file: path, kubeconfig, port }: GuardOptions): Promise<void> {
+export async function guard({
+  file: path,
+  kubeconfig,
+  notifications,
+  port,
+}: GuardOptions): Promise<void> {
   const clients = new Clients(kubeconfig);
   const source = new FileSource(path, clients);
   const metrics = new GuardMetrics();
@@ -154,9 +185,8 @@ export async function guard({ file: path, kubeconfig, port }: GuardOptions): Pro
           const [failed] = (await journal.writeGuard(note)).values();
           if (failed !== undefined) throw new Error(failed);
         },
-        tell: (text) => {
-          console.log(`${new Date().toISOString()} ${text}`);
-        },
+        tell,
+        notify: ({ stack }, event) => void notifyAll(notifications, event, stack),
         looked: (file, look) => {
           metrics.looked(file, look);
         },

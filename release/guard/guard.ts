@@ -2,6 +2,7 @@ import { explain } from "../../fleet/explain.ts";
 import type { GuardFile } from "../../stacks/guard-file.ts";
 import { durationMs } from "../../lib/duration.ts";
 import type { GuardNote } from "../journal.ts";
+import type { GuardEvent } from "../notifications.ts";
 import type { Verdict } from "../planner.ts";
 import {
   actionOf,
@@ -18,6 +19,8 @@ import {
 const LOOK_MS = 5_000;
 /** A note that has not changed is written anew after this time, in milliseconds: it tells that the guard lives. */
 const NOTE_MS = 30_000;
+/** People are told that it is cut off after so many milliseconds: a restart of an API server is over by then. */
+const CUT_OFF_MS = 60_000;
 /** Of a note as it is written here. */
 const FORMAT = 1;
 
@@ -48,6 +51,8 @@ export interface GuardEffects {
   /** Writes what the guard does into one cluster. @throws if it does not answer */
   note(cluster: string, file: GuardFile, note: GuardNote): Promise<void>;
   tell(text: string): void;
+  /** Tells people elsewhere. It never fails, and nobody waits for it. */
+  notify(file: GuardFile, event: GuardEvent): void;
   /** Counts a look at the clusters. */
   looked(file: GuardFile, look: GuardLook): void;
   /** Counts a look at the gates. */
@@ -112,6 +117,8 @@ class Watch {
   #memory: GuardMemory | undefined;
   #verdicts: readonly Verdict[] = [];
   #told: string | undefined;
+  /** What people were told last of its being cut off. */
+  #notified: Action["do"] | undefined;
   /** Ends the pauses between two looks. */
   #wake = new AbortController();
 
@@ -178,7 +185,11 @@ class Watch {
       if (now.weight === weight && now.since === since) {
         this.#verdicts = verdicts;
         this.#memory = judged(now, verdicts, this.#rules);
-        if (this.#memory.failed && !now.failed) this.#wakeUp();
+        const { failed } = this.#memory;
+        if (failed && !now.failed) {
+          this.#wakeUp();
+          this.#notify("lower", failed.reason);
+        }
       }
       await this.#effects.pause(durationMs(this.#file.rollout.interval), end);
     }
@@ -240,7 +251,26 @@ class Watch {
     const text = `${action.do}: ${action.reason}`;
     if (text !== this.#told) this.#effects.tell(text);
     this.#told = text;
+    this.#notifyCutOff(action, now);
     return action;
+  }
+
+  /** Of what another guard or a rollout has found, these tell people themselves. */
+  #notify(does: GuardEvent["does"], reason: string): void {
+    const { cluster } = this.#file;
+    const weight = this.#memory?.weight ?? 0;
+    this.#effects.notify(this.#file, { event: "guard", cluster, does, weight, reason });
+  }
+
+  #notifyCutOff({ do: does, reason, cutOff = false }: Action, now: number): void {
+    if (!cutOff || does === "watch") {
+      this.#notified = undefined;
+      return;
+    }
+    const since = this.#memory?.contactAt ?? now;
+    if (does === this.#notified || (does === "hold" && now - since < CUT_OFF_MS)) return;
+    this.#notified = does;
+    this.#notify(does, reason);
   }
 
   async #lower(cluster: string, reason: string): Promise<void> {

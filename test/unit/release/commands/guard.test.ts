@@ -3,7 +3,8 @@ import type { AddressInfo } from "node:net";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { text as body } from "node:stream/consumers";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import type { CanaryRouteArgs } from "../../../../components/canary-route.ts";
 import { guard } from "../../../../release/commands/guard.ts";
 import type { GuardNote } from "../../../../release/journal.ts";
@@ -80,6 +81,7 @@ async function start(
   ended = guard({
     file: path.join(dir, "guard.json"),
     kubeconfig: path.join(dir, "kubeconfig"),
+    notifications: path.join(dir, "notifications.json"),
     ...(port !== undefined && { port }),
   });
 }
@@ -180,6 +182,39 @@ describe("release guard", () => {
     }, wait);
     expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
     expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(404);
+  });
+
+  it("notifies those whom its mounted file names, and tells who does not answer, without a URL", async () => {
+    const bodies: string[] = [];
+    const receiver = createServer((request, response) => {
+      const refuses = request.url === "/refuses";
+      void body(request).then((content) => {
+        if (!refuses) bodies.push(content);
+        response.writeHead(refuses ? 400 : 200).end();
+      });
+    });
+    await new Promise<void>((resolve) => receiver.listen(0, "127.0.0.1", resolve));
+    onTestFinished(() => {
+      receiver.close();
+    });
+    const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`;
+    const receivers = [
+      { url, format: "slack", headers: {} },
+      { url: `${url}/refuses`, format: "slack", headers: {} },
+    ];
+    await writeFile(path.join(dir, "notifications.json"), JSON.stringify(receivers));
+    failed = 300;
+    await start({ "cluster-a": a.url, "cluster-b": b.url });
+    await vi.waitFor(() => {
+      expect(bodies).toHaveLength(1);
+      expect(told.join("\n")).toMatch(/ rollout\.notifications\[1\] answers HTTP 400$/m);
+    }, wait);
+    expect(JSON.parse(bodies[0] ?? "")).toEqual({
+      text: expect.stringMatching(
+        /^prod: the guard of cluster-a takes the canary back to 0 %: cluster-a: success rate of v2/,
+      ) as unknown,
+    });
+    expect(told.join("\n")).not.toContain("127.0.0.1");
   });
 
   it("goes by the mounted file while its API server does not know it", async () => {

@@ -35,6 +35,7 @@ class Fleet {
   judgedAt: { readonly weight: number; readonly since: number }[] = [];
   readonly lowered: string[] = [];
   readonly told: string[] = [];
+  readonly notified: string[] = [];
   readonly metrics = new GuardMetrics();
   readonly #stop = new AbortController();
   readonly #end = Promise.withResolvers<never>();
@@ -72,6 +73,7 @@ class Fleet {
         (this.notes[cluster] ??= {})[note.cluster] = note;
       }),
     tell: (text) => this.told.push(text),
+    notify: (_, { does, weight, reason }) => this.notified.push(`${does} ${weight} ${reason}`),
     looked: (...look) => {
       this.metrics.looked(...look);
     },
@@ -325,6 +327,39 @@ describe("a guard", () => {
     await fleet.stop();
     expect(fleet.told.filter((text) => text.startsWith("cluster-b"))).toEqual([
       "cluster-b does not answer: no answer",
+    ]);
+  });
+
+  it("notifies once of what its own gates have found, and not of what others have", async () => {
+    await fleet.start();
+    fleet.verdicts = [fail];
+    await fleet.pass(120_000);
+    await fleet.stop();
+    expect(fleet.notified).toEqual([`lower 10 ${fail.text}`]);
+    const next = new Fleet();
+    Object.assign(next.notes, fleet.notes);
+    await next.start();
+    await next.pass(60_000);
+    await next.stop();
+    expect(next.lowered).toEqual(all);
+    expect(next.notified).toEqual([]);
+  });
+
+  it("notifies that it is cut off after a minute, and again when it lowers for it", async () => {
+    await fleet.start();
+    fleet.away.add("cluster-b").add("cluster-c");
+    await fleet.pass(50_000);
+    expect(fleet.notified).toEqual([]);
+    await fleet.pass(120_000);
+    expect(fleet.notified).toEqual([
+      expect.stringMatching(
+        /^hold 10 no other cluster has answered since .*: cluster-b, cluster-c$/,
+      ),
+    ]);
+    await fleet.pass(600_000);
+    await fleet.stop();
+    expect(fleet.notified.slice(1)).toEqual([
+      expect.stringMatching(/^lower 10 no other cluster has answered since /),
     ]);
   });
 
