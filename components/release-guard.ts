@@ -4,7 +4,7 @@ import { JOURNAL } from "../lib/journal.ts";
 import { guardAccount, guardPolicies } from "../lib/manifests/guard-policies.ts";
 import { podSecurity } from "../lib/manifests/pod-security.ts";
 import { serverLabels } from "../lib/monitoring/server-labels.ts";
-import type { ServiceName } from "../lib/names.ts";
+import { RELEASE_GUARD, RELEASE_GUARD_PORT, type ServiceName } from "../lib/names.ts";
 import { readerKubeconfig, type ApiServer } from "../lib/reader-kubeconfig.ts";
 import { routing } from "../lib/routing/index.ts";
 import { accountToken } from "./account-token.ts";
@@ -28,6 +28,8 @@ export interface ReleaseGuardArgs {
   readonly image: string;
   /** The services of the release, whose namespaces are there. */
   readonly services: readonly ServiceName[];
+  /** Secret files beside the guards' kubeconfigs, by name. @default none */
+  readonly secrets?: Readonly<Record<string, string>> | undefined;
   /** What all but the guards' namespaces and files waits for. It must not fail. @default nothing */
   readonly after?: Promise<unknown> | undefined;
 }
@@ -42,8 +44,7 @@ interface Home {
 }
 
 /** Name of the ConfigMap, the Secret, the Deployment, the roles and the container. */
-const NAME = "release-guard";
-const PORT = 8080;
+const NAME = RELEASE_GUARD;
 /** User of the image. */
 const USER = 65532;
 
@@ -203,6 +204,9 @@ export class ReleaseGuard extends pulumi.ComponentResource {
       {
         metadata: { name: NAME, namespace },
         stringData: {
+          ...Object.fromEntries(
+            Object.entries(args.secrets ?? {}).map(([file, text]) => [file, pulumi.secret(text)]),
+          ),
           kubeconfig: pulumi.secret(pulumi.all(readers).apply((each) => readerKubeconfig(...each))),
         },
       },
@@ -212,8 +216,8 @@ export class ReleaseGuard extends pulumi.ComponentResource {
     const container = {
       name: NAME,
       image,
-      args: ["guard", `--port=${PORT}`],
-      ports: [{ name: "http", containerPort: PORT }],
+      args: ["guard", `--port=${RELEASE_GUARD_PORT}`],
+      ports: [{ name: "http", containerPort: RELEASE_GUARD_PORT }],
       resources: { requests: { cpu: "20m", memory: "192Mi" }, limits: { memory: "512Mi" } },
       livenessProbe: {
         httpGet: { path: "/healthz", port: "http" },

@@ -11,6 +11,8 @@ export function labPaths(settings: LabSettings) {
     bin: path.join(settings.dir, "bin"),
     /** A file that holds the range of addresses that nodes and load balancers are in. */
     nodeCidr: path.join(settings.dir, "node-cidr"),
+    /** Images of the checkout itself. */
+    images: path.join(settings.dir, "images"),
     kubeconfig: path.join(settings.dir, "kubeconfig"),
     passphrase: path.join(settings.dir, "passphrase"),
     pulumiHome: path.join(settings.dir, "pulumi-home"),

@@ -65,7 +65,7 @@ export async function labUp(settings: LabSettings): Promise<void> {
           task: async () => {
             await checkBridge(settings, clusters);
             await writeKubeconfig(settings);
-            standIns = await ensureWorkspace(settings, toolchain(settings.cacheDir));
+            standIns = await ensureWorkspace(settings, toolchain(settings));
           },
         },
       ]);
@@ -95,8 +95,7 @@ export async function labDown(settings: LabSettings): Promise<void> {
 function buildTask(settings: LabSettings, more: readonly Step[] = []): ListrTask {
   return {
     title: "toolchain",
-    task: (_context, task) =>
-      task.newListr(toolchainSteps(settings.cacheDir, more), { concurrent: true }),
+    task: (_context, task) => task.newListr(toolchainSteps(settings, more), { concurrent: true }),
   };
 }
 
@@ -107,7 +106,7 @@ function clusterTask(settings: LabSettings, cluster: Cluster, failures: Error[])
     task: async (_context, task) => {
       const started = performance.now();
       try {
-        await ensureCluster(cluster, toolchain(settings.cacheDir), (part) => {
+        await ensureCluster(cluster, toolchain(settings), (part) => {
           const seconds = (performance.now() - started) / 1000;
           task.output = `${name}: ${part} ready after ${seconds.toFixed(1)} s`;
         });

@@ -8,8 +8,8 @@ import { installStandIns, type StandIn } from "./standins/install.ts";
 import { ensureStackConfig } from "./stack.ts";
 import type { Toolchain } from "./toolchain/toolchain.ts";
 
-/** What the lab makes in its folder for its programs; the passphrase is kept for the stack config. */
-const removed = ["bin", "pulumiHome", "state"] as const;
+/** What the lab makes in its folder for its programs and nodes; the passphrase is kept for the stack config. */
+const removed = ["bin", "images", "pulumiHome", "state"] as const;
 
 /**
  * Makes everything ready for the programs that work on the clusters: see lab/environment.ts.

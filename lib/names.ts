@@ -22,6 +22,10 @@ export const PROMETHEUS = "prometheus";
 export const MONITORING_NAMESPACE = "istio-canary-monitoring";
 /** Port of its HTTP API. */
 export const PROMETHEUS_PORT = 9090;
+/** Deployment, pod label and container of a cluster's guard, and the objects that it goes by. */
+export const RELEASE_GUARD = "release-guard";
+/** Port on which it serves its health and its metrics. */
+export const RELEASE_GUARD_PORT = 8080;
 /** Envoy's admin port in every Istio proxy (`proxyAdminPort`). */
 export const ADMIN_PORT = 15000;
 /** Top-level domain of the hosts that name a cluster. */

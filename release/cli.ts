@@ -126,7 +126,12 @@ program
     "a kubeconfig with a context for each other cluster, by its name",
     "/etc/release-guard-clusters/kubeconfig",
   )
-  .option("--port <port>", "a port that answers GET /healthz (default: none)")
+  .option(
+    "--notifications <file>",
+    "those who are notified, as rollout.notifications has them",
+    "/etc/release-guard-clusters/notifications.json",
+  )
+  .option("--port <port>", "a port that answers GET /healthz and GET /metrics (default: none)")
   .action(async (options: GuardOptions) => {
     const { guard } = await import("./commands/guard.ts");
     await guard(options);

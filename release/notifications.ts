@@ -8,11 +8,24 @@ import { NO_ANSWER, post } from "./webhooks.ts";
 
 type Notification = Rollout["notifications"][number];
 
+/** What the guard of a cluster does that people are told. */
+export interface GuardEvent {
+  readonly event: "guard";
+  readonly cluster: string;
+  /** lower: it takes the canary back. hold: it reaches no other cluster. */
+  readonly does: "hold" | "lower";
+  /** Percent that the canary had. */
+  readonly weight: number;
+  readonly reason: string;
+}
+
+type NotifiedEvent = RolloutEvent | GuardEvent;
+
 /** Times in milliseconds; nothing else waits for them. */
 const TIMES = { answer: 10_000, firstPause: 1_000, retries: 4 };
 
 /** The message about an event, or undefined if it is not worth one. */
-function message(event: RolloutEvent, stack: string): string | undefined {
+function message(event: NotifiedEvent, stack: string): string | undefined {
   switch (event.event) {
     case "begin":
       return `${stack}: rollout of ${briefRelease(event.release)} at ${event.weight} %`;
@@ -28,14 +41,18 @@ function message(event: RolloutEvent, stack: string): string | undefined {
       return `${stack}: rolling back in every cluster: ${event.reason}`;
     case "end":
       return `${stack}: rollout ${event.result}: ${event.reason}`;
+    case "guard":
+      return event.does === "lower"
+        ? `${stack}: the guard of ${event.cluster} takes the canary back to 0 %: ${event.reason}`
+        : `${stack}: the guard of ${event.cluster} is cut off at ${event.weight} %: ${event.reason}`;
     default:
       return undefined;
   }
 }
 
 /** The alert of an event in Alertmanager's API, or undefined. */
-function alert(event: RolloutEvent, stack: string) {
-  return event.event === "roll-back"
+function alert(event: NotifiedEvent, stack: string) {
+  return event.event === "roll-back" || (event.event === "guard" && event.does === "lower")
     ? [
         {
           labels: { alertname: "ReleaseRolledBack", severity: "critical", stack },
@@ -50,7 +67,7 @@ function alert(event: RolloutEvent, stack: string) {
 
 /** The body in each format, or undefined for an event that it says nothing about. */
 const BODIES: Readonly<
-  Record<Notification["format"], (event: RolloutEvent, stack: string) => unknown>
+  Record<Notification["format"], (event: NotifiedEvent, stack: string) => unknown>
 > = {
   slack: (event, stack) => {
     const text = message(event, stack);
@@ -100,7 +117,7 @@ function headersOf({ headers, hmacKey }: Notification, json: string): Record<str
  */
 export async function notify(
   notifications: Rollout["notifications"],
-  event: RolloutEvent,
+  event: NotifiedEvent,
   stack: string,
   times: typeof TIMES = TIMES,
 ): Promise<readonly string[]> {

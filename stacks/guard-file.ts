@@ -3,10 +3,13 @@ import type { Judged } from "../lib/judged.ts";
 import type { ReleaseSettings } from "./config.ts";
 import { judgedServices, releaseName } from "./judged.ts";
 import { gates } from "./schema/gates.ts";
-import { at } from "./schema/rollout.ts";
+import { at, notification } from "./schema/rollout.ts";
 
 /** The file's name, and the key of the ConfigMap that holds it. */
 export const GUARD_FILE = "guard.json";
+
+/** The file with those whom a guard notifies, which is in a Secret, and its key there. */
+export const NOTIFICATIONS_FILE = "notifications.json";
 
 /** Of the file as it is written here. A guard takes what it knows of any format: it only ever lowers. */
 const FORMAT = 1;
@@ -95,4 +98,11 @@ export function guardFileText(
     partitionLimit,
   };
   return JSON.stringify(file, null, 2);
+}
+
+const notifications = z.array(notification);
+
+/** @throws if these are no notifications */
+export function parseNotifications(text: string): z.output<typeof notifications> {
+  return notifications.parse(JSON.parse(text));
 }

@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { ReleaseGuard } from "../components/index.ts";
 import { idOf, stackLabel } from "../lib/names.ts";
 import type { ReleaseSettings } from "./config.ts";
-import { GUARD_FILE, guardFileText } from "./guard-file.ts";
+import { GUARD_FILE, guardFileText, NOTIFICATIONS_FILE } from "./guard-file.ts";
 import type { MeshCluster } from "./mesh.ts";
 
 /** Namespace of the guards of a stack: each stack has guards of its own. */
@@ -25,6 +25,7 @@ export function installGuards(
   const { guard, services } = settings;
   if (!guard || services.length === 0) return undefined;
   const { image, partitionLimit } = guard;
+  const { notifications } = settings.rollout;
   const stack = pulumi.getStack();
   const namespace = guardNamespace(stack);
   return new ReleaseGuard(
@@ -34,6 +35,8 @@ export function installGuards(
       image,
       services: services.map(idOf),
       after,
+      secrets:
+        notifications.length === 0 ? {} : { [NOTIFICATIONS_FILE]: JSON.stringify(notifications) },
       clusters: clusters.flatMap(({ name, provider }) => {
         const known = guard.clusters.find((each) => each.name === name);
         if (!known) return [];

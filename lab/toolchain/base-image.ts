@@ -2,10 +2,11 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { artifact, build, isBuilt, type Artifact } from "./artifact.ts";
+import type { Layer } from "./image.ts";
 import { APT_ENV, debianPackages } from "./packages.ts";
 import type { Step } from "./steps.ts";
 
-/** What the images made on this base call: the sidecar's init container iptables, the clients curl and awk. */
+/** What the images made on this base call: the sidecar's init container iptables, the clients curl and awk, Node libstdc++. */
 const INCLUDE = [
   "base-files",
   "base-passwd",
@@ -15,6 +16,7 @@ const INCLUDE = [
   "curl",
   "dash",
   "iptables",
+  "libstdc++6",
   "mawk",
 ];
 
@@ -27,6 +29,9 @@ const EXCLUDE = [
 
 const HOOK = join(import.meta.dirname, "base-image.sh");
 
+/** The file of a base image. */
+const ROOT_TAR = "root.tar";
+
 /** A package source of the machine's distribution. */
 export interface AptSource {
   readonly uri: string;
@@ -37,6 +42,11 @@ export interface AptSource {
 /** A root file system of the machine's own distribution; one file, root.tar. */
 export function baseImage(cacheDir: string): Artifact {
   return artifact(cacheDir, "base", [codename(), INCLUDE, EXCLUDE, readFileSync(HOOK, "utf8")]);
+}
+
+/** The layer with it. */
+export function baseLayer({ directory }: Artifact): Layer {
+  return { tar: join(directory, ROOT_TAR) };
 }
 
 export function baseImageStep(base: Artifact): Step {
@@ -64,7 +74,7 @@ export function baseImageStep(base: Artifact): Step {
           ...EXCLUDE.map((path) => `--dpkgopt=path-exclude=${path}`),
           `--extract-hook=sh ${HOOK} "$1"`,
           codename(),
-          join(directory, "root.tar"),
+          join(directory, ROOT_TAR),
           ...sources.map(
             ({ uri, suite, components }) => `deb ${uri} ${suite} ${components.join(" ")}`,
           ),

@@ -6,7 +6,7 @@ import { pipeline } from "node:stream/promises";
 import { pack, type Header, type Pack } from "tar-stream";
 
 /** A file of a layer: where it comes from, and its path in the image without the leading slash. */
-interface LayerFile {
+export interface LayerFile {
   readonly source: string;
   readonly path: string;
   /** Permissions. @default 0o755 */
@@ -27,6 +27,8 @@ export interface Image {
   /** User and group, as in `1337:1337`. @default root */
   readonly user?: string;
   readonly env?: readonly string[];
+  /** Folder in which it is run. @default the root */
+  readonly workdir?: string;
 }
 
 const PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -76,7 +78,7 @@ async function fillArchive(
       os: "linux",
       config: {
         Env: [PATH, ...(image.env ?? [])],
-        WorkingDir: "/",
+        WorkingDir: image.workdir ?? "/",
         ...(image.user !== undefined && { User: image.user }),
         ...(image.entrypoint && { Entrypoint: image.entrypoint }),
         ...(image.cmd && { Cmd: image.cmd }),
@@ -91,7 +93,8 @@ async function fillArchive(
   archive.finalize();
 }
 
-async function writeLayer(tar: string, files: readonly LayerFile[]): Promise<void> {
+/** Writes a layer with files, for images that are made more often than the layer changes. */
+export async function writeLayer(tar: string, files: readonly LayerFile[]): Promise<void> {
   const layer = pack();
   const written = pipeline(layer, createWriteStream(tar));
   const filled = (async () => {

@@ -1,6 +1,7 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { artifact, build, isBuilt, type Artifact } from "./artifact.ts";
+import { baseLayer } from "./base-image.ts";
 import { dependencyDirectory, type GoBuild } from "./go.ts";
 import { writeArchive, type Image, type Layer } from "./image.ts";
 import type { Step } from "./steps.ts";
@@ -19,7 +20,7 @@ export interface Ingredients {
 const ISTIO_USER = "1337:1337";
 
 /** User that programs of the lab run as. */
-const LAB_USER = "65532:65532";
+export const LAB_USER = "65532:65532";
 
 /** The images of the stack's monitoring. */
 export const MONITORING_IMAGES = {
@@ -44,7 +45,7 @@ function labImages(
   { base, envoy, istio, monitoring, echo }: Ingredients,
   istioSource: string,
 ): Image[] {
-  const root: Layer = { tar: join(base.directory, "root.tar") };
+  const root = baseLayer(base);
   const program = (name: string, { built } = istio) => ({
     source: join(built.directory, name),
     path: `usr/local/bin/${name}`,

@@ -1,11 +1,13 @@
 import { symlink } from "node:fs/promises";
 import { join, relative } from "node:path";
 import type { ListrTask } from "listr2";
+import type { LabSettings } from "../settings.ts";
 import { artifact, build, isBuilt, type Artifact } from "./artifact.ts";
 import { baseImage, baseImageStep } from "./base-image.ts";
 import { charts, chartsStep } from "./charts.ts";
 import { envoy, envoyStep } from "./envoy.ts";
 import { buildStep, dependencyVersion, downloadStep, goBuild, type GoBuild } from "./go.ts";
+import { GUARD_IMAGE, guardArchive, guardImage, guardImageStep } from "./guard-image.ts";
 import { archiveFile, imageArchive, imageRefs, imagesStep } from "./images.ts";
 import { debianPackages, missingPackages } from "./packages.ts";
 import { asTasks, type Step } from "./steps.ts";
@@ -26,7 +28,8 @@ export interface Toolchain {
  *
  * @param more further steps, to be run with them
  */
-export function toolchainSteps(cacheDir: string, more: readonly Step[] = []): ListrTask[] {
+export function toolchainSteps(settings: LabSettings, more: readonly Step[] = []): ListrTask[] {
+  const { cacheDir } = settings;
   const { pulumi, kubernetes, istio, monitoring, bin, istioCharts, images, ingredients } =
     parts(cacheDir);
   const fetchKubernetes = downloadStep(cacheDir, kubernetes, []);
@@ -61,6 +64,7 @@ export function toolchainSteps(cacheDir: string, more: readonly Step[] = []): Li
       ...[makeBase, fetchEnvoy],
       ...[buildIstio, buildMonitoring, buildEcho],
     ]),
+    guardImageStep(guardImage(settings, ingredients.base), [makeBase]),
     linkStep(
       bin,
       [pulumi, kubernetes, istio, monitoring],
@@ -72,9 +76,10 @@ export function toolchainSteps(cacheDir: string, more: readonly Step[] = []): Li
 }
 
 /** What toolchainSteps() has made. Throws, with the names of what is missing, when it has not. */
-export function toolchain(cacheDir: string): Toolchain {
-  const { bin, istioCharts, images, ingredients } = parts(cacheDir);
-  const unbuilt = [bin, istioCharts, images].filter((made) => !isBuilt(made));
+export function toolchain(settings: LabSettings): Toolchain {
+  const { bin, istioCharts, images, ingredients } = parts(settings.cacheDir);
+  const guard = guardImage(settings, ingredients.base);
+  const unbuilt = [bin, istioCharts, images, guard.archive].filter((made) => !isBuilt(made));
   const missing = [...missingPackages(), ...unbuilt.map(({ name }) => name)];
   if (missing.length > 0) {
     throw new Error(`the lab's toolchain lacks ${missing.join(", ")}: run make lab-up to build it`);
@@ -82,7 +87,10 @@ export function toolchain(cacheDir: string): Toolchain {
   return {
     bin: bin.directory,
     charts: istioCharts.directory,
-    images: [{ refs: imageRefs(ingredients), archive: archiveFile(images) }],
+    images: [
+      { refs: imageRefs(ingredients), archive: archiveFile(images) },
+      { refs: [GUARD_IMAGE], archive: guardArchive(guard) },
+    ],
   };
 }
 

@@ -1,4 +1,5 @@
-import { SYSTEM_NAMESPACE } from "../names.ts";
+import { RELEASE_GUARD, RELEASE_GUARD_PORT, SYSTEM_NAMESPACE } from "../names.ts";
+import { serverLabels } from "./server-labels.ts";
 
 /**
  * Which of a proxy's metrics are kept, by name and, after a semicolon, Envoy cluster: Envoy has hundreds
@@ -25,7 +26,7 @@ export interface Relabelling {
 
 /** Where metrics are read, and which of them are kept. */
 export interface ScrapeJob {
-  readonly name: "istio-proxy" | "istiod";
+  readonly name: "istio-proxy" | "istiod" | typeof RELEASE_GUARD;
   readonly path: string;
   /** Namespace of the pods. @default all of them */
   readonly namespace?: string;
@@ -60,8 +61,8 @@ function versionRelabellings(metrics: readonly string[]): Relabelling[] {
 }
 
 /**
- * Proxies and istiod. The ports are open in plain text in a strict mesh too: Istio leaves them out of
- * what the sidecar takes over, and istiod has none. Istio's agent puts the metrics of a pod with the
+ * Proxies, istiod and the guards of all stacks. The ports are open in plain text in a strict mesh too: Istio leaves
+ * them out of what the sidecar takes over, and istiod and guards have none. Istio's agent puts the metrics of a pod with the
  * annotations `prometheus.io/scrape`, `port` and `path` beside its proxy's.
  *
  * @param metrics names of the services' own metrics that are kept. @default none
@@ -109,6 +110,17 @@ export const scrapeJobs = (metrics: readonly string[] = []): readonly ScrapeJob[
     portName: "http-monitoring",
     port: 15014,
     metricRelabellings: [{ source_labels: ["__name__"], regex: KEPT_OF_ISTIOD, action: "keep" }],
+  },
+  {
+    name: RELEASE_GUARD,
+    path: "/metrics",
+    selector: serverLabels(RELEASE_GUARD),
+    container: RELEASE_GUARD,
+    portName: "http",
+    port: RELEASE_GUARD_PORT,
+    metricRelabellings: [
+      { source_labels: ["__name__"], regex: "istio_canary_guard_.+", action: "keep" },
+    ],
   },
 ];
 

@@ -8,10 +8,17 @@ import { explain, isNotFound } from "../../fleet/explain.ts";
 import { urlPrometheus } from "../../fleet/prometheus-api.ts";
 import { Prometheus } from "../../fleet/prometheus.ts";
 import { toZero } from "../../fleet/to-zero.ts";
-import { GUARD_FILE, parseGuardFile, type GuardFile } from "../../stacks/guard-file.ts";
+import {
+  GUARD_FILE,
+  parseGuardFile,
+  parseNotifications,
+  type GuardFile,
+} from "../../stacks/guard-file.ts";
 import { gateVerdicts } from "../gates/gate-verdicts.ts";
 import { guard as runGuard } from "../guard/guard.ts";
+import { GuardMetrics } from "../guard/metrics.ts";
 import { Journal } from "../journal.ts";
+import { notify, type GuardEvent } from "../notifications.ts";
 import { onInterrupt } from "../on-interrupt.ts";
 
 export interface GuardOptions {
@@ -19,7 +26,9 @@ export interface GuardOptions {
   readonly file: string;
   /** Path of a kubeconfig with a context for each cluster, by its name. The guard's own may be left out in a pod. */
   readonly kubeconfig: string;
-  /** Port that answers GET /healthz. @default none */
+  /** Path of a file with those who are notified; see `rollout.notifications`. None are, if it is not there. */
+  readonly notifications: string;
+  /** Port that answers GET /healthz, and GET /metrics in Prometheus' text format. @default none */
   readonly port?: string;
 }
 
@@ -96,11 +105,35 @@ class FileSource {
   }
 }
 
+function tell(text: string): void {
+  console.log(`${new Date().toISOString()} ${text}`);
+}
+
+/** Notifies those whom the file names now, which an update may have replaced; tells who could not be notified. */
+async function notifyAll(file: string, event: GuardEvent, stack: string): Promise<void> {
+  try {
+    const text = await readFile(file, "utf8").catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return "[]";
+      throw error;
+    });
+    for (const failure of await notify(parseNotifications(text), event, stack)) tell(failure);
+  } catch {
+    // An error of the parser would show what is secret.
+    tell(`nobody is notified: ${file} cannot be read`);
+  }
+}
+
 /** Watches the release of a stack from within one of its clusters, until it is stopped; see guard/guard.ts. */
-export async function guard({ file: path, kubeconfig, port }: GuardOptions): Promise<void> {
+export async function guard({
+  file: path,
+  kubeconfig,
+  notifications,
+  port,
+}: GuardOptions): Promise<void> {
   const clients = new Clients(kubeconfig);
   const source = new FileSource(path, clients);
-  const server = port === undefined ? undefined : health(Number(port), source);
+  const metrics = new GuardMetrics();
+  const server = port === undefined ? undefined : serve(Number(port), source, metrics);
   const stop = new AbortController();
   const leave = onInterrupt(() => {
     stop.abort();
@@ -136,8 +169,8 @@ export async function guard({ file: path, kubeconfig, port }: GuardOptions): Pro
         verdicts: async (file, phase) => {
           const { cluster } = file;
           const api = urlPrometheus(cluster, file.prometheus);
-          const metrics = new Map([[cluster, new Prometheus(await clientOf(cluster, file), api)]]);
-          const by = { clusters: [cluster], metrics };
+          const prometheus = new Prometheus(await clientOf(cluster, file), api);
+          const by = { clusters: [cluster], metrics: new Map([[cluster, prometheus]]) };
           return gateVerdicts(file, by, { ...phase, now: Date.now() });
         },
         lower: async (name, file) => {
@@ -145,14 +178,20 @@ export async function guard({ file: path, kubeconfig, port }: GuardOptions): Pro
             withinMs: LOWER_WITHIN_MS,
           });
           if (zeroed?.problem !== undefined) throw new Error(zeroed.problem);
+          metrics.lowered(name);
         },
         note: async (name, file, note) => {
           const journal = journalOf(await clientOf(name, file), file);
           const [failed] = (await journal.writeGuard(note)).values();
           if (failed !== undefined) throw new Error(failed);
         },
-        tell: (text) => {
-          console.log(`${new Date().toISOString()} ${text}`);
+        tell,
+        notify: ({ stack }, event) => void notifyAll(notifications, event, stack),
+        looked: (file, look) => {
+          metrics.looked(file, look);
+        },
+        judged: (verdicts) => {
+          metrics.judged(verdicts);
         },
         now: () => Date.now(),
         pause: (ms, signal) => wait(ms, undefined, { signal }).catch(() => undefined),
@@ -165,14 +204,20 @@ export async function guard({ file: path, kubeconfig, port }: GuardOptions): Pro
   }
 }
 
-/** Answers 200 to GET /healthz as long as the guard goes on. */
-function health(port: number, source: FileSource): Server {
+/** Answers 200 to GET /healthz as long as the guard goes on, and GET /metrics with what it has seen and done. */
+function serve(port: number, source: FileSource, metrics: GuardMetrics): Server {
   return createServer((request, response) => {
+    if (request.url === "/metrics") {
+      void metrics.text().then((text) => {
+        response.writeHead(200, { "content-type": metrics.contentType }).end(text);
+      });
+      return;
+    }
     const alive = Date.now() - source.askedAt < HANGS_AFTER_MS;
     response.writeHead(request.url !== "/healthz" ? 404 : alive ? 200 : 503).end();
   })
     .on("error", (error) => {
-      console.error(`no health check: ${explain(error)}`);
+      console.error(`no health check and no metrics: ${explain(error)}`);
     })
     .listen(port);
 }

@@ -44,6 +44,8 @@ type Failed = NonNullable<GuardMemory["failed"]>;
 export interface Action {
   readonly do: "watch" | "hold" | "lower";
   readonly reason: string;
+  /** Whether it is about that no other cluster answers while the canary has weight. @default false */
+  readonly cutOff?: boolean;
 }
 
 /** The phase that a rollout of the release has begun last. */
@@ -170,6 +172,11 @@ function verdictOf(
   return guardsVerdict(others, release, phase);
 }
 
+/** Those of the clusters that have not answered at the last look. */
+export function awayFrom(clusters: readonly string[], sights: Sights): readonly string[] {
+  return clusters.filter((name) => sights.get(name)?.answers !== true);
+}
+
 /**
  * What is to be done now.
  *
@@ -188,14 +195,13 @@ export function actionOf(
   if (verdict !== undefined) return { do: "lower", reason: verdict };
 
   const { cluster, others, partitionLimitMs } = rules;
-  const away = others.filter((name) => sights.get(name)?.answers !== true);
+  const away = awayFrom(others, sights);
   const own = sights.get(cluster);
   if (others.length > 0 && away.length === others.length) {
     if (memory.weight === 0) return hold(`no other cluster answers: ${away.join(", ")}`);
     const since = `no other cluster has answered since ${new Date(memory.contactAt).toISOString()}: ${away.join(", ")}`;
-    return (own?.weight ?? 0) > 0 && now - memory.contactAt >= partitionLimitMs
-      ? { do: "lower", reason: since }
-      : hold(since);
+    const limit = (own?.weight ?? 0) > 0 && now - memory.contactAt >= partitionLimitMs;
+    return { do: limit ? "lower" : "hold", reason: since, cutOff: true };
   }
   if (own?.answers !== true) return hold(`the API server of ${cluster} does not answer`);
   const decisive = verdicts.filter(decides);

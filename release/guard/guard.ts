@@ -2,6 +2,7 @@ import { explain } from "../../fleet/explain.ts";
 import type { GuardFile } from "../../stacks/guard-file.ts";
 import { durationMs } from "../../lib/duration.ts";
 import type { GuardNote } from "../journal.ts";
+import type { GuardEvent } from "../notifications.ts";
 import type { Verdict } from "../planner.ts";
 import {
   actionOf,
@@ -11,14 +12,28 @@ import {
   type GuardMemory,
   type GuardRules,
   type Sight,
+  type Sights,
 } from "./decide.ts";
 
 /** Pause between two looks at a cluster, and between two tries to lower it, in milliseconds. */
 const LOOK_MS = 5_000;
 /** A note that has not changed is written anew after this time, in milliseconds: it tells that the guard lives. */
 const NOTE_MS = 30_000;
+/** People are told that it is cut off after so many milliseconds: a restart of an API server is over by then. */
+const CUT_OFF_MS = 60_000;
 /** Of a note as it is written here. */
 const FORMAT = 1;
+
+/** A look at the clusters, and what the guard makes of it; times in milliseconds since 1970. */
+export interface GuardLook {
+  readonly at: number;
+  /** Since when the guard runs. */
+  readonly startedAt: number;
+  readonly sights: Sights;
+  /** Looks at the gates that have failed in this phase. */
+  readonly failures: number;
+  readonly does: Action["do"];
+}
 
 /** What a guard sees and does; the edges at which a test stands in. */
 export interface GuardEffects {
@@ -36,6 +51,12 @@ export interface GuardEffects {
   /** Writes what the guard does into one cluster. @throws if it does not answer */
   note(cluster: string, file: GuardFile, note: GuardNote): Promise<void>;
   tell(text: string): void;
+  /** Tells people elsewhere. It never fails, and nobody waits for it. */
+  notify(file: GuardFile, event: GuardEvent): void;
+  /** Counts a look at the clusters. */
+  looked(file: GuardFile, look: GuardLook): void;
+  /** Counts a look at the gates. */
+  judged(verdicts: readonly Verdict[]): void;
   /** In milliseconds since 1970. */
   now(): number;
   /** Waits so many milliseconds, or for the signal. */
@@ -96,6 +117,8 @@ class Watch {
   #memory: GuardMemory | undefined;
   #verdicts: readonly Verdict[] = [];
   #told: string | undefined;
+  /** What people were told last of its being cut off. */
+  #notified: Action["do"] | undefined;
   /** Ends the pauses between two looks. */
   #wake = new AbortController();
 
@@ -156,12 +179,17 @@ class Watch {
         weight === 0
           ? []
           : await this.#effects.verdicts(this.#file, { weight, since }).catch(noVerdict);
+      if (weight > 0) this.#effects.judged(verdicts);
       const now = this.#remember();
       // Meanwhile it may be another phase, of which they say nothing.
       if (now.weight === weight && now.since === since) {
         this.#verdicts = verdicts;
         this.#memory = judged(now, verdicts, this.#rules);
-        if (this.#memory.failed && !now.failed) this.#wakeUp();
+        const { failed } = this.#memory;
+        if (failed && !now.failed) {
+          this.#wakeUp();
+          this.#notify("lower", failed.reason);
+        }
       }
       await this.#effects.pause(durationMs(this.#file.rollout.interval), end);
     }
@@ -213,10 +241,36 @@ class Watch {
     const memory = this.#remember();
     const now = this.#effects.now();
     const action = actionOf(memory, this.#rules, this.#sights, this.#verdicts, now);
+    this.#effects.looked(this.#file, {
+      at: now,
+      startedAt: this.#startedAt,
+      sights: this.#sights,
+      failures: memory.failures.total,
+      does: action.do,
+    });
     const text = `${action.do}: ${action.reason}`;
     if (text !== this.#told) this.#effects.tell(text);
     this.#told = text;
+    this.#notifyCutOff(action, now);
     return action;
+  }
+
+  /** Of what another guard or a rollout has found, these tell people themselves. */
+  #notify(does: GuardEvent["does"], reason: string): void {
+    const { cluster } = this.#file;
+    const weight = this.#memory?.weight ?? 0;
+    this.#effects.notify(this.#file, { event: "guard", cluster, does, weight, reason });
+  }
+
+  #notifyCutOff({ do: does, reason, cutOff = false }: Action, now: number): void {
+    if (!cutOff || does === "watch") {
+      this.#notified = undefined;
+      return;
+    }
+    const since = this.#memory?.contactAt ?? now;
+    if (does === this.#notified || (does === "hold" && now - since < CUT_OFF_MS)) return;
+    this.#notified = does;
+    this.#notify(does, reason);
   }
 
   async #lower(cluster: string, reason: string): Promise<void> {

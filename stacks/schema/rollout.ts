@@ -34,7 +34,8 @@ const webhook = z.strictObject({
   }),
 });
 
-const notification = z.strictObject({
+/** Somebody who is notified of a rollout. */
+export const notification = z.strictObject({
   url: key(url, {
     description: "URL of the incoming webhook, or of the Alertmanager.",
     secret: true,
@@ -162,7 +163,7 @@ export const rollout = z.strictObject({
   }),
   notifications: key(z.array(notification).default([]), {
     description:
-      "Who is notified of each phase, of waits that need somebody, and of the end. A message that gets no answer is sent again, up to four times with growing pauses; the rollout does not wait for it.",
+      "Who is notified of each phase, of waits that need somebody, and of the end. A message that gets no answer is sent again, up to four times with growing pauses; the rollout does not wait for it. Guards notify them, too, of what they do.",
     examples: [[{ url: "https://hooks.slack.com/services/…" }]],
   }),
 });

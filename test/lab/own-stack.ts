@@ -1,5 +1,5 @@
 import { isNotFound } from "../../fleet/explain.ts";
-import { labService, type LabService } from "../../lab/mesh/service.ts";
+import { labService } from "../../lab/mesh/service.ts";
 import { makeReleaseStack } from "../../lab/release-stack.ts";
 import { rolloutConfig, serviceConfig } from "../../lab/service-config.ts";
 import { labSettings } from "../../lab/settings.ts";
@@ -19,6 +19,7 @@ export const testReleases = [
   "concurrent",
   "faults",
   "guard",
+  "guarded",
   "killed",
   "modes",
   "nodes",
@@ -43,6 +44,11 @@ export function ownStack(name: TestRelease): string {
   return `lab-${name}`;
 }
 
+/** The namespaces that a release has in each cluster: its service's, and its guards' where it has some. */
+function ownNamespaces(name: TestRelease): readonly string[] {
+  return [labService(name, "").namespace, `istio-canary-guard-${ownStack(name)}`];
+}
+
 /** How a release differs from others. */
 export interface OwnStackOptions {
   /** Replicas of each version in each cluster. @default 1 */
@@ -57,7 +63,7 @@ export async function installOwnStack(
   { replicas = 1, config = {} }: OwnStackOptions = {},
 ): Promise<void> {
   const service = labService(name, testHost(name));
-  await untilGone(service);
+  await untilGone(ownNamespaces(name));
   const pulumi = await makeReleaseStack(labSettings(), ownStack(name), {
     services: [serviceConfig(service, replicas)],
     phases: [10, 30, 100],
@@ -71,35 +77,38 @@ export async function installOwnStack(
 }
 
 /**
- * Removes a release, if it is there. All that it has is in its namespace, whose end nobody waits for: `pulumi destroy`
+ * Removes a release, if it is there. All that runs is in its namespaces, whose end nobody waits for: `pulumi destroy`
  * is tested where a stack is the subject.
  */
 export async function removeOwnStack(name: TestRelease): Promise<void> {
   const pulumi = labPulumi(ownStack(name));
   if (!(await pulumi.exists())) return;
   await Promise.all(
-    labClusters().map(async ({ core }) => {
-      try {
-        await core.deleteNamespace({ name: labService(name, "").namespace });
-      } catch (error) {
-        // An installation that has failed may have made none.
-        if (!isNotFound(error)) throw error;
-      }
-    }),
+    labClusters().flatMap(({ core }) =>
+      ownNamespaces(name).map(async (namespace) => {
+        try {
+          await core.deleteNamespace({ name: namespace });
+        } catch (error) {
+          // Not every release has guards, and an installation that has failed may have made none.
+          if (!isNotFound(error)) throw error;
+        }
+      }),
+    ),
   );
   await pulumi.remove({ force: true });
 }
 
-/** Waits for the end of a namespace that an earlier run has removed. */
-async function untilGone({ namespace }: LabService): Promise<void> {
+/** Waits for the end of namespaces that an earlier run has removed. */
+async function untilGone(namespaces: readonly string[]): Promise<void> {
   for (const { core, name } of labClusters()) {
     await until(
-      `namespace ${namespace} of ${name} to be gone`,
+      `namespaces ${namespaces.join(" and ")} of ${name} to be gone`,
       async () => {
-        const { items } = await core.listNamespace({
-          fieldSelector: `metadata.name=${namespace}`,
-        });
-        if (items.some(({ status }) => status?.phase === "Terminating")) throw new Error("not yet");
+        const { items } = await core.listNamespace();
+        const going = items.filter(({ status }) => status?.phase === "Terminating");
+        if (going.some(({ metadata }) => namespaces.includes(metadata?.name ?? ""))) {
+          throw new Error("not yet");
+        }
       },
       { timeoutMs: 120_000 },
     );

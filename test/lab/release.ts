@@ -146,7 +146,7 @@ function releaseIn(stack: string, service: LabService, replicas: number) {
     pulumi,
     /** The stack's config file. */
     file: stackFile(settings, stack),
-    ...{ route, deployed, arrival, change, beginAt, expectEverywhere, expectRecovered },
+    ...{ route, deployed, arrival, change, beginAt, untilWell, expectEverywhere, expectRecovered },
   };
 }
 

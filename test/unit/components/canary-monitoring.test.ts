@@ -100,7 +100,7 @@ describe("monitoring with a Prometheus of its own", () => {
         static_configs?: { labels: object }[];
       }[];
     };
-    expect(scrape_configs).toHaveLength(3);
+    expect(scrape_configs).toHaveLength(4);
     for (const job of scrape_configs) {
       expect(
         job.static_configs?.[0]?.labels ??
@@ -171,6 +171,7 @@ describe("monitoring for a Prometheus Operator", () => {
       ["PodMonitor", "istio-proxy"],
       ["PodMonitor", "istiod"],
       ["PodMonitor", "kube-state-metrics"],
+      ["PodMonitor", "release-guard"],
     ]);
     for (const { inputs } of objects) {
       expect(inputs["metadata"]).toMatchObject({

@@ -24,6 +24,7 @@ const make = () =>
           { service: "order-service", namespace: "user" },
           { service: "web", namespace: "web" },
         ],
+        secrets: { "notifications.json": "[]" },
         after: Promise.resolve().then(() => {
           settled = true;
         }),
@@ -129,7 +130,8 @@ describe("ReleaseGuard", () => {
 
   it("hands each guard a kubeconfig for the other clusters alone, as a secret", () => {
     const { stringData } = program.named("g-cluster-a-access").inputs;
-    const { kubeconfig = "" } = secretValue(stringData) as Record<string, string>;
+    const { kubeconfig = "", ...others } = secretValue(stringData) as Record<string, string>;
+    expect(others).toEqual({ "notifications.json": "[]" });
     expect(load(kubeconfig)).toEqual({
       apiVersion: "v1",
       kind: "Config",

@@ -27,7 +27,7 @@ describe("the rules of a cluster", () => {
       ({ alert, expr }) => alert !== undefined && expr.includes("version:info{"),
     );
     expect(about.map(({ alert }) => alert)).toEqual(
-      alertNames().filter((name) => name.startsWith("Canary") || name === "ReleaseStuck"),
+      alertNames().filter((name) => /^(Canary|Release)/.test(name)),
     );
     for (const { alert, expr } of about) {
       const inCluster =
@@ -83,7 +83,7 @@ describe("the rules of a cluster", () => {
 
   it("name service and version in each alert about a canary", () => {
     for (const { alert, annotations } of rulesOf({ alerts: {} })) {
-      if (!alert?.startsWith("Canary") && alert !== "ReleaseStuck") continue;
+      if (alert === undefined || !/^(Canary|Release)/.test(alert)) continue;
       for (const label of ["service_namespace", "service_name", "version"]) {
         expect(annotations?.["summary"], alert).toContain(`{{ $labels.destination_${label} }}`);
       }

@@ -3,10 +3,16 @@ import { beforeAll, describe, expect, it, vi } from "vitest";
 import { problemLine } from "../../../lib/problems.ts";
 import { releaseName } from "../../../release/release-settings.ts";
 import { parseConfig } from "../../../stacks/config.ts";
-import { parseGuardFile } from "../../../stacks/guard-file.ts";
+import { parseGuardFile, parseNotifications } from "../../../stacks/guard-file.ts";
 import type { meshStackOf } from "../../../stacks/mesh-stack.ts";
 import { rawConfig, settings } from "../../helpers/fixtures.ts";
-import { configure, recordProgram, valueOf, type Recording } from "../../helpers/mocks.ts";
+import {
+  configure,
+  recordProgram,
+  secretValue,
+  valueOf,
+  type Recording,
+} from "../../helpers/mocks.ts";
 
 // Nothing is deployed: the clusters of the fixture are nowhere.
 vi.mock(import("../../../fleet/read-deployed.ts"), async (original) => ({
@@ -84,6 +90,14 @@ describe("the guards of a stack", () => {
       partitionLimit: "20m",
     });
     expect(text).not.toContain("secret");
+  });
+
+  it("have the URLs of those whom they notify as a secret", () => {
+    const { stringData } = one.named("release-guard-cluster-b-access").inputs;
+    const { "notifications.json": text = "" } = secretValue(stringData) as Record<string, string>;
+    expect(parseNotifications(text)).toEqual([
+      { url: "https://secret.example.com/slack", format: "slack", headers: {} },
+    ]);
   });
 
   it("know of the next release before its weight changes, and hold no weight up", () => {

@@ -3,7 +3,8 @@ import type { AddressInfo } from "node:net";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { text as body } from "node:stream/consumers";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import type { CanaryRouteArgs } from "../../../../components/canary-route.ts";
 import { guard } from "../../../../release/commands/guard.ts";
 import type { GuardNote } from "../../../../release/journal.ts";
@@ -70,16 +71,34 @@ function file(more: Partial<GuardFile> = {}): string {
   return JSON.stringify({ ...parseGuardFile(text), ...more });
 }
 
-async function start(servers: Readonly<Record<string, string>>, mounted = file()): Promise<void> {
+async function start(
+  servers: Readonly<Record<string, string>>,
+  mounted = file(),
+  port?: string,
+): Promise<void> {
   await writeFile(path.join(dir, "guard.json"), mounted);
   await writeFile(path.join(dir, "kubeconfig"), kubeconfigText(servers));
-  ended = guard({ file: path.join(dir, "guard.json"), kubeconfig: path.join(dir, "kubeconfig") });
+  ended = guard({
+    file: path.join(dir, "guard.json"),
+    kubeconfig: path.join(dir, "kubeconfig"),
+    notifications: path.join(dir, "notifications.json"),
+    ...(port !== undefined && { port }),
+  });
 }
 const note = (server: FakeApiServer) =>
   JSON.parse(
     server.configMaps.get("user/istio-canary-rollout")?.["guard-cluster-a"] ?? "{}",
   ) as Partial<GuardNote>;
 const wait = { timeout: 20_000 };
+
+/** A port on which nobody listens. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
 
 beforeEach(async () => {
   dir = await mkdtemp(path.join(tmpdir(), "guard-"));
@@ -145,6 +164,57 @@ describe("release guard", () => {
     }, wait);
     expect(told.join("\n")).not.toContain("watches before");
     expect([a.weight(), b.weight()]).toEqual([30, 30]);
+  });
+
+  it("serves its health, and metrics of what it has seen and lowered", async () => {
+    const port = await freePort();
+    const get = async (at: string) => (await fetch(`http://127.0.0.1:${port}${at}`)).text();
+    failed = 300;
+    await start({ "cluster-a": a.url, "cluster-b": b.url }, file(), String(port));
+    await vi.waitFor(async () => {
+      const metrics = await get("/metrics");
+      for (const cluster of ["cluster-a", "cluster-b"]) {
+        const about = `{destination_cluster="${cluster}"}`;
+        expect(metrics).toContain(`istio_canary_guard_lowered_total${about} 1\n`);
+        expect(metrics).toContain(`istio_canary_guard_weight${about} 0\n`);
+      }
+      expect(metrics).toContain('istio_canary_guard_state{state="lower"} 1\n');
+    }, wait);
+    expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
+    expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(404);
+  });
+
+  it("notifies those whom its mounted file names, and tells who does not answer, without a URL", async () => {
+    const bodies: string[] = [];
+    const receiver = createServer((request, response) => {
+      const refuses = request.url === "/refuses";
+      void body(request).then((content) => {
+        if (!refuses) bodies.push(content);
+        response.writeHead(refuses ? 400 : 200).end();
+      });
+    });
+    await new Promise<void>((resolve) => receiver.listen(0, "127.0.0.1", resolve));
+    onTestFinished(() => {
+      receiver.close();
+    });
+    const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`;
+    const receivers = [
+      { url, format: "slack", headers: {} },
+      { url: `${url}/refuses`, format: "slack", headers: {} },
+    ];
+    await writeFile(path.join(dir, "notifications.json"), JSON.stringify(receivers));
+    failed = 300;
+    await start({ "cluster-a": a.url, "cluster-b": b.url });
+    await vi.waitFor(() => {
+      expect(bodies).toHaveLength(1);
+      expect(told.join("\n")).toMatch(/ rollout\.notifications\[1\] answers HTTP 400$/m);
+    }, wait);
+    expect(JSON.parse(bodies[0] ?? "")).toEqual({
+      text: expect.stringMatching(
+        /^prod: the guard of cluster-a takes the canary back to 0 %: cluster-a: success rate of v2/,
+      ) as unknown,
+    });
+    expect(told.join("\n")).not.toContain("127.0.0.1");
   });
 
   it("goes by the mounted file while its API server does not know it", async () => {

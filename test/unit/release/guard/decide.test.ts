@@ -289,8 +289,8 @@ describe("a guard", () => {
   it("holds when it is cut off, until the limit, and then lowers its own side", () => {
     const reason =
       "no other cluster has answered since 2026-01-01T00:00:00.000Z: cluster-b, cluster-c";
-    expect(act(alone, { now: T0 + 10 * MINUTE - 1 })).toEqual({ do: "hold", reason });
-    expect(act(alone, { now: T0 + 10 * MINUTE })).toEqual({ do: "lower", reason });
+    expect(act(alone, { now: T0 + 10 * MINUTE - 1 })).toEqual({ do: "hold", reason, cutOff: true });
+    expect(act(alone, { now: T0 + 10 * MINUTE })).toEqual({ do: "lower", reason, cutOff: true });
   });
 
   it("holds for ever when it is cut off, if it is told to", () => {

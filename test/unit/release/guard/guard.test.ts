@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { guard, type GuardEffects } from "../../../../release/guard/guard.ts";
+import { GuardMetrics } from "../../../../release/guard/metrics.ts";
 import type { GuardNote } from "../../../../release/journal.ts";
 import { phase, type Progress, type Verdict } from "../../../../release/planner.ts";
 import { guardFileText, parseGuardFile, type GuardFile } from "../../../../stacks/guard-file.ts";
@@ -34,6 +35,8 @@ class Fleet {
   judgedAt: { readonly weight: number; readonly since: number }[] = [];
   readonly lowered: string[] = [];
   readonly told: string[] = [];
+  readonly notified: string[] = [];
+  readonly metrics = new GuardMetrics();
   readonly #stop = new AbortController();
   readonly #end = Promise.withResolvers<never>();
   #ended: Promise<void> | undefined;
@@ -70,6 +73,13 @@ class Fleet {
         (this.notes[cluster] ??= {})[note.cluster] = note;
       }),
     tell: (text) => this.told.push(text),
+    notify: (_, { does, weight, reason }) => this.notified.push(`${does} ${weight} ${reason}`),
+    looked: (...look) => {
+      this.metrics.looked(...look);
+    },
+    judged: (verdicts) => {
+      this.metrics.judged(verdicts);
+    },
     now: () => Date.now(),
     pause: (ms, signal) =>
       new Promise((resolve) => {
@@ -318,5 +328,62 @@ describe("a guard", () => {
     expect(fleet.told.filter((text) => text.startsWith("cluster-b"))).toEqual([
       "cluster-b does not answer: no answer",
     ]);
+  });
+
+  it("notifies once of what its own gates have found, and not of what others have", async () => {
+    await fleet.start();
+    fleet.verdicts = [fail];
+    await fleet.pass(120_000);
+    await fleet.stop();
+    expect(fleet.notified).toEqual([`lower 10 ${fail.text}`]);
+    const next = new Fleet();
+    Object.assign(next.notes, fleet.notes);
+    await next.start();
+    await next.pass(60_000);
+    await next.stop();
+    expect(next.lowered).toEqual(all);
+    expect(next.notified).toEqual([]);
+  });
+
+  it("notifies that it is cut off after a minute, and again when it lowers for it", async () => {
+    await fleet.start();
+    fleet.away.add("cluster-b").add("cluster-c");
+    await fleet.pass(50_000);
+    expect(fleet.notified).toEqual([]);
+    await fleet.pass(120_000);
+    expect(fleet.notified).toEqual([
+      expect.stringMatching(
+        /^hold 10 no other cluster has answered since .*: cluster-b, cluster-c$/,
+      ),
+    ]);
+    await fleet.pass(600_000);
+    await fleet.stop();
+    expect(fleet.notified.slice(1)).toEqual([
+      expect.stringMatching(/^lower 10 no other cluster has answered since /),
+    ]);
+  });
+
+  it("counts every look at the clusters and at its gates", async () => {
+    await fleet.start();
+    await fleet.pass(61_000);
+    const text = await fleet.metrics.text();
+    await fleet.stop();
+    expect(text).toContain('istio_canary_guard_gate_looks_total{outcome="pass"} 3');
+    expect(text).toMatch(
+      new RegExp(
+        `^istio_canary_guard_last_look_timestamp_seconds{guard="cluster-a",.*} ${(T0 + 60_000) / 1_000}$`,
+        "m",
+      ),
+    );
+  });
+
+  it("does not count looks at gates while the canary has no weight", async () => {
+    for (const cluster of all) fleet.weights[cluster] = 0;
+    await fleet.start();
+    await fleet.pass(61_000);
+    const text = await fleet.metrics.text();
+    await fleet.stop();
+    expect(text).toContain('istio_canary_guard_gate_looks_total{outcome="pass"} 0');
+    expect(text).toContain('istio_canary_guard_state{state="watch"} 1');
   });
 });
