@@ -6,23 +6,9 @@ import { readings, type Phase } from "../../../../release/gates/readings.ts";
 import { gatesOf, verdict } from "../../../../release/gates/verdict.ts";
 import { WebCounts } from "../../../../release/gates/web.ts";
 import { schema } from "../../../../stacks/schema.ts";
+import { judged, phase, T0 } from "../../../helpers/gate-readings.ts";
 import { FakeMetrics, hasSamples } from "../../../helpers/metrics.ts";
 
-const judged = {
-  service: "user-service",
-  namespace: "user",
-  host: "user-service.user.svc.cluster.local",
-  stable: "v1",
-  canary: "v2",
-};
-const T0 = Date.UTC(2026, 0, 1);
-const phase: Phase = {
-  weight: 10,
-  since: T0,
-  now: T0 + 330_000,
-  settleMs: 30_000,
-  beforeMs: 600_000,
-};
 const without = ["successRate", "latency", "unreached", "share"];
 
 let server: Server;
