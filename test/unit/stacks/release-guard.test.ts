@@ -102,7 +102,7 @@ describe("the key guard", () => {
     ]);
     expect(lines({ clusters: [...own.slice(0, 1), ...clusters.slice(1)], guard })).toEqual([
       expect.stringMatching(
-        /^ - guard: must be left out while nobody says where the guard of cluster-b reads its metrics/,
+        /^ - guard: must be left out while the config does not say where the guard of cluster-b reads metrics/,
       ),
     ]);
   });

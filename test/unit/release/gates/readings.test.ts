@@ -163,9 +163,9 @@ describe("what a Prometheus does not know", () => {
       (await told([...served, ...fast, ...own(bad, all)]))["checkout"];
     expect(await found([0], [50])).toMatchObject({ canary: { hits: 0, trials: 50 } });
     expect(await found([], [50])).toBe(
-      'its query `bad` gives nothing for v2, which is not 0: sum(increase(bad{version="v2",namespace="user"}[300s])). If nothing means 0 there, add "or vector(0)" to it.',
+      'its query `bad` gives no value for v2, which is not the same as 0: sum(increase(bad{version="v2",namespace="user"}[300s])). If no value means 0 there, add "or vector(0)" to it.',
     );
-    expect(await found([0], [])).toMatch(/^its query `all` gives nothing for v2/);
+    expect(await found([0], [])).toMatch(/^its query `all` gives no value for v2/);
     expect(await found([Number.NaN], [50])).toMatch(/^its query `bad` gives NaN for v2/);
     expect(await found([0], [Number.POSITIVE_INFINITY])).toMatch(/^its query `all` gives Infinity/);
   });

@@ -100,7 +100,7 @@ describe("a gate by an endpoint", () => {
     expect(seen).toEqual([]);
   });
 
-  const page = "answers with something else than";
+  const page = "answers with something other than";
   it.each<[string, unknown, string]>([
     ["does not answer", undefined, "did not answer: no answer in time"],
     ["answers with a page", "<html>hush</html>", `${page} {"bad": 1, "all": 100}`],
@@ -108,22 +108,22 @@ describe("a gate by an endpoint", () => {
     [
       "leaves a number out",
       { bad: 1 },
-      "answers with all: no number, which must be a whole number that is not negative",
+      "answers with all: no number; it must be a whole number, 0 or more",
     ],
     [
       "gives a text",
       { bad: "hush", all: 1000 },
-      "answers with bad: no number, which must be a whole number that is not negative",
+      "answers with bad: no number; it must be a whole number, 0 or more",
     ],
     [
       "counts less than nothing",
       { bad: -1, all: 1000 },
-      "answers with bad: -1, which must be a whole number that is not negative",
+      "answers with bad: -1; it must be a whole number, 0 or more",
     ],
     [
       "counts parts",
       { bad: 0, all: 0.5 },
-      "answers with all: 0.5, which must be a whole number that is not negative",
+      "answers with all: 0.5; it must be a whole number, 0 or more",
     ],
     [
       "counts more bad events than all",
@@ -183,7 +183,7 @@ describe("a gate by an endpoint", () => {
     });
     try {
       const [seenOf] = await looks({ headers: { "X-Api-Key": "hush" } })();
-      expect(seenOf?.text).toContain(`it redirects to ${to}, where what the request brings`);
+      expect(seenOf?.text).toContain(`it redirects to ${to}, to which its credentials`);
       expect(await looks()()).toMatchObject([{ outcome: "pass" }]);
     } finally {
       other.closeAllConnections();
