@@ -1,5 +1,6 @@
 import type { Phase } from "../../release/gates/readings.ts";
 import { gatesOf } from "../../release/gates/verdict.ts";
+import { BUILT_IN_GATES } from "../../stacks/schema/gates.ts";
 import { schema } from "../../stacks/schema.ts";
 import { bucket, FakeMetrics, hasSamples, requests } from "./metrics.ts";
 
@@ -23,6 +24,13 @@ export const phase: Phase = {
   settleMs: 30_000,
   beforeMs: 600_000,
 };
+
+type BuiltInGate = (typeof BUILT_IN_GATES)[number];
+
+/** The names of all built-in gates but those given, in the order in which they are shown. */
+export function builtInGatesBut(...names: readonly BuiltInGate[]): readonly BuiltInGate[] {
+  return BUILT_IN_GATES.filter((name) => !names.includes(name));
+}
 
 const query = {
   name: "checkout",

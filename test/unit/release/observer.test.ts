@@ -15,6 +15,7 @@ import { schema } from "../../../stacks/schema.ts";
 import { CHAIN, deployedChain, FOLLOWER } from "../../helpers/chain.ts";
 import { deployedCluster, KEY, split as v } from "../../helpers/deployed.ts";
 import { settings as fixture, type ConfigOptions } from "../../helpers/fixtures.ts";
+import { builtInGatesBut } from "../../helpers/gate-readings.ts";
 import { FakeMetrics, hasSamples, metricsWith, requests } from "../../helpers/metrics.ts";
 import { rolloutPlan } from "../../helpers/rollout-plan.ts";
 
@@ -110,7 +111,9 @@ describe("a look", () => {
     const { release, clusters, verdicts, paused } = await observer().look(running, NOW);
     expect(release).toBe(RELEASE);
     expect(clusters).toEqual(names.map((name) => ({ name, weights: [10] })));
-    expect(verdicts.map(({ outcome }) => outcome)).toEqual(Array(8).fill("pass"));
+    expect(verdicts.map(({ outcome }) => outcome)).toEqual(
+      names.flatMap(() => builtInGatesBut().map(() => "pass")),
+    );
     expect(verdicts.map(({ text }) => text.split(/ of v2| \(confidence/)[0])).toEqual(
       names.flatMap((name) =>
         [
@@ -163,14 +166,18 @@ describe("a look", () => {
     const at0 = phase(RELEASE, 0, T0);
     expect((await observer().look(at0, NOW)).verdicts).toEqual([]);
     const trial = observer({ rollout: { trial: "10m" } });
-    expect((await trial.look(at0, NOW)).verdicts).toHaveLength(6);
+    expect((await trial.look(at0, NOW)).verdicts).toHaveLength(
+      names.length * builtInGatesBut("share").length,
+    );
   });
 
   it("leaves out a cluster in quarantine, and the share everywhere meanwhile", async () => {
     vi.mocked(readDeployed).mockResolvedValue(both(10, 0));
     const { clusters, verdicts } = await observer({ quarantine: ["cluster-b"] }).look(running, NOW);
     expect(clusters.map(({ weights }) => weights)).toEqual([[10], []]);
-    expect(verdicts).toHaveLength(5);
+    expect(verdicts).toHaveLength(
+      builtInGatesBut("share").length + builtInGatesBut("share", "unreached").length,
+    );
     expect(JSON.stringify(verdicts)).not.toContain("share of the requests");
   });
 
@@ -203,7 +210,7 @@ describe("a look", () => {
     const no = { outcome: "fail", blind: false, text: "webhook smoke says no" } as const;
     vi.mocked(askWebhooks).mockResolvedValue([no]);
     const { verdicts } = await observer().look(running, NOW);
-    expect(verdicts).toHaveLength(9);
+    expect(verdicts).toHaveLength(names.length * builtInGatesBut().length + 1);
     expect(verdicts.at(-1)).toEqual(no);
     const [, when, body] = vi.mocked(askWebhooks).mock.calls[0] ?? [];
     expect([when, body]).toEqual(["during", { release: RELEASE, clusters: names, weight: 10 }]);
@@ -295,14 +302,12 @@ describe("a look at a chain", () => {
       verdicts
         .filter((each) => "service" in each && each.service === service)
         .map((each) => "gate" in each && each.gate);
-    expect(gates(KEY)).toEqual(
-      names.flatMap(() => ["successRate", "latency", "unreached", "share"]),
-    );
-    expect(gates(FOLLOWER)).toEqual(names.flatMap(() => ["successRate", "latency", "unreached"]));
+    expect(gates(KEY)).toEqual(names.flatMap(() => builtInGatesBut()));
+    expect(gates(FOLLOWER)).toEqual(names.flatMap(() => builtInGatesBut("share")));
   });
 
   it("counts no more decisions than are made, or each would need more requests", async () => {
-    const only = { gates: { without: ["successRate", "latency", "unreached"] } };
+    const only = { gates: { without: builtInGatesBut("share") } };
     const chainOnly = observer({ ...CHAIN, rollout: only });
     const [alone] = (await observer({ rollout: only }).look(running, NOW)).verdicts;
     const [shared] = (await chainOnly.look(at10, NOW)).verdicts;
@@ -341,7 +346,7 @@ describe("a look at a chain", () => {
 describe("gates in a dry run", () => {
   it("are measured and marked, and take no part of the risk of the others", async () => {
     const bad = () => [metricsWith(0), metricsWith(100)];
-    const only = { without: ["latency", "unreached", "share"] };
+    const only = { without: builtInGatesBut("successRate") };
     const query = { name: "mine", bad: "bad", all: "all" };
     const textsOf = async (gates: object) => {
       const seen = await observer({ metrics: bad(), rollout: { gates } }).look(running, NOW);
@@ -384,7 +389,7 @@ describe("a gate by an endpoint", () => {
       const url = `http://127.0.0.1:${port}/{{cluster}}/{{version}}/{{since}}`;
       const gates = {
         web: [{ name: "checkout", url }],
-        without: ["latency", "unreached", "share"],
+        without: builtInGatesBut("successRate"),
       };
       const watched = observer({ metrics: [metricsWith(0)], rollout: { gates } });
       const outcomes = async () =>
@@ -431,7 +436,7 @@ describe("little traffic", () => {
       ["istio_requests_total", [requests("v1", "200", 9 * trials), requests("v2", "200", trials)]],
     ]);
   const outcomesOf = async (pool: boolean, options: Options = {}) => {
-    const gates = { pool, without: ["latency", "unreached", "share"] };
+    const gates = { pool, without: builtInGatesBut("successRate") };
     const metrics = [metricsWith(0), small(40)];
     const watched = observer({ ...options, metrics, rollout: { gates } });
     const found = await watched.verdicts(10, T0, NOW);
