@@ -1,6 +1,6 @@
 # Everything a user or the gate calls; each target does its own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help setup packages commands toolchain demo test campaign mutation check workflows unit preview history rollback lab-up lab-down lab-status lab-logs lab-shell
+.PHONY: help setup packages commands toolchain demo test campaign mutation check workflows unit preview history rollback lab-up lab-down lab-status lab-logs lab-shell record-stacks
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
@@ -77,6 +77,9 @@ lab-status: setup ## Show every component of every cluster
 
 lab-logs: setup ## Print the logs: make lab-logs COMPONENT=kubelet CLUSTER=cluster-a
 	@node lab/cli.ts logs $(COMPONENT) $(if $(CLUSTER),--cluster $(CLUSTER))
+
+record-stacks: lab-up ## Record two stacks of the lab for the test of updates, as a release needs them
+	@node lab/cli.ts record
 
 lab-shell: setup ## A shell in which pulumi, kubectl, istioctl and helm work on the lab
 	@node lab/cli.ts shell

@@ -38,15 +38,13 @@ export async function httpGet(url: URL, request: HttpRequest): Promise<HttpAnswe
     if (location === undefined) return answer;
     const to = URL.canParse(location, at.href) ? new URL(location, at.href) : undefined;
     if (to === undefined || !/^https?:$/.test(to.protocol)) {
-      throw new Error("it redirects to something that is no URL");
+      throw new Error("it redirects to something that is not a URL");
     }
     if (to.origin === url.origin) {
       to.username = url.username;
       to.password = url.password;
     } else if (brings) {
-      throw new Error(
-        `it redirects to ${to.origin}, where what the request brings to log in is not sent`,
-      );
+      throw new Error(`it redirects to ${to.origin}, to which its credentials are not sent`);
     }
     at = to;
   }

@@ -127,7 +127,7 @@ async function askedOf(
       `Prometheus of ${cluster} refuses the request (HTTP ${status}): ` +
         (keys.length > 0
           ? `check ${keys.map(key).join(", ")}`
-          : `set what it wants to see: ${["bearerToken", "basicAuth", "tokenCommand", "headers", "tls"].map(key).join(", ")}`),
+          : `set the credentials that it requires: ${["bearerToken", "basicAuth", "tokenCommand", "headers", "tls"].map(key).join(", ")}`),
     );
   }
   const said = credentials.hide(body.trim().split("\n", 1).join("").slice(0, SHOWN));

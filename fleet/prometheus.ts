@@ -104,7 +104,7 @@ export class Prometheus {
       return JSON.parse(body) as unknown;
     } catch {
       throw new Error(
-        `Prometheus of ${this.#cluster} answers with something else than JSON: check the path of its URL, and whether it wants a login`,
+        `Prometheus of ${this.#cluster} answers with something other than JSON: check the path of its URL, and whether it requires a login`,
       );
     }
   }

@@ -35,7 +35,7 @@ export async function podOfService(
   const found = ports.find((each) => each.port === port);
   if (!found) {
     const has = ports.map((each) => each.port).join(", ");
-    throw new Error(`${where} has no port ${port}, but ${has === "" ? "none" : has}`);
+    throw new Error(`${where} has no port ${port}, only ${has === "" ? "none at all" : has}`);
   }
   const labels = Object.entries(selector ?? {}).map(([key, value]) => `${key}=${value}`);
   if (labels.length === 0) throw new Error(`${where} selects no pods`);
@@ -48,7 +48,7 @@ export async function podOfService(
   const number = typeof targetPort === "number" ? targetPort : portOf(pod, targetPort);
   if (number === undefined) {
     throw new Error(
-      `${where} leads to the port ${targetPort}, which its pod ${pod.metadata?.name ?? ""} does not name`,
+      `${where} leads to the port ${targetPort}, which its pod ${pod.metadata?.name ?? ""} does not have`,
     );
   }
   return { pod, port: number };

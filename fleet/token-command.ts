@@ -57,7 +57,7 @@ export class TokenCommand {
       const { stdout } = await within(limit + 1000, running, late);
       if (!/^[\x21-\x7e]+$/.test(stdout)) {
         throw new Error(
-          stdout === "" ? "it printed nothing" : "it printed something else than one token",
+          stdout === "" ? "it printed nothing" : "it printed something other than one token",
         );
       }
       return stdout;

@@ -13,6 +13,7 @@ import { runDemo } from "./demo/demo.ts";
 import { labEnvironment, labPaths, labStack } from "./environment.ts";
 import { ClusterClient } from "../fleet/cluster-client.ts";
 import { PulumiCli } from "./pulumi.ts";
+import { recordStacks } from "./record-stacks.ts";
 import { labSettings, type LabSettings } from "./settings.ts";
 import { labBuild, labDown, labUp } from "./up.ts";
 
@@ -137,6 +138,14 @@ program
   .description("install and build what the lab runs, and start nothing")
   .option("--browser", "and what the tests of pages need", false)
   .action(({ browser }: { browser: boolean }) => labBuild(labSettings(), browser));
+program
+  .command("record")
+  .description("install the lab's stack and the chain's, and record both for the test of updates")
+  .action(async () => {
+    const settings = labSettings();
+    mustBeUp(settings);
+    await recordStacks(settings);
+  });
 program
   .command("demo")
   .description(

@@ -178,10 +178,15 @@ export class PulumiCli {
     await this.#command(["stack", "rm", "--yes", ...(force ? ["--force"] : [])]);
   }
 
+  /** The stack's state, as `pulumi stack export` prints it. */
+  async exported(): Promise<unknown> {
+    return JSON.parse((await this.#command(["stack", "export"])).value);
+  }
+
   /** The URNs of the stack's resources. */
   async urns(): Promise<readonly string[]> {
-    const { value } = await this.#command(["stack", "export"]);
-    return exported.parse(JSON.parse(value)).deployment.resources.map(({ urn }) => urn);
+    const { deployment } = exported.parse(await this.exported());
+    return deployment.resources.map(({ urn }) => urn);
   }
 
   /** Hands resources over to another stack, in the states of both and nowhere else. */

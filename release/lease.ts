@@ -146,7 +146,7 @@ export class Lease {
       else await coordination.createNamespacedLease({ namespace: at.namespace, body });
     } catch (error) {
       if (!(error instanceof ApiException) || error.code !== CONFLICT) throw error;
-      throw new LeaseHeld(cluster.name, "another command, at this moment,", undefined);
+      throw new LeaseHeld(cluster.name, "another command", undefined);
     }
   }
 }

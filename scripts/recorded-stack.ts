@@ -14,7 +14,7 @@ const recordedResource = z.strictObject({
   provider: z.string(),
   /** What `comparable` leaves of its inputs. */
   inputs: z.record(z.string(), z.unknown()),
-  /** What the program reads of it: what only a cluster, or another time, could tell. @default nothing */
+  /** What the program reads of it: what only a cluster, another stack, or another time could tell. @default nothing */
   state: z.record(z.string(), z.unknown()).optional(),
 });
 

@@ -28,35 +28,44 @@ const exported = z.looseObject({
   }),
 });
 const stackFile = z.looseObject({ config: fields });
+const clustersWithPaths = z.array(z.looseObject({ kubeconfig: z.string().optional() }));
 /** Where the config names files of this machine. */
 const configWithPaths = z.looseObject({
   kubeconfig: z.string().optional(),
-  mesh: z.looseObject({
-    charts: z.looseObject({ directory: z.string().optional() }).optional(),
-  }),
-  clusters: z.array(z.looseObject({ kubeconfig: z.string().optional() })),
+  mesh: z
+    .looseObject({ charts: z.looseObject({ directory: z.string().optional() }).optional() })
+    .optional(),
+  clusters: clustersWithPaths.default([]),
 });
+/** Where the outputs of a mesh stack do, as the reference of a release stack has them. */
+const referenceWithPaths = z.looseObject({
+  outputs: z.looseObject({ mesh: z.looseObject({ clusters: clustersWithPaths }) }),
+});
+
+const STACK_REFERENCE = "pulumi:pulumi:StackReference";
 
 /** The engine makes default providers itself; programs do not register them. */
 function isDefaultProvider(place: string): boolean {
   return /^pulumi:providers:[^:]+::default/.test(place);
 }
 
-/** What the program reads of a resource: addresses of gateways, ends of certificates. */
-function stateOf({ urn, outputs, external }: z.infer<typeof exportedResource>) {
-  const keys = typeOf(placeOf(urn)).endsWith(":Certificate")
-    ? ["expires"]
-    : external
-      ? ["status"]
-      : [];
-  const state = Object.fromEntries(keys.map((key) => [key, outputs[key]]));
-  return keys.length > 0 && { state };
+type Exported = z.infer<typeof exportedResource>;
+
+/** The outputs of a resource that the program reads: addresses of gateways, ends of certificates, another stack's mesh. */
+function outputsRead({ urn, external }: Exported): readonly string[] {
+  const type = typeOf(placeOf(urn));
+  if (type.endsWith(":Certificate")) return ["expires"];
+  if (type === STACK_REFERENCE) return ["outputs", "secretOutputNames"];
+  return external ? ["status"] : [];
 }
 
-function record(
-  resource: z.infer<typeof exportedResource>,
-  placeholders: Placeholders,
-): RecordedResource {
+function stateOf(resource: Exported, placeholders: Placeholders) {
+  const keys = outputsRead(resource);
+  const state = Object.fromEntries(keys.map((key) => [key, resource.outputs[key]]));
+  return keys.length > 0 && { state: portable(state, placeholders) };
+}
+
+function record(resource: Exported, placeholders: Placeholders): RecordedResource {
   const urn = placeOf(resource.urn);
   const provider = placeOf(resource.provider);
   return {
@@ -64,14 +73,23 @@ function record(
     parent: placeOf(resource.parent),
     provider: isDefaultProvider(provider) ? "" : (provider.split("::")[1] ?? ""),
     inputs: comparable(resource.inputs, placeholders, typeOf(urn)),
-    ...stateOf(resource),
+    ...stateOf(resource, placeholders),
   };
 }
 
-function placeholdersOf(config: Readonly<Record<string, unknown>>): Placeholders {
+function placeholdersOf(
+  config: Readonly<Record<string, unknown>>,
+  resources: readonly Exported[],
+): Placeholders {
   const { kubeconfig, mesh, clusters } = configWithPaths.parse(config);
-  const kubeconfigs = [kubeconfig, ...clusters.map((cluster) => cluster.kubeconfig)];
-  const directory = mesh.charts?.directory;
+  const clustersOfOthers = resources
+    .filter(({ urn }) => typeOf(placeOf(urn)) === STACK_REFERENCE)
+    .flatMap(({ outputs }) => referenceWithPaths.parse(outputs).outputs.mesh.clusters);
+  const kubeconfigs = [
+    kubeconfig,
+    ...[...clusters, ...clustersOfOthers].map((cluster) => cluster.kubeconfig),
+  ];
+  const directory = mesh?.charts?.directory;
   return {
     ...Object.fromEntries(kubeconfigs.flatMap((file) => (file ? [[file, "kubeconfig"]] : []))),
     ...(directory !== undefined && { [directory]: "charts" }),
@@ -98,10 +116,7 @@ export function recordingOf(state: unknown, file: unknown): RecordedStack {
   if (JSON.stringify(config).includes('"secure":')) {
     throw new Error("The config holds secrets. Record a stack without them, such as the lab's.");
   }
-  if ("meshStack" in config) {
-    throw new Error("The stack uses another stack's mesh. Record one that installs its own.");
-  }
-  const placeholders = placeholdersOf(config);
+  const placeholders = placeholdersOf(config, resources);
   return {
     project,
     config: portable(config, placeholders),

@@ -66,8 +66,8 @@ export function guardSettings(
     if (prometheus === undefined) {
       problems.push({
         path: "guard",
-        rule: `must be left out while nobody says where the guard of ${name} reads its metrics`,
-        fix: `Set prometheus of cluster ${name} to a URL that its pods reach, prometheus.${name}.service to a Service, or monitoring.mode to prometheus, in the mesh's stack, and run pulumi up there.`,
+        rule: `must be left out while the config does not say where the guard of ${name} reads metrics`,
+        fix: `Set prometheus.${name}.service to a Service; or, in the mesh stack, prometheus of cluster ${name} to a URL that its pods reach, or monitoring.mode to prometheus, and run pulumi up there.`,
       });
     }
     return server && prometheus !== undefined ? [{ name, server, prometheus }] : [];

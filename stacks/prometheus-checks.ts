@@ -64,7 +64,7 @@ function accessProblems(
       second !== undefined && {
         path: second,
         rule: `must not be given together with ${first}: both are the header Authorization`,
-        fix: "Keep the one that the Prometheus wants.",
+        fix: "Keep the one that the Prometheus expects.",
       },
     (tls.certificate === undefined) !== (tls.key === undefined) && {
       path: `${path}.tls`,

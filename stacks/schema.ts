@@ -172,7 +172,7 @@ export const schema = {
     owner: "stack",
     routing: "all",
     description:
-      "Names of clusters in which the weight is not in force: their VirtualServices give the canary 0 %, whatever `weight` says, and follow `matches` only. It is about requests of clients in these clusters; the canary's pods there still answer clients of other clusters.",
+      "Names of clusters in which the weight is not in force: their VirtualServices give the canary 0 %, whatever `weight` says, and follow `matches` only. It applies to requests of clients in these clusters; the canary's pods there still answer clients of other clusters.",
     rules: [
       "must be names of `clusters`, each once",
       "must leave out at least one cluster, in which the weight is in force",
@@ -242,7 +242,7 @@ export const schema = {
       "A guard in every cluster: a pod that asks the gates of `rollout` there, and takes the canary back to 0 in every cluster when one fails. It works without the terminal or pipeline that raised the weight, and without Pulumi.",
     fallback: "none",
     rules: [
-      "must be left out unless the guards can read metrics: `clusters[].prometheus`, or `monitoring.mode: prometheus` of the mesh's stack",
+      "must be left out unless the guards can read metrics: `clusters[].prometheus`, or `monitoring.mode: prometheus` of the mesh stack",
     ],
     effect:
       "Adds a namespace with a pod to every cluster, and the rights that docs/guard.md lists, or removes them. No weight changes.",

@@ -121,14 +121,14 @@ export function judgeBadShare(
     return judge("hold", `${canary.trials} of ${minSamples} requests`);
   }
   if (compares && stable.trials < minSamples) {
-    return judge("hold", `${stable.trials} of ${minSamples} requests of stable to compare with`);
+    return judge("hold", `${stable.trials} of ${minSamples} requests of stable, to compare with`);
   }
   if (isSurelyWorse(counts, limits, sure)) {
     // Both counts speak together, so the whole risk is there for this interval, which is beyond the limit.
     return judgement(canary, confidence(canary, risk), shown, "fail");
   }
   if (percent(ofCanary.high) <= limit(ofStable.low) + precision) return judge("pass");
-  return judge("hold", `more requests, to be sure within ${precision} points`);
+  return judge("hold", `more are needed to be sure within ${precision} points`);
 }
 
 /** Judges whether a version's share of the requests is its weight, within a tolerance in points. */

@@ -266,7 +266,7 @@ export async function countQuery(
     const total = samples.reduce((before, { value }) => before + value, 0);
     if (samples.length === 0) {
       throw new Error(
-        `its query \`${key}\` gives nothing for ${version}, which is not 0: ${promql}. If nothing means 0 there, add "or vector(0)" to it.`,
+        `its query \`${key}\` gives no value for ${version}, which is not the same as 0: ${promql}. If no value means 0 there, add "or vector(0)" to it.`,
       );
     }
     if (!Number.isFinite(total)) {

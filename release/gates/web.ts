@@ -76,13 +76,13 @@ function filledIn(template: string, { since, until, ...names }: Asked): string {
 function counted(body: string, origin: string): Count {
   const { data } = answer.safeParse(fromJson(body));
   if (!data) {
-    throw new Error(`${origin} answers with something else than {"bad": 1, "all": 100}`);
+    throw new Error(`${origin} answers with something other than {"bad": 1, "all": 100}`);
   }
   const number = (name: "bad" | "all"): number => {
     const { [name]: value } = data;
     if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
     throw new Error(
-      `${origin} answers with ${name}: ${typeof value === "number" ? value : "no number"}, which must be a whole number that is not negative`,
+      `${origin} answers with ${name}: ${typeof value === "number" ? value : "no number"}; it must be a whole number, 0 or more`,
     );
   };
   const [hits, trials] = [number("bad"), number("all")];

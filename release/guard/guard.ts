@@ -282,7 +282,7 @@ class Watch {
       await this.#effects.lower(cluster, this.#file);
       this.#problems.delete(`${cluster} is not lowered yet`);
       this.#effects.tell(
-        `${cluster} is lowered from ${weight} % to 0 %, as its API server says: ${reason}`,
+        `${cluster} was lowered from ${weight} % to 0 %, as read back from its API server: ${reason}`,
       );
     } catch (error) {
       this.#complain(`${cluster} is not lowered yet`, error);
@@ -309,9 +309,9 @@ class Watch {
     try {
       await this.#effects.note(cluster, this.#file, { ...about, contactAt, at });
       this.#notes.set(cluster, { content, at });
-      this.#problems.delete(`${cluster} takes no note`);
+      this.#problems.delete(`the journal in ${cluster} cannot be written`);
     } catch (error) {
-      this.#complain(`${cluster} takes no note`, error);
+      this.#complain(`the journal in ${cluster} cannot be written`, error);
     }
   }
 

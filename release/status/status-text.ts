@@ -61,8 +61,8 @@ function watchLine({ progress, watch, stack }: ReleaseStatus): string[] {
 function guardLines({ guards = [] }: ReleaseStatus): string[] {
   return guards.map(({ by, stale, seconds, startedAt, does, says }) =>
     stale
-      ? `${by} has not looked for ${age(seconds)}: look at its pod`
-      : `${by} watches since ${startedAt}, last look ${age(seconds)} ago: ${does}, ${says}`,
+      ? `${by} has not looked for ${age(seconds)}: check its pod`
+      : `${by} has watched since ${startedAt}, last look ${age(seconds)} ago: ${does}, ${says}`,
   );
 }
 

@@ -94,7 +94,7 @@ export const chain = z.strictObject({
     {
       routing: "all",
       description:
-        "The services, as `namespace/name`, at which it is decided which version a request gets, and where it is marked. All other services of the stack follow the mark: they have no weight of their own.",
+        "The services, as `namespace/name`, that decide which version a request gets, and mark it. All other services of the stack follow the mark: they have no weight of their own.",
       rules: [
         "each must be one of `services`, once",
         "one must have a canary while any service has one",

@@ -82,7 +82,7 @@ export const cluster = z.strictObject({
     {
       routing: "none",
       description:
-        "URL of the Prometheus with this cluster's metrics, as seen from where `release` runs. What it takes to log in is in the top-level key `prometheus`.",
+        "URL of the Prometheus with this cluster's metrics, as seen from where `release` runs. Credentials for it go into the top-level key `prometheus`.",
       fallback: "the Prometheus of `monitoring`, through the API server",
       effect: "Nothing in a cluster: it says where metrics are read.",
       examples: ["https://prometheus.prod-a.example.com"],

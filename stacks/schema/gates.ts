@@ -25,7 +25,7 @@ const limits = {
   }),
   margin: key(percent(1).default(1), {
     description:
-      "Points by which the share of good requests may be lower than stable's. At weight 100, where stable gets none, the requests that it got before the phase are compared with.",
+      "Points by which the share of good requests may be lower than stable's. At weight 100 stable gets none; the canary is then compared with the requests that stable got before the phase.",
     examples: [1],
   }),
   against: key(
@@ -34,7 +34,7 @@ const limits = {
       .default("looser"),
     {
       description:
-        "What counts: `fixed` is `atLeast`, `stable` is `margin`, and `looser` the one of both that allows more, so the canary is not blamed for what stable does too.",
+        "What counts: `fixed` is `atLeast`, `stable` is `margin`, and `looser` is whichever of the two allows more, so the canary is not blamed for what stable does too.",
       rules: ["must be looser, fixed or stable"],
       examples: ["looser"],
     },
@@ -90,7 +90,7 @@ const query = z.strictObject({
   }),
   bad: key(filled("sum(increase(errors_total[{{window}}]))"), {
     description:
-      "PromQL that counts the bad events of one version since `{{window}}` ago. Filled in are `{{service}}`, `{{namespace}}`, `{{version}}`, `{{cluster}}` and `{{window}}`. No result, or NaN, holds the phase: where a counter first appears with its first event, add `or vector(0)`.",
+      "PromQL that counts the bad events of one version since `{{window}}` ago. These are filled in: `{{service}}`, `{{namespace}}`, `{{version}}`, `{{cluster}}` and `{{window}}`. No result, or NaN, holds the phase: where a counter first appears with its first event, add `or vector(0)`.",
     examples: [
       'sum(increase(checkout_errors_total{namespace="{{namespace}}",version="{{version}}"}[{{window}}])) or vector(0)',
     ],
@@ -144,13 +144,13 @@ const web = z.strictObject({
   }),
   url: key(endpointUrl, {
     description:
-      'URL of an endpoint that answers a GET with the JSON `{"bad": 1, "all": 100}`: the bad events of one version since `{{since}}`, and all that may be bad. Filled in are `{{service}}`, `{{namespace}}`, `{{version}}`, `{{cluster}}`, `{{since}}` and `{{until}}` (times as 2026-01-31T12:00:00.000Z), and `{{window}}` (the time between them, as 600s).',
+      'URL of an endpoint that answers a GET with the JSON `{"bad": 1, "all": 100}`: the bad events of one version since `{{since}}`, and all that may be bad. These are filled in: `{{service}}`, `{{namespace}}`, `{{version}}`, `{{cluster}}`, `{{since}}` and `{{until}}` (times as 2026-01-31T12:00:00.000Z), and `{{window}}` (the time between them, as 600s).',
     secret: true,
     examples: [
       "https://shop.example.com/counts?version={{version}}&cluster={{cluster}}&since={{since}}&until={{until}}",
     ],
   }),
-  headers: httpHeaders("HTTP headers that are sent with it.", "Authorization"),
+  headers: httpHeaders("HTTP headers to send with the request.", "Authorization"),
   timeout: key(duration("10s").default("10s"), {
     description: "Longest wait for the answer. No answer holds the phase.",
     examples: ["10s"],
@@ -202,7 +202,7 @@ export const gates = z.strictObject({
     },
   ),
   queries: key(z.array(query).default([]), {
-    description: "Custom gates, from what each cluster's Prometheus counts.",
+    description: "Gates of your own, from what each cluster's Prometheus counts.",
     examples: [
       [
         {
@@ -214,8 +214,7 @@ export const gates = z.strictObject({
     ],
   }),
   web: key(z.array(web).default([]), {
-    description:
-      "Custom gates, from what HTTP endpoints of your own count. They need no Prometheus.",
+    description: "Gates of your own, from what HTTP endpoints count. They need no Prometheus.",
     examples: [
       [
         {

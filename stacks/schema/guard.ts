@@ -19,7 +19,7 @@ export const guard = z.strictObject({
     ).default("10m"),
     {
       description:
-        "How long a guard that reaches no other cluster leaves the canary its weight in its own, before it lowers it there. never: until its own gates fail.",
+        "How long a guard that reaches no other cluster waits before it lowers the canary in its own. never: until its own gates fail.",
       examples: ["10m", "never"],
     },
   ),

@@ -45,7 +45,7 @@ export const ingress = z.strictObject({
       description:
         "Domain names that the gateways answer for; all others get 403. DNS leads them to the gateways of all clusters.",
       rules: [
-        "each host must lead to exactly one service; to one at most, the others being for services of other stacks, if every service of this one has `ingressHosts`",
+        "each host must lead to exactly one service; if every service of this stack has `ingressHosts`, other hosts may be left to other stacks",
       ],
       effect: "In force in every cluster at once; nothing restarts.",
       examples: [["user.example.com"]],

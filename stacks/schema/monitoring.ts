@@ -131,7 +131,7 @@ const thresholds = z.strictObject({
     examples: [4],
   }),
   certificateDays: key(whole(1, 3650, "For example: 30.").default(30), {
-    description: "Days before a certificate authority expires when its alert fires.",
+    description: "How many days before a certificate authority expires its alert fires.",
     examples: [30],
   }),
 });
@@ -186,7 +186,7 @@ export const monitoring = z.strictObject({
       .default([]),
     {
       description:
-        "Names of the services' own metrics that are kept, beside Istio's: counters for `rollout.gates.queries`. A histogram has three names, which end in `_bucket`, `_sum` and `_count`. The pods must say where they are, as `services[].metrics` does. Each series gets the labels `namespace`, `pod`, `version` and `cluster` of its pod.",
+        "Names of the services' own metrics that are kept, beside Istio's: counters for `rollout.gates.queries`. A histogram has three names, which end in `_bucket`, `_sum` and `_count`. The pods' annotations must say where to read them, as `services[].metrics` does. Each series gets the labels `namespace`, `pod`, `version` and `cluster` of its pod.",
       effect: "Updates Prometheus' configuration.",
       examples: [["checkout_total", "checkout_errors_total"]],
     },

@@ -61,8 +61,8 @@ const tls = z.strictObject({
     examples: ["-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n"],
   }),
   certificate: key(pem.optional(), {
-    description: "The client's certificate, PEM, with what is between it and its authority.",
-    fallback: "the client shows none",
+    description: "The client's certificate, followed by any intermediates, PEM.",
+    fallback: "none",
     rules: ["must be given together with `key`"],
     secret: true,
     examples: ["-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n"],
@@ -70,7 +70,7 @@ const tls = z.strictObject({
   key: key(pem.optional(), {
     description:
       "The client's private key, PEM without passphrase. Set it with `pulumi config set --path --secret`.",
-    fallback: "the client has none",
+    fallback: "none",
     rules: ["must be given together with `certificate`"],
     secret: true,
     examples: ["-----BEGIN PRIVATE KEY-----\n…\n-----END PRIVATE KEY-----\n"],
@@ -95,14 +95,14 @@ const access = z.strictObject({
     examples: [{ namespace: "monitoring", name: "prometheus-operated", port: 9090 }],
   }),
   bearerToken: key(headerValue.optional(), {
-    description: "Token that is sent. Set it with `pulumi config set --path --secret`.",
+    description: "Token to send. Set it with `pulumi config set --path --secret`.",
     fallback: "none",
     rules: ["must be the only one of `bearerToken`, `basicAuth` and `tokenCommand`"],
     secret: true,
     examples: [SECURE],
   }),
   basicAuth: key(basicAuth.optional(), {
-    description: "User name and password that are sent.",
+    description: "User name and password to send.",
     fallback: "none",
     rules: ["must be the only one of `bearerToken`, `basicAuth` and `tokenCommand`"],
     examples: [{ username: "release", password: SECURE }],
@@ -116,14 +116,14 @@ const access = z.strictObject({
     ).optional(),
     {
       description:
-        "Program with its arguments that prints the token to send. It runs without a shell, has 10 seconds, and is asked again after 5 minutes, or when the token is refused.",
+        "Program with its arguments that prints the token to send. It runs without a shell, has 10 seconds, and is run again after 5 minutes, or when the token is refused.",
       fallback: "none",
       rules: ["must be the only one of `bearerToken`, `basicAuth` and `tokenCommand`"],
       examples: [["gcloud", "auth", "print-access-token"]],
     },
   ),
   headers: httpHeaders(
-    "HTTP headers that are sent with each request, such as the tenant.",
+    "HTTP headers to send with each request, such as the tenant.",
     "X-Scope-OrgID",
   ),
   tls: key(tls.prefault({}), {

@@ -47,7 +47,7 @@ export const notification = z.strictObject({
     rules: [`must be one of ${FORMATS.join(", ")}`],
     examples: ["slack"],
   }),
-  headers: httpHeaders("HTTP headers that are sent with it.", "Authorization"),
+  headers: httpHeaders("HTTP headers to send with it.", "Authorization"),
   hmacKey: key(
     text(
       (value) => value.length > 0,
@@ -56,7 +56,7 @@ export const notification = z.strictObject({
     ).optional(),
     {
       description:
-        "Key with which the body is signed: header `X-Signature-256`, `sha256=` and the HMAC in hexadecimal digits. The receiver knows by it who has sent the message.",
+        "Key with which the body is signed: header `X-Signature-256`, `sha256=` and the HMAC in hexadecimal digits. It tells the receiver who sent the message.",
       fallback: "no signature",
       secret: true,
       examples: [{ secure: "v1:..." }],
@@ -106,7 +106,7 @@ export const rollout = z.strictObject({
   trial: key(duration("10m").optional(), {
     description:
       "Time at weight 0 before the first phase, in which the gates judge the requests that reach the canary by `matches` (testers) and `mirrorPercent`.",
-    fallback: "no such phase",
+    fallback: "no trial",
     examples: ["10m"],
   }),
   interval: key(duration("30s").default("30s"), {
@@ -154,11 +154,12 @@ export const rollout = z.strictObject({
     examples: [[100]],
   }),
   gates: key(gates.prefault({}), {
-    description: "What the canary must meet in every cluster, by each cluster's own Prometheus.",
+    description:
+      "Conditions that the canary must meet in every cluster, measured by each cluster's own Prometheus.",
     examples: [{ successRate: { atLeast: 99.5 } }],
   }),
   webhooks: key(z.array(webhook).default([]), {
-    description: "Other programs that may object.",
+    description: "Programs of yours that may stop or hold a rollout.",
     examples: [[{ name: "smoke-test", when: "before", url: "https://ci.example.com/release" }]],
   }),
   notifications: key(z.array(notification).default([]), {

@@ -218,7 +218,7 @@ export const service = z.strictObject({
     {
       routing: "none",
       description:
-        "Where the container tells its own metrics, in Prometheus' format. The pods get the annotations `prometheus.io/scrape`, `prometheus.io/port` and `prometheus.io/path`, by which Istio's agent adds the metrics to the proxy's. `monitoring.metrics` says which of them are kept.",
+        "Where the container exposes its own metrics, in Prometheus' format. The pods get the annotations `prometheus.io/scrape`, `prometheus.io/port` and `prometheus.io/path`, by which Istio's agent adds the metrics to the proxy's. `monitoring.metrics` says which of them are kept.",
       fallback: "no such annotations",
       effect: ROLLS,
       examples: [{ path: "/metrics" }],

@@ -23,6 +23,21 @@ export function kubeconfigText(servers: Readonly<Record<string, string>>): strin
   });
 }
 
+/** A canary on trial, as such API servers route it. */
+export function canaryAt(
+  weight: number,
+  more: Partial<Omit<CanaryRouting, "canary">> = {},
+): CanaryRouting & { readonly canary: string } {
+  return {
+    service: "user-service",
+    namespace: "user",
+    stable: "v1",
+    canary: "v2",
+    weight,
+    ...more,
+  };
+}
+
 type VirtualService = ReturnType<typeof virtualService>;
 
 const ISTIO = "/apis/networking.istio.io/v1";

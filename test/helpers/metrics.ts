@@ -45,3 +45,23 @@ export const quantile = (version: string, value: number): Sample => ({
 
 /** What a Prometheus answers that has samples of the time before a stretch of time. */
 export const hasSamples = ["count(last_over_time(up", [{ labels: {}, value: 20 }]] as const;
+
+/**
+ * A Prometheus that knows 9000 requests of v1 and 1000 of v2, all of them fast.
+ *
+ * @param failed how many of the canary's got a 500
+ */
+export function metricsWith(failed: number): FakeMetrics {
+  return new FakeMetrics([
+    hasSamples,
+    [
+      "istio_requests_total",
+      [
+        requests("v1", "200", 9000),
+        requests("v2", "200", 1000 - failed),
+        requests("v2", "500", failed),
+      ],
+    ],
+    ["_bucket", ["500", "+Inf"].flatMap((le) => [bucket("v1", le, 9000), bucket("v2", le, 1000)])],
+  ]);
+}

@@ -7,7 +7,12 @@ import * as z from "zod";
 import type { DeployedCluster } from "../../lib/deployed.ts";
 import { serviceKey } from "../../lib/names.ts";
 import { foundRoute } from "../../lib/routing/istio/route-content.ts";
-import type { Placeholders, RecordedStack } from "../../scripts/recorded-stack.ts";
+import {
+  typeOf,
+  type Placeholders,
+  type RecordedResource,
+  type RecordedStack,
+} from "../../scripts/recorded-stack.ts";
 import { kubeconfigText } from "./fake-api-server.ts";
 import { configure, recordProgram } from "./mocks.ts";
 import type { Run } from "./upgrade.ts";
@@ -23,27 +28,48 @@ const charts = path.join(folder, "charts");
 /** What a recording has instead of the paths that the program gets here. */
 export const PLACEHOLDERS: Placeholders = { [kubeconfig]: "kubeconfig", [charts]: "charts" };
 
-const configWithFiles = z.looseObject({
-  clusters: z.array(z.looseObject({ context: z.string() })),
+const clustersWithContexts = z.array(z.looseObject({ context: z.string() }));
+/** The config of a stack that installs its mesh. */
+const configWithMesh = z.looseObject({
+  clusters: clustersWithContexts,
   mesh: z.looseObject({ istioVersion: z.string() }),
 });
+/** What the reference of a release stack tells of the mesh's stack. */
+const reference = z.looseObject({
+  outputs: z.looseObject({ mesh: z.looseObject({ clusters: clustersWithContexts }) }),
+});
 
-/** The recorded config, with files in the place of those that the stack had. */
-function configOf(recorded: RecordedStack): Readonly<Record<string, unknown>> {
-  const { clusters, mesh } = configWithFiles.parse(recorded.config);
+function writeKubeconfig(clusters: z.infer<typeof clustersWithContexts>): void {
   const servers = clusters.map(
     ({ context }) => [context, `https://${context}.example.com:6443`] as const,
   );
   writeFileSync(kubeconfig, kubeconfigText(Object.fromEntries(servers)));
+}
+
+/** The recorded config, with files in the place of those that the stack had. */
+function configOf({ config }: RecordedStack): Readonly<Record<string, unknown>> {
+  if ("meshStack" in config) return config;
+  const { clusters, mesh } = configWithMesh.parse(config);
+  writeKubeconfig(clusters);
   mkdirSync(charts, { recursive: true });
   for (const chart of ["base", "istiod", "gateway"]) {
     writeFileSync(path.join(charts, `${chart}-${mesh.istioVersion}.tgz`), "");
   }
   return {
-    ...recorded.config,
+    ...config,
     kubeconfig,
     mesh: { ...mesh, ...("charts" in mesh && { charts: { directory: charts } }) },
   };
+}
+
+/** What the program reads of a recorded resource, with files in the place of those that the stack had. */
+function stateOf({ urn, state = {} }: RecordedResource): Readonly<Record<string, unknown>> {
+  if (typeOf(urn) !== "pulumi:pulumi:StackReference") return state;
+  const { outputs } = reference.parse(state);
+  const { mesh } = outputs;
+  writeKubeconfig(mesh.clusters);
+  const clusters = mesh.clusters.map((cluster) => ({ ...cluster, kubeconfig }));
+  return { ...state, outputs: { ...outputs, mesh: { ...mesh, clusters } } };
 }
 
 const route = z.looseObject({
@@ -66,7 +92,7 @@ export function deployedIn({ resources }: RecordedStack, cluster: string): Deplo
 /** Runs the program with the recorded config. Its reads of clusters must be mocked by `deployedIn`. */
 export async function runRecorded(recorded: RecordedStack): Promise<Run> {
   const states = new Map(
-    recorded.resources.map(({ urn, state }) => [urn.split("$").at(-1), state]),
+    recorded.resources.map((resource) => [resource.urn.split("$").at(-1), stateOf(resource)]),
   );
   const program = await recordProgram(
     {},

@@ -226,12 +226,12 @@ function lines(kind: Change["kind"], changes: readonly Change[]): string[] {
  * @returns "" if users know of all of them from CHANGELOG.md
  */
 export function problemsOf(
-  release: string,
+  { release, stack }: { readonly release: string; readonly stack: string },
   changes: readonly Change[],
   listed: ListedChanges,
   changelog: string,
 ): string {
-  const list = `test/unit/upgrade/stacks/${release}/changes.json`;
+  const list = `test/unit/upgrade/stacks/${release}/${stack}/changes.json`;
   const known = oneLine(changelogSince(changelog, release));
   const untold = listed.filter((entry) => !known.includes(oneLine(entry.changelog)));
   const lost = changes.filter(({ kind }) => kind === "deleted" || kind === "replaced");

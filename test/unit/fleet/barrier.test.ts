@@ -2,18 +2,14 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Barrier } from "../../../fleet/barrier.ts";
 import { runChecks } from "../../../fleet/checks/index.ts";
 import type { ClusterClient } from "../../../fleet/cluster-client.ts";
+import { checkLimits } from "../../helpers/check-limits.ts";
 
 vi.mock(import("../../../fleet/checks/index.ts"), async (original) => ({
   ...(await original()),
   runChecks: vi.fn<typeof runChecks>(),
 }));
 
-const limits = {
-  checkWithinMs: 5_000,
-  confirmWithinMs: 1_000,
-  certificateDays: 7,
-  clockSkewMs: 5_000,
-};
+const limits = { ...checkLimits, checkWithinMs: 5_000 };
 const clusters = ["cluster-a", "cluster-b"].map((name) => ({ name }) as ClusterClient);
 
 describe("checks that begin ahead", () => {

@@ -1,6 +1,6 @@
 import { ApiException, type V1Pod } from "@kubernetes/client-node";
 import { describe, expect, it, vi } from "vitest";
-import type { Check, CheckContext, Limits, Rise } from "../../../fleet/checks/check.ts";
+import type { Check, CheckContext, Rise } from "../../../fleet/checks/check.ts";
 import { runChecks } from "../../../fleet/checks/index.ts";
 import { canaryAvailable } from "../../../fleet/checks/canary-available.ts";
 import { certificates } from "../../../fleet/checks/certificates.ts";
@@ -18,6 +18,7 @@ import { routesOf } from "../../../fleet/routing/istio/read-routes.ts";
 import { writeRoutes } from "../../../fleet/routing/istio/write-routes.ts";
 import type { DeployedRoute } from "../../../lib/deployed.ts";
 import { issueCertificate } from "../../../lib/issue-certificate.ts";
+import { checkLimits } from "../../helpers/check-limits.ts";
 
 vi.mock(import("../../../fleet/routing/istio/read-routes.ts"), async (original) => ({
   ...(await original()),
@@ -43,12 +44,6 @@ const podOf = (name: string, labels: Record<string, string> = {}) => ({
   metadata: { name, namespace: "user", uid: `uid of ${name}`, labels },
 });
 
-const limits: Limits = {
-  checkWithinMs: 1000,
-  confirmWithinMs: 1000,
-  certificateDays: 7,
-  clockSkewMs: 5000,
-};
 const rise: Rise = {
   service: "user-service",
   namespace: "user",
@@ -68,7 +63,7 @@ function context(...fakes: object[]): CheckContext {
   );
   const [cluster] = clusters;
   if (!cluster) throw new Error("a context has a cluster");
-  return { cluster, clusters, rises: [rise], canaries: [rise], limits };
+  return { cluster, clusters, rises: [rise], canaries: [rise], limits: checkLimits };
 }
 
 describe("runChecks", () => {

@@ -98,7 +98,7 @@ describe("a Prometheus at a URL", () => {
     const { url } = await serve(guarded(name, value));
     expect(await query(url, credentials)).toBe("answered");
     expect(await query(url)).toBe(
-      "Prometheus of cluster-a refuses the request (HTTP 401): set what it wants to see: " +
+      "Prometheus of cluster-a refuses the request (HTTP 401): set the credentials that it requires: " +
         ["bearerToken", "basicAuth", "tokenCommand", "headers", "tls"]
           .map((key) => `prometheus.cluster-a.${key}`)
           .join(", "),
@@ -126,7 +126,7 @@ describe("a Prometheus at a URL", () => {
   it("says that a page is no answer", async () => {
     const { url } = await serve((_, response) => response.end("<html>Log in</html>"));
     expect(await query(url)).toBe(
-      "Prometheus of cluster-a answers with something else than JSON: check the path of its URL, and whether it wants a login",
+      "Prometheus of cluster-a answers with something other than JSON: check the path of its URL, and whether it requires a login",
     );
   });
 
@@ -158,7 +158,7 @@ describe("a redirect", () => {
       response.writeHead(302, { location: `${other.url}${path}` }).end();
     });
     expect(await query(url, credentials)).toBe(
-      `Prometheus of cluster-a (${url}) did not answer: it redirects to ${other.url}, where what the request brings to log in is not sent`,
+      `Prometheus of cluster-a (${url}) did not answer: it redirects to ${other.url}, to which its credentials are not sent`,
     );
     expect(other.seen).toEqual([]);
     // With nothing to give away, it is followed.
@@ -247,7 +247,7 @@ describe("a program's token", () => {
       "exit code 3: expired: [secret], log in",
     ],
     ["prints nothing", "true", "it printed nothing"],
-    ["prints more", `echo ${TOKEN}; echo more`, "it printed something else than one token"],
+    ["prints more", `echo ${TOKEN}; echo more`, "it printed something other than one token"],
   ])("is in no message where it %s", async (_, script, why) => {
     const { argv } = program(script);
     expect(await query("http://127.0.0.1:1", { tokenCommand: argv })).toBe(
@@ -363,7 +363,7 @@ describe("a Service in the cluster", () => {
       () => {
         spec = { selector: { app: "prom" }, ports: [{ port: 80 }, { port: 81 }] };
       },
-      `${where} has no port 9090, but 80, 81`,
+      `${where} has no port 9090, only 80, 81`,
     ],
     [
       "it has no pods of its own",
@@ -384,7 +384,7 @@ describe("a Service in the cluster", () => {
       () => {
         spec = { selector: { app: "prom" }, ports: [{ port: 9090, targetPort: "http" }] };
       },
-      `${where} leads to the port http, which its pod prom-1 does not name`,
+      `${where} leads to the port http, which its pod prom-1 does not have`,
     ],
   ])("says that %s", async (_, change, message) => {
     change();

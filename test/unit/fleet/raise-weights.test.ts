@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 
 import { Barrier, type ChainOfRise } from "../../../fleet/barrier.ts";
 import { probeChain, type ChainProbe } from "../../../fleet/chain/probe-chain.ts";
-import type { Limits, Rise } from "../../../fleet/checks/check.ts";
+import type { Rise } from "../../../fleet/checks/check.ts";
 import { runChecks } from "../../../fleet/checks/index.ts";
 import type { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { confirmWeight } from "../../../fleet/confirm.ts";
@@ -12,6 +12,7 @@ import { readRoute } from "../../../fleet/read-deployed.ts";
 import { writeRoutes } from "../../../fleet/routing/istio/write-routes.ts";
 import type { DeployedRoute } from "../../../lib/deployed.ts";
 import { MAY_HEAL } from "../../../lib/may-heal.ts";
+import { checkLimits } from "../../helpers/check-limits.ts";
 
 vi.mock(import("../../../fleet/checks/index.ts"), async (original) => ({
   ...(await original()),
@@ -32,12 +33,7 @@ vi.mock(import("../../../fleet/routing/istio/write-routes.ts"), async (original)
   writeRoutes: vi.fn<typeof writeRoutes>(),
 }));
 
-const limits: Limits = {
-  checkWithinMs: 5000,
-  confirmWithinMs: 1000,
-  certificateDays: 7,
-  clockSkewMs: 5000,
-};
+const limits = { ...checkLimits, checkWithinMs: 5000 };
 const names = ["cluster-a", "cluster-b"];
 const clusters = names.map((name) => ({ name }) as ClusterClient);
 

@@ -4,10 +4,10 @@ import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { inForce } from "../../../release/in-force.ts";
-import { FakeApiServer, kubeconfigText } from "../../helpers/fake-api-server.ts";
+import { canaryAt, FakeApiServer, kubeconfigText } from "../../helpers/fake-api-server.ts";
 import { settings } from "../../helpers/fixtures.ts";
 
-const route = { service: "user-service", namespace: "user", stable: "v1", canary: "v2", weight: 0 };
+const route = canaryAt(0);
 let dir: string;
 let a: FakeApiServer;
 let b: FakeApiServer;

@@ -8,14 +8,16 @@ import type { DeployedCluster } from "../../../lib/deployed.ts";
 import type { Metrics } from "../../../release/gates/counters.ts";
 import { Journal, type GuardNote, type Pause } from "../../../release/journal.ts";
 import { Observer, pausedBy, phaseWeights } from "../../../release/observer.ts";
-import { nextStep, phase, type RolloutPlan } from "../../../release/planner.ts";
+import { nextStep, phase } from "../../../release/planner.ts";
 import { releaseName } from "../../../release/release-settings.ts";
 import { askWebhooks } from "../../../release/webhooks.ts";
 import { schema } from "../../../stacks/schema.ts";
 import { CHAIN, deployedChain, FOLLOWER } from "../../helpers/chain.ts";
 import { deployedCluster, KEY, split as v } from "../../helpers/deployed.ts";
 import { settings as fixture, type ConfigOptions } from "../../helpers/fixtures.ts";
-import { bucket, FakeMetrics, hasSamples, requests } from "../../helpers/metrics.ts";
+import { builtInGatesBut } from "../../helpers/gate-readings.ts";
+import { FakeMetrics, hasSamples, metricsWith, requests } from "../../helpers/metrics.ts";
+import { rolloutPlan } from "../../helpers/rollout-plan.ts";
 
 vi.mock(import("../../../fleet/read-deployed.ts"), async (original) => ({
   ...(await original()),
@@ -39,38 +41,7 @@ const away = (name: string): DeployedCluster => ({
   routes: new Map(),
 });
 
-const PLAN: RolloutPlan = {
-  phases: [10, 30, 100],
-  stack: "prod",
-  trialMs: undefined,
-  bakeMs: 60_000,
-  maxFailures: { consecutive: 0, total: 0 },
-  noDataLimitMs: 600_000,
-  unreachableLimitMs: 300_000,
-  approval: [],
-  asks: { before: false, confirm: false },
-};
-
-/** A Prometheus that has seen so many of the canary's 1000 requests fail, at 10 %. */
-function prometheus(failed: number): FakeMetrics {
-  return new FakeMetrics([
-    hasSamples,
-    [
-      "istio_requests_total",
-      [
-        requests("v1", "200", 9000),
-        requests("v2", "200", 1000 - failed),
-        requests("v2", "500", failed),
-      ],
-    ],
-    [
-      "_bucket",
-      ["v1", "v2"].flatMap((version) =>
-        ["500", "+Inf"].map((le) => bucket(version, le, version === "v1" ? 9000 : 1000)),
-      ),
-    ],
-  ]);
-}
+const PLAN = rolloutPlan({ bakeMs: 60_000, noDataLimitMs: 600_000 });
 
 interface Options extends ConfigOptions {
   readonly rollout?: object;
@@ -80,7 +51,7 @@ interface Options extends ConfigOptions {
 }
 
 function observer(options: Options = {}) {
-  const { rollout = {}, metrics = [prometheus(0), prometheus(0)], pause, guards = [] } = options;
+  const { rollout = {}, metrics = [metricsWith(0), metricsWith(0)], pause, guards = [] } = options;
   const settings = {
     ...fixture(options),
     rollout: schema.rollout.parse(rollout),
@@ -140,7 +111,9 @@ describe("a look", () => {
     const { release, clusters, verdicts, paused } = await observer().look(running, NOW);
     expect(release).toBe(RELEASE);
     expect(clusters).toEqual(names.map((name) => ({ name, weights: [10] })));
-    expect(verdicts.map(({ outcome }) => outcome)).toEqual(Array(8).fill("pass"));
+    expect(verdicts.map(({ outcome }) => outcome)).toEqual(
+      names.flatMap(() => builtInGatesBut().map(() => "pass")),
+    );
     expect(verdicts.map(({ text }) => text.split(/ of v2| \(confidence/)[0])).toEqual(
       names.flatMap((name) =>
         [
@@ -168,7 +141,7 @@ describe("a look", () => {
   });
 
   it("names the cluster in which alone the canary is bad", async () => {
-    const bad = observer({ metrics: [prometheus(0), prometheus(100)] });
+    const bad = observer({ metrics: [metricsWith(0), metricsWith(100)] });
     const { verdicts } = await bad.look(running, NOW);
     const failed = verdicts.filter(({ outcome }) => outcome === "fail");
     expect(failed.map(({ text }) => text)).toEqual([
@@ -179,7 +152,7 @@ describe("a look", () => {
   it("counts since the phase began, and afresh where another weight or release is deployed", async () => {
     const windows = async (progress: typeof running, weight = 10) => {
       vi.mocked(readDeployed).mockResolvedValue(both(weight));
-      const metrics = prometheus(0);
+      const metrics = metricsWith(0);
       await observer({ metrics: [metrics] }).look(progress, NOW);
       return metrics.asked.length > 0;
     };
@@ -193,20 +166,24 @@ describe("a look", () => {
     const at0 = phase(RELEASE, 0, T0);
     expect((await observer().look(at0, NOW)).verdicts).toEqual([]);
     const trial = observer({ rollout: { trial: "10m" } });
-    expect((await trial.look(at0, NOW)).verdicts).toHaveLength(6);
+    expect((await trial.look(at0, NOW)).verdicts).toHaveLength(
+      names.length * builtInGatesBut("share").length,
+    );
   });
 
   it("leaves out a cluster in quarantine, and the share everywhere meanwhile", async () => {
     vi.mocked(readDeployed).mockResolvedValue(both(10, 0));
     const { clusters, verdicts } = await observer({ quarantine: ["cluster-b"] }).look(running, NOW);
     expect(clusters.map(({ weights }) => weights)).toEqual([[10], []]);
-    expect(verdicts).toHaveLength(5);
+    expect(verdicts).toHaveLength(
+      builtInGatesBut("share").length + builtInGatesBut("share", "unreached").length,
+    );
     expect(JSON.stringify(verdicts)).not.toContain("share of the requests");
   });
 
   it("names a cluster that is away, and judges the others all the same", async () => {
     vi.mocked(readDeployed).mockResolvedValue([...both(10).slice(0, 1), away("cluster-b")]);
-    const seen = await observer({ metrics: [prometheus(100)] }).look(running, NOW);
+    const seen = await observer({ metrics: [metricsWith(100)] }).look(running, NOW);
     expect(seen.clusters).toEqual([
       { name: "cluster-a", weights: [10] },
       { name: "cluster-b", weights: [], unreachable: "no answer in time" },
@@ -216,7 +193,7 @@ describe("a look", () => {
 
   it("judges the canary at its last weight while no cluster answers", async () => {
     vi.mocked(readDeployed).mockResolvedValue(names.map(away));
-    const seen = await observer({ metrics: [prometheus(100)] }).look(running, NOW);
+    const seen = await observer({ metrics: [metricsWith(100)] }).look(running, NOW);
     expect(seen.verdicts.some(({ outcome }) => outcome === "fail")).toBe(true);
   });
 
@@ -233,7 +210,7 @@ describe("a look", () => {
     const no = { outcome: "fail", blind: false, text: "webhook smoke says no" } as const;
     vi.mocked(askWebhooks).mockResolvedValue([no]);
     const { verdicts } = await observer().look(running, NOW);
-    expect(verdicts).toHaveLength(9);
+    expect(verdicts).toHaveLength(names.length * builtInGatesBut().length + 1);
     expect(verdicts.at(-1)).toEqual(no);
     const [, when, body] = vi.mocked(askWebhooks).mock.calls[0] ?? [];
     expect([when, body]).toEqual(["during", { release: RELEASE, clusters: names, weight: 10 }]);
@@ -241,7 +218,7 @@ describe("a look", () => {
 
   it("with a bad canary waits for no webhook, and not for the memory", async () => {
     vi.mocked(askWebhooks).mockReturnValue(new Promise(() => undefined));
-    const bad = observer({ metrics: [prometheus(100), prometheus(0)], pause: new Error("away") });
+    const bad = observer({ metrics: [metricsWith(100), metricsWith(0)], pause: new Error("away") });
     const { verdicts } = await bad.look(running, NOW);
     expect(verdicts.some(({ outcome }) => outcome === "fail")).toBe(true);
   });
@@ -292,7 +269,7 @@ describe("a look at a chain", () => {
   const at10 = phase(RELEASED, 10, T0);
   /** A Prometheus in which a part of the requests to the canary of one service fail. */
   const failing = (service: string): Metrics => ({
-    query: (promql) => prometheus(promql.includes(service) ? 100 : 0).query(promql),
+    query: (promql) => metricsWith(promql.includes(service) ? 100 : 0).query(promql),
   });
   /** What a rollout does next, and why. */
   const step = async (metrics: readonly Metrics[]) => {
@@ -307,7 +284,7 @@ describe("a look at a chain", () => {
   it("has the entry's weight alone: a follower without one makes no cluster differ", async () => {
     const { clusters } = await observer(CHAIN).look(at10, NOW);
     expect(clusters).toEqual(names.map((name) => ({ name, weights: [10] })));
-    expect(await step([prometheus(0), prometheus(0)])).toEqual({ do: "raise", weight: 30 });
+    expect(await step([metricsWith(0), metricsWith(0)])).toEqual({ do: "raise", weight: 30 });
   });
 
   it("does not leave out a weight that somebody has given a follower", async () => {
@@ -325,14 +302,12 @@ describe("a look at a chain", () => {
       verdicts
         .filter((each) => "service" in each && each.service === service)
         .map((each) => "gate" in each && each.gate);
-    expect(gates(KEY)).toEqual(
-      names.flatMap(() => ["successRate", "latency", "unreached", "share"]),
-    );
-    expect(gates(FOLLOWER)).toEqual(names.flatMap(() => ["successRate", "latency", "unreached"]));
+    expect(gates(KEY)).toEqual(names.flatMap(() => builtInGatesBut()));
+    expect(gates(FOLLOWER)).toEqual(names.flatMap(() => builtInGatesBut("share")));
   });
 
   it("counts no more decisions than are made, or each would need more requests", async () => {
-    const only = { gates: { without: ["successRate", "latency", "unreached"] } };
+    const only = { gates: { without: builtInGatesBut("share") } };
     const chainOnly = observer({ ...CHAIN, rollout: only });
     const [alone] = (await observer({ rollout: only }).look(running, NOW)).verdicts;
     const [shared] = (await chainOnly.look(at10, NOW)).verdicts;
@@ -343,7 +318,7 @@ describe("a look at a chain", () => {
     "rolls the whole release back where %s is bad in one cluster",
     async (key) => {
       const name = key.replace("user/", "");
-      const found = await step([prometheus(0), failing(`${name}.user.svc`)]);
+      const found = await step([metricsWith(0), failing(`${name}.user.svc`)]);
       expect(found).toEqual({
         do: "roll-back",
         reason: expect.stringMatching(
@@ -358,9 +333,9 @@ describe("a look at a chain", () => {
       query: (promql) =>
         promql.includes("order-service")
           ? Promise.reject(new Error("out of memory"))
-          : prometheus(0).query(promql),
+          : metricsWith(0).query(promql),
     };
-    expect(await step([prometheus(0), silent])).toMatchObject({
+    expect(await step([metricsWith(0), silent])).toMatchObject({
       do: "wait",
       for: "no-data",
       reason: expect.stringContaining(`of v2 of ${FOLLOWER} is unknown: out of memory`) as string,
@@ -370,8 +345,8 @@ describe("a look at a chain", () => {
 
 describe("gates in a dry run", () => {
   it("are measured and marked, and take no part of the risk of the others", async () => {
-    const bad = () => [prometheus(0), prometheus(100)];
-    const only = { without: ["latency", "unreached", "share"] };
+    const bad = () => [metricsWith(0), metricsWith(100)];
+    const only = { without: builtInGatesBut("successRate") };
     const query = { name: "mine", bad: "bad", all: "all" };
     const textsOf = async (gates: object) => {
       const seen = await observer({ metrics: bad(), rollout: { gates } }).look(running, NOW);
@@ -395,7 +370,7 @@ describe("gates in a dry run", () => {
   it("do not keep a look from waiting for everybody's answer", async () => {
     const rollout = { gates: { dryRun: ["successRate"] } };
     const pause = { at: T0, paused: true, by: "ann@laptop" };
-    const dry = observer({ metrics: [prometheus(100), prometheus(0)], rollout, pause });
+    const dry = observer({ metrics: [metricsWith(100), metricsWith(0)], rollout, pause });
     expect((await dry.look(running, NOW)).paused).toBeDefined();
   });
 });
@@ -414,9 +389,9 @@ describe("a gate by an endpoint", () => {
       const url = `http://127.0.0.1:${port}/{{cluster}}/{{version}}/{{since}}`;
       const gates = {
         web: [{ name: "checkout", url }],
-        without: ["latency", "unreached", "share"],
+        without: builtInGatesBut("successRate"),
       };
-      const watched = observer({ metrics: [prometheus(0)], rollout: { gates } });
+      const watched = observer({ metrics: [metricsWith(0)], rollout: { gates } });
       const outcomes = async () =>
         (await watched.verdicts(10, T0, NOW)).map(
           ({ gate, cluster, outcome, blind }) =>
@@ -443,7 +418,7 @@ describe("a gate by an endpoint", () => {
 describe("limits of one phase", () => {
   it("are those that its looks judge by", async () => {
     const rollout = { at: [{ weight: 30, gates: { successRate: { atLeast: 90, margin: 10 } } }] };
-    const watched = observer({ metrics: [prometheus(70), prometheus(70)], rollout });
+    const watched = observer({ metrics: [metricsWith(70), metricsWith(70)], rollout });
     const outcomesAt = async (weight: number) =>
       (await watched.verdicts(weight, T0, NOW))
         .filter(({ gate }) => gate === "successRate")
@@ -461,8 +436,8 @@ describe("little traffic", () => {
       ["istio_requests_total", [requests("v1", "200", 9 * trials), requests("v2", "200", trials)]],
     ]);
   const outcomesOf = async (pool: boolean, options: Options = {}) => {
-    const gates = { pool, without: ["latency", "unreached", "share"] };
-    const metrics = [prometheus(0), small(40)];
+    const gates = { pool, without: builtInGatesBut("successRate") };
+    const metrics = [metricsWith(0), small(40)];
     const watched = observer({ ...options, metrics, rollout: { gates } });
     const found = await watched.verdicts(10, T0, NOW);
     return found.map(({ cluster, outcome }) => `${cluster}: ${outcome}`);

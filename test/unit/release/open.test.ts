@@ -5,6 +5,7 @@ import { describe, expect, it, vi } from "vitest";
 import { openRelease, requireMetrics, type OpenRelease } from "../../../release/open.ts";
 import { ReleaseStack } from "../../../release/stack.ts";
 import { parseConfig } from "../../../stacks/config.ts";
+import { BUILT_IN_GATES } from "../../../stacks/schema/gates.ts";
 import { rawConfig } from "../../helpers/fixtures.ts";
 
 /** A stack with a configuration. */
@@ -19,7 +20,6 @@ async function open(more: object = {}): Promise<OpenRelease> {
   return openRelease("prod");
 }
 const gates = (of: object) => ({ rollout: { gates: of } });
-const builtIn = ["successRate", "latency", "unreached", "share"];
 
 describe("openRelease", () => {
   it("has all clusters, and the Prometheus of those that have one", async () => {
@@ -88,12 +88,12 @@ describe("requireMetrics", () => {
 
   it.each([
     ["each cluster has a Prometheus", { monitoring: { mode: "prometheus" } }],
-    ["no gate is on", gates({ without: builtIn })],
-    ["no gate has a say", gates({ dryRun: builtIn })],
+    ["no gate is on", gates({ without: BUILT_IN_GATES })],
+    ["no gate has a say", gates({ dryRun: BUILT_IN_GATES })],
     [
       "only endpoints are asked",
       gates({
-        without: builtIn,
+        without: BUILT_IN_GATES,
         web: [{ name: "mine", url: "https://a.example.com/{{version}}/{{window}}" }],
       }),
     ],

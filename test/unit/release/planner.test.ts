@@ -8,22 +8,13 @@ import {
   type Progress,
   type Verdict,
 } from "../../../release/planner.ts";
+import { rolloutPlan } from "../../helpers/rollout-plan.ts";
 
 const RELEASE = "user/user-service v2";
 const MINUTE = 60_000;
 const T0 = Date.UTC(2026, 0, 1);
 
-const plan: RolloutPlan = {
-  phases: [10, 30, 100],
-  stack: "prod",
-  trialMs: undefined,
-  bakeMs: 10 * MINUTE,
-  maxFailures: { consecutive: 0, total: 0 },
-  noDataLimitMs: 30 * MINUTE,
-  unreachableLimitMs: 5 * MINUTE,
-  approval: [],
-  asks: { before: false, confirm: false },
-};
+const plan = rolloutPlan();
 const pass: Verdict = { outcome: "pass", blind: false, text: "all well" };
 const fail: Verdict = {
   outcome: "fail",

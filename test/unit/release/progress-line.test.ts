@@ -1,19 +1,10 @@
 import { PassThrough } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { ProgressLine, progressText } from "../../../release/progress-line.ts";
+import { rolloutPlan } from "../../helpers/rollout-plan.ts";
 
 const T0 = Date.UTC(2026, 0, 1);
-const plan = {
-  phases: [10, 30, 100],
-  stack: "prod",
-  trialMs: undefined,
-  bakeMs: 600_000,
-  maxFailures: { consecutive: 0, total: 0 },
-  noDataLimitMs: 1_800_000,
-  unreachableLimitMs: 300_000,
-  approval: [],
-  asks: { before: false, confirm: false },
-};
+const plan = rolloutPlan();
 const pass = { outcome: "pass", blind: false, text: "cluster-a: all well" } as const;
 const hold = { outcome: "hold", blind: false, text: "cluster-b: 3 of 100 requests" } as const;
 const look = {

@@ -3,6 +3,7 @@ import { gatesAt } from "../../../release/gates/verdict.ts";
 import { bakeAt } from "../../../release/planner.ts";
 import { planOf } from "../../../release/release-settings.ts";
 import { settings } from "../../helpers/fixtures.ts";
+import { builtInGatesBut } from "../../helpers/gate-readings.ts";
 import { schema } from "../../../stacks/schema.ts";
 
 const url = "https://shop.example.com/{{version}}/{{since}}";
@@ -49,6 +50,11 @@ describe("what differs in single phases", () => {
     expect(here.web).toMatchObject([{ name: "orders", atLeast: 90, margin: 0, precision: 3 }]);
     expect({ ...here, ...pick(rollout.gates) }).toEqual(rollout.gates);
     expect(gatesAt(rollout, 30)).toEqual(rollout.gates);
+  });
+
+  it.each(builtInGatesBut("unreached", "share"))("are those of %s, as the config says", (gate) => {
+    const rollout = rolloutOf({ at: [{ weight: 10, gates: { [gate]: { atLeast: 50 } } }] });
+    expect(gatesAt(rollout, 10)).toMatchObject({ [gate]: { atLeast: 50 } });
   });
 });
 

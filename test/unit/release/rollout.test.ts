@@ -3,19 +3,14 @@ import type { Look, RolloutPlan, Progress, Verdict } from "../../../release/plan
 import { rollout, type RolloutEffects } from "../../../release/rollout.ts";
 import type { RolloutEvent } from "../../../release/rollout-event.ts";
 import { MayHeal, StackLocked } from "../../../release/try-again.ts";
+import { rolloutPlan } from "../../helpers/rollout-plan.ts";
 
 const MINUTE = 60_000;
-const plan: RolloutPlan = {
-  phases: [10, 30, 100],
-  stack: "prod",
-  trialMs: undefined,
+const plan = rolloutPlan({
   bakeMs: 2 * MINUTE,
-  maxFailures: { consecutive: 0, total: 0 },
   noDataLimitMs: 5 * MINUTE,
   unreachableLimitMs: 3 * MINUTE,
-  approval: [],
-  asks: { before: false, confirm: false },
-};
+});
 const pass: Verdict = { outcome: "pass", blind: false, text: "all well" };
 const bad: Verdict = { outcome: "fail", blind: false, text: "cluster-b: success rate 95 %" };
 

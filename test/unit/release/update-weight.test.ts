@@ -15,7 +15,7 @@ import {
   type Lowering,
   type WayDown,
 } from "../../../release/update-weight.ts";
-import { FakeApiServer, kubeconfigText } from "../../helpers/fake-api-server.ts";
+import { canaryAt, FakeApiServer, kubeconfigText } from "../../helpers/fake-api-server.ts";
 
 /** A stack that notes what is done to it. */
 function stack(preview: () => Promise<Digest>, up: () => Promise<void> = () => Promise.resolve()) {
@@ -109,13 +109,7 @@ describe("a rise that fails", () => {
 });
 
 describe("lowerToZero", () => {
-  const route = {
-    service: "user-service",
-    namespace: "user",
-    stable: "v1",
-    canary: "v2",
-    weight: 30,
-  };
+  const route = canaryAt(30);
   let dir: string;
   let a: FakeApiServer;
   let b: FakeApiServer;

@@ -102,11 +102,42 @@ describe("a recording of a stack", () => {
     });
   });
 
-  it.each([
-    ["has secrets in its config", { "shop:certificates": { secure: "v1:abc" } }, "holds secrets"],
-    ["uses another's mesh", { "shop:meshStack": "organization/mesh/prod" }, "another stack's mesh"],
-  ])("is not made of a stack that %s", (_, more, message) => {
-    expect(() => recordingOf(exported(), config(more))).toThrow(message);
+  it("of a stack in another one's mesh has what the program reads of that stack, without paths", () => {
+    const mesh = (kubeconfig: string) => ({
+      outputs: {
+        mesh: { clusters: [{ name: "cluster-a", kubeconfig }] },
+        token: kubeconfig === "kubeconfig" ? "[secret]" : secret({ ciphertext: "v1:abc" }),
+      },
+      secretOutputNames: ["token"],
+    });
+    const place = "pulumi:pulumi:StackReference::meshStack";
+    const name = "organization/shop/mesh";
+    const reference = {
+      urn: urn(place),
+      external: true,
+      provider: `${urn("pulumi:providers:pulumi::default")}::an-id`,
+      inputs: { name },
+      outputs: { name, ...mesh("/home/me/mesh") },
+    };
+    const file = { config: { "shop:meshStack": name, "shop:services": [] } };
+    const provider = { urn: urn(CONFIGMAP), inputs: { kubeconfig: "/home/me/mesh" } };
+    const recording = recordingOf(exported(reference, provider), file);
+    expect(recording.config).toEqual({ meshStack: name, services: [] });
+    expect(recording.resources).toEqual([
+      {
+        urn: place,
+        parent: "",
+        provider: "",
+        inputs: { name },
+        state: mesh("kubeconfig"),
+      },
+      { urn: CONFIGMAP, parent: "", provider: "", inputs: { kubeconfig: "kubeconfig" } },
+    ]);
+  });
+
+  it("is not made of a stack that has secrets in its config", () => {
+    const more = { "shop:certificates": { secure: "v1:abc" } };
+    expect(() => recordingOf(exported(), config(more))).toThrow("holds secrets");
   });
 
   it("is not made of a stack in the middle of an update", () => {

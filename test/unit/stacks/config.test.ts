@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { problemLine } from "../../../lib/problems.ts";
 import { parseConfig } from "../../../stacks/config.ts";
+import { schema } from "../../../stacks/schema.ts";
 import { rawConfig, type ConfigOptions } from "../../helpers/fixtures.ts";
 
 type Raw = ReturnType<typeof rawConfig>;
@@ -43,6 +44,12 @@ describe("the configuration", () => {
       phases: [10, 30, 100],
       weight: 10,
     });
+  });
+
+  it.each(Object.keys(schema))("reads and checks %s", (key) => {
+    const { problems } = parseConfig({ ...rawConfig(), [key]: { "no such": ["value"] } });
+    const ofKey = new RegExp(`^${key}(?:$|[.[])`);
+    expect(problems.filter(({ path }) => ofKey.test(path))).not.toEqual([]);
   });
 
   it("takes Pulumi's empty defaults for keys that are left out", () => {

@@ -1,18 +1,12 @@
 import { readFileSync } from "node:fs";
-import * as pulumi from "@pulumi/pulumi";
 import { load } from "js-yaml";
 import { beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { problemLine } from "../../../lib/problems.ts";
 import { parseConfig } from "../../../stacks/config.ts";
 import { describeMesh, readMeshStack, type MeshStack } from "../../../stacks/mesh-stack.ts";
 import { kubeconfigFile, rawConfig } from "../../helpers/fixtures.ts";
-import {
-  configure,
-  recordProgram,
-  valueOf,
-  type Recording,
-  type StackOutputs,
-} from "../../helpers/mocks.ts";
+import { recordProgram, type Recording, type StackOutputs } from "../../helpers/mocks.ts";
+import { runProgram, type ProgramRun } from "../../helpers/run-program.ts";
 
 // Nothing is deployed: the clusters of the fixture are nowhere.
 vi.mock(import("../../../fleet/read-deployed.ts"), async (original) => ({
@@ -25,19 +19,6 @@ vi.mock(import("../../../fleet/read-deployed.ts"), async (original) => ({
 
 const MESH = "organization/istio-canary/mesh";
 
-/** Runs the whole program with a configuration, and gives what it has registered and exported. */
-async function run(raw: Readonly<Record<string, unknown>>, stacks: StackOutputs = {}) {
-  const program = await recordProgram(stacks);
-  configure(raw);
-  vi.resetModules();
-  const exported = await import("../../../index.ts");
-  await program.settle();
-  return {
-    program,
-    outputs: (await valueOf(pulumi.output({ ...exported }))) as StackOutputs[string],
-  };
-}
-
 /** What belongs to the services, as the engine would see it. */
 function servicesIn({ resources }: Recording) {
   return resources
@@ -47,16 +28,16 @@ function servicesIn({ resources }: Recording) {
 }
 
 describe("mesh and services as two stacks", () => {
-  let one: Awaited<ReturnType<typeof run>>;
-  let mesh: Awaited<ReturnType<typeof run>>;
-  let release: Awaited<ReturnType<typeof run>>;
+  let one: ProgramRun;
+  let mesh: ProgramRun;
+  let release: ProgramRun;
 
   beforeAll(async () => {
     const whole = { ...rawConfig(), weight: 0, monitoring: { mode: "prometheus" } };
     const { services, weight, ...rest } = whole;
-    one = await run(whole);
-    mesh = await run(rest);
-    release = await run(
+    one = await runProgram(whole);
+    mesh = await runProgram(rest);
+    release = await runProgram(
       {
         meshStack: MESH,
         services: services.map((service) => ({

@@ -1,18 +1,11 @@
-import * as pulumi from "@pulumi/pulumi";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { problemLine } from "../../../lib/problems.ts";
 import { releaseName } from "../../../release/release-settings.ts";
 import { parseConfig } from "../../../stacks/config.ts";
 import { parseGuardFile, parseNotifications } from "../../../stacks/guard-file.ts";
-import type { meshStackOf } from "../../../stacks/mesh-stack.ts";
 import { rawConfig, settings } from "../../helpers/fixtures.ts";
-import {
-  configure,
-  recordProgram,
-  secretValue,
-  valueOf,
-  type Recording,
-} from "../../helpers/mocks.ts";
+import { secretValue, valueOf, type Recording } from "../../helpers/mocks.ts";
+import { runProgram } from "../../helpers/run-program.ts";
 
 // Nothing is deployed: the clusters of the fixture are nowhere.
 vi.mock(import("../../../fleet/read-deployed.ts"), async (original) => ({
@@ -34,19 +27,9 @@ const rollout = {
   },
 };
 
-async function run(
-  raw: Readonly<Record<string, unknown>>,
-  stacks: Parameters<typeof recordProgram>[0] = {},
-) {
-  // What nothing waits for would come too late.
-  const program = await recordProgram(stacks, (name) => name.endsWith("-file"));
-  configure(raw);
-  vi.resetModules();
-  const exported = await import("../../../index.ts");
-  await program.settle();
-  const outputs = await valueOf(pulumi.output({ ...exported }));
-  return { program, outputs: outputs as Parameters<typeof meshStackOf>[1] };
-}
+/** Runs the program: what nothing waits for comes late. */
+const run = (...[raw, stacks]: Parameters<typeof runProgram>) =>
+  runProgram(raw, stacks, (name) => name.endsWith("-file"));
 const guards = ({ resources }: Recording) =>
   resources.filter(({ name }) => name.startsWith("release-guard"));
 const monitoring = { mode: "prometheus", namespace: "watch" };
@@ -127,7 +110,7 @@ describe("the key guard", () => {
     ]);
     expect(lines({ clusters: [...own.slice(0, 1), ...clusters.slice(1)], guard })).toEqual([
       expect.stringMatching(
-        /^ - guard: must be left out while nobody says where the guard of cluster-b reads its metrics/,
+        /^ - guard: must be left out while the config does not say where the guard of cluster-b reads metrics/,
       ),
     ]);
   });

@@ -26,8 +26,12 @@ const changelog = read("CHANGELOG.md");
 
 const STACKS = "test/unit/upgrade/stacks";
 const releases = readdirSync(path.join(root, STACKS));
-const recordingOf = (release: string) =>
-  recordedStack.parse(JSON.parse(read(`${STACKS}/${release}/stack.json`)));
+/** The folders of all recordings, below that of all. */
+const recordings = releases.flatMap((release) =>
+  readdirSync(path.join(root, STACKS, release)).map((stack) => [release, stack] as const),
+);
+const recordingOf = (release: string, stack: string) =>
+  recordedStack.parse(JSON.parse(read(`${STACKS}/${release}/${stack}/stack.json`)));
 
 let deployed: RecordedStack;
 vi.mock(import("../../../fleet/read-deployed.ts"), async (original) => ({
@@ -50,8 +54,8 @@ it("there is a recorded stack for this version, and for every release", () => {
   ).toEqual(expect.arrayContaining([version, ...released]));
 });
 
-describe.each(releases)("a stack of %s", (release) => {
-  const recorded = recordingOf(release);
+describe.each(recordings)("of %s, the stack %s", (release, stack) => {
+  const recorded = recordingOf(release, stack);
 
   it("belongs to the project that Pulumi.yaml names", () => {
     expect(load(read("Pulumi.yaml"))).toMatchObject({ name: recorded.project });
@@ -59,13 +63,15 @@ describe.each(releases)("a stack of %s", (release) => {
 
   it("is changed by an update only as CHANGELOG.md tells", async () => {
     const changes = changesOf(recorded, await run(recorded), PLACEHOLDERS);
-    const listed = listedChanges.parse(JSON.parse(read(`${STACKS}/${release}/changes.json`)));
-    const problems = problemsOf(release, changes, listed, changelog);
+    const listed = listedChanges.parse(
+      JSON.parse(read(`${STACKS}/${release}/${stack}/changes.json`)),
+    );
+    const problems = problemsOf({ release, stack }, changes, listed, changelog);
     if (problems !== "") expect.fail(problems);
   });
 
   it("holds no secret and no path of a machine", () => {
-    const text = read(`${STACKS}/${release}/stack.json`);
+    const text = read(`${STACKS}/${release}/${stack}/stack.json`);
     expect(text).not.toMatch(
       /ciphertext|PRIVATE KEY|BEGIN |"secure"|"\/(home|root|Users|work|tmp)\b/,
     );
@@ -73,7 +79,8 @@ describe.each(releases)("a stack of %s", (release) => {
 });
 
 describe("the comparison", () => {
-  const recorded = recordingOf("0.1.0");
+  const of = { release: "0.1.0", stack: "lab" };
+  const recorded = recordingOf(of.release, of.stack);
   let program: Run;
   /** What the program changes on the recorded stack as it is. */
   let known: readonly Change[];
@@ -212,7 +219,7 @@ describe("the comparison", () => {
       ...changesOfInput(DEPLOYMENT, "metadata", { namespace: "old" }),
       ...changesOfInput(VIRTUAL_SERVICE, "spec", { hosts: [] }),
     ];
-    expect(problemsOf("0.1.0", changes, [], "")).toBe(
+    expect(problemsOf(of, changes, [], "")).toBe(
       `After an update from 0.1.0, pulumi preview would show what no user expects:
   deleted:
    - ${SERVICE}-old
@@ -225,7 +232,7 @@ describe("the comparison", () => {
 
 An update must delete and replace nothing, since the objects are in use. If a resource has another name, type or parent now, give it the old one back, or the option aliases. If a field cannot be changed in place, give it its old value back.
 
-If it is meant that something is created or updated, tell users in CHANGELOG.md, under On an existing stack, and add to test/unit/upgrade/stacks/0.1.0/changes.json, with words of that entry as "changelog":
+If it is meant that something is created or updated, tell users in CHANGELOG.md, under On an existing stack, and add to test/unit/upgrade/stacks/0.1.0/lab/changes.json, with words of that entry as "changelog":
 {
   "changelog": "…",
   "resources": {
@@ -256,8 +263,8 @@ If it is meant that something is created or updated, tell users in CHANGELOG.md,
     const entry = "Deployments have other replicas, and\n  a Service is new.";
 
     it("that CHANGELOG.md tells", () => {
-      expect(problemsOf("0.1.0", changes, listed, told(entry))).toBe("");
-      expect(problemsOf("0.1.0", changes, listed, told(entry, undefined, "0.2.0"))).toBe("");
+      expect(problemsOf(of, changes, listed, told(entry))).toBe("");
+      expect(problemsOf(of, changes, listed, told(entry, undefined, "0.2.0"))).toBe("");
     });
 
     it.each([
@@ -265,8 +272,8 @@ If it is meant that something is created or updated, tell users in CHANGELOG.md,
       ["it tells them under another heading", told(entry, "Changed")],
       ["it has told them before the release", told(entry, undefined, "0.1.0")],
     ])("but not if %s", (_, text) => {
-      expect(problemsOf("0.1.0", changes, listed, text)).toBe(
-        "test/unit/upgrade/stacks/0.1.0/changes.json names entries that CHANGELOG.md does not have under On an existing stack. " +
+      expect(problemsOf(of, changes, listed, text)).toBe(
+        "test/unit/upgrade/stacks/0.1.0/lab/changes.json names entries that CHANGELOG.md does not have under On an existing stack. " +
           "Add them, or correct the words:\n" +
           "   - Deployments have other replicas, and a Service is new.",
       );
@@ -277,21 +284,21 @@ If it is meant that something is created or updated, tell users in CHANGELOG.md,
         { kind: "updated", resource: DEPLOYMENT, paths: ["spec.paused", "spec.replicas"] },
         { kind: "created", resource: SERVICE, paths: [] },
       ];
-      const problems = problemsOf("0.1.0", more, listed, told(entry));
+      const problems = problemsOf(of, more, listed, told(entry));
       expect(problems).toContain(`updated:\n   - ${DEPLOYMENT} (spec.paused)\n`);
     });
 
     it("but not a deletion or a replacement", () => {
       for (const kind of ["deleted", "replaced"] as const) {
         const lost: Change[] = [{ kind, resource: DEPLOYMENT, paths: ["spec.replicas"] }];
-        const problems = problemsOf("0.1.0", lost, listed, told(entry));
+        const problems = problemsOf(of, lost, listed, told(entry));
         expect(problems).toContain(`${kind}:\n   - ${DEPLOYMENT} (spec.replicas)\n`);
       }
     });
 
     it("but not those that no longer happen", () => {
-      expect(problemsOf("0.1.0", [], listed, told(entry))).toBe(
-        `These changes are listed in test/unit/upgrade/stacks/0.1.0/changes.json, but do not happen. Remove them there:
+      expect(problemsOf(of, [], listed, told(entry))).toBe(
+        `These changes are listed in test/unit/upgrade/stacks/0.1.0/lab/changes.json, but do not happen. Remove them there:
    - ${DEPLOYMENT}: spec.replicas
    - ${SERVICE}: created`,
       );

@@ -5,24 +5,16 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { text as body } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
-import type { CanaryRouteArgs } from "../../../../components/canary-route.ts";
 import { guard } from "../../../../release/commands/guard.ts";
 import type { GuardNote } from "../../../../release/journal.ts";
 import { guardFileText, parseGuardFile, type GuardFile } from "../../../../stacks/guard-file.ts";
 import { schema } from "../../../../stacks/schema.ts";
-import { FakeApiServer, kubeconfigText } from "../../../helpers/fake-api-server.ts";
+import { canaryAt, FakeApiServer, kubeconfigText } from "../../../helpers/fake-api-server.ts";
 import { settings as fixture } from "../../../helpers/fixtures.ts";
-import { bucket, FakeMetrics, hasSamples, requests } from "../../../helpers/metrics.ts";
+import { metricsWith } from "../../../helpers/metrics.ts";
 
 const FILE = "guards/release-guard";
-const route: CanaryRouteArgs = {
-  service: "user-service",
-  namespace: "user",
-  stable: "v1",
-  canary: "v2",
-  weight: 30,
-  matches: [{ header: { "x-tester": "yes" } }],
-};
+const route = canaryAt(30, { matches: [{ header: { "x-tester": "yes" } }] });
 
 let dir: string;
 let a: FakeApiServer;
@@ -31,25 +23,6 @@ let prometheus: Server;
 let failed: number;
 let told: string[];
 let ended: Promise<void> | undefined;
-
-/** Answers as a Prometheus that has seen so many of the canary's 1000 requests fail. */
-function answer(promql: string) {
-  return new FakeMetrics([
-    hasSamples,
-    [
-      "istio_requests_total",
-      [
-        requests("v1", "200", 9000),
-        requests("v2", "200", 1000 - failed),
-        requests("v2", "500", failed),
-      ],
-    ],
-    [
-      "_bucket",
-      ["v1", "v2"].flatMap((version) => ["500", "+Inf"].map((le) => bucket(version, le, 1000))),
-    ],
-  ]).query(promql);
-}
 
 /** What an update has written for the guard of cluster-a. */
 function file(more: Partial<GuardFile> = {}): string {
@@ -106,13 +79,15 @@ beforeEach(async () => {
   [failed, told] = [0, []];
   prometheus = createServer((request, response) => {
     const { searchParams } = new URL(request.url ?? "", "http://localhost");
-    void answer(searchParams.get("query") ?? "").then((samples) => {
-      const result = samples.map(({ labels, value }) => ({
-        metric: labels,
-        value: [0, String(value)],
-      }));
-      response.end(JSON.stringify({ status: "success", data: { resultType: "vector", result } }));
-    });
+    void metricsWith(failed)
+      .query(searchParams.get("query") ?? "")
+      .then((samples) => {
+        const result = samples.map(({ labels, value }) => ({
+          metric: labels,
+          value: [0, String(value)],
+        }));
+        response.end(JSON.stringify({ status: "success", data: { resultType: "vector", result } }));
+      });
   });
   await new Promise<void>((resolve) => prometheus.listen(0, "127.0.0.1", resolve));
   a.configMaps.set(FILE, { "guard.json": file() });

@@ -4,22 +4,16 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { execa } from "execa";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { CanaryRouteArgs } from "../../../../components/canary-route.ts";
 import type { ZeroedCluster } from "../../../../fleet/to-zero.ts";
 import { zero, type ZeroOptions } from "../../../../release/commands/zero.ts";
-import { FakeApiServer, kubeconfigText } from "../../../helpers/fake-api-server.ts";
+import { canaryAt, FakeApiServer, kubeconfigText } from "../../../helpers/fake-api-server.ts";
 
 const ROOT = path.join(import.meta.dirname, "../../../..");
-const route: CanaryRouteArgs = {
-  service: "user-service",
-  namespace: "user",
-  stable: "v1",
-  canary: "v2",
-  weight: 30,
+const route = canaryAt(30, {
   matches: [{ header: { "x-tester": "yes" } }],
   mirrorPercent: 5,
   contexts: ["ctx-a", "ctx-b"],
-};
+});
 
 let dir: string;
 let a: FakeApiServer;

@@ -12,11 +12,11 @@ describe("judgeBadShare with a fixed limit", () => {
   it.each([
     { hits: 0, trials: 99, outcome: "hold", why: "99 of 100 requests" },
     { hits: 99, trials: 99, outcome: "hold", why: "99 of 100 requests" },
-    { hits: 0, trials: 120, outcome: "hold", why: "more requests, to be sure within 4 points" },
+    { hits: 0, trials: 120, outcome: "hold", why: "more are needed to be sure within 4 points" },
     { hits: 0, trials: 300, outcome: "pass", why: undefined },
-    { hits: 3, trials: 300, outcome: "hold", why: "more requests, to be sure within 4 points" },
+    { hits: 3, trials: 300, outcome: "hold", why: "more are needed to be sure within 4 points" },
     { hits: 15, trials: 300, outcome: "fail", why: undefined },
-    { hits: 6, trials: 300, outcome: "hold", why: "more requests, to be sure within 4 points" },
+    { hits: 6, trials: 300, outcome: "hold", why: "more are needed to be sure within 4 points" },
     { hits: 10, trials: 1000, outcome: "pass", why: undefined },
   ])("$hits bad ones in $trials: $outcome", ({ hits, trials, outcome, why }) => {
     const judged = judgeBadShare({ canary: { hits, trials }, stable: none }, limits, confidence);
@@ -45,7 +45,7 @@ describe("judgeBadShare against stable", () => {
     const canary = { hits: 500, trials: 1000 };
     const judged = judgeBadShare({ canary, stable: none }, limits, confidence);
     expect(judged.outcome).toBe("hold");
-    expect(judged.missing).toBe("0 of 100 requests of stable to compare with");
+    expect(judged.missing).toBe("0 of 100 requests of stable, to compare with");
   });
 });
 

@@ -6,24 +6,10 @@ import { readings, type Phase } from "../../../../release/gates/readings.ts";
 import { gatesOf, verdict } from "../../../../release/gates/verdict.ts";
 import { WebCounts } from "../../../../release/gates/web.ts";
 import { schema } from "../../../../stacks/schema.ts";
+import { builtInGatesBut, judged, phase, T0 } from "../../../helpers/gate-readings.ts";
 import { FakeMetrics, hasSamples } from "../../../helpers/metrics.ts";
 
-const judged = {
-  service: "user-service",
-  namespace: "user",
-  host: "user-service.user.svc.cluster.local",
-  stable: "v1",
-  canary: "v2",
-};
-const T0 = Date.UTC(2026, 0, 1);
-const phase: Phase = {
-  weight: 10,
-  since: T0,
-  now: T0 + 330_000,
-  settleMs: 30_000,
-  beforeMs: 600_000,
-};
-const without = ["successRate", "latency", "unreached", "share"];
+const without = builtInGatesBut();
 
 let server: Server;
 let base: string;
@@ -114,7 +100,7 @@ describe("a gate by an endpoint", () => {
     expect(seen).toEqual([]);
   });
 
-  const page = "answers with something else than";
+  const page = "answers with something other than";
   it.each<[string, unknown, string]>([
     ["does not answer", undefined, "did not answer: no answer in time"],
     ["answers with a page", "<html>hush</html>", `${page} {"bad": 1, "all": 100}`],
@@ -122,22 +108,22 @@ describe("a gate by an endpoint", () => {
     [
       "leaves a number out",
       { bad: 1 },
-      "answers with all: no number, which must be a whole number that is not negative",
+      "answers with all: no number; it must be a whole number, 0 or more",
     ],
     [
       "gives a text",
       { bad: "hush", all: 1000 },
-      "answers with bad: no number, which must be a whole number that is not negative",
+      "answers with bad: no number; it must be a whole number, 0 or more",
     ],
     [
       "counts less than nothing",
       { bad: -1, all: 1000 },
-      "answers with bad: -1, which must be a whole number that is not negative",
+      "answers with bad: -1; it must be a whole number, 0 or more",
     ],
     [
       "counts parts",
       { bad: 0, all: 0.5 },
-      "answers with all: 0.5, which must be a whole number that is not negative",
+      "answers with all: 0.5; it must be a whole number, 0 or more",
     ],
     [
       "counts more bad events than all",
@@ -197,7 +183,7 @@ describe("a gate by an endpoint", () => {
     });
     try {
       const [seenOf] = await looks({ headers: { "X-Api-Key": "hush" } })();
-      expect(seenOf?.text).toContain(`it redirects to ${to}, where what the request brings`);
+      expect(seenOf?.text).toContain(`it redirects to ${to}, to which its credentials`);
       expect(await looks()()).toMatchObject([{ outcome: "pass" }]);
     } finally {
       other.closeAllConnections();

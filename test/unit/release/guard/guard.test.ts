@@ -170,7 +170,7 @@ describe("a guard", () => {
       });
     }
     expect(fleet.told).toContain(
-      "cluster-b is lowered from 10 % to 0 %, as its API server says: cluster-a: 80 %",
+      "cluster-b was lowered from 10 % to 0 %, as read back from its API server: cluster-a: 80 %",
     );
   });
 

@@ -82,6 +82,30 @@ describe("a status for people", () => {
     expect(statusText({ ...unwatched, progress })).not.toContain("nobody");
   });
 
+  it("says what each guard does, and of which nobody has heard", () => {
+    const guard = {
+      cluster: "cluster-a",
+      by: "the guard in cluster-a",
+      at: "2026-01-01T00:02:18.000Z",
+      startedAt: "2026-01-01T00:00:00.000Z",
+      seconds: 12,
+      stale: false,
+      does: "watch",
+      says: "no gate has failed",
+    } as const;
+    const lost = {
+      ...guard,
+      cluster: "cluster-b",
+      by: "the guard in cluster-b",
+      seconds: 725,
+      stale: true,
+    };
+    expect(statusText({ ...status, guards: [guard, lost] })).toContain(
+      "\nthe guard in cluster-a has watched since 2026-01-01T00:00:00.000Z, last look 12 s ago: watch, no gate has failed\n" +
+        "the guard in cluster-b has not looked for 12 min: check its pod\n",
+    );
+  });
+
   it("says of each cluster what is wrong with it, in a line of its own", () => {
     const text = statusText({ ...status, clusters: [cluster, away] });
     expect(text).toContain(
