@@ -4,7 +4,7 @@ import { releaseName } from "../../../release/release-settings.ts";
 import { parseConfig } from "../../../stacks/config.ts";
 import { parseGuardFile, parseNotifications } from "../../../stacks/guard-file.ts";
 import { rawConfig, settings } from "../../helpers/fixtures.ts";
-import { secretValue, valueOf, type Recording } from "../../helpers/mocks.ts";
+import { secretValue, type Recording } from "../../helpers/mocks.ts";
 import { runProgram } from "../../helpers/run-program.ts";
 
 // Nothing is deployed: the clusters of the fixture are nowhere.
