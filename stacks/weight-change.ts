@@ -10,8 +10,10 @@ import { raiseWeights } from "../fleet/raise-weights.ts";
 import { readDeployed } from "../fleet/read-deployed.ts";
 import { switched } from "../fleet/switched.ts";
 import type { DeployedCluster } from "../lib/deployed.ts";
+import { problemLine } from "../lib/problems.ts";
 import { canaryOf, chainOfRise, hostsOf } from "./canaries.ts";
 import type { ReleaseSettings } from "./config.ts";
+import { existingFindings } from "./existing-workloads.ts";
 import { completion, type Registration } from "./left-out.ts";
 import { planRelease, type PlannedRoute, type ReleasePlan } from "./release-plan.ts";
 import { SAID_ELSEWHERE } from "./said-elsewhere.ts";
@@ -103,10 +105,16 @@ export class WeightChange {
     const services = settings.services.map(({ name, namespace }) => ({ service: name, namespace }));
     const deployed = await readDeployed(clusters, services);
     const plan = planRelease(settings, deployed);
+    const { problems, warnings } = await existingFindings(settings, clusters, deployed, plan);
     throwProblems(
       `What is deployed does not allow this change (Pulumi.${pulumi.getStack()}.yaml):`,
-      plan.problems,
+      [...plan.problems, ...problems],
     );
+    if (warnings.length > 0) {
+      await pulumi.log.warn(
+        ["What others have made is not all there:", ...warnings.map(problemLine)].join("\n"),
+      );
+    }
     const change = new WeightChange(settings, clusters, plan);
     const failed = pulumi.runtime.isDryRun() ? new Map<string, string>() : await change.#lower();
     change.#stopIfIncomplete(deployed, failed);

@@ -7,6 +7,7 @@ import { raiseWeights } from "../../../fleet/raise-weights.ts";
 import { readDeployed } from "../../../fleet/read-deployed.ts";
 import type { DeployedCluster } from "../../../lib/deployed.ts";
 import type { PlannedRoute } from "../../../stacks/release-plan.ts";
+import { existingFindings } from "../../../stacks/existing-workloads.ts";
 import { WeightChange } from "../../../stacks/weight-change.ts";
 import { settings } from "../../helpers/fixtures.ts";
 
@@ -16,6 +17,9 @@ vi.mock(import("../../../fleet/read-deployed.ts"), async (original) => ({
 }));
 vi.mock(import("../../../fleet/confirm.ts"), () => ({
   confirmWeight: vi.fn<typeof confirmWeight>(),
+}));
+vi.mock(import("../../../stacks/existing-workloads.ts"), () => ({
+  existingFindings: vi.fn<typeof existingFindings>(),
 }));
 vi.mock(import("../../../fleet/lower.ts"), () => ({ lower: vi.fn<typeof lower>() }));
 const ahead = vi.hoisted(() => ({ look: vi.fn<() => void>(), outdate: vi.fn<() => void>() }));
@@ -96,11 +100,35 @@ function hook(change: WeightChange, cluster: string): () => Promise<void> {
 }
 
 beforeEach(() => {
+  vi.mocked(existingFindings).mockReset().mockResolvedValue({ problems: [], warnings: [] });
   vi.mocked(lower).mockReset().mockResolvedValue(new Map());
   vi.mocked(raiseWeights).mockReset();
   ahead.look.mockReset();
   ahead.outdate.mockReset();
   vi.mocked(confirmWeight).mockReset().mockResolvedValue([]);
+});
+
+describe("what others have made", () => {
+  const missing = (path: string) => ({ path, rule: "must be there", fix: "Have it made." });
+
+  it("stops the update with what is missing, together with the rules that it breaks", async () => {
+    const problems = [missing("services[0].name")];
+    vi.mocked(existingFindings).mockResolvedValue({ problems, warnings: [] });
+    await expect(prepare([at("cluster-a", 0), at("cluster-b", 0)], 30)).rejects.toThrow(
+      /What is deployed does not allow this change [^]+ - weight: must rise one phase at a time[^]+ - services\[0\]\.name: must be there\. Have it made\.$/,
+    );
+    expect(lower).not.toHaveBeenCalled();
+  });
+
+  it("is only told where it is not needed yet, also in a preview", async () => {
+    const warned = vi.spyOn(pulumi.log, "warn").mockResolvedValue();
+    const warnings = [missing("services[0].canary.version")];
+    vi.mocked(existingFindings).mockResolvedValue({ problems: [], warnings });
+    await prepare([at("cluster-a", 0), at("cluster-b", 0)], 0, true);
+    expect(warned).toHaveBeenCalledExactlyOnceWith(
+      "What others have made is not all there:\n - services[0].canary.version: must be there. Have it made.",
+    );
+  });
 });
 
 describe("a weight that is to fall", () => {
