@@ -79,38 +79,39 @@ async function claimProblems(
     : [];
 }
 
-/** Which versions are missing: before routes name them it is a problem, and later a warning. */
+/** Which versions are missing: of one that is to get requests it is a problem, of the other a warning. */
 function versionFindings(
   { cluster: { name: cluster }, route, existing, path }: Place,
   found: FoundWorkload,
 ): ExistingFindings {
-  const { deployed, wanted } = route;
-  const { stable, canary } = existing;
-  if (canary === undefined)
+  const { deployed, wanted, key } = route;
+  const { stable, canary, versionLabel } = existing;
+  if (canary === undefined) {
     return { problems: leftOver(cluster, route, existing, found), warnings: [] };
-  const share = deployed ? shareOf(deployed, canary) : 0;
-  const isRise = share < wanted.weight;
-  const isNamed = deployed !== undefined && !deployed.unnamed && deployed.stable === stable;
-  const about = (role: "stable" | "canary", version: string, isNeeded: boolean) => {
+  }
+  const about = (role: "stable" | "canary", version: string): Problem[] => {
     const missing = absence(existing, found, version);
     return missing === undefined
       ? []
       : [
           {
-            isNeeded,
-            problem: {
-              path: `${path}.${role}.version`,
-              value: version,
-              rule: `must be ready in every cluster before routes send it requests: of Service ${route.key} in ${cluster} ${missing}`,
-              fix: `Have the owner deploy it there, with the label ${existing.versionLabel}: ${version}.`,
-            },
+            path: `${path}.${role}.version`,
+            value: version,
+            rule: `must be ready in every cluster before routes send it requests: of Service ${key} in ${cluster} ${missing}`,
+            fix: `Have the owner deploy it there, with the label ${versionLabel}: ${version}.`,
           },
         ];
   };
-  const all = [...about("stable", stable, isRise || !isNamed), ...about("canary", canary, isRise)];
+  const isRise = deployed !== undefined && shareOf(deployed, canary) < wanted.weight;
+  const needed = {
+    // While the canary rises, stable must be able to take everything back.
+    stable: isRise || wanted.weight < 100,
+    canary: wanted.weight > 0,
+  };
+  const of = { stable: about("stable", stable), canary: about("canary", canary) };
   return {
-    problems: all.flatMap(({ isNeeded, problem }) => (isNeeded ? [problem] : [])),
-    warnings: all.flatMap(({ isNeeded, problem }) => (isNeeded ? [] : [problem])),
+    problems: [...(needed.stable ? of.stable : []), ...(needed.canary ? of.canary : [])],
+    warnings: [...(needed.stable ? [] : of.stable), ...(needed.canary ? [] : of.canary)],
   };
 }
 

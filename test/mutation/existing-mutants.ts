@@ -8,15 +8,15 @@ export const existingMutants: readonly Mutant[] = [
   {
     removes: "no weight rises to a version of others that a cluster lacks, in the preview",
     file: "stacks/existing-workloads.ts",
-    text: `...about("canary", canary, isRise)`,
-    replacement: `...about("canary", canary, false)`,
+    text: "canary: wanted.weight > 0,",
+    replacement: "canary: false,",
     tests: stacks,
   },
   {
     removes: "no route names a stable version of others that a cluster lacks",
     file: "stacks/existing-workloads.ts",
-    text: `...about("stable", stable, isRise || !isNamed),`,
-    replacement: `...about("stable", stable, isRise),`,
+    text: "stable: isRise || wanted.weight < 100,",
+    replacement: "stable: isRise,",
     tests: stacks,
   },
   {
@@ -40,6 +40,13 @@ export const existingMutants: readonly Mutant[] = [
     text: "return deployed\n    ?",
     replacement: "return deployed?.existing\n    ?",
     tests: stacks,
+  },
+  {
+    removes: "no route names a version of others that an Envoy does not know yet",
+    file: "stacks/weight-change.ts",
+    text: "if (!beginsToName(route)) return own;",
+    replacement: "return own;",
+    tests: ["test/unit/stacks/weight-change.test.ts"],
   },
   {
     removes: "a weight rises only where both versions of others are there",

@@ -117,6 +117,7 @@ describe("an update with a service that others have made", () => {
     ["the first routes", deployed()],
     ["routes that have named no version", deployed(unnamed)],
     ["routes that have named another one", deployed({ stable: "v0", canary: "v1", weight: 100 })],
+    ["routes that name it already", deployed({})],
   ])("names no stable version that one cluster lacks: %s", async (_, from) => {
     secondHas({ pods: [foundPod("v2")] });
     expect((await said(existingSettings(), from)).problems).toEqual([
@@ -124,12 +125,29 @@ describe("an update with a service that others have made", () => {
     ]);
   });
 
-  it("is only warned of a stable version that is gone, where routes name it already", async () => {
+  it("is only warned of a stable version that is gone, where the canary has everything", async () => {
     secondHas({ pods: [foundPod("v2")] });
-    expect(await said(existingSettings(), deployed({}))).toEqual({
+    expect(await said(existingSettings({}, 100), deployed({ weight: 100 }))).toEqual({
       problems: [],
       warnings: [expect.stringContaining("services[0].stable.version: must be ready")],
     });
+    // What takes everything back must be there until then.
+    expect((await said(existingSettings({}, 100), deployed({ weight: 30 }))).problems).toEqual([
+      expect.stringContaining("services[0].stable.version: must be ready"),
+    ]);
+  });
+
+  it("is refused where a version that has requests would lose all its pods, as by another label", async () => {
+    for (const [weight, role] of [
+      [0, "stable"],
+      [10, "canary"],
+    ] as const) {
+      const left = role === "stable" ? "v2" : "v1";
+      secondHas({ pods: [foundPod(left)] });
+      expect((await said(existingSettings({}, weight), deployed({ weight }))).problems).toEqual([
+        expect.stringContaining(`services[0].${role}.version: must be ready in every cluster`),
+      ]);
+    }
   });
 
   it("lets the owner change the version while there is no canary", async () => {
@@ -180,14 +198,14 @@ describe("an update with a service that others have made", () => {
 
   it("takes no service over that the program makes, nor the other way round", async () => {
     expect((await said(existingSettings(), deployed({ existing: undefined }))).problems).toEqual(
-      NAMES.map((name) =>
+      NAMES.map((name): unknown =>
         expect.stringContaining(
           `services[0].workload: must stay made: in ${name} this program has made the pods, and would remove them`,
         ),
       ),
     );
     expect((await said(settings({ weight: 0 }), deployed({}))).problems).toEqual(
-      NAMES.map((name) =>
+      NAMES.map((name): unknown =>
         expect.stringContaining(`services[0].workload: must stay existing: in ${name}`),
       ),
     );
@@ -197,7 +215,7 @@ describe("an update with a service that others have made", () => {
     const error = new ApiException(403, "", JSON.stringify({ message: "no services for you" }), {});
     vi.mocked(findWorkload).mockRejectedValue(error);
     expect((await said(existingSettings(), deployed({}))).problems).toEqual(
-      NAMES.map((name) =>
+      NAMES.map((name): unknown =>
         expect.stringContaining(`services[0]: must be readable in ${name}: no services for you.`),
       ),
     );
