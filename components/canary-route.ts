@@ -1,5 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import type { ExistingWorkload } from "../lib/existing.ts";
 import { serviceHost } from "../lib/names.ts";
 import { routing } from "../lib/routing/index.ts";
 import type { ChainPlace, RequestMatch, Retries, RouteObjects } from "../lib/routing/routing.ts";
@@ -46,6 +47,11 @@ export interface CanaryRouting {
    * where `release zero` finds them. @default not recorded
    */
   readonly contexts?: readonly string[] | undefined;
+  /**
+   * How the pods are found, if others have made them. Without a canary the rules then name no version, and mutual TLS
+   * is left to Istio. @default the pods are those of a CanaryWorkload
+   */
+  readonly existing?: ExistingWorkload | undefined;
 }
 
 /** The objects of a route, and what follows from them. */

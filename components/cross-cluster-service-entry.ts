@@ -1,5 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import type { ExistingWorkload } from "../lib/existing.ts";
 import { crossClusterHost } from "../lib/names.ts";
 import { routing } from "../lib/routing/index.ts";
 import { childOptions } from "./child-options.ts";
@@ -20,6 +21,8 @@ export interface CrossClusterServiceEntryArgs {
   readonly trustDomain?: string | undefined;
   /** Domain of Kubernetes Services. @default "cluster.local" */
   readonly clusterDomain?: string | undefined;
+  /** How the pods are found, if others have made them. @default the pods are those of a CanaryWorkload */
+  readonly existing?: ExistingWorkload | undefined;
 }
 
 /**

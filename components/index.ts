@@ -24,6 +24,7 @@ export { MeshSecurity, type MeshSecurityArgs } from "./mesh-security.ts";
 export { MeshTracing, type MeshTracingArgs } from "./mesh-tracing.ts";
 export type { ChartSource, HelmValues, Tracing } from "../lib/helm-values.ts";
 export type { ApiServer } from "../lib/reader-kubeconfig.ts";
+export type { ExistingWorkload } from "../lib/existing.ts";
 export type { ChainRole, Mark } from "../lib/mark.ts";
 export type { ChainPlace, RequestMatch, Retries } from "../lib/routing/routing.ts";
 export { virtualAddresses } from "../lib/names.ts";

@@ -24,6 +24,8 @@ export interface DeployedRoute extends DeployedSplit {
   readonly members?: readonly string[] | undefined;
   /** Of an entry: how it marks, in words. @default it is no entry */
   readonly mark?: string | undefined;
+  /** Whether it says that others have made the service's pods. @default this program makes them, or it is not this program's */
+  readonly existing?: boolean | undefined;
   /** All routing rules, as they have to be written to get back to this state. */
   readonly rules: RoutingRules;
   /** Image of the service's container by version, from the Deployments. */
@@ -39,9 +41,9 @@ export interface DeployedCluster {
   readonly routes: ReadonlyMap<string, DeployedRoute>;
 }
 
-/** Percent of the requests that a version gets. */
+/** Percent of the requests that a version gets for sure: where the rules name none, that is 0 of each. */
 export function shareOf(split: Split, version: string | undefined): number {
-  if (version === undefined) return 0;
+  if (version === undefined || split.unnamed) return 0;
   if (version === split.canary) return split.weight;
   if (version !== split.stable) return 0;
   return split.canary === undefined ? 100 : 100 - split.weight;
@@ -56,6 +58,7 @@ export function leastShareOf(split: DeployedSplit, version: string): number {
 /** Whether two splits send every request the same way. One whose hosts differ is like no other. */
 export function sameShares(one: DeployedSplit, other: DeployedSplit): boolean {
   if (one.leastWeight !== undefined || other.leastWeight !== undefined) return false;
+  if (one.unnamed || other.unnamed) return one.unnamed === other.unnamed;
   return [one.stable, one.canary, other.stable, other.canary].every(
     (version) => shareOf(one, version) === shareOf(other, version),
   );

@@ -12,7 +12,7 @@ export const INGRESS_GATEWAY_OBJECT = `${INGRESS_NAMESPACE}/${INGRESS_GATEWAY}`;
 export const CROSS_NETWORK_GATEWAY = "cross-network-gateway";
 /** Port on which an east-west gateway takes mTLS traffic of the mesh. */
 export const EAST_WEST_PORT = 15443;
-/** Port of every service of the mesh; its container port is configuration. */
+/** Port of every Service that the program makes; its container port is configuration. */
 export const SERVICE_PORT = 80;
 /** Name of that port; Istio takes the protocol from it. */
 export const SERVICE_PORT_NAME = "http";
@@ -87,9 +87,13 @@ export function crossClusterName(service: string, cluster: string): string {
   return `${service}-${cluster}`;
 }
 
-/** The identity in the certificate of the service's pods, whose ServiceAccount is named like the service. */
-export function workloadIdentity({ service, namespace }: ServiceName, trustDomain: string): string {
-  return `spiffe://${trustDomain}/ns/${namespace}/sa/${service}`;
+/** The identity in the certificate of the pods of a ServiceAccount. */
+export function workloadIdentity(
+  namespace: string,
+  serviceAccount: string,
+  trustDomain: string,
+): string {
+  return `spiffe://${trustDomain}/ns/${namespace}/sa/${serviceAccount}`;
 }
 
 /** 32-bit FNV-1a: spreads similar hosts over the slots, and is the same everywhere. */

@@ -24,6 +24,7 @@ export interface WantedRoute extends Split {
   readonly key: string;
   /** Where it is in the configuration: `services[0]`. */
   readonly path: string;
+  /** @default its owner decides */
   readonly canaryImage: string | undefined;
   /** What it is in a chain; a follower's weight is 0. @default it is in none */
   readonly role?: ChainRole | undefined;
@@ -176,7 +177,7 @@ function versionProblems(
   const { stable, canary, path, key } = wanted;
   const taken = known.filter(
     ({ route, wanted: here }) =>
-      route.stable !== stable && shareOf(route, stable) < shareOf(here, stable),
+      !route.unnamed && route.stable !== stable && shareOf(route, stable) < shareOf(here, stable),
   );
   const quarantined = taken.filter(({ name }) => quarantine.includes(name));
   const dropped = known.filter(
@@ -189,6 +190,7 @@ function versionProblems(
   const rebuilt = known.filter(
     ({ route }) =>
       canary !== undefined &&
+      wanted.canaryImage !== undefined &&
       route.canary === canary &&
       route.weight > 0 &&
       (route.images[canary] ?? wanted.canaryImage) !== wanted.canaryImage,

@@ -12,6 +12,8 @@ export interface Split {
   readonly canary?: string | undefined;
   /** Percent of requests for the canary. Without a canary it has no effect. */
   readonly weight: number;
+  /** Whether the rules name no version: requests go to all pods of the service. @default they name the versions */
+  readonly unnamed?: true | undefined;
 }
 
 /** Whether `weight` is a whole number of percent. */

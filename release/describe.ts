@@ -1,6 +1,6 @@
 import type { ZeroedCluster } from "../fleet/to-zero.ts";
 import { brief } from "../lib/brief.ts";
-import { shareOf, type DeployedCluster } from "../lib/deployed.ts";
+import { shareOf, type DeployedCluster, type DeployedRoute } from "../lib/deployed.ts";
 import { servedIn } from "../lib/served.ts";
 import { shares } from "../lib/weights.ts";
 import { textTable } from "../lib/table.ts";
@@ -55,21 +55,21 @@ export function zeroedLines(clusters: readonly ZeroedCluster[]): readonly string
   });
 }
 
+/** What each version of a service gets: `v1 at 90 %, v2 at 10 %`. */
+function sharesText(route: DeployedRoute): string {
+  if (route.unnamed) return "all its pods at 100 %, whichever version they are";
+  return [route.stable, ...(route.canary === undefined ? [] : [route.canary])]
+    .map((version) => `${version} at ${shareOf(route, version)} %`)
+    .join(", ");
+}
+
 /** What each cluster serves, a line each. */
 export function servedLines(deployed: readonly DeployedCluster[]): readonly string[] {
   return deployed
     .map(servedIn)
     .flatMap(({ name, unreachable, routes }) =>
       unreachable === undefined
-        ? [...routes].map(
-            ([key, route]) =>
-              ` - ${name}: ${key} has ${[
-                route.stable,
-                ...(route.canary === undefined ? [] : [route.canary]),
-              ]
-                .map((version) => `${version} at ${shareOf(route, version)} %`)
-                .join(", ")}`,
-          )
+        ? [...routes].map(([key, route]) => ` - ${name}: ${key} has ${sharesText(route)}`)
         : [` - ${name}: cannot be read (${unreachable})`],
     );
 }

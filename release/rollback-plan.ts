@@ -31,7 +31,7 @@ export function afterUpdate(
           ...cluster,
           routes: new Map(
             wanted.routes.map((route) => {
-              const { key, stable, canary, canaryImage, weight, role } = wantedIn(
+              const { key, stable, canary, canaryImage, weight, role, unnamed } = wantedIn(
                 wanted,
                 route,
                 cluster.name,
@@ -42,7 +42,7 @@ export function afterUpdate(
                 ...(canary !== undefined && canaryImage !== undefined && { [canary]: canaryImage }),
               };
               const chain = role === "entry" ? { role, members, mark: wanted.mark } : { role };
-              const split = { stable, canary, weight };
+              const split = { stable, canary, weight, unnamed };
               return [
                 key,
                 { generation: 0, replaces: undefined, rules: [], ...split, ...chain, images },

@@ -3,6 +3,7 @@ import type { ChainOfRise } from "../fleet/barrier.ts";
 import { idOf, serviceKey, serviceHost } from "../lib/names.ts";
 import { roleIn } from "./chain.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
+import { existingService, isMade } from "./workload.ts";
 
 /** The names under which clients reach a service, and by which Envoys' routes are found. */
 export function hostsOf(service: ServiceSettings, clusterDomain: string): readonly string[] {
@@ -20,7 +21,7 @@ export function canaryOf(service: ServiceSettings, clusterDomain: string): Canar
       service: name,
       namespace,
       canary: canary.version,
-      replicas: canary.replicas,
+      ...(isMade(service) ? { replicas: canary.replicas } : { existing: existingService(service) }),
       host: serviceHost({ service: name, namespace }, clusterDomain),
       hosts: hostsOf(service, clusterDomain),
     }
@@ -39,7 +40,7 @@ export function chainOfRise({ services, chain, mesh }: ReleaseSettings): ChainOf
         ...chain.probe,
         mark: chain.mark,
         clusterDomain: mesh.clusterDomain,
-        services: services.map((service) => ({
+        services: services.filter(isMade).map((service) => ({
           service: service.name,
           namespace: service.namespace,
           key: serviceKey(idOf(service)),

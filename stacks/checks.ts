@@ -4,6 +4,7 @@ import { crossClusterName, isServiceName } from "../lib/names.ts";
 import type { Problem } from "../lib/problems.ts";
 import { chainConfigProblems } from "./chain-checks.ts";
 import { monitoringProblems } from "./monitoring-checks.ts";
+import { mixedWorkloadProblems, workloadProblems } from "./workload-checks.ts";
 import {
   durationMs,
   type Certificates,
@@ -145,12 +146,12 @@ function serviceListProblems(services: readonly Loose[]): Problem[] {
 }
 
 function serviceProblems(
-  { name, stable, canary, timeout, retries }: Service,
+  { name, workload, stable, canary, timeout, retries }: Service,
   i: number,
 ): Problem[] {
   const problems: Problem[] = [];
   for (const [role, version] of Object.entries({ stable, canary })) {
-    if (version && !isServiceName(`${name}-${version.version}`)) {
+    if (workload !== "existing" && version && !isServiceName(`${name}-${version.version}`)) {
       problems.push({
         path: `services[${i}].${role}.version`,
         value: version.version,
@@ -172,12 +173,12 @@ function serviceProblems(
 
 /** What a service creates by name, and which config key the name comes from. */
 function madeBy(
-  { name, namespace, stable, canary }: Service,
+  { name, namespace, workload, stable, canary }: Service,
   i: number,
   clusters: readonly string[],
 ): readonly { readonly path: string; readonly value: string; readonly made: string }[] {
   const versions = Object.entries({ stable, canary }).flatMap(([role, each]) =>
-    each
+    each && workload !== "existing"
       ? [{ path: `services[${i}].${role}.version`, kind: "Deployment", last: each.version }]
       : [],
   );
@@ -375,6 +376,8 @@ export function crossChecks(raw: Loose, parts: Parts, now: Date): Problem[] {
       : []),
     ...(joins ? [] : ingressProblems(ingress, services, now)),
     ...serviceListProblems(entries(raw["services"]) ?? []),
+    ...workloadProblems(entries(raw["services"]) ?? []),
+    ...mixedWorkloadProblems(services ?? [], parts.chain),
     ...(services ?? []).flatMap(serviceProblems),
     ...madeTwice(services ?? [], parts.clusterNames ?? []),
     ...chainConfigProblems(parts.chain, services),

@@ -33,12 +33,20 @@ export function judgedServices({
 /** Between the canaries in a release's name; no image holds it. */
 export const CANARY_SEPARATOR = ", ";
 
-/** The canaries with their images: another one is another release. */
+/**
+ * The canaries with their images: another one is another release. An existing service's image is its owner's; there the
+ * version alone tells.
+ */
 export function releaseName({ services }: ReleaseSettings): string {
   return services
     .flatMap(({ name, namespace, canary }) =>
       canary
-        ? [`${serviceKey(idOf({ name, namespace }))} ${canary.version} (${canary.image})`]
+        ? [
+            [
+              `${serviceKey(idOf({ name, namespace }))} ${canary.version}`,
+              ...(canary.image === undefined ? [] : [`(${canary.image})`]),
+            ].join(" "),
+          ]
         : [],
     )
     .join(CANARY_SEPARATOR);

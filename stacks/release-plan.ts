@@ -15,6 +15,7 @@ import {
 import { placeIn } from "./chain.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
 import { wantedBy } from "./wanted.ts";
+import { existingOf } from "./workload.ts";
 
 /** How one service is routed in one cluster, and how it is to be. */
 export interface PlannedRoute {
@@ -109,5 +110,6 @@ function routeObjects(
     clusterDomain: mesh.clusterDomain,
     contexts: clusters.map(({ context }) => context),
     replaces,
+    existing: existingOf(service),
   });
 }

@@ -7,6 +7,7 @@ import type { Registration } from "./left-out.ts";
 import type { MeshCluster } from "./mesh.ts";
 import { installGuards } from "./release-guard.ts";
 import type { PlannedRoute, ReleasePlan } from "./release-plan.ts";
+import { existingOf, isMade, type MadeService } from "./workload.ts";
 
 /** Percent of requests by version, by `namespace/service`, by cluster. */
 export type Traffic = Readonly<
@@ -109,7 +110,7 @@ async function inPlace(resources: readonly pulumi.Resource[]): Promise<void> {
 type Namespaces = ReadonlyMap<string, ReadonlyMap<string, k8s.core.v1.Namespace>>;
 
 function makeNamespaces({ services }: ReleaseSettings, { name, provider }: MeshCluster) {
-  const names = [...new Set(services.map(({ namespace }) => namespace))];
+  const names = [...new Set(services.filter(isMade).map(({ namespace }) => namespace))];
   return new Map(
     names.map((namespace) => [
       namespace,
@@ -140,27 +141,23 @@ interface ReleasedService {
   readonly registrations: readonly Registration[];
 }
 
-function releaseService(
-  { settings, clusters, namespaces, addresses, hooks, weightsAfter }: Common,
-  service: ServiceSettings,
-  planned: readonly PlannedRoute[],
-): ReleasedService {
-  const { mesh } = settings;
-  const { namespace, stable, canary } = service;
-  const versions = canary ? [stable, canary] : [stable];
-  const id = { service: service.name, namespace };
-  const key = `${service.name}.${namespace}`;
-
+/** The Deployments of a service whose pods the program makes, in all clusters. */
+function makeWorkloads(
+  { settings, clusters, namespaces }: Pick<Common, "settings" | "clusters" | "namespaces">,
+  service: MadeService,
+): readonly pulumi.Resource[] {
+  const { name, namespace, stable, canary } = service;
   const workloads = clusters.map((cluster) => {
     const home = namespaces.get(cluster.name)?.get(namespace);
     return new CanaryWorkload(
-      `${key}-${cluster.name}`,
+      `${name}.${namespace}-${cluster.name}`,
       {
-        ...id,
+        service: name,
+        namespace,
         cluster: cluster.name,
-        environment: mesh.env,
+        environment: settings.mesh.env,
         port: service.port,
-        versions,
+        versions: canary ? [stable, canary] : [stable],
         args: service.args,
         env: service.env,
         healthPath: service.healthPath,
@@ -174,7 +171,25 @@ function releaseService(
       },
     );
   });
-  const deployments = workloads.flatMap((workload) => workload.deployments);
+  return workloads.flatMap((workload) => workload.deployments);
+}
+
+function releaseService(
+  { settings, clusters, namespaces, addresses, hooks, weightsAfter }: Common,
+  service: ServiceSettings,
+  planned: readonly PlannedRoute[],
+): ReleasedService {
+  const { mesh } = settings;
+  const { namespace, stable, canary } = service;
+  const versions = canary ? [stable, canary] : [stable];
+  const id = { service: service.name, namespace };
+  const key = `${service.name}.${namespace}`;
+
+  const existing = existingOf(service);
+  // What others have made is there before the program runs; the mesh may not be.
+  const pods = isMade(service)
+    ? makeWorkloads({ settings, clusters, namespaces }, service)
+    : clusters.flatMap(({ ready }) => ready);
 
   const entries = clusters.flatMap((cluster) =>
     clusters
@@ -191,8 +206,9 @@ function releaseService(
             versions: versions.map(({ version }) => version),
             trustDomain: mesh.trustDomain,
             clusterDomain: mesh.clusterDomain,
+            existing,
           },
-          { providers: { kubernetes: cluster.provider }, dependsOn: deployments },
+          { providers: { kubernetes: cluster.provider }, dependsOn: [...pods] },
         );
       }),
   );
@@ -203,7 +219,7 @@ function releaseService(
     const made = new CanaryRoute(
       `${key}-route-${route.cluster}`,
       { objects: route.objects, weightsAfter, hooks: hooks(route) },
-      { providers: { kubernetes: cluster.provider }, dependsOn: deployments },
+      { providers: { kubernetes: cluster.provider }, dependsOn: [...pods] },
     );
     return [{ route, made }];
   });

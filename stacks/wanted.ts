@@ -12,7 +12,7 @@ export function wantedBy(settings: ReleaseSettings): Wanted {
     allow,
     quarantine,
     mark: chain && markText(chain.mark),
-    routes: services.map(({ name, namespace, stable, canary }, i) => {
+    routes: services.map(({ name, namespace, workload, stable, canary }, i) => {
       const role = roleIn(chain, { name, namespace });
       return {
         key: serviceKey(idOf({ name, namespace })),
@@ -22,6 +22,7 @@ export function wantedBy(settings: ReleaseSettings): Wanted {
         canaryImage: canary?.image,
         weight: canary && role !== "follower" ? weight : 0,
         role,
+        ...(workload === "existing" && !canary && { unnamed: true as const }),
       };
     }),
   };

@@ -1,7 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
 import { throwProblems } from "../components/throw-problems.ts";
 import { Barrier } from "../fleet/barrier.ts";
-import type { Limits, Rise } from "../fleet/checks/check.ts";
+import type { Check, Limits, Rise } from "../fleet/checks/check.ts";
+import { runChecks } from "../fleet/checks/index.ts";
+import { lookAgain } from "../fleet/checks/look-again.ts";
+import { subsets } from "../fleet/checks/subsets.ts";
 import { ClusterClient } from "../fleet/cluster-client.ts";
 import { confirmRules } from "../fleet/confirm-rules.ts";
 import { confirmWeight } from "../fleet/confirm.ts";
@@ -10,12 +13,20 @@ import { raiseWeights } from "../fleet/raise-weights.ts";
 import { readDeployed } from "../fleet/read-deployed.ts";
 import { switched } from "../fleet/switched.ts";
 import type { DeployedCluster } from "../lib/deployed.ts";
+import { problemLine } from "../lib/problems.ts";
 import { canaryOf, chainOfRise, hostsOf } from "./canaries.ts";
 import type { ReleaseSettings } from "./config.ts";
+import { existingFindings } from "./existing-workloads.ts";
 import { completion, type Registration } from "./left-out.ts";
 import { planRelease, type PlannedRoute, type ReleasePlan } from "./release-plan.ts";
 import { SAID_ELSEWHERE } from "./said-elsewhere.ts";
 import { durationMs } from "./schema.ts";
+import { isMade } from "./workload.ts";
+
+const STABLE_SUBSETS: Check = {
+  ...subsets,
+  name: "every proxy holds the stable version's subset",
+};
 
 /** Longest wait for one answer of an API server, in milliseconds. */
 const ANSWER_WITHIN_MS = 10_000;
@@ -57,7 +68,19 @@ function limitsOf({ safety }: ReleaseSettings): Limits {
 }
 
 /** What is done once for all clusters, by the first hook that asks for it. */
-type Action = "raised" | "lowered" | "first";
+type Action = "named" | "raised" | "lowered" | "first";
+
+/**
+ * Whether a route begins to name the stable version of pods that others have made. Requests flow already, unlike to
+ * pods that the program makes: every Envoy must know the version before a route names it.
+ */
+function beginsToName({ service, wanted, deployed }: PlannedRoute): boolean {
+  return (
+    !isMade(service) &&
+    wanted.canary !== undefined &&
+    (!deployed || deployed.unnamed === true || deployed.stable !== wanted.stable)
+  );
+}
 
 function messageOf(reason: unknown): string {
   return reason instanceof Error ? reason.message : String(reason);
@@ -103,10 +126,16 @@ export class WeightChange {
     const services = settings.services.map(({ name, namespace }) => ({ service: name, namespace }));
     const deployed = await readDeployed(clusters, services);
     const plan = planRelease(settings, deployed);
+    const { problems, warnings } = await existingFindings(settings, clusters, deployed, plan);
     throwProblems(
       `What is deployed does not allow this change (Pulumi.${pulumi.getStack()}.yaml):`,
-      plan.problems,
+      [...plan.problems, ...problems],
     );
+    if (warnings.length > 0) {
+      await pulumi.log.warn(
+        ["What others have made is not all there:", ...warnings.map(problemLine)].join("\n"),
+      );
+    }
     const change = new WeightChange(settings, clusters, plan);
     const failed = pulumi.runtime.isDryRun() ? new Map<string, string>() : await change.#lower();
     change.#stopIfIncomplete(deployed, failed);
@@ -130,6 +159,17 @@ export class WeightChange {
 
   /** What has to happen around Pulumi's update of a route's VirtualService. */
   hooks(route: PlannedRoute): pulumi.ResourceHookBinding | undefined {
+    const own = this.#hooksOf(route);
+    if (!beginsToName(route)) return own;
+    const known = () => this.#once("named", () => this.#confirmStable());
+    return {
+      ...own,
+      beforeCreate: [known, ...(own?.beforeCreate ?? [])],
+      beforeUpdate: [known, ...(own?.beforeUpdate ?? [])],
+    };
+  }
+
+  #hooksOf(route: PlannedRoute): pulumi.ResourceHookBinding | undefined {
     if (route.rises) {
       const hook = () => this.#once("raised", () => this.#raise());
       return { beforeCreate: [hook], beforeUpdate: [hook] };
@@ -197,6 +237,39 @@ export class WeightChange {
           `The weight has risen in no cluster, since not every Envoy has the routes of ${firstRole === "entry" ? "the chain's entries" : "the chain's followers"} yet, which come first:`,
           ...late,
           "See istioctl proxy-status: restart the pods that lag, or remove the EnvoyFilter. Then run pulumi up again.",
+        ].join("\n"),
+      );
+    }
+  }
+
+  /** Waits until every Envoy knows the stable versions that routes begin to name, in all clusters. */
+  async #confirmStable(): Promise<void> {
+    const { mesh, services } = this.#settings;
+    const named = new Set(this.plan.routes.filter(beginsToName).map(({ service }) => service));
+    const canaries = services.flatMap((service) => {
+      const canary = named.has(service) ? canaryOf(service, mesh.clusterDomain) : undefined;
+      return canary ? [{ ...canary, canary: service.stable.version }] : [];
+    });
+    const limits = limitsOf(this.#settings);
+    const clusters = this.#clusters;
+    const look = async () =>
+      new Map(
+        await Promise.all(
+          clusters.map(async (cluster) => {
+            const context = { cluster, clusters, rises: [], canaries, limits };
+            return [cluster.name, await runChecks(context, [STABLE_SUBSETS])] as const;
+          }),
+        ),
+      );
+    const objections = [...(await lookAgain(look, limits.checkWithinMs))].flatMap(([name, found]) =>
+      found.map(({ line }) => ` - ${name}: ${line}`),
+    );
+    if (objections.length > 0) {
+      throw new Error(
+        [
+          "No route names a version yet, since not every Envoy knows the stable ones:",
+          ...objections,
+          "All requests go where they went. Fix it, then run pulumi up again.",
         ].join("\n"),
       );
     }

@@ -1,5 +1,6 @@
 import type { ClusterClient } from "../cluster-client.ts";
 import type { DeployedRoute } from "../../lib/deployed.ts";
+import type { ExistingService } from "../../lib/existing.ts";
 import type { ServiceName } from "../../lib/names.ts";
 import type { FleetWeight } from "../../lib/release-rules.ts";
 import type { RoutingRules } from "../../lib/routing/routing.ts";
@@ -7,8 +8,10 @@ import type { RoutingRules } from "../../lib/routing/routing.ts";
 /** A version that is about to get requests. */
 export interface Canary extends ServiceName {
   readonly canary: string;
-  /** Pods of the canary that the configuration wants in each cluster. */
-  readonly replicas: number;
+  /** Pods of the canary that the configuration wants in each cluster. @default its owner decides, see `existing` */
+  readonly replicas?: number | undefined;
+  /** How the pods are found, if others have made them. @default this program makes them */
+  readonly existing?: ExistingService | undefined;
   /** The service's host inside the mesh. */
   readonly host: string;
   /** All names under which clients know the service, that one included. */

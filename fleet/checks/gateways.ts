@@ -78,7 +78,9 @@ async function unreached(
 export const gateways: Check = {
   name: "the other clusters' gateways can be reached",
   run: async ({ cluster, canaries }) => {
-    const envoyClusters = canaries.map(({ canary, host }) => routing.envoyCluster(host, canary));
+    const envoyClusters = canaries.map(({ canary, host, existing }) =>
+      routing.envoyCluster(host, canary, existing?.port),
+    );
     const list = () => cluster.proxies();
     // One client stands for all: the first that sends requests to other clusters, and stays to be asked.
     for (const pod of await list()) {

@@ -4,6 +4,7 @@ import { certificates } from "./certificates.ts";
 import type { Check, CheckContext } from "./check.ts";
 import { clocks } from "./clocks.ts";
 import { dryRun } from "./dry-run.ts";
+import { existingVersions } from "./existing-versions.ts";
 import { gateways } from "./gateways.ts";
 import { istiod } from "./istiod.ts";
 import { markPropagated } from "./mark-propagated.ts";
@@ -18,6 +19,7 @@ const CHECKS: readonly Check[] = [
   apiServer,
   istiod,
   canaryAvailable,
+  existingVersions,
   subsets,
   gateways,
   remoteClusters,

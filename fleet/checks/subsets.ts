@@ -59,9 +59,11 @@ export const subsets: Check = {
       async (pod) => {
         const isGateway = pod.metadata?.labels?.["istio"] === gateway.istio;
         const wanted = isGateway
-          ? context.canaries.map(({ host, canary }) => routing.passthroughCluster(host, canary))
-          : (await routedBy(context, pod)).map(({ host, canary }) =>
-              routing.envoyCluster(host, canary),
+          ? context.canaries.map(({ host, canary, existing }) =>
+              routing.passthroughCluster(host, canary, existing?.port),
+            )
+          : (await routedBy(context, pod)).map(({ host, canary, existing }) =>
+              routing.envoyCluster(host, canary, existing?.port),
             );
         return holds(context, pod, wanted);
       },

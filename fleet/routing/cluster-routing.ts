@@ -105,6 +105,11 @@ export interface ClusterRouting {
   /** Reads what routes a service in one cluster: its objects, and what every Envoy holds. */
   readAll(cluster: ClusterClient, scope: RoutingScope): Promise<LiveRouting>;
   /**
+   * Objects of others that route a service in one cluster already, as `Kind namespace/name`: also those that have the
+   * names of this program's.
+   */
+  claims(cluster: ClusterClient, scope: RoutingScope): Promise<readonly string[]>;
+  /**
    * The object with a service's weights, as the owner of what is to go with it.
    *
    * @throws if it is not there

@@ -1,7 +1,7 @@
 import type { ClusterRouting } from "./cluster-routing.ts";
 import { routesOfAny, virtualHostsOf } from "./istio/envoy.ts";
 import { ownerOf, ownedRoutes, routesOf } from "./istio/read-routes.ts";
-import { readRouting } from "./istio/read-routing.ts";
+import { claimsOf, readRouting } from "./istio/read-routing.ts";
 import { routingScope } from "./istio/routing-scope.ts";
 import { behind } from "./istio/serves.ts";
 import { writeRoutes } from "./istio/write-routes.ts";
@@ -16,5 +16,6 @@ export const clusterRouting: ClusterRouting = {
   behind: (http, envoys) => behind({ http }, envoys),
   scope: routingScope,
   readAll: readRouting,
+  claims: claimsOf,
   owner: ownerOf,
 };

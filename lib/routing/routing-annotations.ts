@@ -9,6 +9,12 @@ export const OWNED = { "pulumi.com/patchForce": "true" } as const;
 /** On a VirtualService: which state of it the last change of weights was made from. */
 export const REPLACES = "istio-canary/replaces";
 
+/** On a VirtualService: whose the service's pods are. Without it, this program makes them. */
+export const WORKLOAD = "istio-canary/workload";
+
+/** On a VirtualService of a service whose pods others have made. */
+export const EXISTING = { [WORKLOAD]: "existing" } as const;
+
 /** On a VirtualService: the kubeconfig contexts of all clusters that are released together, as a JSON list. */
 export const CONTEXTS = "istio-canary/contexts";
 

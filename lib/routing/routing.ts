@@ -1,4 +1,5 @@
 import type { DeployedRoute, DeployedSplit } from "../deployed.ts";
+import type { ExistingWorkload } from "../existing.ts";
 import type { ServiceName } from "../names.ts";
 import type { ChainRole, Mark } from "../mark.ts";
 import type { Split } from "../weights.ts";
@@ -54,6 +55,8 @@ export interface RouteArgs extends ServiceName, RuleArgs {
   readonly contexts?: readonly string[] | undefined;
   /** Value of the annotation REPLACES. @default none */
   readonly replaces?: string | undefined;
+  /** How the pods are found, if others have made them; without a canary the rules then name no version. @default this program makes them */
+  readonly existing?: ExistingWorkload | undefined;
 }
 
 /** How a service in one other cluster is to be reached, by a host that names the cluster. */
@@ -66,6 +69,8 @@ export interface CrossClusterArgs extends ServiceName {
   readonly virtualAddress: string;
   /** Versions that can be told apart there. */
   readonly versions: readonly string[];
+  /** How the pods are found, if others have made them. @default this program makes them */
+  readonly existing?: ExistingWorkload | undefined;
 }
 
 /** An object as it is given to an API server. */
@@ -161,10 +166,14 @@ export interface Routing {
   read(object: { readonly metadata?: unknown; readonly spec?: unknown }): RouteContent;
   /** The rules with the canary's share lowered to `weight` percent where it is higher; all else stays as it is. */
   lowered(rules: RoutingRules, canary: string, weight: number): RoutingRules;
-  /** Envoy's name for the endpoints of a version of a host, in a sidecar or an ingress gateway. */
-  envoyCluster(host: string, version: string): string;
+  /**
+   * Envoy's name for the endpoints of a version of a host, in a sidecar or an ingress gateway.
+   *
+   * @param port of the Service. @default 80
+   */
+  envoyCluster(host: string, version: string, port?: number): string;
   /** The same in an east-west gateway. */
-  passthroughCluster(host: string, version: string): string;
+  passthroughCluster(host: string, version: string, port?: number): string;
   readonly metrics: WeightMetrics;
   /** Lets an update of an object with weights pass only if it lowers the canary's weight and changes nothing else. */
   readonly lowerOnly: AdmissionRules;

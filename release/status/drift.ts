@@ -26,7 +26,8 @@ function images(
 ): string[] {
   return [stable, ...(canary ? [canary] : [])].flatMap(({ version, image }) => {
     const has = running[version];
-    if (has === image) return [];
+    // What an existing service runs is up to its owner.
+    if (image === undefined || has === image) return [];
     return [
       has === undefined
         ? `${version} does not run, the config wants ${image}`

@@ -22,18 +22,19 @@ const version = z.strictObject({
   version: key(label("v2"), {
     routing: "all",
     description:
-      "Name of the version: value of the label `version`, and part of the Deployment's name.",
+      "Name of the version: value of the label `version`, or of `versionLabel`, and part of the name of a Deployment that the program makes.",
     rules: [
       "must be different in stable and canary",
-      "must keep `NAME-VERSION` within 63 characters",
+      "must keep `NAME-VERSION` within 63 characters where the program makes the Deployment",
     ],
     effect:
-      "Changing it creates another Deployment. A canary that becomes stable keeps its name, and so its pods.",
+      "Changing it creates another Deployment, unless `workload` is existing. A canary that becomes stable keeps its name, and so its pods.",
     examples: ["v2"],
   }),
-  image: key(image("registry.example.com/user-service:v2"), {
+  image: key(image("registry.example.com/user-service:v2").optional(), {
     routing: "none",
     description: "Image of the container, with a tag or digest.",
+    fallback: "none, it must be given unless `workload` is existing",
     effect: "Rolls this version's pods, each replaced only when its successor is ready.",
     examples: ["registry.example.com/user-service:v2"],
   }),
@@ -63,6 +64,16 @@ const retries = z.strictObject({
   }),
 });
 
+/** Labels that controllers give pods by the hash of a template. */
+const HASH_LABELS = [
+  "pod-template-hash",
+  "rollouts-pod-template-hash",
+  "controller-revision-hash",
+] as const;
+
+const LABEL_KEY =
+  /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
+
 const quantities = (what: string, examples: readonly unknown[]) =>
   key(z.record(z.string(), scalar(z.string())).optional(), {
     description: `What each pod's container ${what}, by resource, as Kubernetes quantities.`,
@@ -72,188 +83,280 @@ const quantities = (what: string, examples: readonly unknown[]) =>
   });
 
 /** One service, its versions and its routes. */
-export const service = z.strictObject({
-  name: key(serviceName("user-service"), {
-    routing: "all",
-    description: "Name of the Service, ServiceAccount and container, and value of the label `app`.",
-    rules: ["must be unique in its namespace"],
-    effect: "Creates a new service and removes the old one.",
-    examples: ["user-service"],
-  }),
-  namespace: key(
-    rule(
-      label("user"),
-      (name) => !/^(istio-|kube-)/.test(name) && name !== "default",
-      "must be a namespace that the program creates for the service: not default, kube-… or istio-…",
-      "For example: user.",
-    ),
-    {
+export const service = z
+  .strictObject({
+    workload: key(z.enum(["made", "existing"]).optional(), {
       routing: "all",
-      description: "Namespace of the service in every cluster. The program creates it.",
+      description:
+        "Whose the Deployments, the Service and the namespace are. made: the program makes them, and removes them. existing: they are somebody else's; the program makes the routes to them, and nothing more, as docs/existing-services.md tells.",
+      fallback: "made",
+      rules: ["must be made with `chain`", "must stay as it is for a service that is released"],
+      effect: "Do not change it: the program would remove the pods that it has made.",
+      examples: ["existing"],
+    }),
+    name: key(serviceName("user-service"), {
+      routing: "all",
+      description:
+        "Name of the Service; of what the program makes, also of the ServiceAccount and the container, and value of the label `app`.",
+      rules: ["must be unique in its namespace"],
       effect: "Creates a new service and removes the old one.",
-      examples: ["user"],
-    },
-  ),
-  port: key(
-    rule(
-      whole(1024, 65535, "Write the port that the container listens on, for example 8080."),
-      (port) => port < 15000 || port > 15099,
-      "must not be one of the sidecar's ports, 15000 to 15099",
-      "Let the container listen on another port, for example 8080.",
+      examples: ["user-service"],
+    }),
+    namespace: key(
+      rule(
+        label("user"),
+        (name) => !/^(istio-|kube-)/.test(name),
+        "must be a namespace for services: not the system's, kube-… or istio-…",
+        "For example: user.",
+      ),
+      {
+        routing: "all",
+        description:
+          "Namespace of the service in every cluster. The program creates it, and removes it with its last service, unless `workload` is existing.",
+        rules: [
+          "must not be default unless `workload` is existing",
+          "must not have services of both workloads",
+        ],
+        effect: "Creates a new service and removes the old one.",
+        examples: ["user"],
+      },
     ),
-    {
-      routing: "none",
-      description: "Port the container listens on. The Service's port is always 80.",
-      effect: ROLLS,
+    port: key(
+      rule(
+        whole(1024, 65535, "Write the port that the container listens on, for example 8080."),
+        (port) => port < 15000 || port > 15099,
+        "must not be one of the sidecar's ports, 15000 to 15099",
+        "Let the container listen on another port, for example 8080.",
+      ).optional(),
+      {
+        routing: "none",
+        description:
+          "Port the container listens on. The port of a Service that the program makes is 80.",
+        fallback: "none, it must be given unless `workload` is existing",
+        effect: ROLLS,
+        examples: [8080],
+      },
+    ),
+    servicePort: key(whole(1, 65535, "For example: 80.").optional(), {
+      routing: "all",
+      description: "Port of an existing Service under which it is called, and which speaks HTTP.",
+      fallback: "80",
+      rules: ["must be left out unless `workload` is existing"],
+      effect: ROUTE_ONLY,
       examples: [8080],
-    },
-  ),
-  timeout: key(duration("10s").default("10s"), {
-    routing: "all",
-    description: "Time limit of a request with all its retries.",
-    effect: ROUTE_ONLY,
-    examples: ["10s"],
-  }),
-  retries: key(retries.default({ attempts: 2 }), {
-    routing: "all",
-    description: "Retries of a request that has not reached the service.",
-    effect: ROUTE_ONLY,
-    examples: [{ attempts: 2, perTryTimeout: "3s" }],
-  }),
-  stable: key(version, {
-    routing: "parts",
-    description: "The version that gets all requests that the canary does not get.",
-    effect:
-      "To promote the canary at weight 100, make it the stable version and set `weight` to 0 in one update: its pods stay.",
-    examples: [{ version: "v1", image: "registry.example.com/user-service:v1", replicas: 5 }],
-  }),
-  canary: key(version.optional(), {
-    routing: "parts",
-    description: "The version on trial.",
-    fallback: "none, stable gets every request",
-    effect:
-      "Its pods become ready in all clusters before any route names it. To remove it, first set `weight` to 0 and remove `matches`, in an update of its own.",
-    examples: [{ version: "v2", image: "registry.example.com/user-service:v2", replicas: 5 }],
-  }),
-  matches: key(z.array(match).default([]), {
-    routing: "all",
-    description:
-      "Requests that reach the canary at any weight, even 0. One match is enough; what one match names must all hold.",
-    effect: ROUTE_ONLY,
-    examples: [[{ header: { "x-canary": "true" } }, { cookie: { canary: "always" } }]],
-  }),
-  mirrorPercent: key(whole(0, 100, "For example: 10.").default(0), {
-    routing: "all",
-    description:
-      "Percent of the requests that are also sent to the canary, whose responses are discarded.",
-    effect: ROUTE_ONLY,
-    examples: [10],
-  }),
-  ingressHosts: key(z.array(domain("user.example.com")).optional(), {
-    routing: "all",
-    description: "Which of `ingress.hosts` lead to this service.",
-    fallback: "all of them if this is the only service, else none",
-    rules: [
-      "must be hosts of `ingress.hosts`",
-      "must be given, `[]` for none, if `meshStack` is and its mesh has `ingress`",
-    ],
-    effect: ROUTE_ONLY,
-    examples: [["user.example.com"]],
-  }),
-  args: key(z.array(scalar(z.string())).optional(), {
-    routing: "none",
-    description:
-      "Arguments of the container. `$(SERVICE_VERSION)` and `$(CLUSTER_NAME)` in them are expanded.",
-    fallback: "the image's",
-    effect: ROLLS,
-    examples: [["--port=8080", "--version=$(SERVICE_VERSION)"]],
-  }),
-  env: key(
-    z
-      .record(
-        text(
-          (name) =>
-            /^[A-Za-z_]\w*$/.test(name) && !["SERVICE_VERSION", "CLUSTER_NAME"].includes(name),
-          "must be the name of an environment variable, and not SERVICE_VERSION or CLUSTER_NAME, which the program sets",
-          "For example: LOG_LEVEL.",
-          { pattern: "^(?!(SERVICE_VERSION|CLUSTER_NAME)$)[A-Za-z_]\\w*$" },
-        ),
-        scalar(z.string()),
-      )
-      .optional(),
-    {
+    }),
+    versionLabel: key(
+      rule(
+        pattern(LABEL_KEY, "must be the key of a label", "For example: version."),
+        (name) => !(HASH_LABELS as readonly string[]).includes(name),
+        `must not be ${HASH_LABELS.join(", ")}: the owner's next deploy changes it, and no pod is left under the old value`,
+        "Name a label that the owner writes, for example version or app.kubernetes.io/version.",
+      ).optional(),
+      {
+        routing: "all",
+        description:
+          "Label of an existing service's pods whose value is the version. Istio's metrics must know the pods by the same value.",
+        fallback: "version",
+        rules: ["must be left out unless `workload` is existing"],
+        effect: ROUTE_ONLY,
+        examples: ["app.kubernetes.io/version"],
+      },
+    ),
+    serviceAccounts: key(
+      rule(
+        z.array(domain("user-service")).meta({ minItems: 1 }),
+        (names) => names.length > 0,
+        "must name at least one",
+        "Name the pods' spec.serviceAccountName; it is default where they have none.",
+      ).optional(),
+      {
+        routing: "all",
+        description:
+          "ServiceAccounts of an existing service's pods, all versions together. Clients that call it in one other cluster accept these identities alone.",
+        fallback: "the one with the service's name",
+        rules: ["must be left out unless `workload` is existing"],
+        effect: ROUTE_ONLY,
+        examples: [["default"]],
+      },
+    ),
+    timeout: key(duration("10s").default("10s"), {
+      routing: "all",
+      description: "Time limit of a request with all its retries.",
+      effect: ROUTE_ONLY,
+      examples: ["10s"],
+    }),
+    retries: key(retries.default({ attempts: 2 }), {
+      routing: "all",
+      description: "Retries of a request that has not reached the service.",
+      effect: ROUTE_ONLY,
+      examples: [{ attempts: 2, perTryTimeout: "3s" }],
+    }),
+    stable: key(version, {
+      routing: "parts",
+      description: "The version that gets all requests that the canary does not get.",
+      effect:
+        "To promote the canary at weight 100, make it the stable version and set `weight` to 0 in one update: its pods stay.",
+      examples: [{ version: "v1", image: "registry.example.com/user-service:v1", replicas: 5 }],
+    }),
+    canary: key(version.optional(), {
+      routing: "parts",
+      description: "The version on trial.",
+      fallback: "none, stable gets every request",
+      effect:
+        "Its pods become ready in all clusters before any route names it. To remove it, first set `weight` to 0 and remove `matches`, in an update of its own.",
+      examples: [{ version: "v2", image: "registry.example.com/user-service:v2", replicas: 5 }],
+    }),
+    matches: key(z.array(match).default([]), {
+      routing: "all",
+      description:
+        "Requests that reach the canary at any weight, even 0. One match is enough; what one match names must all hold.",
+      effect: ROUTE_ONLY,
+      examples: [[{ header: { "x-canary": "true" } }, { cookie: { canary: "always" } }]],
+    }),
+    mirrorPercent: key(whole(0, 100, "For example: 10.").default(0), {
+      routing: "all",
+      description:
+        "Percent of the requests that are also sent to the canary, whose responses are discarded.",
+      effect: ROUTE_ONLY,
+      examples: [10],
+    }),
+    ingressHosts: key(z.array(domain("user.example.com")).optional(), {
+      routing: "all",
+      description: "Which of `ingress.hosts` lead to this service.",
+      fallback: "all of them if this is the only service, else none",
+      rules: [
+        "must be hosts of `ingress.hosts`",
+        "must be given, `[]` for none, if `meshStack` is and its mesh has `ingress`",
+      ],
+      effect: ROUTE_ONLY,
+      examples: [["user.example.com"]],
+    }),
+    args: key(z.array(scalar(z.string())).optional(), {
       routing: "none",
       description:
-        "Environment variables of the container, in addition to SERVICE_VERSION and CLUSTER_NAME.",
-      fallback: "none",
+        "Arguments of the container. `$(SERVICE_VERSION)` and `$(CLUSTER_NAME)` in them are expanded.",
+      fallback: "the image's",
       effect: ROLLS,
-      placeholder: "variable",
-      examples: [{ LOG_LEVEL: "info" }],
+      examples: [["--port=8080", "--version=$(SERVICE_VERSION)"]],
+    }),
+    env: key(
+      z
+        .record(
+          text(
+            (name) =>
+              /^[A-Za-z_]\w*$/.test(name) && !["SERVICE_VERSION", "CLUSTER_NAME"].includes(name),
+            "must be the name of an environment variable, and not SERVICE_VERSION or CLUSTER_NAME, which the program sets",
+            "For example: LOG_LEVEL.",
+            { pattern: "^(?!(SERVICE_VERSION|CLUSTER_NAME)$)[A-Za-z_]\\w*$" },
+          ),
+          scalar(z.string()),
+        )
+        .optional(),
+      {
+        routing: "none",
+        description:
+          "Environment variables of the container, in addition to SERVICE_VERSION and CLUSTER_NAME.",
+        fallback: "none",
+        effect: ROLLS,
+        placeholder: "variable",
+        examples: [{ LOG_LEVEL: "info" }],
+      },
+    ),
+    healthPath: key(
+      pattern(/^\/\S*$/, "must be a path", "For example: /healthz.").default("/healthz"),
+      {
+        routing: "none",
+        description:
+          "Path that answers 200 to GET while the container can serve; both probes request it.",
+        effect: ROLLS,
+        examples: ["/healthz"],
+      },
+    ),
+    metrics: key(
+      z
+        .strictObject({
+          port: key(whole(1, 65535, "For example: 9090.").optional(), {
+            description: "Port of the container that answers.",
+            fallback: "the service's `port`",
+            examples: [9090],
+          }),
+          path: key(
+            pattern(/^\/\S*$/, "must be a path", "For example: /metrics.").default("/metrics"),
+            { description: "Path of the metrics.", examples: ["/metrics"] },
+          ),
+        })
+        .optional(),
+      {
+        routing: "none",
+        description:
+          "Where the container exposes its own metrics, in Prometheus' format. The pods get the annotations `prometheus.io/scrape`, `prometheus.io/port` and `prometheus.io/path`, by which Istio's agent adds the metrics to the proxy's. `monitoring.metrics` says which of them are kept.",
+        fallback: "no such annotations",
+        effect: ROLLS,
+        examples: [{ path: "/metrics" }],
+      },
+    ),
+    resources: key(
+      z
+        .strictObject({
+          requests: quantities("is promised", [{ cpu: "100m", memory: "128Mi" }]),
+          limits: quantities("gets at most", [{ memory: "256Mi" }]),
+        })
+        .optional(),
+      {
+        routing: "none",
+        description: "CPU and memory of the container.",
+        fallback: "requests of 100m CPU and 128Mi memory, a limit of 256Mi memory",
+        effect: ROLLS,
+        examples: [{ requests: { cpu: "100m", memory: "128Mi" }, limits: { memory: "256Mi" } }],
+      },
+    ),
+    user: key(
+      rule(
+        whole(1, 2 ** 31 - 1, "For example: 65532."),
+        (id) => id !== 1337,
+        "must not be 1337, the user id of the sidecar",
+        "For example: 65532.",
+      ).optional(),
+      {
+        routing: "none",
+        description: "User id the container runs as.",
+        fallback: "65532",
+        effect: ROLLS,
+        examples: [65532],
+      },
+    ),
+  })
+  .meta({
+    // What the program makes it must know all of; editors ask for it too.
+    if: { properties: { workload: { const: "existing" } }, required: ["workload"] },
+    then: {},
+    else: {
+      required: ["port"],
+      properties: { stable: { required: ["image"] }, canary: { required: ["image"] } },
     },
-  ),
-  healthPath: key(
-    pattern(/^\/\S*$/, "must be a path", "For example: /healthz.").default("/healthz"),
-    {
-      routing: "none",
-      description:
-        "Path that answers 200 to GET while the container can serve; both probes request it.",
-      effect: ROLLS,
-      examples: ["/healthz"],
-    },
-  ),
-  metrics: key(
-    z
-      .strictObject({
-        port: key(whole(1, 65535, "For example: 9090.").optional(), {
-          description: "Port of the container that answers.",
-          fallback: "the service's `port`",
-          examples: [9090],
-        }),
-        path: key(
-          pattern(/^\/\S*$/, "must be a path", "For example: /metrics.").default("/metrics"),
-          { description: "Path of the metrics.", examples: ["/metrics"] },
-        ),
-      })
-      .optional(),
-    {
-      routing: "none",
-      description:
-        "Where the container exposes its own metrics, in Prometheus' format. The pods get the annotations `prometheus.io/scrape`, `prometheus.io/port` and `prometheus.io/path`, by which Istio's agent adds the metrics to the proxy's. `monitoring.metrics` says which of them are kept.",
-      fallback: "no such annotations",
-      effect: ROLLS,
-      examples: [{ path: "/metrics" }],
-    },
-  ),
-  resources: key(
-    z
-      .strictObject({
-        requests: quantities("is promised", [{ cpu: "100m", memory: "128Mi" }]),
-        limits: quantities("gets at most", [{ memory: "256Mi" }]),
-      })
-      .optional(),
-    {
-      routing: "none",
-      description: "CPU and memory of the container.",
-      fallback: "requests of 100m CPU and 128Mi memory, a limit of 256Mi memory",
-      effect: ROLLS,
-      examples: [{ requests: { cpu: "100m", memory: "128Mi" }, limits: { memory: "256Mi" } }],
-    },
-  ),
-  user: key(
-    rule(
-      whole(1, 2 ** 31 - 1, "For example: 65532."),
-      (id) => id !== 1337,
-      "must not be 1337, the user id of the sidecar",
-      "For example: 65532.",
-    ).optional(),
-    {
-      routing: "none",
-      description: "User id the container runs as.",
-      fallback: "65532",
-      effect: ROLLS,
-      examples: [65532],
-    },
-  ),
-});
+  });
 
 export type Service = z.output<typeof service>;
+
+/** Keys that only a service has whose pods the program makes. */
+export const MADE_KEYS = [
+  "port",
+  "args",
+  "env",
+  "healthPath",
+  "metrics",
+  "resources",
+  "user",
+] as const satisfies (keyof Service)[];
+
+/** The same of a version. */
+export const MADE_VERSION_KEYS = ["image", "replicas"] as const satisfies (keyof z.output<
+  typeof version
+>)[];
+
+/** Keys that only an existing service has. */
+export const EXISTING_KEYS = [
+  "servicePort",
+  "versionLabel",
+  "serviceAccounts",
+] as const satisfies (keyof Service)[];

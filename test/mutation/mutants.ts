@@ -1,4 +1,5 @@
 import { chainMutants } from "./chain-mutants.ts";
+import { existingMutants } from "./existing-mutants.ts";
 import { guardMutants } from "./guard-mutants.ts";
 
 /** One thing taken out of the program, and the unit tests that must then fail. */
@@ -25,6 +26,7 @@ const program = ["test/unit/stacks/program.test.ts", "test/unit/stacks/index.tes
 
 export const mutants: readonly Mutant[] = [
   ...chainMutants,
+  ...existingMutants,
   ...guardMutants,
   {
     removes: "the barrier: one cluster's refusal stops all",

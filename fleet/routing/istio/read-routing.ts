@@ -3,6 +3,7 @@ import * as z from "zod";
 import { isDeepStrictEqual } from "node:util";
 import type { EnvoyRouting } from "../../../lib/routing/differences.ts";
 import { GROUP, VERSION, VIRTUAL_SERVICES } from "../../../lib/routing/istio/kinds.ts";
+import { OWNED } from "../../../lib/routing/routing-annotations.ts";
 import type { RoutingRules } from "../../../lib/routing/routing.ts";
 import { answersOf } from "../../ask-pods.ts";
 import { podKey, type ClusterClient } from "../../cluster-client.ts";
@@ -11,7 +12,11 @@ import { virtualHostsOf, type VirtualHost } from "./envoy.ts";
 import { ROUTING_KINDS, type RoutingKind } from "./routing-scope.ts";
 
 const routingObject = z.looseObject({
-  metadata: z.looseObject({ name: z.string(), namespace: z.string() }),
+  metadata: z.looseObject({
+    name: z.string(),
+    namespace: z.string(),
+    annotations: z.record(z.string(), z.string()).optional(),
+  }),
   spec: z.looseObject({
     host: z.string().optional(),
     hosts: z.array(z.string()).default([]),
@@ -46,6 +51,34 @@ function concerns({ metadata, spec }: RoutingObject, { service, namespace, hosts
     ...(metadata.namespace === namespace ? [service] : []),
   ];
   return [spec.host, ...spec.hosts].some((host) => host !== undefined && names.includes(host));
+}
+
+function hasOwnName(kind: RoutingKind, { metadata }: RoutingObject, scope: RoutingScope): boolean {
+  return (
+    metadata.namespace === scope.namespace && (scope.objects[kind] ?? []).includes(metadata.name)
+  );
+}
+
+/** Whether this program has made an object: what an update that has failed left behind, too. */
+function isOwned({ metadata: { annotations = {} } }: RoutingObject): boolean {
+  return Object.entries(OWNED).every(([name, value]) => annotations[name] === value);
+}
+
+/** Objects of others that route a service already, as `Kind namespace/name`. */
+export async function claimsOf(
+  cluster: ClusterClient,
+  scope: RoutingScope,
+): Promise<readonly string[]> {
+  const kinds = await Promise.all(
+    ROUTING_KINDS.map(async (kind) => ({ kind, all: await objectsOf(cluster, kind) })),
+  );
+  return kinds.flatMap(({ kind, all }) =>
+    all
+      .filter((object) =>
+        hasOwnName(kind, object, scope) ? !isOwned(object) : concerns(object, scope),
+      )
+      .map(({ metadata }) => `${kind} ${metadata.namespace}/${metadata.name}`),
+  );
 }
 
 /** What is compared of a spec: where gateways are reached is the mesh's, no state of a release. */
@@ -101,9 +134,7 @@ export async function readRouting(
     all.map((object) => ({
       kind,
       object,
-      own:
-        object.metadata.namespace === scope.namespace &&
-        (scope.objects[kind] ?? []).includes(object.metadata.name),
+      own: hasOwnName(kind, object, scope),
     })),
   );
   const weights = found.find(({ kind, own }) => own && kind === "VirtualService");

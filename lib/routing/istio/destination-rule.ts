@@ -1,4 +1,5 @@
 import type { IDestinationRule } from "@kubernetes-models/istio/networking.istio.io/v1/DestinationRule";
+import type { ExistingWorkload } from "../../existing.ts";
 import {
   crossClusterHost,
   crossClusterName,
@@ -14,18 +15,29 @@ interface DestinationRuleArgs extends ServiceName {
   readonly clusterDomain: string;
   /** Versions that get a subset of the same name. */
   readonly versions: readonly string[];
+  /** @default this program makes the pods */
+  readonly existing?: ExistingWorkload | undefined;
 }
 
-/** Subsets of a service by the label `version`, over mutual TLS with the mesh's certificates. */
-export function destinationRule({ clusterDomain, versions, ...name }: DestinationRuleArgs) {
+/**
+ * Subsets of a service by the label of its versions, over mutual TLS with the mesh's certificates. Of a service that
+ * others have made Istio sees itself which pods want that (auto mTLS).
+ */
+export function destinationRule({
+  clusterDomain,
+  versions,
+  existing,
+  ...name
+}: DestinationRuleArgs) {
+  const label = existing?.versionLabel ?? "version";
   return {
     apiVersion: "networking.istio.io/v1",
     kind: "DestinationRule",
     metadata: { name: name.service, namespace: name.namespace, annotations: OWNED },
     spec: {
       host: serviceHost(name, clusterDomain),
-      trafficPolicy: { tls: { mode: "ISTIO_MUTUAL" } },
-      subsets: versions.map((version) => ({ name: version, labels: { version } })),
+      ...(!existing && { trafficPolicy: { tls: { mode: "ISTIO_MUTUAL" } } }),
+      subsets: versions.map((version) => ({ name: version, labels: { [label]: version } })),
     },
   } satisfies IDestinationRule;
 }
@@ -35,11 +47,14 @@ export function destinationRule({ clusterDomain, versions, ...name }: Destinatio
  * alone, so every subset has its own; without it the split would happen once per TCP connection.
  */
 export function crossClusterDestinationRule(args: CrossClusterArgs) {
-  const { cluster, clusterDomain, trustDomain, versions, ...name } = args;
+  const { cluster, clusterDomain, trustDomain, versions, existing, ...name } = args;
+  const accounts = existing?.serviceAccounts ?? [name.service];
   const tls = (subset?: string) => ({
     mode: "ISTIO_MUTUAL" as const,
-    sni: passthroughSni(name, clusterDomain, subset),
-    subjectAltNames: [workloadIdentity(name, trustDomain)],
+    sni: passthroughSni(name, clusterDomain, subset, existing?.port),
+    subjectAltNames: accounts.map((account) =>
+      workloadIdentity(name.namespace, account, trustDomain),
+    ),
   });
   return {
     apiVersion: "networking.istio.io/v1",

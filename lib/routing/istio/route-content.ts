@@ -1,30 +1,50 @@
 import * as z from "zod";
-import { CHAIN, CONTEXTS, MARK, REPLACES } from "../routing-annotations.ts";
+import { CHAIN, CONTEXTS, EXISTING, MARK, REPLACES, WORKLOAD } from "../routing-annotations.ts";
+import type { DeployedSplit } from "../../deployed.ts";
 import type { FoundRoute, RouteContent } from "../routing.ts";
-import { ROLE_LABEL } from "../version-labels.ts";
+import { ROLE_LABEL, VERSION_LABELS } from "../version-labels.ts";
 import { splitOf } from "./split.ts";
 import { virtualServiceSpec } from "./virtual-service-spec.ts";
 
+const text = z.string().optional().catch(undefined);
 const labels = z.looseObject({
   [ROLE_LABEL]: z.enum(["entry", "follower"]).optional().catch(undefined),
+  [VERSION_LABELS.stable]: text,
 });
 
-const text = z.string().optional().catch(undefined);
 const partial = z.looseObject({
   metadata: z
     .looseObject({
       labels: labels.catch({}),
-      annotations: z.looseObject({ [MARK]: text, [REPLACES]: text }).catch({}),
+      annotations: z.looseObject({ [MARK]: text, [REPLACES]: text, [WORKLOAD]: text }).catch({}),
     })
     .catch({ labels: {}, annotations: {} }),
   spec: z.looseObject({ http: z.array(z.unknown()).catch([]) }).catch({ http: [] }),
 });
 
+/** What an object says of itself, beside its spec. */
+interface About {
+  readonly labels?: z.infer<typeof labels> | undefined;
+  readonly annotations: { readonly [WORKLOAD]?: string | undefined };
+}
+
+function isExisting({ annotations }: About): boolean {
+  return annotations[WORKLOAD] === EXISTING[WORKLOAD];
+}
+
+/** The versions and the weight; where the rules name no version, the label tells the stable one. */
+function splitIn(spec: unknown, about: About): DeployedSplit {
+  const split = splitOf(spec);
+  return isExisting(about) && split.stable === ""
+    ? { ...split, stable: about.labels?.[VERSION_LABELS.stable] ?? "", unnamed: true }
+    : split;
+}
+
 /** Reads a VirtualService of which parts may be missing, as in Pulumi's state. */
 export function routeContent(virtualService: unknown): RouteContent {
   const { metadata, spec } = partial.parse(virtualService);
   return {
-    split: spec.http.length > 0 ? splitOf(spec) : undefined,
+    split: spec.http.length > 0 ? splitIn(spec, metadata) : undefined,
     role: metadata.labels[ROLE_LABEL],
     mark: metadata.annotations[MARK],
     replaces: metadata.annotations[REPLACES],
@@ -78,7 +98,8 @@ export function foundRoute(virtualService: unknown): FoundRoute {
     hosts: spec.hosts,
     contexts: contextsIn(annotations[CONTEXTS]),
     route: {
-      ...splitOf(spec),
+      ...splitIn(spec, metadata),
+      ...(isExisting(metadata) && { existing: true }),
       generation: metadata.generation,
       writtenBy: otherWriter(metadata.managedFields),
       resourceVersion: metadata.resourceVersion,

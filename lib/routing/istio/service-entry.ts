@@ -12,6 +12,7 @@ import { OWNED } from "../routing-annotations.ts";
 export function serviceEntry({
   cluster,
   virtualAddress,
+  existing,
   ...name
 }: Omit<CrossClusterArgs, "clusterDomain" | "trustDomain" | "versions">) {
   return {
@@ -27,7 +28,9 @@ export function serviceEntry({
       addresses: [virtualAddress],
       location: "MESH_INTERNAL",
       resolution: "STATIC",
-      ports: [{ number: SERVICE_PORT, name: SERVICE_PORT_NAME, protocol: "HTTP" }],
+      ports: [
+        { number: existing?.port ?? SERVICE_PORT, name: SERVICE_PORT_NAME, protocol: "HTTP" },
+      ],
     },
   } satisfies IServiceEntry;
 }

@@ -1,13 +1,17 @@
 import type { IVirtualService } from "@kubernetes-models/istio/networking.istio.io/v1/VirtualService";
 import { serviceHost } from "../../names.ts";
-import { chainAnnotations, CONTEXTS, OWNED, REPLACES } from "../routing-annotations.ts";
+import { chainAnnotations, CONTEXTS, EXISTING, OWNED, REPLACES } from "../routing-annotations.ts";
 import type { RouteArgs } from "../routing.ts";
 import { versionLabels } from "../version-labels.ts";
 import { routingRules } from "./routing-rules.ts";
 
-/** A service's one VirtualService. Every host has the same rules, on its own destination. */
+/**
+ * A service's one VirtualService. Every host has the same rules, on its own destination. While a service that others
+ * have made has no canary, its rules name no version: requests go to all its pods, whatever their owner calls them.
+ */
 export function virtualService(args: RouteArgs) {
   const { canary, timeout, retries, mirrorPercent, ingressHosts } = args;
+  const unnamed = args.existing !== undefined && canary === undefined;
   const ownHost = serviceHost(args, args.clusterDomain);
   const policy = {
     timeout,
@@ -27,7 +31,7 @@ export function virtualService(args: RouteArgs) {
         ? { match: headers.map((each) => ({ ...condition, headers: each })) }
         : condition && { match: [condition] }),
       route: destinations.map(({ version, weight, change }) => ({
-        destination: { host, subset: version },
+        destination: { host, ...(!unnamed && { subset: version }) },
         ...(weight !== undefined && { weight }),
         ...(change && { headers: { request: change } }),
       })),
@@ -51,6 +55,7 @@ export function virtualService(args: RouteArgs) {
       annotations: {
         ...OWNED,
         ...(args.contexts && { [CONTEXTS]: JSON.stringify(args.contexts) }),
+        ...(args.existing && EXISTING),
         ...(args.replaces !== undefined && { [REPLACES]: args.replaces }),
         ...(args.chain?.role === "entry" && chainAnnotations(args.chain.mark, args.members ?? [])),
       },

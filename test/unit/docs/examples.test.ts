@@ -10,8 +10,9 @@ type Config = Readonly<Record<string, unknown>>;
 /** The configurations that a page shows, decrypted as Pulumi would do it. */
 function examplesOf(page: string): readonly Config[] {
   const text = readFileSync(new URL(`../../../docs/${page}`, import.meta.url), "utf8");
-  return [...text.matchAll(/```yaml\n(istio-canary:[^]*?)```/g)].map(([, yaml = ""]) => {
-    const plain = yaml.replaceAll(/\{ secure: [^}]+\}/g, "secret");
+  const blocks = text.matchAll(/^( *)```yaml\n\1(istio-canary:[^]*?)```/gm);
+  return [...blocks].map(([, indent = "", yaml = ""]) => {
+    const plain = yaml.replaceAll(`\n${indent}`, "\n").replaceAll(/\{ secure: [^}]+\}/g, "secret");
     return Object.fromEntries(
       Object.entries(load(plain) as Config).map(([key, value]) => [key.split(":")[1] ?? "", value]),
     );
@@ -34,6 +35,21 @@ describe.each(["gates.md", "monitoring.md"])("the examples in docs/%s", (page) =
       expect(parseConfig(withExample(example)).problems).toEqual([]);
     },
   );
+});
+
+describe("the examples in docs/existing-services.md", () => {
+  const examples = examplesOf("existing-services.md");
+
+  it.each(examples.map((example, i) => [i + 1, example] as const))(
+    "are a configuration: %i",
+    (_, example) => {
+      expect(parseConfig({ ...rawConfig({ weight: 0 }), ...example }).problems).toEqual([]);
+    },
+  );
+
+  it("are two: without a canary, and with one", () => {
+    expect(examples).toHaveLength(2);
+  });
 });
 
 describe("the example of a query of one's own", () => {

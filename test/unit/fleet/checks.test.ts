@@ -6,23 +6,30 @@ import { canaryAvailable } from "../../../fleet/checks/canary-available.ts";
 import { certificates } from "../../../fleet/checks/certificates.ts";
 import { clocks } from "../../../fleet/checks/clocks.ts";
 import { dryRun } from "../../../fleet/checks/dry-run.ts";
+import { existingVersions } from "../../../fleet/checks/existing-versions.ts";
 import { gateways } from "../../../fleet/checks/gateways.ts";
 import { remoteClusters } from "../../../fleet/checks/remote-clusters.ts";
 import { subsets } from "../../../fleet/checks/subsets.ts";
 import { unchanged } from "../../../fleet/checks/unchanged.ts";
 import type { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { endpointsOf } from "../../../fleet/endpoints.ts";
+import { findWorkload } from "../../../fleet/find-workload.ts";
 import { virtualHostsOf } from "../../../fleet/routing/istio/envoy.ts";
 import { getJson } from "../../../fleet/pod-http.ts";
 import { routesOf } from "../../../fleet/routing/istio/read-routes.ts";
 import { writeRoutes } from "../../../fleet/routing/istio/write-routes.ts";
 import type { DeployedRoute } from "../../../lib/deployed.ts";
+import type { FoundPod } from "../../../lib/existing.ts";
 import { issueCertificate } from "../../../lib/issue-certificate.ts";
 import { checkLimits } from "../../helpers/check-limits.ts";
+import { existing, foundPod, foundWorkload } from "../../helpers/existing.ts";
 
 vi.mock(import("../../../fleet/routing/istio/read-routes.ts"), async (original) => ({
   ...(await original()),
   routesOf: vi.fn<typeof routesOf>(),
+}));
+vi.mock(import("../../../fleet/find-workload.ts"), () => ({
+  findWorkload: vi.fn<typeof findWorkload>(),
 }));
 vi.mock(import("../../../fleet/endpoints.ts"), () => ({
   endpointsOf: vi.fn<typeof endpointsOf>(),
@@ -117,6 +124,59 @@ describe("runChecks", () => {
       "it ends: could not be checked: did not finish within 0.02 s.",
       "it is day: no, it is night. Wait.",
     ]);
+  });
+});
+
+describe("the check of the versions that others have made", () => {
+  const of = async (pods: readonly FoundPod[]) => {
+    vi.mocked(findWorkload).mockResolvedValue(foundWorkload({ pods }));
+    const own = { ...rise, replicas: undefined, existing };
+    return existingVersions.run({ ...context({}), canaries: [own] });
+  };
+  const fix = "See kubectl -n user get pods --show-labels. Whoever made them has to fix them.";
+
+  it("passes where both are ready, whatever else is there", async () => {
+    expect(await of([foundPod("v1"), foundPod("v1", { isReady: false }), foundPod("v2")])).toEqual(
+      [],
+    );
+  });
+
+  it("wants every pod of the canary that its owner wants", async () => {
+    expect(await of([foundPod("v1"), foundPod("v2"), foundPod("v2", { isReady: false })])).toEqual([
+      { seen: "1 of 2 pods of v2 of user/user-service are ready", fix, mayHeal: true },
+    ]);
+  });
+
+  it("wants a pod of each, and does not wait for one that nobody has made", async () => {
+    expect(await of([foundPod("v1", { isReady: false })])).toEqual([
+      {
+        seen: "of user/user-service none of the 1 pods with version=v1 is ready (user-service-v1)",
+        fix,
+        mayHeal: true,
+      },
+      {
+        seen: "of user/user-service no pod has version=v2; it selects 1 with version=v1",
+        fix,
+        mayHeal: false,
+      },
+    ]);
+  });
+
+  it("wants a sidecar in every pod", async () => {
+    const bare = foundPod("v2", { hasSidecar: false });
+    const [first] = await of([foundPod("v1"), foundPod("v2"), bare]);
+    expect(first?.seen).toMatch(/^user\/user-service must have a sidecar in every pod/);
+    expect(first?.mayHeal).toBe(false);
+  });
+
+  it("asks nothing about what the program makes", async () => {
+    vi.mocked(findWorkload).mockRejectedValue(new Error("asked"));
+    expect(await existingVersions.run(context({}))).toEqual([]);
+  });
+
+  it("leaves these alone whose count is their owner's", async () => {
+    const canaries = [{ ...rise, replicas: undefined, existing }];
+    expect(await canaryAvailable.run({ ...context({}), canaries })).toEqual([]);
   });
 });
 
@@ -311,6 +371,7 @@ describe("the check of the gateways", () => {
 });
 
 describe("the check of the proxies' subsets", () => {
+  const GATEWAY = { istio: "eastwestgateway" };
   const subset = `outbound|80|v2|${rise.host}`;
   const healthy = { address: "10.0.0.5", port: 8080, healthy: true, requests: 0 };
   const routed = { host: { name: "host", domains: [rise.host], routes: [] } };
@@ -325,6 +386,20 @@ describe("the check of the proxies' subsets", () => {
     const listed = () => names.filter((name) => !isAsked || !gone.includes(name));
     return context({ proxies: () => Promise.resolve(listed().map((name) => podOf(name))) });
   }
+
+  it("is about the port under which a service is called that others have made", async () => {
+    vi.mocked(endpointsOf).mockResolvedValue(new Map());
+    const canaries = [{ ...rise, existing: { ...existing, port: 9000 } }];
+    const [finding] = await subsets.run({ ...withPods(["client"]), canaries });
+    expect(finding?.seen).toBe(`the proxy of user/client has no outbound|9000|v2|${rise.host}`);
+    const gateway = {
+      ...podOf("gateway"),
+      metadata: { ...podOf("gateway").metadata, labels: GATEWAY },
+    };
+    const pods = context({ proxies: () => Promise.resolve([gateway]) });
+    const [behind] = await subsets.run({ ...pods, canaries });
+    expect(behind?.seen).toBe(`the proxy of user/gateway has no outbound_.9000_.v2_.${rise.host}`);
+  });
 
   it("does not miss a pod that is gone before it answers", async () => {
     vi.mocked(endpointsOf).mockImplementation((_, { metadata }) =>

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { DeployedCluster, DeployedRoute } from "../../../lib/deployed.ts";
+import { sameShares, type DeployedCluster, type DeployedRoute } from "../../../lib/deployed.ts";
 import { problemLine } from "../../../lib/problems.ts";
 import { type Exception } from "../../../lib/exceptions.ts";
 import { falls, releaseProblems, rises, type Wanted } from "../../../lib/release-rules.ts";
@@ -16,6 +16,41 @@ const both = (split: Split | undefined) => [cluster("a", split), cluster("b", sp
 
 const lines = (deployed: readonly DeployedCluster[], to: Wanted) =>
   releaseProblems(deployed, to).map(problemLine);
+
+describe("routes that name no version", () => {
+  const unnamed = { ...v("v1"), unnamed: true as const };
+
+  it("let the owner change the version", () => {
+    expect(lines(both(unnamed), wanted({ ...v("v2"), unnamed: true }))).toEqual([]);
+    expect(lines(both(unnamed), wanted(v("v2", "v3")))).toEqual([]);
+  });
+
+  it("give no version anything for sure: what a canary then gets is a rise, phase by phase", () => {
+    // Also where the canary has the name that the owner's version had.
+    for (const to of [v("v1", "v2", 10), v("v0", "v1", 10)]) {
+      expect(rises(both(unnamed), wanted(to)).map((move) => move.cluster)).toEqual(["a", "b"]);
+      expect(lines(both(unnamed), wanted(to))).toEqual([]);
+    }
+    expect(lines(both(unnamed), wanted(v("v0", "v1", 100)))).toEqual([
+      expect.stringContaining(
+        "weight: must rise one phase at a time: v1 of user/user-service serves 0 %",
+      ),
+    ]);
+  });
+
+  it("are never the same as routes that name one", () => {
+    expect(sameShares(unnamed, v("v1"))).toBe(false);
+    expect(sameShares(unnamed, { ...v("v2"), unnamed: true })).toBe(true);
+  });
+});
+
+describe("a canary whose image is its owner's", () => {
+  it("may get another one at any weight", () => {
+    const { routes, ...to } = wanted(v("v1", "v2", 10));
+    const own = { ...to, routes: routes.map((route) => ({ ...route, canaryImage: undefined })) };
+    expect(lines(both(v("v1", "v2", 10)), own)).toEqual([]);
+  });
+});
 
 describe("a weight that somebody has changed by hand", () => {
   const byHand = (cluster: DeployedCluster, change: Partial<DeployedRoute>): DeployedCluster => ({

@@ -238,7 +238,7 @@ describe("the configuration", () => {
     [
       "a namespace of the system's",
       service({ namespace: "kube-system" }),
-      /^ - services\[0\]\.namespace: must be a namespace that the program creates for the service/,
+      /^ - services\[0\]\.namespace: must be a namespace for services: not the system's, kube-… or istio-…/,
     ],
     [
       "a service name that begins with a digit",

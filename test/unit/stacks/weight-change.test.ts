@@ -1,13 +1,16 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { beforeEach, describe, expect, it, vi } from "vitest";
+import { subsets } from "../../../fleet/checks/subsets.ts";
 import { confirmWeight } from "../../../fleet/confirm.ts";
 import { lower } from "../../../fleet/lower.ts";
 import { raiseWeights } from "../../../fleet/raise-weights.ts";
 import { readDeployed } from "../../../fleet/read-deployed.ts";
-import type { DeployedCluster } from "../../../lib/deployed.ts";
+import type { DeployedCluster, DeployedRoute } from "../../../lib/deployed.ts";
 import type { PlannedRoute } from "../../../stacks/release-plan.ts";
+import { existingFindings } from "../../../stacks/existing-workloads.ts";
 import { WeightChange } from "../../../stacks/weight-change.ts";
+import { existingSettings } from "../../helpers/existing.ts";
 import { settings } from "../../helpers/fixtures.ts";
 
 vi.mock(import("../../../fleet/read-deployed.ts"), async (original) => ({
@@ -16,6 +19,12 @@ vi.mock(import("../../../fleet/read-deployed.ts"), async (original) => ({
 }));
 vi.mock(import("../../../fleet/confirm.ts"), () => ({
   confirmWeight: vi.fn<typeof confirmWeight>(),
+}));
+vi.mock(import("../../../fleet/checks/subsets.ts"), () => ({
+  subsets: { name: "the subsets", run: vi.fn<typeof subsets.run>() },
+}));
+vi.mock(import("../../../stacks/existing-workloads.ts"), () => ({
+  existingFindings: vi.fn<typeof existingFindings>(),
 }));
 vi.mock(import("../../../fleet/lower.ts"), () => ({ lower: vi.fn<typeof lower>() }));
 const ahead = vi.hoisted(() => ({ look: vi.fn<() => void>(), outdate: vi.fn<() => void>() }));
@@ -55,6 +64,7 @@ async function prepare(
   weight: number,
   preview = false,
   quarantine: readonly string[] = [],
+  to = settings({ weight, quarantine }),
 ): Promise<WeightChange> {
   await pulumi.runtime.setMocks(
     {
@@ -69,7 +79,7 @@ async function prepare(
     preview,
   );
   vi.mocked(readDeployed).mockResolvedValue(deployed);
-  return WeightChange.prepare(settings({ weight, quarantine }));
+  return WeightChange.prepare(to);
 }
 
 /** What is planned for the service in a cluster. */
@@ -96,11 +106,100 @@ function hook(change: WeightChange, cluster: string): () => Promise<void> {
 }
 
 beforeEach(() => {
+  vi.mocked(existingFindings).mockReset().mockResolvedValue({ problems: [], warnings: [] });
   vi.mocked(lower).mockReset().mockResolvedValue(new Map());
   vi.mocked(raiseWeights).mockReset();
   ahead.look.mockReset();
   ahead.outdate.mockReset();
   vi.mocked(confirmWeight).mockReset().mockResolvedValue([]);
+});
+
+describe("what others have made", () => {
+  const missing = (path: string) => ({ path, rule: "must be there", fix: "Have it made." });
+
+  it("stops the update with what is missing, together with the rules that it breaks", async () => {
+    const problems = [missing("services[0].name")];
+    vi.mocked(existingFindings).mockResolvedValue({ problems, warnings: [] });
+    await expect(prepare([at("cluster-a", 0), at("cluster-b", 0)], 30)).rejects.toThrow(
+      /What is deployed does not allow this change [^]+ - weight: must rise one phase at a time[^]+ - services\[0\]\.name: must be there\. Have it made\.$/,
+    );
+    expect(lower).not.toHaveBeenCalled();
+  });
+
+  it("is only told where it is not needed yet, also in a preview", async () => {
+    const warned = vi.spyOn(pulumi.log, "warn").mockResolvedValue();
+    const warnings = [missing("services[0].canary.version")];
+    vi.mocked(existingFindings).mockResolvedValue({ problems: [], warnings });
+    await prepare([at("cluster-a", 0), at("cluster-b", 0)], 0, true);
+    expect(warned).toHaveBeenCalledExactlyOnceWith(
+      "What others have made is not all there:\n - services[0].canary.version: must be there. Have it made.",
+    );
+  });
+});
+
+describe("routes that begin to name versions that others have made", () => {
+  const names = ["cluster-a", "cluster-b"];
+  /** The change to stable v1 and canary v2 from what both clusters have. */
+  const from = (route: Partial<DeployedRoute> | undefined, weight = 0) =>
+    prepare(
+      names.map((name) => {
+        const { routes, ...cluster } = at(name, 0);
+        const found = [...routes].map(([key, own]) => [key, { ...own, ...route }] as const);
+        return { ...cluster, routes: new Map(route ? found : []) };
+      }),
+      weight,
+      false,
+      [],
+      existingSettings({}, weight),
+    );
+  const unnamed = { canary: undefined, unnamed: true } as const;
+  const run = vi.mocked(subsets.run);
+
+  beforeEach(() => {
+    run.mockReset().mockResolvedValue([]);
+    vi.mocked(raiseWeights).mockResolvedValue({ raised: true, text: "done" });
+  });
+
+  it.each([
+    ["the first routes", undefined],
+    ["routes that have named none", unnamed],
+    ["routes that have named another stable version", { stable: "v0", canary: "v1", weight: 100 }],
+  ])("wait until every Envoy of all clusters knows the stable one, once: %s", async (_, route) => {
+    const change = await from(route);
+    await Promise.all(names.map((name) => hook(change, name)()));
+    expect(run.mock.calls.map(([{ cluster, canaries }]) => [cluster.name, canaries])).toEqual(
+      names.map((name): unknown => [
+        name,
+        [expect.objectContaining({ service: "user-service", canary: "v1" })],
+      ]),
+    );
+    for (const name of names) expect(hooksOf(change, name)?.beforeCreate).toHaveLength(1);
+  });
+
+  it("stay as they are where one does not, and then no weight rises", async () => {
+    const change = await from(unnamed, 10);
+    run.mockImplementation(({ cluster }) =>
+      Promise.resolve(
+        cluster.name === "cluster-b" ? [{ seen: "it lags", fix: "Wait.", mayHeal: false }] : [],
+      ),
+    );
+    await expect(hook(change, "cluster-a")()).rejects.toThrow(
+      [
+        "No route names a version yet, since not every Envoy knows the stable ones:",
+        " - cluster-b: every proxy holds the stable version's subset: no, it lags. Wait.",
+        "All requests go where they went. Fix it, then run pulumi up again.",
+      ].join("\n"),
+    );
+    expect(raiseWeights).not.toHaveBeenCalled();
+    expect(hooksOf(change, "cluster-a")?.beforeUpdate).toHaveLength(2);
+  });
+
+  it("wait for nobody where they name it already, or go on naming none", async () => {
+    expect(hooksOf(await from({}), "cluster-a")).toBeUndefined();
+    const to = existingSettings({ canary: undefined });
+    const none = names.map((name) => ({ ...at(name, 0), routes: new Map() }));
+    expect(hooksOf(await prepare(none, 0, false, [], to), "cluster-a")).toBeUndefined();
+  });
 });
 
 describe("a weight that is to fall", () => {

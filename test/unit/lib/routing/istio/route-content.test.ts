@@ -41,6 +41,36 @@ describe("a VirtualService that an API server has", () => {
   });
 });
 
+describe("a VirtualService of a service that others have made", () => {
+  const existing = { port: 80, versionLabel: "version", serviceAccounts: ["shop"] };
+  const about = { service: "shop", namespace: "user", stable: "v1", weight: 0, existing };
+  const live = ({ weights: object }: ReturnType<typeof canaryRouteObjects>) => ({
+    ...object,
+    metadata: { ...object.metadata, generation: 8 },
+  });
+
+  it("names no version without a canary, and its label tells the stable one", () => {
+    const objects = canaryRouteObjects(about);
+    const unnamed = { stable: "v1", canary: undefined, weight: 0, unnamed: true };
+    expect(foundRoute(live(objects)).route).toMatchObject({ ...unnamed, existing: true });
+    expect(routeContent(objects.weights).split).toEqual(unnamed);
+  });
+
+  it("names both with one", () => {
+    const { route } = foundRoute(live(canaryRouteObjects({ ...about, canary: "v2" })));
+    expect(route).toMatchObject({ stable: "v1", canary: "v2", existing: true });
+    expect(route).not.toHaveProperty("unnamed");
+  });
+
+  it("is somebody else's where it names no version and does not say so", () => {
+    const { metadata, ...object } = live(canaryRouteObjects(about));
+    const { route } = foundRoute({ ...object, metadata: { ...metadata, annotations: {} } });
+    expect(route).toMatchObject({ stable: "" });
+    expect(route).not.toHaveProperty("unnamed");
+    expect(route).not.toHaveProperty("existing");
+  });
+});
+
 describe("a VirtualService of Pulumi's state", () => {
   it("tells its versions, what it is in a chain, and what it replaces", () => {
     const content = { split, role: "entry", mark: "x-canary", replaces: "generation 7" };

@@ -1,0 +1,214 @@
+import type { ClusterClient } from "../fleet/cluster-client.ts";
+import { explain } from "../fleet/explain.ts";
+import { findWorkload } from "../fleet/find-workload.ts";
+import { clusterRouting } from "../fleet/routing/index.ts";
+import { shareOf, type DeployedCluster } from "../lib/deployed.ts";
+import { allOf } from "../lib/enumerate.ts";
+import {
+  absence,
+  podsBeside,
+  workloadObjections,
+  type ExistingService,
+  type FoundWorkload,
+} from "../lib/existing.ts";
+import type { Problem } from "../lib/problems.ts";
+import type { ReleaseSettings } from "./config.ts";
+import type { PlannedRoute, ReleasePlan } from "./release-plan.ts";
+import { scopeIn } from "./routing-records.ts";
+import { existingService, isMade } from "./workload.ts";
+
+/** What the clusters say of the services that others have made. */
+interface ExistingFindings {
+  /** What keeps an update from being made. */
+  readonly problems: readonly Problem[];
+  /** What does not yet. */
+  readonly warnings: readonly Problem[];
+}
+
+/** A route to a service that others have made, in a cluster that answers. */
+interface Place {
+  readonly cluster: ClusterClient;
+  readonly route: PlannedRoute;
+  readonly existing: ExistingService;
+  /** Where the service is in the configuration: `services[0]`. */
+  readonly path: string;
+}
+
+/** Pods that a message names at most. */
+const NAMED = 3;
+
+/** The program would remove what it has made, or make what others have. */
+function switchedWorkload({ wanted, service, deployed, cluster }: PlannedRoute): Problem[] {
+  if (!isMade(service) || !deployed?.existing) return [];
+  return [
+    {
+      path: `${wanted.path}.workload`,
+      value: service.workload,
+      rule: `must stay existing: in ${cluster} the service's pods are somebody else's`,
+      fix: "Take the service out of the config first, in an update of its own, and have the owner remove it.",
+    },
+  ];
+}
+
+/** Who else routes the service, before this program has any route to it. */
+async function claimProblems(
+  settings: ReleaseSettings,
+  { cluster, route, path }: Place,
+): Promise<Problem[]> {
+  const { deployed, service, key } = route;
+  if (deployed?.existing) return [];
+  const claims = await clusterRouting.claims(cluster, scopeIn(settings, service, cluster.name));
+  if (claims.length > 0) {
+    return [
+      {
+        path,
+        rule: `must be routed by this program alone, but in ${cluster.name} ${allOf(claims)} routes ${key} or one of its hosts too`,
+        fix: "Have the owner remove it; what it did for the service has to be in this config. Objects of others are not adopted.",
+      },
+    ];
+  }
+  return deployed
+    ? [
+        {
+          path: `${path}.workload`,
+          value: service.workload,
+          rule: `must stay made: in ${cluster.name} this program has made the pods, and would remove them`,
+          fix: "Give the service that others make another name or namespace.",
+        },
+      ]
+    : [];
+}
+
+/** Which versions are missing: of one that is to get requests it is a problem, of the other a warning. */
+function versionFindings(
+  { cluster: { name: cluster }, route, existing, path }: Place,
+  found: FoundWorkload,
+): ExistingFindings {
+  const { deployed, wanted, key } = route;
+  const { stable, canary, versionLabel } = existing;
+  if (canary === undefined) {
+    return { problems: leftOver(cluster, route, existing, found), warnings: [] };
+  }
+  const about = (role: "stable" | "canary", version: string): Problem[] => {
+    const missing = absence(existing, found, version);
+    return missing === undefined
+      ? []
+      : [
+          {
+            path: `${path}.${role}.version`,
+            value: version,
+            rule: `must be ready in every cluster before routes send it requests: of Service ${key} in ${cluster} ${missing}`,
+            fix: `Have the owner deploy it there, with the label ${versionLabel}: ${version}.`,
+          },
+        ];
+  };
+  const isRise = deployed !== undefined && shareOf(deployed, canary) < wanted.weight;
+  const needed = {
+    // While the canary rises, stable must be able to take everything back.
+    stable: isRise || wanted.weight < 100,
+    canary: wanted.weight > 0,
+  };
+  const of = { stable: about("stable", stable), canary: about("canary", canary) };
+  return {
+    problems: [...(needed.stable ? of.stable : []), ...(needed.canary ? of.canary : [])],
+    warnings: [...(needed.stable ? [] : of.stable), ...(needed.canary ? [] : of.canary)],
+  };
+}
+
+/** Pods that would get requests again, once routes name no version any more. */
+function leftOver(
+  cluster: string,
+  { deployed, key, wanted }: PlannedRoute,
+  existing: ExistingService,
+  found: FoundWorkload,
+): Problem[] {
+  if (!deployed || deployed.unnamed) return [];
+  const others = podsBeside(existing, found, [existing.stable]);
+  if (others.length === 0) return [];
+  const versions = [
+    ...new Set(others.map(({ labels }) => labels[existing.versionLabel] ?? "none")),
+  ].sort();
+  const named = others.slice(0, NAMED).map(({ name }) => name);
+  return [
+    {
+      path: `${wanted.path}.canary`,
+      rule: `must stay while Service ${key} in ${cluster} selects pods of other versions than ${existing.stable}: without a canary routes name no version, and ${versions.join(", ")} would get requests (${named.join(", ")}${others.length > NAMED ? ` and ${others.length - NAMED} more` : ""})`,
+      fix: "Have the owner remove these pods first.",
+    },
+  ];
+}
+
+async function findingsIn(settings: ReleaseSettings, place: Place): Promise<ExistingFindings> {
+  const { cluster, existing, path } = place;
+  try {
+    const [found, claims] = await Promise.all([
+      findWorkload(cluster, existing),
+      claimProblems(settings, place),
+    ]);
+    const objections = workloadObjections(existing, found, cluster.name).map(
+      ({ key, ...objection }) => ({ path: `${path}.${key}`, ...objection }),
+    );
+    const versions = versionFindings(place, found);
+    return {
+      problems: [...claims, ...objections, ...versions.problems],
+      warnings: versions.warnings,
+    };
+  } catch (error) {
+    const problem = {
+      path,
+      rule: `must be readable in ${cluster.name}: ${explain(error)}`,
+      fix: "Give the kubeconfig's user the rights that docs/permissions.md lists.",
+    };
+    return { problems: [problem], warnings: [] };
+  }
+}
+
+/** A service's first routes give its canary nothing: only a rise is checked in all clusters, or made in none. */
+function firstRouteProblems({ routes }: ReleasePlan): Problem[] {
+  return [...Map.groupBy(routes, ({ key }) => key)].flatMap(([key, own]) => {
+    const weight = Math.max(...own.map(({ wanted }) => wanted.weight));
+    const [first] = own;
+    return first && !isMade(first.service) && weight > 0 && own.every(({ deployed }) => !deployed)
+      ? [
+          {
+            path: "weight",
+            value: weight,
+            rule: `must be 0 until every cluster has the routes of ${key}`,
+            fix: "First: pulumi config set weight 0 && pulumi up",
+          },
+        ]
+      : [];
+  });
+}
+
+/**
+ * What the clusters say of the services that others have made, before anything is done. Nothing of it stops an update
+ * that lowers a weight.
+ */
+export async function existingFindings(
+  settings: ReleaseSettings,
+  clusters: readonly ClusterClient[],
+  deployed: readonly DeployedCluster[],
+  plan: ReleasePlan,
+): Promise<ExistingFindings> {
+  const places = plan.routes.flatMap((route): Place[] => {
+    const existing = existingService(route.service);
+    const cluster = clusters.find(({ name }) => name === route.cluster);
+    const answers = deployed.some(
+      ({ name, unreachable }) => name === route.cluster && unreachable === undefined,
+    );
+    return existing && cluster && answers
+      ? [{ cluster, route, existing, path: route.wanted.path }]
+      : [];
+  });
+  const found = await Promise.all(places.map((place) => findingsIn(settings, place)));
+  const problems = [
+    ...plan.routes.flatMap(switchedWorkload),
+    ...firstRouteProblems(plan),
+    ...found.flatMap((each) => each.problems),
+  ];
+  const warnings = found.flatMap((each) => each.warnings);
+  return plan.routes.some(({ falls }) => falls)
+    ? { problems: [], warnings: [...problems, ...warnings] }
+    : { problems, warnings };
+}

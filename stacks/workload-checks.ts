@@ -1,0 +1,122 @@
+import { allOf } from "../lib/enumerate.ts";
+import type { Problem } from "../lib/problems.ts";
+import type { Loose } from "./checks.ts";
+import type { Chain, Service } from "./schema.ts";
+import { EXISTING_KEYS, MADE_KEYS, MADE_VERSION_KEYS } from "./schema/service.ts";
+
+const ROLES = ["stable", "canary"] as const;
+
+function isExisting({ workload }: Loose): boolean {
+  return workload === "existing";
+}
+
+/** Keys of `of` that must not be there. */
+function strayKeys(
+  of: Loose,
+  path: string,
+  keys: readonly string[],
+  rule: string,
+  fix: string,
+): Problem[] {
+  return keys.flatMap((key) =>
+    of[key] === undefined ? [] : [{ path: `${path}.${key}`, value: of[key], rule, fix }],
+  );
+}
+
+/** Keys of `of` that must be there. */
+function missingKeys(of: Loose, path: string, keys: readonly string[]): Problem[] {
+  return keys.flatMap((key) =>
+    of[key] === undefined
+      ? [
+          {
+            path: `${path}.${key}`,
+            rule: "must be given",
+            fix: `Write the ${key} of its pods, or set workload: existing if they are somebody else's.`,
+          },
+        ]
+      : [],
+  );
+}
+
+/**
+ * What a service must say, and what it must not, by whose its pods are.
+ *
+ * @param services as they were written: defaults say nothing of whether a key is there
+ */
+export function workloadProblems(services: readonly Loose[]): Problem[] {
+  return services.flatMap((service, i) => {
+    const path = `services[${i}]`;
+    const versions = ROLES.flatMap((role) => {
+      const version = service[role];
+      return typeof version === "object" && version !== null
+        ? [{ path: `${path}.${role}`, version: version as Loose }]
+        : [];
+    });
+    if (isExisting(service)) {
+      const rule = "must be left out of an existing service: the owner of its pods decides";
+      const fix = "Remove it, or remove workload if the program is to make the pods.";
+      return [
+        ...strayKeys(service, path, MADE_KEYS, rule, fix),
+        ...versions.flatMap(({ version, path: at }) =>
+          strayKeys(version, at, MADE_VERSION_KEYS, rule, fix),
+        ),
+      ];
+    }
+    return [
+      ...missingKeys(service, path, ["port"]),
+      ...versions.flatMap(({ version, path: at }) => missingKeys(version, at, ["image"])),
+      ...strayKeys(
+        service,
+        path,
+        EXISTING_KEYS,
+        "must be left out unless workload is existing",
+        "Remove it, or set workload: existing if the service is somebody else's.",
+      ),
+      ...(service["namespace"] === "default"
+        ? [
+            {
+              path: `${path}.namespace`,
+              value: "default",
+              rule: "must be a namespace that the program creates for the service: not default",
+              fix: "For example: user. An existing service may be there: workload: existing.",
+            },
+          ]
+        : []),
+    ];
+  });
+}
+
+/** Rules between services of different workloads, and for the chain they are in. */
+export function mixedWorkloadProblems(
+  services: readonly Service[],
+  chain: Chain | undefined,
+): Problem[] {
+  return services.flatMap(({ workload, namespace }, i) => {
+    if (workload !== "existing") return [];
+    const makers = services.flatMap((other, j) =>
+      other.workload !== "existing" && other.namespace === namespace ? [`services[${j}]`] : [],
+    );
+    return [
+      ...(makers.length > 0
+        ? [
+            {
+              path: `services[${i}].namespace`,
+              value: namespace,
+              rule: `must not be the namespace of ${allOf(makers)}, which the program makes, and removes with its last service`,
+              fix: "Put the services that the program makes into another namespace.",
+            },
+          ]
+        : []),
+      ...(chain
+        ? [
+            {
+              path: `services[${i}].workload`,
+              value: workload,
+              rule: "must be made with chain: the preflight does not know the pods of others yet",
+              fix: "Remove chain, or release the service in a stack of its own.",
+            },
+          ]
+        : []),
+    ];
+  });
+}

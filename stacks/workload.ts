@@ -1,0 +1,47 @@
+import type { ExistingService, ExistingWorkload } from "../lib/existing.ts";
+import { SERVICE_PORT } from "../lib/names.ts";
+import type { ServiceSettings } from "./config.ts";
+import type { Service } from "./schema.ts";
+
+/** A version whose pods the program makes. */
+type MadeVersion = Service["stable"] & { readonly image: string };
+
+/** A service whose pods the program makes. */
+export type MadeService = ServiceSettings & {
+  readonly port: number;
+  readonly stable: MadeVersion;
+  readonly canary?: MadeVersion | undefined;
+};
+
+/** Whether the program makes the service's pods; checks of the configuration see to it that it then knows how. */
+export function isMade(service: ServiceSettings): service is MadeService {
+  return service.workload !== "existing";
+}
+
+/** How the pods of a service are found that are somebody else's; undefined of one that the program makes. */
+export function existingOf({
+  name,
+  workload,
+  servicePort = SERVICE_PORT,
+  versionLabel = "version",
+  serviceAccounts = [name],
+}: Pick<Service, "name" | "workload" | "servicePort" | "versionLabel" | "serviceAccounts">):
+  ExistingWorkload | undefined {
+  return workload === "existing" ? { port: servicePort, versionLabel, serviceAccounts } : undefined;
+}
+
+/** The same with its name and its versions; undefined of one that the program makes. */
+export function existingService(service: ServiceSettings): ExistingService | undefined {
+  const { name, namespace, stable, canary, ingressHosts } = service;
+  const workload = existingOf(service);
+  return (
+    workload && {
+      ...workload,
+      service: name,
+      namespace,
+      stable: stable.version,
+      canary: canary?.version,
+      isCalledFromOutside: ingressHosts.length > 0,
+    }
+  );
+}

@@ -1,0 +1,79 @@
+import type { Mutant } from "./mutants.ts";
+
+const stacks = ["test/unit/stacks/existing-workloads.test.ts"];
+const rules = ["test/unit/lib/existing.test.ts"];
+
+/** What makes a release safe whose pods others have made. */
+export const existingMutants: readonly Mutant[] = [
+  {
+    removes: "no weight rises to a version of others that a cluster lacks, in the preview",
+    file: "stacks/existing-workloads.ts",
+    text: "canary: wanted.weight > 0,",
+    replacement: "canary: false,",
+    tests: stacks,
+  },
+  {
+    removes: "no route names a stable version of others that a cluster lacks",
+    file: "stacks/existing-workloads.ts",
+    text: "stable: isRise || wanted.weight < 100,",
+    replacement: "stable: isRise,",
+    tests: stacks,
+  },
+  {
+    removes: "a canary of others stays while its pods would get requests without it",
+    file: "stacks/existing-workloads.ts",
+    text: "if (others.length === 0) return [];",
+    replacement: "if (others.length < 99) return [];",
+    tests: stacks,
+  },
+  {
+    removes: "nothing that others lack keeps a weight from falling",
+    file: "stacks/existing-workloads.ts",
+    text: "return plan.routes.some(({ falls }) => falls)",
+    replacement: "return plan.routes.length === 0",
+    tests: stacks,
+  },
+  {
+    removes:
+      "a service that this program makes does not become an existing one, which removes its pods",
+    file: "stacks/existing-workloads.ts",
+    text: "return deployed\n    ?",
+    replacement: "return deployed?.existing\n    ?",
+    tests: stacks,
+  },
+  {
+    removes: "no route names a version of others that an Envoy does not know yet",
+    file: "stacks/weight-change.ts",
+    text: "if (!beginsToName(route)) return own;",
+    replacement: "return own;",
+    tests: ["test/unit/stacks/weight-change.test.ts"],
+  },
+  {
+    removes: "a weight rises only where both versions of others are there",
+    file: "fleet/checks/existing-versions.ts",
+    text: "return missing === undefined",
+    replacement: "return missing !== undefined",
+    tests: ["test/unit/fleet/checks.test.ts"],
+  },
+  {
+    removes: "a pod without a sidecar is no pod of a version",
+    file: "lib/existing.ts",
+    text: "({ isReady, hasSidecar }) => isReady && hasSidecar,",
+    replacement: "({ isReady }) => isReady,",
+    tests: rules,
+  },
+  {
+    removes: "routes that name no version give a canary nothing for sure",
+    file: "lib/deployed.ts",
+    text: "if (version === undefined || split.unnamed) return 0;",
+    replacement: "if (version === undefined) return 0;",
+    tests: ["test/unit/lib/release-rules.test.ts"],
+  },
+  {
+    removes: "routes to pods of others name no version without a canary",
+    file: "lib/routing/istio/virtual-service.ts",
+    text: "args.existing !== undefined && canary === undefined;",
+    replacement: "false;",
+    tests: ["test/unit/stacks/existing.test.ts"],
+  },
+];
