@@ -163,24 +163,6 @@ async function findingsIn(settings: ReleaseSettings, place: Place): Promise<Exis
   }
 }
 
-/** A service's first routes give its canary nothing: only a rise is checked in all clusters, or made in none. */
-function firstRouteProblems({ routes }: ReleasePlan): Problem[] {
-  return [...Map.groupBy(routes, ({ key }) => key)].flatMap(([key, own]) => {
-    const weight = Math.max(...own.map(({ wanted }) => wanted.weight));
-    const [first] = own;
-    return first && !isMade(first.service) && weight > 0 && own.every(({ deployed }) => !deployed)
-      ? [
-          {
-            path: "weight",
-            value: weight,
-            rule: `must be 0 until every cluster has the routes of ${key}`,
-            fix: "First: pulumi config set weight 0 && pulumi up",
-          },
-        ]
-      : [];
-  });
-}
-
 /**
  * What the clusters say of the services that others have made, before anything is done. Nothing of it stops an update
  * that lowers a weight.
@@ -204,7 +186,6 @@ export async function existingFindings(
   const found = await Promise.all(places.map((place) => findingsIn(settings, place)));
   const problems = [
     ...plan.routes.flatMap(switchedWorkload),
-    ...firstRouteProblems(plan),
     ...found.flatMap((each) => each.problems),
   ];
   const warnings = found.flatMap((each) => each.warnings);

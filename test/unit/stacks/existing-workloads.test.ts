@@ -169,12 +169,6 @@ describe("an update with a service that others have made", () => {
     expect(await said(to, deployed({}))).toEqual(nothing);
   });
 
-  it("begins at weight 0", async () => {
-    expect((await said(existingSettings({}, 10), deployed())).problems).toEqual([
-      " - weight: must be 0 until every cluster has the routes of user/user-service, got 10. First: pulumi config set weight 0 && pulumi up",
-    ]);
-  });
-
   it("is refused where others route the service already, and adopts nothing", async () => {
     vi.mocked(claimsOf).mockImplementation(({ name }) =>
       Promise.resolve(name === "cluster-b" ? ["VirtualService user/flagger"] : []),
