@@ -20,7 +20,7 @@ export interface ExistingService extends ExistingWorkload, ServiceName {
 }
 
 /** A port of a Service, as far as Istio takes the protocol from it. */
-export interface FoundPort {
+interface FoundPort {
   readonly port: number;
   readonly name?: string | undefined;
   readonly appProtocol?: string | undefined;

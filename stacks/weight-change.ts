@@ -23,9 +23,9 @@ import { SAID_ELSEWHERE } from "./said-elsewhere.ts";
 import { durationMs } from "./schema.ts";
 import { isMade } from "./workload.ts";
 
-const STABLE_SUBSETS: Check = {
+const NAMED_SUBSETS: Check = {
   ...subsets,
-  name: "every proxy holds the stable version's subset",
+  name: "every proxy holds the versions that routes begin to name",
 };
 
 /** Longest wait for one answer of an API server, in milliseconds. */
@@ -161,7 +161,7 @@ export class WeightChange {
   hooks(route: PlannedRoute): pulumi.ResourceHookBinding | undefined {
     const own = this.#hooksOf(route);
     if (!beginsToName(route)) return own;
-    const known = () => this.#once("named", () => this.#confirmStable());
+    const known = () => this.#once("named", () => this.#confirmNamed());
     return {
       ...own,
       beforeCreate: [known, ...(own?.beforeCreate ?? [])],
@@ -242,13 +242,17 @@ export class WeightChange {
     }
   }
 
-  /** Waits until every Envoy knows the stable versions that routes begin to name, in all clusters. */
-  async #confirmStable(): Promise<void> {
+  /** Waits until every Envoy knows the versions that routes begin to send requests to, in all clusters. */
+  async #confirmNamed(): Promise<void> {
     const { mesh, services } = this.#settings;
-    const named = new Set(this.plan.routes.filter(beginsToName).map(({ service }) => service));
+    const routes = this.plan.routes.filter(beginsToName);
     const canaries = services.flatMap((service) => {
-      const canary = named.has(service) ? canaryOf(service, mesh.clusterDomain) : undefined;
-      return canary ? [{ ...canary, canary: service.stable.version }] : [];
+      const own = routes.filter((route) => route.service === service);
+      const canary = own.length > 0 ? canaryOf(service, mesh.clusterDomain) : undefined;
+      if (!canary) return [];
+      // A cluster that joins a release has the weight of the others at once.
+      const both = own.some(({ wanted }) => wanted.weight > 0);
+      return [{ ...canary, canary: service.stable.version }, ...(both ? [canary] : [])];
     });
     const limits = limitsOf(this.#settings);
     const clusters = this.#clusters;
@@ -257,7 +261,7 @@ export class WeightChange {
         await Promise.all(
           clusters.map(async (cluster) => {
             const context = { cluster, clusters, rises: [], canaries, limits };
-            return [cluster.name, await runChecks(context, [STABLE_SUBSETS])] as const;
+            return [cluster.name, await runChecks(context, [NAMED_SUBSETS])] as const;
           }),
         ),
       );
@@ -267,7 +271,7 @@ export class WeightChange {
     if (objections.length > 0) {
       throw new Error(
         [
-          "No route names a version yet, since not every Envoy knows the stable ones:",
+          "No route names a version yet, since not every Envoy knows what it would name:",
           ...objections,
           "All requests go where they went. Fix it, then run pulumi up again.",
         ].join("\n"),

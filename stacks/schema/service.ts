@@ -82,6 +82,9 @@ const quantities = (what: string, examples: readonly unknown[]) =>
     examples,
   });
 
+/** What editors ask of a version whose pods the program makes. */
+const PULLED = { type: "object", required: ["image"] };
+
 /** One service, its versions and its routes. */
 export const service = z
   .strictObject({
@@ -332,7 +335,7 @@ export const service = z
     then: {},
     else: {
       required: ["port"],
-      properties: { stable: { required: ["image"] }, canary: { required: ["image"] } },
+      properties: { stable: PULLED, canary: PULLED },
     },
   });
 

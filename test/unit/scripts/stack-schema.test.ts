@@ -60,6 +60,24 @@ describe("the JSON schema of a stack's file", () => {
     expect(errors({ config: release })).toEqual([]);
   });
 
+  it("takes a service that others have made, and asks for more of one that the program makes", () => {
+    const services = (workload: object) =>
+      errors(
+        stack({
+          "istio-canary:services": [
+            { ...workload, name: "shop", namespace: "web", stable: { version: "v1" } },
+          ],
+        }),
+      );
+    expect(services({ workload: "existing" })).toEqual([]);
+    expect(services({})).toEqual(
+      expect.arrayContaining([
+        expect.stringContaining("must have required property 'port'"),
+        expect.stringContaining("must have required property 'image'"),
+      ]),
+    );
+  });
+
   it("takes what Pulumi writes: secrets, salts, numbers as text, keys of others", () => {
     const secure = { secure: "v1:abc" };
     const file = {

@@ -176,6 +176,11 @@ describe("routes that begin to name versions that others have made", () => {
     for (const name of names) expect(hooksOf(change, name)?.beforeCreate).toHaveLength(1);
   });
 
+  it("wait for both versions where the canary gets requests at once, as in a cluster that joins", async () => {
+    await hook(await from(unnamed, 10), "cluster-a")();
+    expect(run.mock.calls[0]?.[0].canaries.map(({ canary }) => canary)).toEqual(["v1", "v2"]);
+  });
+
   it("stay as they are where one does not, and then no weight rises", async () => {
     const change = await from(unnamed, 10);
     run.mockImplementation(({ cluster }) =>
@@ -185,8 +190,8 @@ describe("routes that begin to name versions that others have made", () => {
     );
     await expect(hook(change, "cluster-a")()).rejects.toThrow(
       [
-        "No route names a version yet, since not every Envoy knows the stable ones:",
-        " - cluster-b: every proxy holds the stable version's subset: no, it lags. Wait.",
+        "No route names a version yet, since not every Envoy knows what it would name:",
+        " - cluster-b: every proxy holds the versions that routes begin to name: no, it lags. Wait.",
         "All requests go where they went. Fix it, then run pulumi up again.",
       ].join("\n"),
     );
