@@ -131,6 +131,7 @@ export async function guard({ file: path, kubeconfig, port }: GuardOptions): Pro
             weight: Math.max(0, ...canaries.map(({ weight }) => weight)),
             progress: journal?.progress,
             guards: journal?.guards ?? [],
+            forgiven: journal?.forgiven ?? [],
           };
         },
         verdicts: async (file, phase) => {

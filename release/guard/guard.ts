@@ -1,7 +1,7 @@
 import { explain } from "../../fleet/explain.ts";
 import type { GuardFile } from "../../stacks/guard-file.ts";
 import { durationMs } from "../../lib/duration.ts";
-import type { GuardNote } from "../journal.ts";
+import { JOURNAL_FORMAT, type GuardNote } from "../../lib/journal.ts";
 import type { Verdict } from "../planner.ts";
 import {
   actionOf,
@@ -17,8 +17,6 @@ import {
 const LOOK_MS = 5_000;
 /** A note that has not changed is written anew after this time, in milliseconds: it tells that the guard lives. */
 const NOTE_MS = 30_000;
-/** Of a note as it is written here. */
-const FORMAT = 1;
 
 /** What a guard sees and does; the edges at which a test stands in. */
 export interface GuardEffects {
@@ -160,7 +158,7 @@ class Watch {
       // Meanwhile it may be another phase, of which they say nothing.
       if (now.weight === weight && now.since === since) {
         this.#verdicts = verdicts;
-        this.#memory = judged(now, verdicts, this.#rules);
+        this.#memory = judged(now, verdicts, this.#rules, this.#effects.now());
         if (this.#memory.failed && !now.failed) this.#wakeUp();
       }
       await this.#effects.pause(durationMs(this.#file.rollout.interval), end);
@@ -241,7 +239,7 @@ class Watch {
     if (this.#sights.get(cluster)?.answers !== true) return;
     const { contactAt, ...memory } = this.#remember();
     const about = {
-      format: FORMAT,
+      format: JOURNAL_FORMAT,
       cluster: this.#file.cluster,
       startedAt: this.#startedAt,
       ...memory,

@@ -1,5 +1,6 @@
 import { chainMutants } from "./chain-mutants.ts";
 import { guardMutants } from "./guard-mutants.ts";
+import { takenBackMutants } from "./taken-back-mutants.ts";
 
 /** One thing taken out of the program, and the unit tests that must then fail. */
 export interface Mutant {
@@ -26,6 +27,7 @@ const program = ["test/unit/stacks/program.test.ts", "test/unit/stacks/index.tes
 export const mutants: readonly Mutant[] = [
   ...chainMutants,
   ...guardMutants,
+  ...takenBackMutants,
   {
     removes: "the barrier: one cluster's refusal stops all",
     file: "lib/protocol.ts",
