@@ -11,7 +11,7 @@ import { configure, recordProgram, valueOf, type Recording } from "../../helpers
 /** The clusters of the fixture are nowhere: this is what they have. */
 const found = vi.hoisted(() => ({
   routes: new Map<string, DeployedRoute>(),
-  notes: {} as Record<string, string>,
+  notes: {},
 }));
 vi.mock(import("../../../fleet/read-deployed.ts"), async (original) => ({
   ...(await original()),
