@@ -1,5 +1,11 @@
 /** Rules that a stack may switch off, one by one, under the key `allow`. */
-export const EXCEPTIONS = ["skip-phase", "change-canary", "change-stable", "change-chain"] as const;
+export const EXCEPTIONS = [
+  "skip-phase",
+  "change-canary",
+  "change-stable",
+  "change-chain",
+  "retry-canary",
+] as const;
 export type Exception = (typeof EXCEPTIONS)[number];
 
 /**

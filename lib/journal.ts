@@ -1,5 +1,17 @@
-/** Name of the ConfigMap in each namespace of a service in which a rollout and the guards remember. */
+import * as z from "zod";
+import { fromJson } from "./from-json.ts";
+
+/**
+ * Name of the ConfigMap in each namespace of a service in which updates, a rollout and the guards remember. Each of them
+ * owns keys of its own.
+ */
 export const JOURNAL = "istio-canary-rollout";
+
+/**
+ * Of what updates, rollouts and guards write here, and of the file that guards go by. A program that finds a newer one here
+ * may lower weights, and raises none.
+ */
+export const JOURNAL_FORMAT = 1;
 
 /** How the keys of guards begin in it. */
 export const GUARD_KEY = "guard-";
@@ -8,4 +20,133 @@ export type GuardKey = `${typeof GUARD_KEY}${string}`;
 /** The key of a cluster's guard. */
 export function guardKey(cluster: string): GuardKey {
   return `${GUARD_KEY}${cluster}`;
+}
+
+/** The key under which a stack's updates keep what they have configured. */
+export function configuredKey(stack: string): string {
+  return `configured-${stack}`;
+}
+
+/** The key under which an update tells what it tries again. */
+export const RETRY_KEY = "retry";
+
+/** The values of a journal by their keys, as they are written. */
+export type Notes = Readonly<Record<string, string>>;
+
+/** Looks that have failed in a phase. */
+const failures = z.object({ consecutive: z.number(), total: z.number() });
+
+export const progressSchema = z.object({
+  /** @default 1 */
+  format: z.number().optional(),
+  at: z.number(),
+  progress: z.object({
+    release: z.string(),
+    weight: z.number(),
+    since: z.number(),
+    failures,
+    blindSince: z.number().optional(),
+    awaySince: z.number().optional(),
+    begun: z.boolean(),
+    rollingBack: z.string().optional(),
+    end: z
+      .object({ result: z.enum(["done", "rolled-back", "stopped"]), reason: z.string() })
+      .optional(),
+  }),
+});
+
+const guardSchema = z.object({
+  /** Of this note. An older program may read less of it, and never needs it to lower a weight. */
+  format: z.number(),
+  at: z.number(),
+  /** The cluster in which the guard runs, and since when it does. */
+  cluster: z.string(),
+  startedAt: z.number(),
+  release: z.string(),
+  /** Percent that the canary has there, and since when; see GuardMemory. */
+  weight: z.number(),
+  since: z.number(),
+  failures,
+  /** Why and when a gate has failed, and the phase in which it has. */
+  failed: z
+    .object({ reason: z.string(), weight: z.number(), since: z.number(), at: z.number() })
+    .optional(),
+  contactAt: z.number(),
+  /** What it does, and why. */
+  does: z.enum(["watch", "hold", "lower"]),
+  says: z.string(),
+});
+
+/** What the guard of a cluster says; times in milliseconds since 1970. */
+export type GuardNote = z.output<typeof guardSchema>;
+
+const configuredSchema = z.object({
+  format: z.number(),
+  at: z.number(),
+  /** Percent for the canaries in the cluster: 0 in quarantine. */
+  weight: z.number(),
+  /** Version and image by `namespace/service`. */
+  canaries: z.record(z.string(), z.string()),
+});
+
+/** What an update has configured in one cluster. */
+export type Configured = Pick<z.output<typeof configuredSchema>, "weight" | "canaries">;
+
+const retrySchema = z.object({
+  format: z.number(),
+  at: z.number(),
+  /** What guards have said that counts no more; see failureId. */
+  forgives: z.array(z.string()),
+});
+
+/** Names what has failed once in the eyes of one guard. */
+export function failureId({ cluster, failed }: Pick<GuardNote, "cluster" | "failed">): string {
+  return `${cluster} ${failed?.at ?? 0}`;
+}
+
+/** The newest value of a key that any journal has; what cannot be understood counts as none. */
+export function newest<T extends { readonly at: number }>(
+  found: readonly Notes[],
+  key: string,
+  schema: z.ZodType<T>,
+): T | undefined {
+  return found
+    .flatMap((notes) => {
+      const text = notes[key];
+      if (text === undefined) return [];
+      const parsed = schema.safeParse(fromJson(text));
+      return parsed.success ? [parsed.data] : [];
+    })
+    .toSorted((one, other) => other.at - one.at)[0];
+}
+
+/** The newest note of each cluster's guard. */
+export function guardsIn(found: readonly Notes[]): readonly GuardNote[] {
+  return [...new Set(found.flatMap(Object.keys))]
+    .filter((key) => key.startsWith(GUARD_KEY))
+    .flatMap((key) => newest(found, key, guardSchema) ?? []);
+}
+
+/** What guards have said that counts no more, since an update tries the canary again; by failureId. */
+export function forgivenIn(found: readonly Notes[]): readonly string[] {
+  return newest(found, RETRY_KEY, retrySchema)?.forgives ?? [];
+}
+
+/** What the last complete update of a stack has configured. @returns undefined if there was none */
+export function configuredIn(found: readonly Notes[], stack: string): Configured | undefined {
+  const note = newest(found, configuredKey(stack), configuredSchema);
+  return note && { weight: note.weight, canaries: note.canaries };
+}
+
+const formatted = z.looseObject({ format: z.number() });
+
+/** Keys whose values are of a format that this program does not know. */
+export function newerKeys(found: readonly Notes[]): readonly string[] {
+  const keys = found.flatMap((notes) =>
+    Object.entries(notes).flatMap(([key, text]) => {
+      const { data } = formatted.safeParse(fromJson(text));
+      return data !== undefined && data.format > JOURNAL_FORMAT ? [key] : [];
+    }),
+  );
+  return [...new Set(keys)].sort();
 }

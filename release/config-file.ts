@@ -33,6 +33,31 @@ export function withNumber(text: string, key: string, value: number): string {
   return changed;
 }
 
+/**
+ * The same with one more entry in the list under a key.
+ *
+ * @throws if the file is written in a way in which the list cannot be found
+ */
+export function withEntry(text: string, key: string, entry: string): string {
+  const before = configOf(text);
+  const listed = z.array(z.string()).parse(before.config[key] ?? []);
+  if (listed.includes(entry)) return text;
+  const list = [...listed, entry];
+  // Its entries are deeper than the key, or begin with a dash beside it.
+  const lines = new RegExp(String.raw`^([ \t]+)(["']?)${key}\2[ \t]*:.*(\n\1([ \t]|- ).*)*`, "m");
+  const line = `${key}: ${JSON.stringify(list)}`;
+  const changed = lines.test(text)
+    ? text.replace(lines, `$1${line}`)
+    : text.replace(/^config:[ \t]*(#.*)?$/m, `$&\n  ${line}`);
+  const wanted = { ...before, config: { ...before.config, [key]: list } };
+  if (!isDeepStrictEqual(configOf(changed), wanted)) {
+    throw new Error(
+      `${entry} cannot be added to ${key} in the config file: put the list on lines of its own below config:`,
+    );
+  }
+  return changed;
+}
+
 /** Sets a number in a stack's config file. The file is the old or the new one at any moment. */
 export async function setNumber(file: string, key: string, value: number): Promise<void> {
   const target = await realpath(file);
@@ -49,16 +74,15 @@ export async function setNumber(file: string, key: string, value: number): Promi
 }
 
 /**
- * Lets `use` work with a copy of a stack's config file in which a number is another one. Only its owner can read the
- * copy, and it is removed afterwards, by an interrupt too. The file itself stays as it is.
+ * Lets `use` work with a copy of a stack's config file that is edited. Only its owner can read the copy, and it is
+ * removed afterwards, by an interrupt too. The file itself stays as it is.
  */
 export async function withCopy<T>(
   file: string,
-  key: string,
-  value: number,
+  edit: (text: string) => string,
   use: (copy: string) => Promise<T>,
 ): Promise<T> {
-  const text = withNumber(await readFile(file, "utf8"), key, value);
+  const text = edit(await readFile(file, "utf8"));
   const dir = await mkdtemp(path.join(tmpdir(), "istio-canary-"));
   const leave = onExit(() => {
     rmSync(dir, { recursive: true, force: true });

@@ -1,7 +1,7 @@
 import { appendFileSync, readFileSync } from "node:fs";
 import * as z from "zod";
 import { zeroedLines } from "./describe.ts";
-import { fromJson } from "./from-json.ts";
+import { fromJson } from "../lib/from-json.ts";
 import { briefRelease } from "./release-settings.ts";
 import { timedEvent, type RolloutEvent, type TimedEvent } from "./rollout-event.ts";
 

@@ -1,29 +1,21 @@
-import { PatchStrategy, type KubernetesObject } from "@kubernetes/client-node";
 import * as z from "zod";
 import type { ClusterClient } from "../fleet/cluster-client.ts";
-import { explain, isNotFound } from "../fleet/explain.ts";
-import { fromJson } from "./from-json.ts";
-import { GUARD_KEY, guardKey, JOURNAL, type GuardKey } from "../lib/journal.ts";
+import { explain } from "../fleet/explain.ts";
+import { readNotes, writeNotes } from "../fleet/notes.ts";
+import {
+  forgivenIn,
+  guardKey,
+  guardsIn,
+  JOURNAL_FORMAT,
+  newest,
+  progressSchema,
+  type GuardKey,
+  type GuardNote,
+  type Notes,
+} from "../lib/journal.ts";
 import type { Progress } from "./planner.ts";
 import { timedEvent, type TimedEvent } from "./rollout-event.ts";
 
-const failures = z.object({ consecutive: z.number(), total: z.number() });
-const progressSchema = z.object({
-  at: z.number(),
-  progress: z.object({
-    release: z.string(),
-    weight: z.number(),
-    since: z.number(),
-    failures,
-    blindSince: z.number().optional(),
-    awaySince: z.number().optional(),
-    begun: z.boolean(),
-    rollingBack: z.string().optional(),
-    end: z
-      .object({ result: z.enum(["done", "rolled-back", "stopped"]), reason: z.string() })
-      .optional(),
-  }),
-});
 const pauseSchema = z.object({
   at: z.number(),
   paused: z.boolean(),
@@ -33,35 +25,15 @@ const pauseSchema = z.object({
 
 const watchSchema = z.object({ at: z.number(), by: z.string() });
 
-const guardSchema = z.object({
-  /** Of this note. An older program may read less of it, and never needs it to lower a weight. */
-  format: z.number(),
-  at: z.number(),
-  /** The cluster in which the guard runs, and since when it does. */
-  cluster: z.string(),
-  startedAt: z.number(),
-  release: z.string(),
-  /** Percent that the canary has there, and since when; see GuardMemory. */
-  weight: z.number(),
-  since: z.number(),
-  failures,
-  failed: z.object({ reason: z.string(), weight: z.number(), since: z.number() }).optional(),
-  contactAt: z.number(),
-  /** What it does, and why. */
-  does: z.enum(["watch", "hold", "lower"]),
-  says: z.string(),
-});
-
 const eventsSchema = z.object({ at: z.number(), events: z.array(timedEvent) });
+
+export type { GuardNote };
 
 /** Who has paused or resumed the rollout; when, in milliseconds since 1970. */
 export type Pause = z.output<typeof pauseSchema>;
 
 /** Who looked at the release last; when, in milliseconds since 1970. */
 export type Watch = z.output<typeof watchSchema>;
-
-/** What the guard of a cluster says; times in milliseconds since 1970. */
-export type GuardNote = z.output<typeof guardSchema>;
 
 /** What is remembered of a rollout. */
 export interface Remembered {
@@ -70,6 +42,8 @@ export interface Remembered {
   readonly watch: Watch | undefined;
   /** The newest note of each cluster's guard. */
   readonly guards: readonly GuardNote[];
+  /** What guards have said that counts no more, since an update tries the canary again; see failureId. */
+  readonly forgiven: readonly string[];
   /** Of the last rollout, as withEvent keeps them. */
   readonly events: readonly TimedEvent[];
   /** Clusters that could not be read, and why. */
@@ -96,12 +70,11 @@ export class Journal {
   async read(): Promise<Remembered> {
     const silent = new Map<string, string>();
     const found = await Promise.all(
-      this.#places().map(async ({ cluster, namespace }) => {
+      this.#places().map(async ({ cluster, namespace }): Promise<Notes> => {
         try {
-          const { data } = await cluster.core.readNamespacedConfigMap({ name: JOURNAL, namespace });
-          return data ?? {};
+          return await readNotes(cluster, namespace);
         } catch (error) {
-          if (!isNotFound(error)) silent.set(cluster.name, explain(error));
+          silent.set(cluster.name, explain(error));
           return {};
         }
       }),
@@ -115,9 +88,8 @@ export class Journal {
       progress: newest(found, "progress", progressSchema)?.progress,
       pause: newest(found, "pause", pauseSchema),
       watch: newest(found, "watch", watchSchema),
-      guards: [...new Set(found.flatMap(Object.keys))]
-        .filter((key) => key.startsWith(GUARD_KEY))
-        .flatMap((key) => newest(found, key, guardSchema) ?? []),
+      guards: guardsIn(found),
+      forgiven: forgivenIn(found),
       events: newest(found, "events", eventsSchema)?.events ?? [],
       silent,
     };
@@ -135,7 +107,7 @@ export class Journal {
     now: number,
   ): Promise<ReadonlyMap<string, string>> {
     return this.#write("progress", {
-      ...(progress && { progress: { at: now, progress } }),
+      ...(progress && { progress: { format: JOURNAL_FORMAT, at: now, progress } }),
       events: { at: now, events },
     });
   }
@@ -169,27 +141,8 @@ export class Journal {
     const failed = new Map<string, string>();
     await Promise.all(
       this.#places().map(async ({ cluster, namespace }) => {
-        const object: KubernetesObject & { data: Record<string, string> } = {
-          apiVersion: "v1",
-          kind: "ConfigMap",
-          metadata: {
-            name: JOURNAL,
-            namespace,
-            labels: { "app.kubernetes.io/part-of": "istio-canary" },
-          },
-          data: Object.fromEntries(
-            Object.entries(values).map(([key, value]) => [key, JSON.stringify(value)]),
-          ),
-        };
         try {
-          await cluster.objects.patch(
-            object,
-            undefined,
-            undefined,
-            `${JOURNAL}-${owner}`,
-            true,
-            PatchStrategy.ServerSideApply,
-          );
+          await writeNotes(cluster, namespace, owner, values);
         } catch (error) {
           failed.set(cluster.name, explain(error));
         }
@@ -197,20 +150,4 @@ export class Journal {
     );
     return failed;
   }
-}
-
-/** The newest value of a key that any place has; what cannot be understood counts as none. */
-function newest<T extends { readonly at: number }>(
-  found: readonly Readonly<Record<string, string>>[],
-  key: string,
-  schema: z.ZodType<T>,
-): T | undefined {
-  return found
-    .flatMap((data) => {
-      const text = data[key];
-      if (text === undefined) return [];
-      const parsed = schema.safeParse(fromJson(text));
-      return parsed.success ? [parsed.data] : [];
-    })
-    .toSorted((one, other) => other.at - one.at)[0];
 }

@@ -4,13 +4,13 @@ import type { ClusterClient } from "../fleet/cluster-client.ts";
 import { explain } from "../fleet/explain.ts";
 import { shareOf, type DeployedCluster } from "../lib/deployed.ts";
 import { follows } from "../lib/served.ts";
+import { guardsVerdict } from "../lib/verdict.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
 import { deployedIn } from "./clusters.ts";
 import type { Metrics } from "./gates/counters.ts";
 import { gateVerdicts } from "./gates/gate-verdicts.ts";
 import type { GateVerdict } from "./gates/verdict.ts";
 import { WebCounts } from "./gates/web.ts";
-import { guardsVerdict } from "./guard/decide.ts";
 import type { Journal, Pause } from "./journal.ts";
 import { decides, type Look, type Progress, type Verdict } from "./planner.ts";
 import { judgedServices, releaseName } from "./release-settings.ts";
@@ -138,9 +138,9 @@ export class Observer {
     const [said, remembered] = await Promise.all([
       askWebhooks(this.#settings.rollout.webhooks, "during", this.webhookBody(weight)),
       this.#journal.read().then(
-        ({ pause, guards }) => ({
+        ({ pause, guards, forgiven }) => ({
           paused: pausedBy(pause),
-          guards: guardsVerdict(guards, releaseName(this.#settings), progress),
+          guards: guardsVerdict(guards, releaseName(this.#settings), progress, forgiven),
           unknown: [],
         }),
         (error: unknown) => ({

@@ -11,7 +11,7 @@ import {
   type Waiting,
 } from "./planner.ts";
 import { isForPeople, type Result, type RolloutEvent } from "./rollout-event.ts";
-import { Held, MayHeal } from "./try-again.ts";
+import { Held, MayHeal, TakenBack } from "./try-again.ts";
 
 export interface Outcome {
   readonly result: Result;
@@ -29,7 +29,8 @@ export interface RolloutEffects {
   /** Tells which weight comes next if all goes well, while there is time to prepare it. @default nobody prepares */
   expect?(weight: number): void;
   /**
-   * Raises the weight in all clusters or in none. Throws if it has not; Held or MayHeal if the same may be tried again.
+   * Raises the weight in all clusters or in none. Throws if it has not; Held or MayHeal if the same may be tried again,
+   * TakenBack if somebody else has lowered the weight before.
    */
   raise(weight: number): Promise<void>;
   /** Takes the weight back to 0. Throws, naming the clusters, if one keeps another. */
@@ -171,6 +172,10 @@ export async function rollout(
           waiting = undefined;
         } catch (error) {
           const reason = reasonOf(error);
+          if (error instanceof TakenBack) {
+            effects.tell({ event: "raise-failed", weight: step.weight, reason });
+            return finish("stopped", reason);
+          }
           const since = waiting?.since ?? effects.now();
           if (mayWait(error, effects.now() - since) && !isInterrupted()) {
             if (waiting?.reason !== reason) {

@@ -10,14 +10,16 @@ import {
   type DiagnosticEvent,
   type UpdateSummary,
   type UpOptions,
+  type UpResult,
 } from "@pulumi/pulumi/automation/index.js";
+import type { Exception } from "../lib/exceptions.ts";
 import { problemLine, type Problem } from "../lib/problems.ts";
 import { parseDigest, type Digest } from "../preview/digest.ts";
 import { previewJson } from "../preview/preview-json.ts";
 import { parseConfig, rawConfig, type ReleaseSettings } from "../stacks/config.ts";
 import { meshStackOf, type MeshStack } from "../stacks/mesh-stack.ts";
 import { RELEASE_KEYS } from "../stacks/schema.ts";
-import { setNumber, withCopy } from "./config-file.ts";
+import { setNumber, withCopy, withEntry, withNumber } from "./config-file.ts";
 import { isAlive } from "./is-alive.ts";
 import { releaseOf, statesOf, type Release, type State } from "./states.ts";
 import { StackLocked } from "./try-again.ts";
@@ -25,6 +27,9 @@ import { UpdateFailure } from "./update-failure.ts";
 
 /** Folders without a part in what Pulumi runs; an installation changes package-lock.json. */
 const NO_PROGRAM = [".git", ".lab", "docs", "lab", "node_modules", "test"];
+
+/** The rule that keeps a canary from rising that was taken back. */
+const RETRY: Exception = "retry-canary";
 
 /** Entries of the history that are asked for at once. */
 const PAGE = 100;
@@ -38,6 +43,7 @@ export class ReleaseStack {
   #config: ConfigMap;
   /** What the stack says whose mesh this one uses. @default this one has its own */
   readonly #meshStack: MeshStack | Problem | undefined;
+  #retries = false;
 
   private constructor(
     stack: Stack,
@@ -86,15 +92,18 @@ export class ReleaseStack {
     this.#config = { ...this.#config, [this.#weightKey]: { value: String(weight) } };
   }
 
+  /** Lets the next update by upAt raise a canary that was taken back. The config file stays as it is. */
+  retryOnce(): void {
+    this.#retries = true;
+  }
+
   /**
    * What `pulumi up` would do if the weight were another one. The config file stays as it is.
    *
    * @param signal ends the preview, which then fails. @default nothing does
    */
   async previewAt(weight: number, signal?: AbortSignal): Promise<Digest> {
-    return withCopy(this.#configFile, this.#weightKey, weight, (copy) =>
-      this.#preview(copy, signal),
-    );
+    return this.#withCopy(weight, (copy) => this.#preview(copy, signal));
   }
 
   /**
@@ -113,10 +122,27 @@ export class ReleaseStack {
       .digest("hex");
   }
 
-  /** `pulumi up` as if the weight were another one. The config file stays as it is. */
-  async upAt(weight: number, message: string, onOutput?: (text: string) => void): Promise<void> {
-    await withCopy(this.#configFile, this.#weightKey, weight, (configFile) =>
+  /**
+   * `pulumi up` as if the weight were another one. The config file stays as it is.
+   *
+   * @returns the weight that the canaries have then: less, if they were taken back and keep what they have
+   */
+  async upAt(weight: number, message: string, onOutput?: (text: string) => void): Promise<unknown> {
+    const { outputs } = await this.#withCopy(weight, (configFile) =>
       this.up(message, onOutput, { configFile }),
+    );
+    this.#retries = false;
+    return outputs["weight"]?.value;
+  }
+
+  async #withCopy<T>(weight: number, use: (copy: string) => Promise<T>): Promise<T> {
+    return withCopy(
+      this.#configFile,
+      (text) => {
+        const next = withNumber(text, this.#weightKey, weight);
+        return this.#retries ? withEntry(next, `${this.#project}:allow`, RETRY) : next;
+      },
+      use,
     );
   }
 
@@ -216,11 +242,11 @@ export class ReleaseStack {
     message: string,
     onOutput: (text: string) => void = (text) => process.stdout.write(text),
     more: Pick<UpOptions, "configFile"> = {},
-  ): Promise<void> {
+  ): Promise<UpResult> {
     const update = async () => {
       const diagnostics: DiagnosticEvent[] = [];
       try {
-        await this.#stack.up({
+        return await this.#stack.up({
           ...more,
           message,
           color: "never",
@@ -237,7 +263,7 @@ export class ReleaseStack {
       }
     };
     try {
-      await update();
+      return await update();
     } catch (error) {
       if (!(error instanceof ConcurrentUpdateError)) throw error;
       if (!isStale(error.message)) {
@@ -246,7 +272,7 @@ export class ReleaseStack {
       // Standard output may be read by a machine.
       console.error("The last update was killed: its lock is removed (pulumi cancel).");
       await this.#stack.cancel();
-      await update();
+      return update();
     }
   }
 }

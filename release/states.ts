@@ -1,7 +1,7 @@
 import type { UpdateSummary } from "@pulumi/pulumi/automation/index.js";
 import * as z from "zod";
 import { RELEASE_KEYS, type ConfigKey } from "../stacks/schema.ts";
-import { fromJson } from "./from-json.ts";
+import { fromJson } from "../lib/from-json.ts";
 
 /** A service's versions in a state. */
 interface StateService {

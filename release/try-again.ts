@@ -30,3 +30,16 @@ export class LeaseHeld extends Held {
     );
   }
 }
+
+/** Somebody has lowered the weight since the last update, and the update of a rise has kept that. */
+export class TakenBack extends Error {
+  constructor(stack: string, weight: number, inForce: string) {
+    super(
+      [
+        `The weight stays ${inForce} % and does not rise to ${weight} %: somebody has lowered it since the last update, and updates keep that.`,
+        `To raise it all the same: npm run release -- rollout --stack ${stack} --again.`,
+        `Or set weight to ${inForce} in the config first, and run pulumi up --stack ${stack}.`,
+      ].join(" "),
+    );
+  }
+}

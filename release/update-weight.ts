@@ -7,7 +7,7 @@ import { toZero, type ZeroedCluster } from "../fleet/to-zero.ts";
 import { changes } from "../preview/changes.ts";
 import type { Digest } from "../preview/digest.ts";
 import { zeroedLines } from "./describe.ts";
-import { MayHeal, StackLocked } from "./try-again.ts";
+import { MayHeal, StackLocked, TakenBack } from "./try-again.ts";
 import type { ReleaseStack } from "./stack.ts";
 import { UpdateFailure } from "./update-failure.ts";
 
@@ -26,7 +26,9 @@ export function losses(digest: Digest): readonly string[] {
 }
 
 /** Part of a stack that a change of the weight needs. */
-type WeightStack = Pick<ReleaseStack, "name" | "setWeight" | "previewAt" | "up" | "upAt">;
+type WeightStack = Pick<ReleaseStack, "name" | "setWeight" | "previewAt" | "upAt"> & {
+  up(message: string, onOutput: (text: string) => void): Promise<unknown>;
+};
 
 /**
  * Raises the weight in all clusters or in none: preview, update, and the confirmation of every Envoy that
@@ -34,7 +36,7 @@ type WeightStack = Pick<ReleaseStack, "name" | "setWeight" | "previewAt" | "up" 
  *
  * @param previews where the preview comes from. @default it is made now
  * @throws if the preview fails, or would delete or replace something, or the update fails; StackLocked or MayHeal if
- *   the same may be tried again
+ *   the same may be tried again; TakenBack if the update has kept a lower weight
  */
 export async function raiseTo(
   stack: WeightStack,
@@ -42,6 +44,7 @@ export async function raiseTo(
   print: (text: string) => void,
   previews: Pick<ReleaseStack, "previewAt"> = stack,
 ): Promise<void> {
+  let inForce: unknown;
   try {
     const lost = losses(await previews.previewAt(weight));
     if (lost.length > 0) {
@@ -53,12 +56,13 @@ export async function raiseTo(
         ].join("\n"),
       );
     }
-    await stack.upAt(weight, `release: ${weight} %`, print);
+    inForce = await stack.upAt(weight, `release: ${weight} %`, print);
   } catch (error) {
     throw error instanceof UpdateFailure && error.mayHeal
       ? new MayHeal(error.message, { cause: error })
       : error;
   }
+  if (inForce !== weight) throw new TakenBack(stack.name, weight, String(inForce));
   await stack.setWeight(weight);
 }
 
@@ -116,7 +120,7 @@ export async function lowerToZero(
   if (unwritten !== undefined) {
     tell({
       event: "not-followed",
-      reason: `the config file of stack ${stack.name} still has another weight (${explain(unwritten)}): set it to 0 before the next pulumi up, which would raise it again`,
+      reason: `the config file of stack ${stack.name} still has another weight (${explain(unwritten)}): set it to 0`,
     });
     return;
   }

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { JOURNAL_FORMAT } from "../lib/journal.ts";
 import type { Judged } from "../lib/judged.ts";
 import type { ReleaseSettings } from "./config.ts";
 import { judgedServices, releaseName } from "./judged.ts";
@@ -10,9 +11,6 @@ export const GUARD_FILE = "guard.json";
 
 /** The file with those whom a guard notifies, which is in a Secret, and its key there. */
 export const NOTIFICATIONS_FILE = "notifications.json";
-
-/** Of the file as it is written here. A guard takes what it knows of any format: it only ever lowers. */
-const FORMAT = 1;
 
 const failures = z.object({ consecutive: z.number(), total: z.number() });
 const judged = z.object({
@@ -26,6 +24,7 @@ const judged = z.object({
 }) satisfies z.ZodType<Judged>;
 
 const schema = z.object({
+  /** A guard takes what it knows of any format: it only ever lowers. */
   format: z.number(),
   /** The ConfigMap that the file comes from. */
   configMap: z.object({ namespace: z.string(), name: z.string() }),
@@ -74,7 +73,7 @@ export function guardFileText(
 ): string {
   const { bake, trial, settle, interval, maxFailures, gates, at } = settings.rollout;
   const file: GuardFile = {
-    format: FORMAT,
+    format: JOURNAL_FORMAT,
     ...about,
     release: releaseName(settings),
     clusters: settings.clusters.map(({ name }) => name),

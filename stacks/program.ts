@@ -10,8 +10,9 @@ import { joinHooks, RoutingRecords } from "./routing-records.ts";
 import { WeightChange } from "./weight-change.ts";
 
 keepOutputs();
-const settings = await loadConfig();
-const change = await WeightChange.prepare(settings);
+const configured = await loadConfig();
+const change = await WeightChange.prepare(configured);
+const settings = { ...configured, weight: change.plan.weight };
 // What is checked while Pulumi registers resources counts only as long as it changes none of them.
 if (change.checksAhead) onResourceChange(change.outdateChecks);
 
@@ -36,7 +37,10 @@ if (!("meshStack" in settings)) {
   installMonitoring(settings, members);
 }
 
-/** Percent of requests for the canary, in every cluster that is not in quarantine. */
+/**
+ * Percent of requests for the canary, in every cluster that is not in quarantine. It is less than what is configured
+ * while a canary that was taken back stays as it is.
+ */
 export const weight = change.complete(registrations).apply(() => settings.weight);
 
 /** When the root certificate of the mesh ends. */

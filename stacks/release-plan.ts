@@ -12,8 +12,10 @@ import {
   weightIn,
   type WantedRoute,
 } from "../lib/release-rules.ts";
+import { decideWeight, type Journals } from "../lib/taken-back.ts";
 import { placeIn } from "./chain.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
+import { releaseName } from "./judged.ts";
 import { wantedBy } from "./wanted.ts";
 import { existingOf } from "./workload.ts";
 
@@ -45,15 +47,34 @@ export interface ReleasePlan {
   readonly routes: readonly PlannedRoute[];
   /** The services of a chain whose routes change before the others'. */
   readonly firstRole: ChainRole;
+  /** Percent that the canaries are to have: what is configured, unless they were taken back and stay as they are. */
+  readonly weight: number;
+  /** Why that is not what is configured. @default it is */
+  readonly warning?: string | undefined;
+  /** What guards have said of the canaries that is to count no more before they rise; see failureId. */
+  readonly forgives: readonly string[];
   /** Rules that this way would break. */
   readonly problems: readonly Problem[];
 }
 
-/** Plans the way from what is deployed to what is configured. It has no effect of its own. */
+/**
+ * Plans the way from what is deployed to what is configured. It has no effect of its own.
+ *
+ * @param journals what updates, rollouts and guards have noted. @default nothing
+ * @param stack the stack's name
+ */
 export function planRelease(
-  settings: ReleaseSettings,
+  configured: ReleaseSettings,
   deployed: readonly DeployedCluster[],
+  journals: Journals = new Map(),
+  stack = "",
 ): ReleasePlan {
+  const decision = decideWeight(deployed, wantedBy(configured), journals, {
+    stack,
+    release: releaseName(configured),
+  });
+  const weight = decision.do === "keep" ? decision.weight : configured.weight;
+  const settings = { ...configured, weight };
   const wanted = wantedBy(settings);
   const firstRole = isTakenBack(deployed, wanted) ? "entry" : "follower";
   const routes = settings.services.flatMap((service): PlannedRoute[] => {
@@ -76,7 +97,15 @@ export function planRelease(
       };
     });
   });
-  return { routes, firstRole, problems: releaseProblems(deployed, wanted) };
+  const problems = releaseProblems(deployed, wanted);
+  return {
+    routes,
+    firstRole,
+    weight,
+    warning: decision.do === "keep" ? decision.warning : undefined,
+    forgives: decision.do === "carry out" ? (decision.forgives ?? []) : [],
+    problems: decision.do === "refuse" ? [decision.problem, ...problems] : problems,
+  };
 }
 
 function routeObjects(

@@ -21,6 +21,7 @@ import { completion, type Registration } from "./left-out.ts";
 import { planRelease, type PlannedRoute, type ReleasePlan } from "./release-plan.ts";
 import { SAID_ELSEWHERE } from "./said-elsewhere.ts";
 import { durationMs } from "./schema.ts";
+import { UpdateNotes } from "./update-notes.ts";
 import { isMade } from "./workload.ts";
 
 const NAMED_SUBSETS: Check = {
@@ -43,7 +44,8 @@ function weightsAfter(moves: readonly PlannedRoute[]): string {
 }
 
 /** The services whose canary's share rises, with the rules to be written. */
-function risesOf({ mesh, services, weight, quarantine }: ReleaseSettings, plan: ReleasePlan) {
+function risesOf({ mesh, services, quarantine }: ReleaseSettings, plan: ReleasePlan) {
+  const { weight } = plan;
   return services.flatMap((service): Rise[] => {
     const canary = canaryOf(service, mesh.clusterDomain);
     const changes = plan.routes.flatMap((route) => {
@@ -65,6 +67,11 @@ function limitsOf({ safety }: ReleaseSettings): Limits {
     certificateDays: safety.certificateDays,
     clockSkewMs: durationMs(safety.clockSkew),
   };
+}
+
+/** Tells in which clusters a note is missing. That does not fail an update. */
+async function warnOf(failed: ReadonlyMap<string, string>, what: string): Promise<void> {
+  for (const [cluster, why] of failed) await pulumi.log.warn(`${cluster}: ${what}: ${why}`);
 }
 
 /** What is done once for all clusters, by the first hook that asks for it. */
@@ -95,16 +102,19 @@ export class WeightChange {
   readonly plan: ReleasePlan;
   readonly #settings: ReleaseSettings;
   readonly #clusters: readonly ClusterClient[];
+  readonly #notes: UpdateNotes;
   readonly #barrier: Barrier;
   readonly #running = new Map<Action, Promise<void>>();
 
   private constructor(
     settings: ReleaseSettings,
     clusters: readonly ClusterClient[],
+    notes: UpdateNotes,
     plan: ReleasePlan,
   ) {
     this.#settings = settings;
     this.#clusters = clusters;
+    this.#notes = notes;
     this.plan = plan;
     this.#barrier = new Barrier(
       clusters,
@@ -116,7 +126,7 @@ export class WeightChange {
 
   /**
    * Reads what is deployed, stops the program if it must not become what is configured, and lowers
-   * at once, except in a preview, what is to be lowered.
+   * at once, except in a preview, what is to be lowered. Warns where a canary that was taken back stays as it is.
    */
   static async prepare(settings: ReleaseSettings): Promise<WeightChange> {
     const clusters = settings.clusters.map(
@@ -124,37 +134,69 @@ export class WeightChange {
         new ClusterClient({ name, context, kubeconfig, answerWithinMs: ANSWER_WITHIN_MS }),
     );
     const services = settings.services.map(({ name, namespace }) => ({ service: name, namespace }));
-    const deployed = await readDeployed(clusters, services);
-    const plan = planRelease(settings, deployed);
+    const stack = pulumi.getStack();
+    const notes = new UpdateNotes(clusters, settings, stack);
+    const [deployed, journals] = await Promise.all([
+      readDeployed(clusters, services),
+      notes.read(),
+    ]);
+    const plan = planRelease(settings, deployed, journals, stack);
     const { problems, warnings } = await existingFindings(settings, clusters, deployed, plan);
     throwProblems(
-      `What is deployed does not allow this change (Pulumi.${pulumi.getStack()}.yaml):`,
+      `What is deployed does not allow this change (Pulumi.${stack}.yaml):`,
       [...plan.problems, ...problems],
     );
+    if (plan.warning !== undefined) await pulumi.log.warn(plan.warning);
     if (warnings.length > 0) {
       await pulumi.log.warn(
         ["What others have made is not all there:", ...warnings.map(problemLine)].join("\n"),
       );
     }
-    const change = new WeightChange(settings, clusters, plan);
+    const change = new WeightChange(settings, clusters, notes, plan);
     const failed = pulumi.runtime.isDryRun() ? new Map<string, string>() : await change.#lower();
+    // Whatever comes of this update: it was no stranger who has lowered these.
+    await change.#note((name) => {
+      const moves = plan.routes.filter(({ cluster }) => cluster === name);
+      return (
+        moves.some(({ falls }) => falls) && !moves.some(({ rises }) => rises) && !failed.has(name)
+      );
+    });
     change.#stopIfIncomplete(deployed, failed);
     if (change.checksAhead) change.#barrier.lookAhead();
     return change;
   }
 
   /**
-   * Resolves when every VirtualService is registered, and fails if one is left out that had to change:
-   * `--target` and `--exclude` keep its hook from running, and Pulumi takes that for a success.
+   * Resolves when every VirtualService is registered, and what is configured is noted. Fails if one is left out that had
+   * to change: `--target` and `--exclude` keep its hook from running, and Pulumi takes that for a success.
    */
   complete(registrations: readonly Registration[]): pulumi.Output<void> {
-    return completion(registrations).apply(async (lagging) => {
-      if (lagging === undefined) return;
-      if (this.#falling.length > 0 && !pulumi.runtime.isDryRun()) {
-        await this.#once("lowered", () => this.#confirmLower());
+    const made = pulumi.all(
+      registrations.map(({ weights }) =>
+        pulumi.recover(
+          weights.urn.apply(() => true),
+          () => false,
+        ),
+      ),
+    );
+    return pulumi.all([completion(registrations), made]).apply(async ([lagging, areMade]) => {
+      if (lagging !== undefined) {
+        if (this.#falling.length > 0 && !pulumi.runtime.isDryRun()) {
+          await this.#once("lowered", () => this.#confirmLower());
+        }
+        await pulumi.log.warn(lagging);
       }
-      await pulumi.log.warn(lagging);
+      if (areMade.every(Boolean)) await this.#note(() => true);
     });
+  }
+
+  /** Notes what is configured in the clusters in which it is in force. */
+  async #note(inForce: (cluster: string) => boolean): Promise<void> {
+    if (pulumi.runtime.isDryRun()) return;
+    await warnOf(
+      await this.#notes.configured(this.#settings, inForce),
+      "what is configured could not be noted, so the next update does not see whether the weight is a new one",
+    );
   }
 
   /** What has to happen around Pulumi's update of a route's VirtualService. */
@@ -282,6 +324,12 @@ export class WeightChange {
   async #raise(): Promise<void> {
     if (this.plan.routes.some((route) => route.isSecond && route.rises)) {
       await this.#once("first", () => this.#confirmFirst());
+    }
+    if (this.plan.forgives.length > 0) {
+      await warnOf(
+        await this.#notes.retry(this.plan.forgives),
+        "that the canary is tried again could not be noted, so a guard may take it back at once",
+      );
     }
     const { raised, text } = await raiseWeights(this.#barrier);
     if (!raised) throw new Error(text);

@@ -164,6 +164,7 @@ export async function guard({
             weight: Math.max(0, ...canaries.map(({ weight }) => weight)),
             progress: journal?.progress,
             guards: journal?.guards ?? [],
+            forgiven: journal?.forgiven ?? [],
           };
         },
         verdicts: async (file, phase) => {

@@ -77,6 +77,7 @@ export async function rollout({
   // What Pulumi prints would only hide what happens; an error says what matters of it.
   const silent = () => undefined;
 
+  if (again) stack.retryOnce();
   const previews = new PreviewAhead(stack);
   const lease = new Lease(
     clusters,

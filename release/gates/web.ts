@@ -3,7 +3,7 @@ import { explain } from "../../fleet/explain.ts";
 import { httpGet } from "../../fleet/http-get.ts";
 import { durationMs } from "../../lib/duration.ts";
 import type { Gates } from "../../stacks/schema.ts";
-import { fromJson } from "../from-json.ts";
+import { fromJson } from "../../lib/from-json.ts";
 import type { Count } from "./confidence.ts";
 
 type WebGate = Gates["web"][number];

@@ -1,4 +1,5 @@
-import type { GuardNote } from "../journal.ts";
+import type { GuardNote } from "../../lib/journal.ts";
+import { goesOn, guardsVerdict, isOver } from "../../lib/verdict.ts";
 import { decides, noFailure, oneMoreFailure, type Progress, type Verdict } from "../planner.ts";
 
 /** What a guard goes by; times in milliseconds. */
@@ -27,6 +28,8 @@ export interface Sight {
   readonly progress?: Progress | undefined;
   /** What its journal has of the guards. */
   readonly guards: readonly GuardNote[];
+  /** What of it counts no more, since an update tries the canary again; see failureId. @default nothing */
+  readonly forgiven?: readonly string[] | undefined;
 }
 
 /** All clusters that are known, by name. */
@@ -37,8 +40,6 @@ export type GuardMemory = Pick<
   GuardNote,
   "release" | "weight" | "since" | "failures" | "failed" | "contactAt"
 >;
-
-type Failed = NonNullable<GuardMemory["failed"]>;
 
 /** What a guard does, in every cluster that answers. There is no way to raise a weight. */
 export interface Action {
@@ -60,20 +61,9 @@ function phaseOf(sights: Sights, release: string): Progress | undefined {
   return rollingBack === undefined ? newest : { ...newest, rollingBack };
 }
 
-const goesOn = ({ end, rollingBack }: Progress) => !end && rollingBack === undefined;
-
-/**
- * Whether somebody has begun a new rollout of the same canary since its gate has failed. One that was raising at that
- * moment goes on to a higher weight instead: that is no new beginning. Both times come from rollouts wherever there
- * is one, so that no clock is compared with another.
- */
-function isOver(failed: Failed, phase: Progress | undefined): boolean {
-  return (
-    phase !== undefined &&
-    goesOn(phase) &&
-    phase.since > failed.since &&
-    phase.weight <= failed.weight
-  );
+/** What counts no more of what guards have said, wherever that is noted. */
+function forgivenIn(sights: Sights): readonly string[] {
+  return [...sights.values()].flatMap(({ forgiven = [] }) => forgiven);
 }
 
 /**
@@ -98,13 +88,14 @@ export function remembered(
   sights: Sights,
   now: number,
 ): GuardMemory {
-  const { release, others } = rules;
+  const { cluster, release, others } = rules;
   const own = before?.release === release ? before : undefined;
   const phase = phaseOf(sights, release);
   const weight = weightOf(rules, sights) ?? own?.weight ?? 0;
   const atPhase = phase && goesOn(phase) && phase.weight === weight;
   const since = atPhase ? phase.since : own?.weight === weight ? own.since : now;
-  const failed = own?.failed && !isOver(own.failed, phase) ? own.failed : undefined;
+  const note = { cluster, failed: own?.failed };
+  const failed = isOver(note, phase, forgivenIn(sights)) ? undefined : own?.failed;
   const samePhase =
     own?.weight === weight && own.since === since && (own.failed === undefined || failed);
   // While nothing is at stake, nobody needs to be reached.
@@ -119,11 +110,16 @@ export function remembered(
   };
 }
 
-/** What is remembered after a look at the gates; failed looks count as in a rollout. */
+/**
+ * What is remembered after a look at the gates; failed looks count as in a rollout.
+ *
+ * @param now in milliseconds since 1970
+ */
 export function judged(
   memory: GuardMemory,
   verdicts: readonly Verdict[],
   { maxFailures }: Pick<GuardRules, "maxFailures">,
+  now: number,
 ): GuardMemory {
   const bad = verdicts.filter((verdict) => decides(verdict) && verdict.outcome === "fail");
   if (bad.length === 0) return { ...memory, failures: noFailure(memory.failures) };
@@ -134,27 +130,9 @@ export function judged(
     failures,
     ...(tooMany &&
       !memory.failed && {
-        failed: { reason: bad.map(({ text }) => text).join("; "), weight, since },
+        failed: { reason: bad.map(({ text }) => text).join("; "), weight, since, at: now },
       }),
   };
-}
-
-/**
- * Why a guard takes the release back.
- *
- * @param progress of a rollout, which may have begun anew since
- * @returns undefined if none does
- */
-export function guardsVerdict(
-  guards: readonly GuardNote[],
-  release: string,
-  progress: Progress | undefined,
-): string | undefined {
-  const phase = progress?.release === release ? progress : undefined;
-  const found = guards.find(
-    (note) => note.release === release && note.failed !== undefined && !isOver(note.failed, phase),
-  );
-  return found?.failed && `the guard of ${found.cluster} says: ${found.failed.reason}`;
 }
 
 /** Why the release is to be lowered in every cluster. @returns undefined if it is not */
@@ -169,7 +147,7 @@ function verdictOf(
   const others = [...sights.values()]
     .flatMap(({ guards }) => guards)
     .filter((note) => note.cluster !== cluster);
-  return guardsVerdict(others, release, phase);
+  return guardsVerdict(others, release, phase, forgivenIn(sights));
 }
 
 /** Those of the clusters that have not answered at the last look. */

@@ -1,7 +1,7 @@
 import { explain } from "../../fleet/explain.ts";
 import type { GuardFile } from "../../stacks/guard-file.ts";
 import { durationMs } from "../../lib/duration.ts";
-import type { GuardNote } from "../journal.ts";
+import { JOURNAL_FORMAT, type GuardNote } from "../../lib/journal.ts";
 import type { GuardEvent } from "../notifications.ts";
 import type { Verdict } from "../planner.ts";
 import {
@@ -21,8 +21,6 @@ const LOOK_MS = 5_000;
 const NOTE_MS = 30_000;
 /** People are told that it is cut off after so many milliseconds: a restart of an API server is over by then. */
 const CUT_OFF_MS = 60_000;
-/** Of a note as it is written here. */
-const FORMAT = 1;
 
 /** A look at the clusters, and what the guard makes of it; times in milliseconds since 1970. */
 export interface GuardLook {
@@ -184,7 +182,7 @@ class Watch {
       // Meanwhile it may be another phase, of which they say nothing.
       if (now.weight === weight && now.since === since) {
         this.#verdicts = verdicts;
-        this.#memory = judged(now, verdicts, this.#rules);
+        this.#memory = judged(now, verdicts, this.#rules, this.#effects.now());
         const { failed } = this.#memory;
         if (failed && !now.failed) {
           this.#wakeUp();
@@ -295,7 +293,7 @@ class Watch {
     if (this.#sights.get(cluster)?.answers !== true) return;
     const { contactAt, ...memory } = this.#remember();
     const about = {
-      format: FORMAT,
+      format: JOURNAL_FORMAT,
       cluster: this.#file.cluster,
       startedAt: this.#startedAt,
       ...memory,

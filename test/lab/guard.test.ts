@@ -14,6 +14,7 @@ import { toZero } from "../../fleet/to-zero.ts";
 import { labEnvironment } from "../../lab/environment.ts";
 import { serviceName } from "../../lab/mesh/service.ts";
 import { labSettings } from "../../lab/settings.ts";
+import { failureId } from "../../lib/journal.ts";
 import { guardAccount } from "../../lib/manifests/guard-policies.ts";
 import { readerKubeconfig, type Reader } from "../../lib/reader-kubeconfig.ts";
 import { withWeight } from "../../lib/routing/istio/split.ts";
@@ -23,12 +24,12 @@ import { Journal, type GuardNote } from "../../release/journal.ts";
 import { GUARD_FILE, parseGuardFile } from "../../stacks/guard-file.ts";
 import { underLoad } from "./load.ts";
 import { releaseOf } from "./release-command.ts";
-import { clusters, first, second, withOwnRelease } from "./release.ts";
+import { clusters, failure, first, second, withOwnRelease } from "./release.ts";
 
 /** No registry has it: the tests run the guards themselves, and a pod that cannot start must fail no update. */
 const guard = { image: "registry.invalid/istio-canary:1" };
 const own = withOwnRelease("guard", { config: { guard } });
-const { stack, service, deployed, route, beginAt, expectEverywhere } = own;
+const { stack, service, pulumi, deployed, route, change, beginAt, expectEverywhere } = own;
 const load = underLoad(own, { inMesh: [first], outside: [second] });
 
 const namespace = `istio-canary-guard-${stack}`;
@@ -75,7 +76,7 @@ async function failedNote(of: ClusterClient): Promise<GuardNote> {
   return {
     ...{ format: 1, at: now, cluster: of.name, startedAt: now, release, weight: 10, since: now },
     failures: { consecutive: 1, total: 1 },
-    failed: { reason: "the test says so", weight: 10, since: now },
+    failed: { reason: "the test says so", weight: 10, since: now, at: now },
     ...{ contactAt: now, does: "lower", says: "the test says so" },
   };
 }
@@ -233,6 +234,34 @@ describe("release guard", () => {
     await expectEverywhere(0);
     const { text } = await releaseOf(stack, "status");
     expect(text).toContain(`the guard of ${second.name} says: the test says so`);
+  });
+
+  it("is respected by the next update, which changes all else, until the canary is to be tried again", async () => {
+    const why = `the guard of ${second.name} says: the test says so`;
+    await pulumi.setConfig("services[0].timeout", "9s");
+    const { value } = await pulumi.up("guard test: another change");
+    expect(value).toContain(
+      "The weight stays 0 % though the config has 10 %: this canary was taken back. All else is updated.",
+    );
+    expect(value).toContain(why);
+    await expectEverywhere(0);
+    for (const cluster of clusters) {
+      expect(JSON.stringify((await route(cluster)).rules)).toContain('"timeout":"9s"');
+    }
+    expect((await pulumi.preview()).value).toEqual([]);
+
+    await pulumi.setWeight(30);
+    expect(await failure(pulumi.preview())).toContain(
+      `weight: must not rise: this canary was taken back: ${why}`,
+    );
+
+    await pulumi.setConfig("allow[0]", "retry-canary");
+    await change(10);
+    await expectEverywhere(10);
+    await pulumi.setConfig("allow", undefined);
+    expect((await pulumi.preview()).value).toEqual([]);
+    const { guards, forgiven } = await new Journal(clusters, [id.namespace]).read();
+    expect(guards.filter(({ failed }) => failed).map(failureId)).toEqual(forgiven);
   });
 
   it("holds no update up, though its image cannot be pulled", async () => {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect } from "vitest";
 
 import { runChecks } from "../../fleet/checks/index.ts";
 import type { ClusterClient } from "../../fleet/cluster-client.ts";
+import { isNotFound } from "../../fleet/explain.ts";
 import { readRoute } from "../../fleet/read-deployed.ts";
 import { confirmWeights } from "../../lab/demo/measure.ts";
 import { labStack } from "../../lab/environment.ts";
@@ -11,6 +12,7 @@ import { userService } from "../../lab/mesh/user-service.ts";
 import type { Timed } from "../../lab/pulumi.ts";
 import { labSettings } from "../../lab/settings.ts";
 import { stackFile } from "../../lab/stack-file.ts";
+import { JOURNAL } from "../../lib/journal.ts";
 import { until } from "../../lib/until.ts";
 import { labClusters, labPulumi } from "./lab.ts";
 import {
@@ -75,6 +77,16 @@ function releaseIn(stack: string, service: LabService, replicas: number) {
       },
       { timeoutMs: 60_000 },
     );
+  }
+
+  /** Forgets all that updates, rollouts and guards have noted: what has taken the canary back counts no more. */
+  async function forget(): Promise<void> {
+    const { namespace } = serviceName(service);
+    for (const { core } of clusters) {
+      await core.deleteNamespacedConfigMap({ name: JOURNAL, namespace }).catch((error: unknown) => {
+        if (!isNotFound(error)) throw error;
+      });
+    }
   }
 
   /** `pulumi config set weight`, and `pulumi up`. */
@@ -146,7 +158,8 @@ function releaseIn(stack: string, service: LabService, replicas: number) {
     pulumi,
     /** The stack's config file. */
     file: stackFile(settings, stack),
-    ...{ route, deployed, arrival, change, beginAt, untilWell, expectEverywhere, expectRecovered },
+    ...{ route, deployed, arrival, forget, change, beginAt, untilWell },
+    ...{ expectEverywhere, expectRecovered },
   };
 }
 

@@ -20,7 +20,7 @@ export const guardMutants: readonly Mutant[] = [
   },
   {
     removes: "a raise that was under way is no new beginning",
-    file: "release/guard/decide.ts",
+    file: "lib/verdict.ts",
     text: "phase.weight <= failed.weight",
     replacement: "phase.weight <= 100",
     tests: guard,

@@ -1,6 +1,7 @@
 import { chainMutants } from "./chain-mutants.ts";
 import { existingMutants } from "./existing-mutants.ts";
 import { guardMutants } from "./guard-mutants.ts";
+import { takenBackMutants } from "./taken-back-mutants.ts";
 
 /** One thing taken out of the program, and the unit tests that must then fail. */
 export interface Mutant {
@@ -28,6 +29,7 @@ export const mutants: readonly Mutant[] = [
   ...chainMutants,
   ...existingMutants,
   ...guardMutants,
+  ...takenBackMutants,
   {
     removes: "the barrier: one cluster's refusal stops all",
     file: "lib/protocol.ts",

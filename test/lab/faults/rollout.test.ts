@@ -12,7 +12,7 @@ import { RunningRollout } from "../release-command.ts";
 import { first, second, withFaultsRelease } from "../release.ts";
 
 const release = withFaultsRelease();
-const { stack, file, id, deployed, change, beginAt, expectEverywhere } = release;
+const { stack, file, id, deployed, forget, change, beginAt, expectEverywhere } = release;
 // A client in the mesh of the second cluster would lose its log with the API server.
 const load = underLoad(release, { inMesh: [first], outside: [first, second] });
 
@@ -55,6 +55,8 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await beginAt(0);
+  // Other files raise the same canary.
+  await forget();
 });
 
 describe("a rollout", () => {

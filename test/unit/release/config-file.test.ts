@@ -5,7 +5,7 @@ import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { withCopy, withNumber } from "../../../release/config-file.ts";
+import { withCopy, withEntry, withNumber } from "../../../release/config-file.ts";
 
 const KEY = "istio-canary:weight";
 const MODULE = path.join(import.meta.dirname, "../../../release/config-file.ts");
@@ -37,6 +37,34 @@ describe("a number in a stack's config file", () => {
   });
 });
 
+describe("an entry of a list in a stack's config file", () => {
+  const LIST = "istio-canary:allow";
+  const after = '  istio-canary:allow: ["skip-phase","retry-canary"]\n';
+  it.each([
+    ["without a list", TEXT, TEXT.replace("config:\n", `$&  ${LIST}: ["retry-canary"]\n`)],
+    [
+      "beside others",
+      `config:\n  ${LIST}:\n    - skip-phase # ours\n  a: 1\n`,
+      `config:\n${after}  a: 1\n`,
+    ],
+    [
+      "beside the key",
+      `config:\n  ${LIST}:\n  - skip-phase\n  a: 1\n`,
+      `config:\n${after}  a: 1\n`,
+    ],
+    ["on one line", `config:\n  "${LIST}": [skip-phase]\n  a: 1\n`, `config:\n${after}  a: 1\n`],
+    ["that is there", `config:\n${after}`, `config:\n${after}`],
+  ])("is added: %s", (_, before, expected) => {
+    expect(withEntry(before, LIST, "retry-canary")).toBe(expected);
+  });
+
+  it("is not guessed at in a file that is written in another way", () => {
+    expect(() => withEntry(`config: { ${LIST}: [] }\n`, LIST, "retry-canary")).toThrow(
+      "retry-canary cannot be added to istio-canary:allow in the config file: put the list on lines of its own below config:",
+    );
+  });
+});
+
 describe("a copy of a stack's config file", () => {
   let dir: string;
   let file: string;
@@ -49,12 +77,16 @@ describe("a copy of a stack's config file", () => {
 
   it("has another weight, is its owner's alone, and goes with what it was for", async () => {
     let copy = "";
-    const failed = withCopy(file, KEY, 30, async (at) => {
-      copy = at;
-      expect(await readFile(at, "utf8")).toBe(TEXT.replace("10", "30"));
-      expect((await stat(at)).mode & 0o777).toBe(0o600);
-      throw new Error("the preview has failed");
-    });
+    const failed = withCopy(
+      file,
+      (text) => withNumber(text, KEY, 30),
+      async (at) => {
+        copy = at;
+        expect(await readFile(at, "utf8")).toBe(TEXT.replace("10", "30"));
+        expect((await stat(at)).mode & 0o777).toBe(0o600);
+        throw new Error("the preview has failed");
+      },
+    );
     await expect(failed).rejects.toThrow("the preview has failed");
     expect(existsSync(path.dirname(copy))).toBe(false);
     expect(await readFile(file, "utf8")).toBe(TEXT);
@@ -65,8 +97,9 @@ describe("a copy of a stack's config file", () => {
     const child = spawn(process.execPath, [
       "--input-type=module-typescript",
       "-e",
-      `import { withCopy } from ${JSON.stringify(MODULE)};
+      `import { withCopy, withNumber } from ${JSON.stringify(MODULE)};
       import { onInterrupt } from ${JSON.stringify(path.join(path.dirname(MODULE), "on-interrupt.ts"))};
+      const at = (weight) => (text) => withNumber(text, "${KEY}", weight);
       ${script}`,
       file,
     ]);
@@ -78,8 +111,8 @@ describe("a copy of a stack's config file", () => {
   }
   const FOR_EVER = `setInterval(() => undefined, 1000);
     const forEver = () => new Promise(() => undefined);
-    void withCopy(process.argv[1], "${KEY}", 10, forEver);
-    await withCopy(process.argv[1], "${KEY}", 30, (copy) => (console.log(copy), forEver()));`;
+    void withCopy(process.argv[1], at(10), forEver);
+    await withCopy(process.argv[1], at(30), (copy) => (console.log(copy), forEver()));`;
 
   it.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
     "goes when %s ends the command, though there are two of them",
@@ -96,7 +129,7 @@ describe("a copy of a stack's config file", () => {
     const { child, copy, ended } = await using(`
       const stop = new Promise((resolve) => onInterrupt(() => setTimeout(resolve, 50)));
       const alive = setInterval(() => undefined, 1000);
-      await withCopy(process.argv[1], "${KEY}", 30, (copy) => (console.log(copy), stop));
+      await withCopy(process.argv[1], at(30), (copy) => (console.log(copy), stop));
       clearInterval(alive);
       process.exitCode = 130;`);
     child.kill("SIGINT");

@@ -49,6 +49,8 @@ describe("the journal", () => {
     expect(await of.writeProgress(progress, [], T0)).toEqual(new Map());
     for (const { data } of fakes) expect(Object.keys(data)).toEqual(["progress", "events"]);
     expect((await of.read()).progress).toEqual(progress);
+    // A program that knows only older formats raises nothing.
+    expect(JSON.parse(fakes[0].data["progress"] ?? "")).toMatchObject({ format: 1 });
   });
 
   it("remembers what has happened together with how far it is, or alone", async () => {
@@ -74,7 +76,7 @@ describe("the journal", () => {
       weight: 10,
       since: T0,
       failures: { consecutive: 0, total: 0 },
-      failed: { reason: "80 %", weight: 10, since: T0 },
+      failed: { reason: "80 %", weight: 10, since: T0, at: T0 },
       contactAt: T0,
       does: "lower",
       says: "80 %",

@@ -6,6 +6,7 @@ import type { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { readDeployed } from "../../../fleet/read-deployed.ts";
 import type { DeployedCluster } from "../../../lib/deployed.ts";
 import type { Metrics } from "../../../release/gates/counters.ts";
+import { failureId } from "../../../lib/journal.ts";
 import { Journal, type GuardNote, type Pause } from "../../../release/journal.ts";
 import { Observer, pausedBy, phaseWeights } from "../../../release/observer.ts";
 import { nextStep, phase } from "../../../release/planner.ts";
@@ -48,10 +49,17 @@ interface Options extends ConfigOptions {
   readonly metrics?: readonly Metrics[];
   readonly pause?: Pause | Error;
   readonly guards?: readonly GuardNote[];
+  readonly forgiven?: readonly string[];
 }
 
 function observer(options: Options = {}) {
-  const { rollout = {}, metrics = [metricsWith(0), metricsWith(0)], pause, guards = [] } = options;
+  const {
+    rollout = {},
+    metrics = [metricsWith(0), metricsWith(0)],
+    pause,
+    guards = [],
+    forgiven = [],
+  } = options;
   const settings = {
     ...fixture(options),
     rollout: schema.rollout.parse(rollout),
@@ -65,6 +73,7 @@ function observer(options: Options = {}) {
           pause,
           watch: undefined,
           guards,
+          forgiven,
           events: [],
           silent: new Map(),
         }),
@@ -240,7 +249,7 @@ describe("a look", () => {
 });
 
 describe("a look at what guards say", () => {
-  const failed = { reason: "slow", weight: 10, since: T0 };
+  const failed = { reason: "slow", weight: 10, since: T0, at: T0 };
   const note = (more: Partial<GuardNote> = {}): GuardNote => ({
     ...{ format: 1, at: T0, cluster: "cluster-b", startedAt: T0, release: RELEASE, weight: 10 },
     ...{ since: T0, failures: { consecutive: 1, total: 1 }, failed, contactAt: T0 },
@@ -253,6 +262,12 @@ describe("a look at what guards say", () => {
   it("names the one that takes the release back, in this phase or in an earlier one", async () => {
     expect(await seen()).toBe("the guard of cluster-b says: slow");
     expect(await seen({}, phase(RELEASE, 30, NOW))).toBe("the guard of cluster-b says: slow");
+  });
+
+  it("leaves out what an update tries again in spite of it", async () => {
+    const forgiven = [failureId(note())];
+    const { guards } = await observer({ guards: [note()], forgiven }).look(running, NOW);
+    expect(guards).toBeUndefined();
   });
 
   it("leaves out what is said of another release, or was before the canary was tried again", async () => {

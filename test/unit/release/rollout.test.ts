@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Look, RolloutPlan, Progress, Verdict } from "../../../release/planner.ts";
 import { rollout, type RolloutEffects } from "../../../release/rollout.ts";
 import type { RolloutEvent } from "../../../release/rollout-event.ts";
-import { MayHeal, StackLocked } from "../../../release/try-again.ts";
+import { MayHeal, StackLocked, TakenBack } from "../../../release/try-again.ts";
 import { rolloutPlan } from "../../helpers/rollout-plan.ts";
 
 const MINUTE = 60_000;
@@ -234,6 +234,19 @@ describe("a rollout", () => {
     if (second) second.unreachable = undefined;
     expect((await run(world)).result).toBe("rolled-back");
     expect(world.weights).toEqual([0, 0]);
+  });
+
+  it("stops where the update has kept a weight that somebody has lowered, and takes nothing back", async () => {
+    const world = new World();
+    world.raise = (weight) =>
+      weight === 30
+        ? Promise.reject(new TakenBack("prod", 30, "10"))
+        : World.prototype.raise.call(world, weight);
+    const { result, reason } = await run(world);
+    expect(result).toBe("stopped");
+    expect(reason).toContain("The weight stays 10 % and does not rise to 30 %");
+    expect(world.weights).toEqual([10, 10]);
+    expect(world.names().slice(-3)).toEqual(["raise", "raise-failed", "end"]);
   });
 
   it("takes back what it has raised when the next phase cannot begin", async () => {

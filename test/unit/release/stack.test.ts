@@ -8,6 +8,7 @@ import {
   Stack,
   type ConfigMap,
   type UpOptions,
+  type UpResult,
 } from "@pulumi/pulumi/automation/index.js";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { isStale, ReleaseStack } from "../../../release/stack.ts";
@@ -138,7 +139,7 @@ describe("a stack's release", () => {
     ),
   };
   let workDir = "";
-  let up: (options: UpOptions) => Promise<void> = () => Promise.resolve();
+  let up: (options: UpOptions) => Promise<Partial<UpResult>> = () => Promise.resolve({});
   /** The stack's config file. */
   let file: ConfigMap;
 
@@ -189,8 +190,9 @@ describe("a stack's release", () => {
     const read: string[] = [];
     up = async ({ configFile = "" }) => {
       read.push(await readFile(configFile, "utf8"));
+      return { outputs: { weight: { value: 30, secret: false } } };
     };
-    await stack.upAt(30, "release: 30 %");
+    expect(await stack.upAt(30, "release: 30 %")).toBe(30);
     expect(read).toEqual([text.replace("10", "30")]);
     expect(await readFile(at, "utf8")).toBe(text);
     const held = locks("ann@elsewhere (pid 7)");
@@ -201,6 +203,29 @@ describe("a stack's release", () => {
     const locked = stack.upAt(30, "release: 30 %");
     await expect(locked).rejects.toBeInstanceOf(StackLocked);
     await expect(locked).rejects.toThrow("created by ann@elsewhere (pid 7)");
+    await rm(workDir, { recursive: true });
+  });
+
+  it("may try a canary again, until one update has succeeded, and the config file stays as it is", async () => {
+    workDir = await mkdtemp(path.join(tmpdir(), "stack-"));
+    const at = path.join(workDir, "Pulumi.prod.yaml");
+    const text = "config:\n  istio-canary:weight: 0\n";
+    await writeFile(at, text);
+    const stack = await open();
+    const allowed: boolean[] = [];
+    let fails = true;
+    up = async ({ configFile = "" }) => {
+      allowed.push((await readFile(configFile, "utf8")).includes('allow: ["retry-canary"]'));
+      if (fails) throw new Error("a check has failed");
+      return { outputs: { weight: { value: 0, secret: false } } };
+    };
+    stack.retryOnce();
+    await expect(stack.upAt(10, "release: 10 %")).rejects.toThrow();
+    fails = false;
+    expect(await stack.upAt(10, "release: 10 %")).toBe(0);
+    await stack.upAt(30, "release: 30 %");
+    expect(allowed).toEqual([true, true, false]);
+    expect(await readFile(at, "utf8")).toBe(text);
     await rm(workDir, { recursive: true });
   });
 

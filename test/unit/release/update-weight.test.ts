@@ -7,7 +7,7 @@ import { ClusterClient } from "../../../fleet/cluster-client.ts";
 import type { Digest } from "../../../preview/digest.ts";
 import { previewStep } from "../../helpers/preview-step.ts";
 import { MAY_HEAL } from "../../../lib/may-heal.ts";
-import { MayHeal, StackLocked } from "../../../release/try-again.ts";
+import { MayHeal, StackLocked, TakenBack } from "../../../release/try-again.ts";
 import { UpdateFailure } from "../../../release/update-failure.ts";
 import {
   lowerToZero,
@@ -18,7 +18,11 @@ import {
 import { canaryAt, FakeApiServer, kubeconfigText } from "../../helpers/fake-api-server.ts";
 
 /** A stack that notes what is done to it. */
-function stack(preview: () => Promise<Digest>, up: () => Promise<void> = () => Promise.resolve()) {
+function stack(
+  preview: () => Promise<Digest>,
+  up: () => Promise<void> = () => Promise.resolve(),
+  inForce = (weight: number) => weight,
+) {
   const done: string[] = [];
   return {
     done,
@@ -32,9 +36,10 @@ function stack(preview: () => Promise<Digest>, up: () => Promise<void> = () => P
       done.push(`up ${message}`);
       return up();
     },
-    upAt: (weight: number, message: string) => {
+    upAt: async (weight: number, message: string) => {
       done.push(`up at ${weight}: ${message}`);
-      return up();
+      await up();
+      return inForce(weight);
     },
   };
 }
@@ -58,6 +63,20 @@ describe("raiseTo", () => {
       expect(fake.done).toEqual([]);
     },
   );
+
+  it("leaves the config as it was when the update has kept a lower weight, and says what to do", async () => {
+    const fake = stack(
+      () => Promise.resolve(previewStep("update")),
+      () => Promise.resolve(),
+      () => 0,
+    );
+    const raised = raiseTo(fake, 30, print);
+    await expect(raised).rejects.toBeInstanceOf(TakenBack);
+    await expect(raised).rejects.toThrow(
+      "The weight stays 0 % and does not rise to 30 %: somebody has lowered it since the last update, and updates keep that. To raise it all the same: npm run release -- rollout --stack prod --again. Or set weight to 0 in the config first, and run pulumi up --stack prod.",
+    );
+    expect(fake.done).toEqual(["up at 30: release: 30 %"]);
+  });
 
   it("leaves the config as it was when the update fails, and says why it has", async () => {
     const why = "The weight has risen in no cluster:\n - cluster-b: istiod serves: no, 0 pods";

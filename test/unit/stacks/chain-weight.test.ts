@@ -12,6 +12,10 @@ vi.mock(import("../../../fleet/read-deployed.ts"), async (original) => ({
   ...(await original()),
   readDeployed: vi.fn<typeof readDeployed>(),
 }));
+vi.mock(import("../../../fleet/notes.ts"), () => ({
+  readNotes: () => Promise.resolve({}),
+  writeNotes: () => Promise.resolve(),
+}));
 vi.mock(import("../../../fleet/confirm-rules.ts"), () => ({
   confirmRules: vi.fn<typeof confirmRules>(),
 }));

@@ -2,18 +2,27 @@ import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { load } from "js-yaml";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { DeployedRoute } from "../../../lib/deployed.ts";
 import { loadConfig, parseConfig } from "../../../stacks/config.ts";
 import { schema } from "../../../stacks/schema.ts";
 import { kubeconfigFile, rawConfig } from "../../helpers/fixtures.ts";
 import { configure, recordProgram, valueOf, type Recording } from "../../helpers/mocks.ts";
 
-// Nothing is deployed: the clusters of the fixture are nowhere.
+/** The clusters of the fixture are nowhere: this is what they have. */
+const found = vi.hoisted(() => ({
+  routes: new Map<string, DeployedRoute>(),
+  notes: {},
+}));
 vi.mock(import("../../../fleet/read-deployed.ts"), async (original) => ({
   ...(await original()),
   readDeployed: (clusters) =>
     Promise.resolve(
-      clusters.map(({ name }) => ({ name, unreachable: undefined, routes: new Map() })),
+      clusters.map(({ name }) => ({ name, unreachable: undefined, routes: found.routes })),
     ),
+}));
+vi.mock(import("../../../fleet/notes.ts"), () => ({
+  readNotes: () => Promise.resolve(found.notes),
+  writeNotes: () => Promise.resolve(),
 }));
 
 const yaml = (file: string) =>
@@ -76,6 +85,25 @@ describe("the program", () => {
     expect(registered.slice(1).map(({ outputs }) => outputs.toSorted())).toEqual([
       ["clusters", "mesh", "rootCaExpires", "weight"],
     ]);
+  });
+
+  it("leaves a canary as it is that was taken back, and tells what it has", async () => {
+    vi.spyOn(pulumi.log, "warn").mockResolvedValue();
+    const KEY = "user/user-service";
+    const canaries = { [KEY]: "v2 (registry.example.com/user-service:v2)" };
+    const route = { stable: "v1", canary: "v2", weight: 0, generation: 4, rules: [], images: {} };
+    found.routes = new Map([[KEY, { ...route, replaces: undefined }]]);
+    found.notes = {
+      "configured-test": JSON.stringify({ format: 1, at: 1, weight: 10, canaries }),
+    };
+    configure({ ...rawConfig(), weight: "10" });
+    vi.resetModules();
+    const outputs = await import("../../../index.ts");
+    await program.settle();
+    expect(await valueOf(outputs.weight)).toBe(0);
+    expect(await valueOf(pulumi.output(outputs.clusters))).toMatchObject({
+      "cluster-a": { traffic: { [KEY]: { v1: 100, v2: 0 } } },
+    });
   });
 
   it("stops with one error that lists all problems, before it registers anything", async () => {

@@ -16,6 +16,10 @@ vi.mock(import("../../../fleet/read-deployed.ts"), async (original) => ({
       clusters.map(({ name }) => ({ name, unreachable: undefined, routes: new Map() })),
     ),
 }));
+vi.mock(import("../../../fleet/notes.ts"), () => ({
+  readNotes: () => Promise.resolve({}),
+  writeNotes: () => Promise.resolve(),
+}));
 
 const MESH = "organization/istio-canary/mesh";
 

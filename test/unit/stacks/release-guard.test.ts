@@ -15,6 +15,10 @@ vi.mock(import("../../../fleet/read-deployed.ts"), async (original) => ({
       clusters.map(({ name }) => ({ name, unreachable: undefined, routes: new Map() })),
     ),
 }));
+vi.mock(import("../../../fleet/notes.ts"), () => ({
+  readNotes: () => Promise.resolve({}),
+  writeNotes: () => Promise.resolve(),
+}));
 
 const MESH = "organization/istio-canary/mesh";
 const guard = { image: "registry.example.com/istio-canary:1", partitionLimit: "20m" };

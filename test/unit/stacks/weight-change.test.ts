@@ -4,9 +4,11 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import { subsets } from "../../../fleet/checks/subsets.ts";
 import { confirmWeight } from "../../../fleet/confirm.ts";
 import { lower } from "../../../fleet/lower.ts";
+import { readNotes, writeNotes } from "../../../fleet/notes.ts";
 import { raiseWeights } from "../../../fleet/raise-weights.ts";
 import { readDeployed } from "../../../fleet/read-deployed.ts";
 import type { DeployedCluster, DeployedRoute } from "../../../lib/deployed.ts";
+import type { Exception } from "../../../lib/exceptions.ts";
 import type { PlannedRoute } from "../../../stacks/release-plan.ts";
 import { existingFindings } from "../../../stacks/existing-workloads.ts";
 import { WeightChange } from "../../../stacks/weight-change.ts";
@@ -25,6 +27,10 @@ vi.mock(import("../../../fleet/checks/subsets.ts"), () => ({
 }));
 vi.mock(import("../../../stacks/existing-workloads.ts"), () => ({
   existingFindings: vi.fn<typeof existingFindings>(),
+}));
+vi.mock(import("../../../fleet/notes.ts"), () => ({
+  readNotes: vi.fn<typeof readNotes>(),
+  writeNotes: vi.fn<typeof writeNotes>(),
 }));
 vi.mock(import("../../../fleet/lower.ts"), () => ({ lower: vi.fn<typeof lower>() }));
 const ahead = vi.hoisted(() => ({ look: vi.fn<() => void>(), outdate: vi.fn<() => void>() }));
@@ -58,12 +64,16 @@ const away: DeployedCluster = {
   routes: new Map(),
 };
 
+/** Resources that Pulumi has made. */
+const made: string[] = [];
+
 /** The change from what is deployed to a weight, in an update or in a preview. */
 async function prepare(
   deployed: readonly DeployedCluster[],
   weight: number,
   preview = false,
   quarantine: readonly string[] = [],
+  allow: readonly Exception[] = [],
   to = settings({ weight, quarantine }),
 ): Promise<WeightChange> {
   await pulumi.runtime.setMocks(
@@ -71,6 +81,7 @@ async function prepare(
       call: () => ({}),
       newResource: ({ name, inputs }) => {
         const { old } = inputs as { old?: object };
+        made.push(name);
         return { id: name, state: old ?? (inputs as object) };
       },
     },
@@ -79,7 +90,7 @@ async function prepare(
     preview,
   );
   vi.mocked(readDeployed).mockResolvedValue(deployed);
-  return WeightChange.prepare(to);
+  return WeightChange.prepare({ ...to, allow });
 }
 
 /** What is planned for the service in a cluster. */
@@ -109,6 +120,8 @@ beforeEach(() => {
   vi.mocked(existingFindings).mockReset().mockResolvedValue({ problems: [], warnings: [] });
   vi.mocked(lower).mockReset().mockResolvedValue(new Map());
   vi.mocked(raiseWeights).mockReset();
+  vi.mocked(readNotes).mockReset().mockResolvedValue({});
+  vi.mocked(writeNotes).mockReset().mockResolvedValue();
   ahead.look.mockReset();
   ahead.outdate.mockReset();
   vi.mocked(confirmWeight).mockReset().mockResolvedValue([]);
@@ -203,7 +216,7 @@ describe("routes that begin to name versions that others have made", () => {
     expect(hooksOf(await from({}), "cluster-a")).toBeUndefined();
     const to = existingSettings({ canary: undefined });
     const none = names.map((name) => ({ ...at(name, 0), routes: new Map() }));
-    expect(hooksOf(await prepare(none, 0, false, [], to), "cluster-a")).toBeUndefined();
+    expect(hooksOf(await prepare(none, 0, false, [], [], to), "cluster-a")).toBeUndefined();
   });
 });
 
@@ -409,6 +422,169 @@ describe("a weight that is to rise", () => {
   });
 });
 
+describe("a canary that was taken back", () => {
+  const CANARY = "v2 (registry.example.com/user-service:v2)";
+  const failed = { reason: "slow", weight: 10, since: 5, at: 7 };
+  const guard = {
+    ...{ format: 1, at: 9, cluster: "cluster-b", startedAt: 1, release: `${KEY} ${CANARY}` },
+    ...{ weight: 0, since: 8, failures: { consecutive: 1, total: 1 }, failed, contactAt: 9 },
+    ...{ does: "lower", says: "slow" },
+  };
+  const configured = { format: 1, at: 3, weight: 10, canaries: { [KEY]: CANARY } };
+  const zero = [at("cluster-a", 0), at("cluster-b", 0)];
+  const warned = vi.spyOn(pulumi.log, "warn");
+
+  beforeEach(() => {
+    warned.mockReset().mockResolvedValue();
+    vi.mocked(readNotes).mockImplementation(({ name }) =>
+      Promise.resolve({
+        "configured-test": JSON.stringify(configured),
+        ...(name === "cluster-b" && { "guard-cluster-b": JSON.stringify(guard) }),
+      }),
+    );
+  });
+
+  it.each([{ preview: false }, { preview: true }])(
+    "stays as it is where the config is as before, with a warning (preview: $preview)",
+    async ({ preview }) => {
+      const change = await prepare(zero, 10, preview);
+      expect(change.plan.weight).toBe(0);
+      expect(change.checksAhead).toBe(false);
+      expect(hooksOf(change, "cluster-a")).toBeUndefined();
+      expect(replaces(change, "cluster-a")).toBeUndefined();
+      expect(warned).toHaveBeenCalledExactlyOnceWith(
+        expect.stringMatching(/^The weight stays 0 % though the config has 10 %/),
+      );
+    },
+  );
+
+  it("is lowered where a cluster has not heard of it", async () => {
+    const change = await prepare([at("cluster-a", 10), at("cluster-b", 0)], 10);
+    expect(change.plan.weight).toBe(0);
+    const [falls] = vi.mocked(lower).mock.calls[0] ?? [];
+    expect(falls?.map(({ cluster, weight }) => [cluster.name, weight])).toEqual([["cluster-a", 0]]);
+  });
+
+  it("is not raised by another config", async () => {
+    vi.mocked(readNotes).mockResolvedValue({ "guard-cluster-b": JSON.stringify(guard) });
+    await expect(prepare(zero, 10)).rejects.toThrow(
+      / - weight: must not rise: this canary was taken back: the guard of cluster-b says: slow/,
+    );
+    expect(lower).not.toHaveBeenCalled();
+  });
+
+  it("is raised if that is allowed, after the guards were told to forget it", async () => {
+    const order: string[] = [];
+    vi.mocked(writeNotes).mockImplementation(({ name }, namespace, owner, values) => {
+      expect(values).toEqual({
+        retry: { format: 1, at: expect.any(Number) as number, forgives: ["cluster-b 7"] },
+      });
+      order.push(`${owner} ${namespace} ${name}`);
+      return name === "cluster-b" ? Promise.reject(new Error("denied")) : Promise.resolve();
+    });
+    vi.mocked(raiseWeights).mockImplementation(() => {
+      order.push("raise");
+      return Promise.resolve({ raised: true, text: "done" });
+    });
+    const change = await prepare(zero, 10, false, [], ["retry-canary"]);
+    expect(order).toEqual([]);
+    await hook(change, "cluster-a")();
+    expect(order).toEqual(["retry user cluster-a", "retry user cluster-b", "raise"]);
+    expect(warned).toHaveBeenCalledExactlyOnceWith(
+      "cluster-b: that the canary is tried again could not be noted, so a guard may take it back at once: denied",
+    );
+  });
+});
+
+describe("an update that is complete", () => {
+  const CANARY = "v2 (registry.example.com/user-service:v2)";
+  const warned = vi.spyOn(pulumi.log, "warn");
+
+  const QUARANTINED = [at("cluster-a", 10), at("cluster-b", 0)];
+  const NOTHING = QUARANTINED.map((cluster) => ({ ...cluster, routes: new Map() }));
+
+  /** What is noted by an update without a change of the weight, by cluster. */
+  async function noted(preview = false, deployed = QUARANTINED, fails = false) {
+    const change = await prepare(deployed, 10, preview, ["cluster-b"]);
+    const registrations = ["cluster-a", "cluster-b"].map((name) => {
+      const route = planned(change, name);
+      const weights = new k8s.apiextensions.CustomResource(name, { ...route.objects.weights });
+      if (!fails) return { route, weights };
+      const urn = pulumi.output(Promise.reject<string>(new Error("refused by a webhook")));
+      return { route, weights: { urn } as unknown as typeof weights };
+    });
+    await new Promise((resolve) => {
+      change.complete(registrations).apply(resolve);
+    });
+    return vi
+      .mocked(writeNotes)
+      .mock.calls.map(([{ name }, namespace, owner, values]) => [name, namespace, owner, values]);
+  }
+  const note = (weight: number) => ({
+    "configured-test": {
+      ...{ format: 1, at: expect.any(Number) as number, weight },
+      canaries: { [KEY]: CANARY },
+    },
+  });
+
+  beforeEach(() => {
+    warned.mockReset().mockResolvedValue();
+  });
+
+  it("notes what it has configured in each cluster, in quarantine 0", async () => {
+    expect(await noted()).toEqual([
+      ["cluster-a", "user", "configured-test", note(10)],
+      ["cluster-b", "user", "configured-test", note(0)],
+    ]);
+    expect(warned).not.toHaveBeenCalled();
+  });
+
+  it("notes the first configuration once its VirtualServices are made", async () => {
+    made.length = 0;
+    vi.mocked(writeNotes).mockImplementation(() => {
+      expect(made).toEqual(["cluster-a", "cluster-b"]);
+      return Promise.resolve();
+    });
+    expect(await noted(false, NOTHING)).toHaveLength(2);
+    expect(warned).not.toHaveBeenCalled();
+  });
+
+  it("notes nothing if one of them is not made", async () => {
+    expect(await noted(false, NOTHING, true)).toEqual([]);
+  });
+
+  it("notes at once what it has lowered, before anything else can fail", async () => {
+    vi.mocked(lower).mockResolvedValue(new Map([["cluster-b", "denied"]]));
+    await expect(prepare([at("cluster-a", 30), at("cluster-b", 30)], 10)).rejects.toThrow("denied");
+    expect(vi.mocked(writeNotes).mock.calls.map(([{ name }]) => name)).toEqual(["cluster-a"]);
+    expect(vi.mocked(writeNotes).mock.calls[0]?.[3]).toEqual(note(10));
+    expect(warned).not.toHaveBeenCalled();
+  });
+
+  it("writes nothing where that is noted already, or in a preview", async () => {
+    vi.mocked(readNotes).mockResolvedValue({
+      "configured-test": JSON.stringify({
+        ...{ format: 1, at: 1, weight: 10, canaries: { [KEY]: CANARY } },
+      }),
+    });
+    expect((await noted()).map(([name]) => name)).toEqual(["cluster-b"]);
+    vi.mocked(writeNotes).mockClear();
+    expect(await noted(true)).toEqual([]);
+  });
+
+  it("succeeds without a right to read or write notes, and says so", async () => {
+    vi.mocked(readNotes).mockRejectedValue(new Error("forbidden"));
+    vi.mocked(writeNotes).mockRejectedValue(new Error("forbidden"));
+    await noted();
+    expect(warned.mock.calls.map(([text]) => text)).toEqual(
+      ["cluster-a", "cluster-b"].map(
+        (name) =>
+          `${name}: what is configured could not be noted, so the next update does not see whether the weight is a new one: forbidden`,
+      ),
+    );
+  });
+});
+
 describe("an update that leaves VirtualServices out", () => {
   /** What the state of a VirtualService says. */
   const inputs = (weight: number) => ({
@@ -476,6 +652,13 @@ describe("an update that leaves VirtualServices out", () => {
       );
     },
   );
+
+  it("notes what is configured only if it is in force", async () => {
+    await complete(0, 10, ["cluster-a", "cluster-b"]);
+    expect(writeNotes).not.toHaveBeenCalled();
+    await complete(0, 10, ["cluster-b"]);
+    expect(writeNotes).toHaveBeenCalledTimes(2);
+  });
 
   it("warns when one of them has raised all, for Pulumi's state lags behind", async () => {
     expect(await complete(0, 10, ["cluster-b"])).toBeUndefined();

@@ -39,6 +39,10 @@ vi.mock(import("../../../fleet/read-deployed.ts"), async (original) => ({
   readDeployed: (clusters) =>
     Promise.resolve(clusters.map(({ name }) => deployedIn(deployed, name))),
 }));
+vi.mock(import("../../../fleet/notes.ts"), () => ({
+  readNotes: () => Promise.resolve({}),
+  writeNotes: () => Promise.resolve(),
+}));
 
 async function run(recorded: RecordedStack): Promise<Run> {
   deployed = recorded;

@@ -56,8 +56,10 @@ beforeEach(() => {
         done.push(`preview ${weight}`);
         return preview();
       },
-      upAt: (weight: number, message: string) =>
-        Promise.resolve(done.push(`up at ${weight}: ${message}`)),
+      upAt: (weight: number, message: string) => {
+        done.push(`up at ${weight}: ${message}`);
+        return Promise.resolve(weight);
+      },
     },
   } as unknown as OpenRelease);
 });

@@ -8,7 +8,7 @@ import {
   type Sight,
   type Sights,
 } from "../../../../release/guard/decide.ts";
-import type { GuardNote } from "../../../../release/journal.ts";
+import { failureId, type GuardNote } from "../../../../lib/journal.ts";
 import { phase, type Progress, type Verdict } from "../../../../release/planner.ts";
 
 const T0 = Date.UTC(2026, 0, 1);
@@ -31,7 +31,7 @@ const memory: GuardMemory = {
   failed: undefined,
   contactAt: T0,
 };
-const failed = { reason: "cluster-a: 80 %", weight: 10, since: T0 };
+const failed = { reason: "cluster-a: 80 %", weight: 10, since: T0, at: T0 };
 const note = (cluster: string, more: Partial<GuardNote> = {}): GuardNote => ({
   ...memory,
   format: 1,
@@ -150,6 +150,19 @@ describe("what a guard remembers", () => {
     );
   });
 
+  it("forgets what an update tries again in spite of it, and counts the next failure", () => {
+    const before = { ...memory, weight: 0, failed };
+    const seen = sights({ "cluster-c": { forgiven: [failureId(note("cluster-a", { failed }))] } });
+    const after = remembered(before, rules, seen, T0 + 9);
+    expect(after).toMatchObject({ failed: undefined, since: T0 + 9 });
+    const next = judged(after, [fail], rules, T0 + 10);
+    expect(remembered(next, rules, seen, T0 + 11).failed).toMatchObject({ at: T0 + 10 });
+    const others = sights({
+      "cluster-c": { forgiven: [failureId(note("cluster-b", { failed }))] },
+    });
+    expect(remembered(before, rules, others, T0 + 9).failed).toEqual(failed);
+  });
+
   it("knows when it last reached another cluster while something was at stake", () => {
     const alone = sights({ "cluster-b": away, "cluster-c": away });
     expect(remembered(memory, rules, sights(), T0 + 9).contactAt).toBe(T0 + 9);
@@ -163,36 +176,38 @@ describe("what a guard remembers", () => {
 
 describe("a look at the gates", () => {
   it("fails the release, and says why", () => {
-    expect(judged(memory, [pass, fail, { ...fail, text: "slow" }], rules).failed).toEqual({
+    const bad = [pass, fail, { ...fail, text: "slow" }];
+    expect(judged(memory, bad, rules, T0 + 7).failed).toEqual({
       reason: "cluster-a: 80 %; slow",
       weight: 10,
       since: T0,
+      at: T0 + 7,
     });
   });
 
   it("may fail as often as the configuration says", () => {
     const lenient = { maxFailures: { consecutive: 1, total: 2 } };
-    const one = judged(memory, [fail], lenient);
+    const one = judged(memory, [fail], lenient, T0);
     expect(one).toMatchObject({ failures: { consecutive: 1, total: 1 }, failed: undefined });
-    expect(judged(one, [fail], lenient).failed).toBeDefined();
-    const calm = judged(one, [pass], lenient);
+    expect(judged(one, [fail], lenient, T0).failed).toBeDefined();
+    const calm = judged(one, [pass], lenient, T0);
     expect(calm.failures).toEqual({ consecutive: 0, total: 1 });
-    const two = judged(calm, [fail], lenient);
+    const two = judged(calm, [fail], lenient, T0);
     expect(two.failed).toBeUndefined();
-    expect(judged(judged(two, [pass], lenient), [fail], lenient).failed).toBeDefined();
+    expect(judged(judged(two, [pass], lenient, T0), [fail], lenient, T0).failed).toBeDefined();
   });
 
   it.each([[pass], [blind], [{ ...fail, dryRun: true }], [{ ...fail, outcome: "idle" as const }]])(
     "does not fail by %o",
     (verdict) => {
-      expect(judged(memory, [verdict], rules).failed).toBeUndefined();
+      expect(judged(memory, [verdict], rules, T0).failed).toBeUndefined();
     },
   );
 
   it("keeps what has failed first", () => {
     const before = { ...memory, failed };
-    expect(judged(before, [{ ...fail, text: "worse" }], rules).failed).toEqual(failed);
-    expect(judged(before, [pass], rules).failed).toEqual(failed);
+    expect(judged(before, [{ ...fail, text: "worse" }], rules, T0 + 1).failed).toEqual(failed);
+    expect(judged(before, [pass], rules, T0).failed).toEqual(failed);
   });
 });
 
@@ -236,6 +251,14 @@ describe("a guard", () => {
     expect(act(everywhere({ guards, progress: phase(RELEASE, 10, T0) })).do).toBe("lower");
     expect(act(everywhere({ guards, progress: phase(RELEASE, 30, T0 + 1) })).do).toBe("lower");
     expect(act(everywhere({ guards, progress: phase(RELEASE, 0, T0 + 1) })).do).toBe("watch");
+  });
+
+  it("does nothing for what an update tries again in spite of it", () => {
+    const guards = [note("cluster-b", { failed })];
+    const forgiven = guards.map(failureId);
+    expect(act(sights({ "cluster-b": { guards }, "cluster-c": { forgiven } })).do).toBe("watch");
+    const again = [note("cluster-b", { failed: { ...failed, at: T0 + 1 } })];
+    expect(act(everywhere({ guards: again, forgiven })).do).toBe("lower");
   });
 
   it("does not take its own note for another guard's", () => {

@@ -209,7 +209,7 @@ describe("a guard", () => {
     await fleet.start();
     const theirs = fleet.notes["cluster-a"]?.["cluster-a"];
     if (!theirs) throw new Error("it has written nothing");
-    const failed = { reason: "slow", weight: 10, since: T0 };
+    const failed = { reason: "slow", weight: 10, since: T0, at: T0 };
     fleet.notes["cluster-c"] = { "cluster-b": { ...theirs, cluster: "cluster-b", failed } };
     await fleet.pass(11_000);
     await fleet.stop();

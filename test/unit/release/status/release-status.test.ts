@@ -114,6 +114,7 @@ function status(options: ConfigOptions = {}, more: Partial<StatusSources> = {}) 
                 pause: undefined,
                 watch: undefined,
                 guards: [],
+                forgiven: [],
                 events: [],
                 silent: new Map<string, string>(),
                 ...memory,
