@@ -163,6 +163,7 @@ describe("routes that begin to name versions that others have made", () => {
       weight,
       false,
       [],
+      [],
       existingSettings({}, weight),
     );
   const unnamed = { canary: undefined, unnamed: true } as const;
