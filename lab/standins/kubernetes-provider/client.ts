@@ -145,8 +145,9 @@ export class KubernetesClient {
   async #send(
     method: string,
     path: string,
-    { query = {}, body, contentType = "application/json" }: RequestOptions,
+    options: RequestOptions,
   ): Promise<{ status: number; text: string }> {
+    const { query = {}, body, contentType = "application/json" } = options;
     const { server, headers } = this.connection;
     const url = new URL(server.pathname.replace(/\/$/, "") + path, server);
     for (const [name, value] of Object.entries(query)) {
@@ -187,7 +188,12 @@ export class KubernetesClient {
       request.on("timeout", () => {
         request.destroy(new Error(`no answer within ${ANSWER_WITHIN / 1000} s`));
       });
-      request.on("error", fail);
+      request.on("error", (error: NodeJS.ErrnoException) => {
+        // The server has closed a connection that was idle for long, before it could see the request.
+        if (request.reusedSocket && error.code === "ECONNRESET") {
+          this.#send(method, path, options).then(resolve, reject);
+        } else fail(error);
+      });
       request.end(payload);
     });
   }

@@ -46,7 +46,7 @@ function failedNote(): string {
   return JSON.stringify({
     ...{ format: 1, at, cluster: "cluster-b", startedAt: at, release: releaseName(settings()) },
     ...{ weight: 30, since: at, failures: { consecutive: 1, total: 1 }, contactAt: at },
-    ...{ failed: { reason: "slow", weight: 30, since: at }, does: "lower", says: "slow" },
+    ...{ failed: { reason: "slow", weight: 30, since: at, at }, does: "lower", says: "slow" },
   });
 }
 
