@@ -189,8 +189,8 @@ export class KubernetesClient {
         request.destroy(new Error(`no answer within ${ANSWER_WITHIN / 1000} s`));
       });
       request.on("error", (error: NodeJS.ErrnoException) => {
-        // The server has closed a connection that was idle for long, before it could see the request.
-        if (request.reusedSocket && error.code === "ECONNRESET") {
+        // The server has closed a connection that was idle for long. What creates is not sent twice: it may have been seen.
+        if (request.reusedSocket && error.code === "ECONNRESET" && method !== "POST") {
           this.#send(method, path, options).then(resolve, reject);
         } else fail(error);
       });

@@ -23,7 +23,7 @@ async function clientOf(answer: RequestListener): Promise<KubernetesClient> {
   });
 }
 
-it("sends a request again that met a connection which the server had just closed", async () => {
+it("sends a request again, unless it creates, that met a connection which the server had just closed", async () => {
   const used = new Set<Socket>();
   const client = await clientOf(({ socket }, response) => {
     if (used.has(socket)) socket.destroy();
@@ -33,6 +33,7 @@ it("sends a request again that met a connection which the server had just closed
   await client.json("GET", "/one");
   await client.json("PATCH", "/two", { body: { a: 1 } });
   expect(used.size).toBe(2);
+  await expect(client.json("POST", "/three", { body: {} })).rejects.toThrow("socket hang up");
 });
 
 it("does not send a request again that a new connection has lost: the server may have seen it", async () => {
