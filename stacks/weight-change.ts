@@ -142,10 +142,10 @@ export class WeightChange {
     ]);
     const plan = planRelease(settings, deployed, journals, stack);
     const { problems, warnings } = await existingFindings(settings, clusters, deployed, plan);
-    throwProblems(
-      `What is deployed does not allow this change (Pulumi.${stack}.yaml):`,
-      [...plan.problems, ...problems],
-    );
+    throwProblems(`What is deployed does not allow this change (Pulumi.${stack}.yaml):`, [
+      ...plan.problems,
+      ...problems,
+    ]);
     if (plan.warning !== undefined) await pulumi.log.warn(plan.warning);
     if (warnings.length > 0) {
       await pulumi.log.warn(
