@@ -42,7 +42,7 @@ async function untilWatched(): Promise<void> {
       }
       const { text } = await releaseOf(stack, "status");
       for (const { name } of clusters) {
-        expect(text).toMatch(new RegExp(`^the guard in ${name} watches since `, "m"));
+        expect(text).toMatch(new RegExp(`^the guard in ${name} has watched since `, "m"));
       }
     },
     { timeoutMs: 120_000, everyMs: 1_000 },
