@@ -154,7 +154,7 @@ describe("the guards' pods", () => {
     const { text } = await releaseOf(stack, "status");
     expect(text).toMatch(
       new RegExp(
-        `^the guard in \\S+ watches since .*: lower, .*success rate of v2 of ${id}: `,
+        `^the guard in \\S+ has watched since .*: lower, .*success rate of v2 of ${id}: `,
         "m",
       ),
     );
