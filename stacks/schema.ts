@@ -162,7 +162,11 @@ export const schema = {
       routing: "all",
       description:
         "Percent of each service's requests that its canary gets, in every cluster at the same time, except those in `quarantine`. With `chain`: percent of the requests that the chain's entries send to canaries.",
-      rules: ["must be 0 or one of `phases`", "must be 0 while no service has a canary"],
+      rules: [
+        "must be 0 or one of `phases`",
+        "must be 0 while no service has a canary",
+        "must be 0 in the update that creates a service's routes",
+      ],
       effect:
         "Updates one VirtualService for each service and cluster, in force within a second; nothing restarts.",
       examples: [10],
