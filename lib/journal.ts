@@ -30,6 +30,14 @@ export function configuredKey(stack: string): string {
 /** The key under which an update tells what it tries again. */
 export const RETRY_KEY = "retry";
 
+/** How the keys of services begin that `release zero` has taken back. */
+const ZERO_KEY = "zero-";
+
+/** The key under which `release zero` notes that it has taken the canary of a service back. */
+export function zeroKey(service: string): string {
+  return `${ZERO_KEY}${service}`;
+}
+
 /** The values of a journal by their keys, as they are written. */
 export type Notes = Readonly<Record<string, string>>;
 
@@ -99,6 +107,17 @@ const retrySchema = z.object({
   forgives: z.array(z.string()),
 });
 
+const zeroSchema = z.object({
+  format: z.number(),
+  at: z.number(),
+  /** The service, as `namespace/service`, and the version that was its canary. */
+  key: z.string(),
+  canary: z.string(),
+});
+
+/** What `release zero` has done to one canary of a cluster. */
+export type Zeroed = Pick<z.output<typeof zeroSchema>, "key" | "canary">;
+
 /** Names what has failed once in the eyes of one guard. */
 export function failureId({ cluster, failed }: Pick<GuardNote, "cluster" | "failed">): string {
   return `${cluster} ${failed?.at ?? 0}`;
@@ -136,6 +155,22 @@ export function forgivenIn(found: readonly Notes[]): readonly string[] {
 export function configuredIn(found: readonly Notes[], stack: string): Configured | undefined {
   const note = newest(found, configuredKey(stack), configuredSchema);
   return note && { weight: note.weight, canaries: note.canaries };
+}
+
+/** Whether `release zero` has taken a canary back since a stack's last complete update. */
+export function isZeroedSince(
+  found: readonly Notes[],
+  stack: string,
+  { key, canary }: Zeroed,
+): boolean {
+  const update = newest(found, configuredKey(stack), configuredSchema);
+  return found.flatMap(Object.entries).some(([name, text]) => {
+    if (!name.startsWith(ZERO_KEY)) return false;
+    const { data } = zeroSchema.safeParse(fromJson(text));
+    return (
+      data?.key === key && data.canary === canary && update !== undefined && data.at > update.at
+    );
+  });
 }
 
 const formatted = z.looseObject({ format: z.number() });

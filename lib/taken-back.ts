@@ -6,6 +6,7 @@ import {
   failureId,
   forgivenIn,
   guardsIn,
+  isZeroedSince,
   newerKeys,
   newest,
   progressSchema,
@@ -58,6 +59,8 @@ interface Served {
   readonly share: number;
   readonly writtenBy: string | undefined;
   readonly before: Configured | undefined;
+  /** Whether `release zero` has taken it back since. */
+  readonly isZeroed: boolean;
 }
 
 /** Of the clusters that answer and are not in quarantine. */
@@ -70,23 +73,39 @@ function servedIn(
   return deployed
     .filter(({ name }) => !quarantine.includes(name))
     .flatMap((cluster) => {
-      const before = configuredIn(journals.get(cluster.name) ?? [], stack);
+      const notes = journals.get(cluster.name) ?? [];
+      const before = configuredIn(notes, stack);
       return routes.flatMap(({ key, canary, role }): Served[] => {
         const route = cluster.routes.get(key);
         if (!route || canary === undefined || role === "follower") return [];
         const share = leastShareOf(route, canary);
-        return [{ cluster: cluster.name, key, canary, share, writtenBy: route.writtenBy, before }];
+        const { writtenBy } = route;
+        const isZeroed = isZeroedSince(notes, stack, { key, canary });
+        return [{ cluster: cluster.name, key, canary, share, writtenBy, before, isZeroed }];
       });
     });
+}
+
+/** Whether a cluster gives a canary less than the last update of that very canary has configured. */
+function isLower({ cluster, key, share, before }: Served, wanted: Wanted): boolean {
+  const now = configuredFor(wanted, cluster).canaries[key];
+  return before !== undefined && before.canaries[key] === now && share < before.weight;
+}
+
+/** The clusters in which `release zero` has taken a canary back, in words. */
+function zeroed(served: readonly Served[], wanted: Wanted): string | undefined {
+  const all = served.filter((each) => each.isZeroed && isLower(each, wanted));
+  const [first] = all;
+  return (
+    first &&
+    `release zero has taken ${first.canary} of ${first.key} back in ${all.map(({ cluster }) => cluster).join(", ")}`
+  );
 }
 
 /** The canary that every cluster gives less than the last update has configured, in words. */
 function loweredByHand(served: readonly Served[], wanted: Wanted): string | undefined {
   const [lowered] = [...Map.groupBy(served, ({ key }) => key).values()].filter((all) =>
-    all.every(({ cluster, key, share, before }) => {
-      const now = configuredFor(wanted, cluster).canaries[key];
-      return before !== undefined && before.canaries[key] === now && share < before.weight;
-    }),
+    all.every((each) => isLower(each, wanted)),
   );
   const [first] = lowered ?? [];
   if (!lowered || !first) return undefined;
@@ -100,7 +119,7 @@ function loweredByHand(served: readonly Served[], wanted: Wanted): string | unde
 /**
  * Compares what is configured, what the last complete update has configured, and what the clusters have. What is not
  * higher than what they have is carried out. What is, is carried out too, unless the canary was taken back: by a guard, a
- * rollout, or by hand in all clusters. Then a weight that was configured before stays as low as it is, and one that is
+ * rollout, `release zero`, or by hand in all clusters. Then a weight that was configured before stays as low as it is, and one that is
  * new is refused.
  */
 export function decideWeight(
@@ -135,6 +154,7 @@ export function decideWeight(
   const reason =
     guardsVerdict(guards, release, progress, forgivenIn(found)) ??
     rolloutsVerdict(progress, release, isZero) ??
+    zeroed(served, wanted) ??
     loweredByHand(served, wanted);
   if (reason === undefined) return { do: "carry out" };
   if (wanted.allow.includes("retry-canary")) {

@@ -2,7 +2,9 @@ import { KubeConfig } from "@kubernetes/client-node";
 import { ownedCanaries } from "../../fleet/canary-weights.ts";
 import { ClusterClient } from "../../fleet/cluster-client.ts";
 import { explain } from "../../fleet/explain.ts";
+import { writeNotes } from "../../fleet/notes.ts";
 import { toZero, type ZeroedCluster } from "../../fleet/to-zero.ts";
+import { JOURNAL_FORMAT, zeroKey, type Zeroed } from "../../lib/journal.ts";
 import { textTable } from "../../lib/table.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
 
@@ -60,6 +62,7 @@ export async function zero({
       },
     })),
   ].toSorted((one, other) => contexts.indexOf(one.name) - contexts.indexOf(other.name));
+  await note(clusters, result);
   if (result.every(({ canaries, problem }) => canaries.length === 0 && problem === undefined)) {
     throw new Error(
       `There is no canary of this program in ${contexts.join(", ")}, so nothing was changed. Are these the right contexts?`,
@@ -75,6 +78,36 @@ export async function zero({
       ...open.map(({ name, problem }) => ` - ${name}: ${problem ?? ""}`),
       `${open.length < result.length ? "All other clusters are at 0 %. " : ""}Fix what is named, then run the same command again.`,
     ].join("\n"),
+  );
+}
+
+/**
+ * Notes in each cluster what was lowered there: while other clusters have the old weight, an update does not raise these
+ * to it again. The way down does not depend on it.
+ */
+async function note(
+  clusters: readonly ClusterClient[],
+  result: readonly ZeroedCluster[],
+): Promise<void> {
+  await Promise.all(
+    result.flatMap(({ name, canaries }) =>
+      canaries
+        .filter(({ before, weight }) => before > 0 && weight === 0)
+        .map(async ({ key, canary }) => {
+          const cluster = clusters.find((each) => each.name === name);
+          const [namespace = "", service = ""] = key.split("/");
+          const zeroed: Zeroed = { key, canary };
+          const value = { format: JOURNAL_FORMAT, at: Date.now(), ...zeroed };
+          try {
+            const noteKey = zeroKey(service);
+            if (cluster) await writeNotes(cluster, namespace, noteKey, { [noteKey]: value });
+          } catch (error) {
+            console.error(
+              `${name}: that ${canary} of ${key} was lowered could not be noted (${explain(error)}): set weight to 0 in the config before the next pulumi up.`,
+            );
+          }
+        }),
+    ),
   );
 }
 

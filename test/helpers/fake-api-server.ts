@@ -53,6 +53,8 @@ export class FakeApiServer {
   #generation = 1;
   /** What ConfigMaps hold, by `namespace/name`. */
   readonly configMaps = new Map<string, Record<string, string>>();
+  /** Why no ConfigMap may be written. @default it may */
+  refusesNotes: string | undefined;
   /** Each request as `METHOD path`. */
   readonly requests: string[] = [];
   /** Says why a write is refused, or lets it pass. */
@@ -135,6 +137,8 @@ export class FakeApiServer {
     if (path === "/api/v1") {
       const kind = { name: "configmaps", kind: "ConfigMap", namespaced: true, verbs: [] };
       answer(200, { kind: "APIResourceList", resources: [kind] });
+    } else if (map !== undefined && request.method === "PATCH" && this.refusesNotes !== undefined) {
+      answer(403, { message: this.refusesNotes });
     } else if (map !== undefined) {
       const data = this.configMaps.get(map);
       if (request.method === "PATCH") {

@@ -34,6 +34,10 @@ const rollout = (more: object) => ({
   },
 });
 const rolledBack = rollout({ end: { result: "rolled-back", reason: "95 %" } });
+/** What `release zero` notes. */
+const zeroed = (at: number, canary = "v2") => ({
+  "zero-user-service": { format: 1, at, key: KEY, canary },
+});
 const retry = { retry: { format: 1, at: 9, forgives: ["cluster-b 7"] } };
 
 const notes = (...values: readonly object[]): Notes =>
@@ -90,6 +94,31 @@ describe("a weight", () => {
     [
       "is as before, and one cluster was changed by hand",
       { to: 10, has: [10, 0], noted: [configured(10)] },
+      "carried out",
+    ],
+    [
+      "is as before, and release zero has not reached one cluster",
+      { to: 10, has: [10, 0], noted: [configured(10), zeroed(4)] },
+      "keeps 0 %",
+    ],
+    [
+      "is new, and release zero has not reached one cluster",
+      { to: 30, has: [10, 0], noted: [configured(10), zeroed(4)] },
+      "refused",
+    ],
+    [
+      "is as before, and is to be tried again after release zero",
+      { to: 10, has: [10, 0], noted: [configured(10), zeroed(4)], allow: TRY },
+      "carried out",
+    ],
+    [
+      "is as before, and release zero was run before the last update",
+      { to: 10, has: [10, 0], noted: [configured(10), zeroed(2)] },
+      "carried out",
+    ],
+    [
+      "is as before, and release zero has taken another canary back",
+      { to: 10, has: [10, 0], noted: [configured(10), zeroed(4, "v1")] },
       "carried out",
     ],
     [

@@ -5,6 +5,7 @@ import path from "node:path";
 import { execa } from "execa";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { ZeroedCluster } from "../../../../fleet/to-zero.ts";
+import { JOURNAL, JOURNAL_FORMAT } from "../../../../lib/journal.ts";
 import { zero, type ZeroOptions } from "../../../../release/commands/zero.ts";
 import { canaryAt, FakeApiServer, kubeconfigText } from "../../../helpers/fake-api-server.ts";
 
@@ -51,6 +52,34 @@ afterEach(async () => {
 });
 
 describe("release zero", () => {
+  it("notes what it has lowered, so that no update raises it beside a cluster that was away", async () => {
+    const [up, away] = [a.url, b.url];
+    b.stop();
+    await run({ kubeconfig: await kubeconfig({ "ctx-a": up, "ctx-b": away }), withinMs: 500 });
+    const { "zero-user-service": note = "{}" } = a.configMaps.get(`user/${JOURNAL}`) ?? {};
+    expect(JSON.parse(note)).toEqual({
+      ...{ format: JOURNAL_FORMAT, key: "user/user-service", canary: "v2" },
+      at: expect.any(Number) as number,
+    });
+  });
+
+  it("notes nothing where there is nothing to lower", async () => {
+    await run();
+    a.configMaps.clear();
+    await run();
+    expect(a.configMaps.size).toBe(0);
+  });
+
+  it("lowers all the same where it cannot note it, and says what follows", async () => {
+    a.refusesNotes = "you may not";
+    await run();
+    expect([a.weight(), b.weight()]).toEqual([0, 0]);
+    expect(complained).toEqual([
+      "ctx-a: that v2 of user/user-service was lowered could not be noted (you may not): set weight to 0 in the config before the next pulumi up.",
+    ]);
+    expect(process.exitCode).toBeUndefined();
+  });
+
   it("lowers every canary in all recorded contexts, and confirms it in API servers and Envoys", async () => {
     await run({ json: true });
     expect([a.weight(), b.weight()]).toEqual([0, 0]);
@@ -150,7 +179,8 @@ describe("release zero", () => {
     await run({ json: true });
     expect(result()[0]?.canaries.map(({ key }) => key)).toEqual(["user/user-service"]);
     expect(a.weight()).toBe(0);
-    expect(a.requests.filter((each) => each.startsWith("PATCH"))).toHaveLength(1);
+    const written = a.requests.filter((each) => /^PATCH .*virtualservices/.test(each));
+    expect(written).toHaveLength(1);
   });
 
   it("says what is missing where nobody has recorded the contexts", async () => {
