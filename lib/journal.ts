@@ -164,13 +164,15 @@ export function isZeroedSince(
   { key, canary }: Zeroed,
 ): boolean {
   const update = newest(found, configuredKey(stack), configuredSchema);
-  return found.flatMap(Object.entries).some(([name, text]) => {
-    if (!name.startsWith(ZERO_KEY)) return false;
-    const { data } = zeroSchema.safeParse(fromJson(text));
-    return (
-      data?.key === key && data.canary === canary && update !== undefined && data.at > update.at
-    );
-  });
+  return found
+    .flatMap((notes) => Object.entries(notes))
+    .some(([name, text]) => {
+      if (!name.startsWith(ZERO_KEY)) return false;
+      const { data } = zeroSchema.safeParse(fromJson(text));
+      return (
+        data?.key === key && data.canary === canary && update !== undefined && data.at > update.at
+      );
+    });
 }
 
 const formatted = z.looseObject({ format: z.number() });
