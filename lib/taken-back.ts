@@ -97,8 +97,9 @@ function loweredByHand(served: readonly Served[], wanted: Wanted): string | unde
         : 0,
     );
     const highest = Math.max(...before);
+    const isLower = (share: number, noted = 0) => share < (noted > 0 ? noted : highest);
     const [first] = all;
-    if (!first || !all.every(({ share }, i) => share < (before[i] || highest))) continue;
+    if (!first || !all.every(({ share }, i) => isLower(share, before[i]))) continue;
     const has = all.map(
       ({ cluster, share, writtenBy }) =>
         `${share} % in ${cluster}${writtenBy === undefined ? "" : ` (written by ${writtenBy})`}`,
