@@ -56,7 +56,10 @@ interface Served {
   readonly cluster: string;
   readonly key: string;
   readonly canary: string;
+  /** Percent at the host that gives it least. */
   readonly share: number;
+  /** Percent at the host that gives it most, while it is the canary. */
+  readonly most: number;
   readonly writtenBy: string | undefined;
   readonly before: Configured | undefined;
   /** Whether `release zero` has taken it back since. */
@@ -79,22 +82,24 @@ function servedIn(
         const route = cluster.routes.get(key);
         if (!route || canary === undefined || role === "follower") return [];
         const share = leastShareOf(route, canary);
+        const most = route.canary === canary ? route.weight : 0;
         const { writtenBy } = route;
         const isZeroed = isZeroedSince(notes, stack, { key, canary });
-        return [{ cluster: cluster.name, key, canary, share, writtenBy, before, isZeroed }];
+        return [{ cluster: cluster.name, key, canary, share, most, writtenBy, before, isZeroed }];
       });
     });
 }
 
-/** Whether a cluster gives a canary less than the last update of that very canary has configured. */
-function isLower({ cluster, key, share, before }: Served, wanted: Wanted): boolean {
-  const now = configuredFor(wanted, cluster).canaries[key];
-  return before !== undefined && before.canaries[key] === now && share < before.weight;
+/** What the last update has configured in the cluster for this very canary, in percent. @default 0 */
+function notedFor({ cluster, key, before }: Served, wanted: Wanted): number {
+  return before && before.canaries[key] === configuredFor(wanted, cluster).canaries[key]
+    ? before.weight
+    : 0;
 }
 
 /** The clusters in which `release zero` has taken a canary back, in words. */
 function zeroed(served: readonly Served[], wanted: Wanted): string | undefined {
-  const all = served.filter((each) => each.isZeroed && isLower(each, wanted));
+  const all = served.filter((each) => each.isZeroed && each.share < notedFor(each, wanted));
   const [first] = all;
   return (
     first &&
@@ -102,25 +107,31 @@ function zeroed(served: readonly Served[], wanted: Wanted): string | undefined {
   );
 }
 
-/** The canary that every cluster gives less than the last update has configured, in words. */
+/**
+ * The canary that every cluster gives less than the last update has configured, in words. A cluster of which nothing is
+ * noted, or that was in quarantine, is compared with the others: all of them have one weight.
+ */
 function loweredByHand(served: readonly Served[], wanted: Wanted): string | undefined {
-  const [lowered] = [...Map.groupBy(served, ({ key }) => key).values()].filter((all) =>
-    all.every((each) => isLower(each, wanted)),
-  );
-  const [first] = lowered ?? [];
-  if (!lowered || !first) return undefined;
-  const has = lowered.map(
-    ({ cluster, share, writtenBy }) =>
-      `${share} % in ${cluster}${writtenBy === undefined ? "" : ` (written by ${writtenBy})`}`,
-  );
-  return `somebody has lowered ${first.canary} of ${first.key} from ${first.before?.weight ?? 0} %: ${has.join(", ")}`;
+  for (const all of Map.groupBy(served, ({ key }) => key).values()) {
+    const before = all.map((each) => notedFor(each, wanted));
+    const highest = Math.max(...before);
+    const isLower = (share: number, noted = 0) => share < (noted > 0 ? noted : highest);
+    const [first] = all;
+    if (!first || !all.every(({ share }, i) => isLower(share, before[i]))) continue;
+    const has = all.map(
+      ({ cluster, share, writtenBy }) =>
+        `${share} % in ${cluster}${writtenBy === undefined ? "" : ` (written by ${writtenBy})`}`,
+    );
+    return `somebody has lowered ${first.canary} of ${first.key} from ${highest} %: ${has.join(", ")}`;
+  }
+  return undefined;
 }
 
 /**
  * Compares what is configured, what the last complete update has configured, and what the clusters have. What is not
  * higher than what they have is carried out. What is, is carried out too, unless the canary was taken back: by a guard, a
- * rollout, `release zero`, or by hand in all clusters. Then a weight that was configured before stays as low as it is, and one that is
- * new is refused.
+ * rollout, `release zero`, or by hand in all clusters. Then a weight that was configured before stays as low as it is, and
+ * one that is new is refused, unless it is lower than what some cluster has: nothing delays a lower weight.
  */
 export function decideWeight(
   deployed: readonly DeployedCluster[],
@@ -132,18 +143,30 @@ export function decideWeight(
   const served = servedIn(deployed, wanted, journals, asked);
   if (served.every(({ share }) => share >= weight)) return { do: "carry out" };
 
+  const least = Math.min(...served.map(({ share }) => share));
+  const lowers = served.some(({ most }) => most > weight);
   const refuse = (rule: string, fix: string): WeightDecision => ({
     do: "refuse",
-    problem: { path: "weight", value: weight, rule, fix },
+    problem: { path: "weight", value: weight, rule: `must not rise${rule}`, fix },
+  });
+  const keep = (rule: string, why: string, fix: string): WeightDecision => ({
+    do: "keep",
+    weight: least,
+    warning: [
+      `The weight ${lowers ? "falls to" : "stays"} ${least} % though the config has ${weight} %: ${rule}. All else is updated.`,
+      `Why: ${why}`,
+      fix,
+    ].join("\n"),
   });
   const newer = [...journals].flatMap(([cluster, notes]) =>
     newerKeys(notes).map((key) => `${key} in ${cluster}`),
   );
   if (newer.length > 0) {
-    return refuse(
-      `must not rise by this program: a newer one has written what it does not know (${newer.join(", ")})`,
-      "Update the program. A lower weight is always allowed.",
-    );
+    const why = `a newer one has written what it does not know (${newer.join(", ")})`;
+    const fix = "Update the program. A lower weight is always allowed.";
+    return lowers
+      ? keep("this program must not raise it where it is lower", why, fix)
+      : refuse(` by this program: ${why}`, fix);
   }
 
   const found = [...journals.values()].flat();
@@ -162,7 +185,6 @@ export function decideWeight(
     return { do: "carry out", forgives: failed.map(failureId) };
   }
 
-  const least = Math.min(...served.map(({ share }) => share));
   const phase = wanted.phases.findLast((each) => each <= least) ?? 0;
   const fix =
     `Set another version or image, or what the clusters have: pulumi config set weight ${phase}. ` +
@@ -171,14 +193,7 @@ export function decideWeight(
   const unchanged = served.every(({ cluster, before }) =>
     isDeepStrictEqual(before, configuredFor(wanted, cluster)),
   );
-  if (!unchanged) return refuse(`must not rise: this canary was taken back: ${reason}`, fix);
-  return {
-    do: "keep",
-    weight: least,
-    warning: [
-      `The weight stays ${least} % though the config has ${weight} %: this canary was taken back. All else is updated.`,
-      `Why: ${reason}`,
-      fix,
-    ].join("\n"),
-  };
+  return unchanged || lowers
+    ? keep("this canary was taken back", reason, fix)
+    : refuse(`: this canary was taken back: ${reason}`, fix);
 }

@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from "node:util";
 import { load } from "js-yaml";
 import { onExit } from "signal-exit";
 import * as z from "zod";
+import { fromJson } from "../lib/from-json.ts";
 
 const stackConfig = z.looseObject({ config: z.record(z.string(), z.unknown()).default({}) });
 
@@ -40,7 +41,9 @@ export function withNumber(text: string, key: string, value: number): string {
  */
 export function withEntry(text: string, key: string, entry: string): string {
   const before = configOf(text);
-  const listed = z.array(z.string()).parse(before.config[key] ?? []);
+  const value = before.config[key] ?? [];
+  // `pulumi config set` without --path writes a list as text.
+  const listed = z.array(z.string()).parse(typeof value === "string" ? fromJson(value) : value);
   if (listed.includes(entry)) return text;
   const list = [...listed, entry];
   // Its entries are deeper than the key, or begin with a dash beside it.

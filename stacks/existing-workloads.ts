@@ -25,6 +25,12 @@ interface ExistingFindings {
   readonly warnings: readonly Problem[];
 }
 
+/** The same of one cluster. */
+interface PlaceFindings extends ExistingFindings {
+  /** What the update would do to others' objects, to pods, or to requests: also one that lowers a weight must not. */
+  readonly harm: readonly Problem[];
+}
+
 /** A route to a service that others have made, in a cluster that answers. */
 interface Place {
   readonly cluster: ClusterClient;
@@ -83,11 +89,11 @@ async function claimProblems(
 function versionFindings(
   { cluster: { name: cluster }, route, existing, path }: Place,
   found: FoundWorkload,
-): ExistingFindings {
+): PlaceFindings {
   const { deployed, wanted, key } = route;
   const { stable, canary, versionLabel } = existing;
   if (canary === undefined) {
-    return { problems: leftOver(cluster, route, existing, found), warnings: [] };
+    return { harm: leftOver(cluster, route, existing, found), problems: [], warnings: [] };
   }
   const about = (role: "stable" | "canary", version: string): Problem[] => {
     const missing = absence(existing, found, version);
@@ -110,6 +116,7 @@ function versionFindings(
   };
   const of = { stable: about("stable", stable), canary: about("canary", canary) };
   return {
+    harm: [],
     problems: [...(needed.stable ? of.stable : []), ...(needed.canary ? of.canary : [])],
     warnings: [...(needed.stable ? [] : of.stable), ...(needed.canary ? [] : of.canary)],
   };
@@ -138,7 +145,7 @@ function leftOver(
   ];
 }
 
-async function findingsIn(settings: ReleaseSettings, place: Place): Promise<ExistingFindings> {
+async function findingsIn(settings: ReleaseSettings, place: Place): Promise<PlaceFindings> {
   const { cluster, existing, path } = place;
   try {
     const [found, claims] = await Promise.all([
@@ -150,7 +157,8 @@ async function findingsIn(settings: ReleaseSettings, place: Place): Promise<Exis
     );
     const versions = versionFindings(place, found);
     return {
-      problems: [...claims, ...objections, ...versions.problems],
+      harm: [...claims, ...versions.harm],
+      problems: [...objections, ...versions.problems],
       warnings: versions.warnings,
     };
   } catch (error) {
@@ -159,13 +167,13 @@ async function findingsIn(settings: ReleaseSettings, place: Place): Promise<Exis
       rule: `must be readable in ${cluster.name}: ${explain(error)}`,
       fix: "Give the kubeconfig's user the rights that docs/permissions.md lists.",
     };
-    return { problems: [problem], warnings: [] };
+    return { harm: [], problems: [problem], warnings: [] };
   }
 }
 
 /**
- * What the clusters say of the services that others have made, before anything is done. Nothing of it stops an update
- * that lowers a weight.
+ * What the clusters say of the services that others have made. An update that lowers a weight goes on whatever they lack:
+ * only what it would harm stops it.
  */
 export async function existingFindings(
   settings: ReleaseSettings,
@@ -184,12 +192,10 @@ export async function existingFindings(
       : [];
   });
   const found = await Promise.all(places.map((place) => findingsIn(settings, place)));
-  const problems = [
-    ...plan.routes.flatMap(switchedWorkload),
-    ...found.flatMap((each) => each.problems),
-  ];
+  const harm = [...plan.routes.flatMap(switchedWorkload), ...found.flatMap((each) => each.harm)];
+  const problems = found.flatMap((each) => each.problems);
   const warnings = found.flatMap((each) => each.warnings);
   return plan.routes.some(({ falls }) => falls)
-    ? { problems: [], warnings: [...problems, ...warnings] }
-    : { problems, warnings };
+    ? { problems: harm, warnings: [...problems, ...warnings] }
+    : { problems: [...harm, ...problems], warnings };
 }

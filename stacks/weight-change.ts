@@ -141,19 +141,12 @@ export class WeightChange {
       notes.read(),
     ]);
     const plan = planRelease(settings, deployed, journals, stack);
-    const { problems, warnings } = await existingFindings(settings, clusters, deployed, plan);
-    throwProblems(`What is deployed does not allow this change (Pulumi.${stack}.yaml):`, [
-      ...plan.problems,
-      ...problems,
-    ]);
-    if (plan.warning !== undefined) await pulumi.log.warn(plan.warning);
-    if (warnings.length > 0) {
-      await pulumi.log.warn(
-        ["What others have made is not all there:", ...warnings.map(problemLine)].join("\n"),
-      );
-    }
+    const heading = `What is deployed does not allow this change (Pulumi.${stack}.yaml):`;
     const change = new WeightChange(settings, clusters, notes, plan);
-    const failed = pulumi.runtime.isDryRun() ? new Map<string, string>() : await change.#lower();
+    const lowers = change.#falling.length > 0 && !pulumi.runtime.isDryRun();
+    // A lower weight does not wait for what is asked about the pods of others.
+    if (lowers) throwProblems(heading, plan.problems);
+    const failed = lowers ? await change.#lower() : new Map<string, string>();
     // Whatever comes of this update: it was no stranger who has lowered these.
     await change.#note((name) => {
       const moves = plan.routes.filter(({ cluster }) => cluster === name);
@@ -161,6 +154,18 @@ export class WeightChange {
         moves.some(({ falls }) => falls) && !moves.some(({ rises }) => rises) && !failed.has(name)
       );
     });
+    const { problems, warnings } = await existingFindings(settings, clusters, deployed, plan);
+    const lowered = change.#falling.filter(({ cluster }) => !failed.has(cluster));
+    throwProblems(
+      lowers && lowered.length > 0 ? `The weight is ${weightsAfter(lowered)}. ${heading}` : heading,
+      [...plan.problems, ...problems],
+    );
+    if (plan.warning !== undefined) await pulumi.log.warn(plan.warning);
+    if (warnings.length > 0) {
+      await pulumi.log.warn(
+        ["What others have made is not all there:", ...warnings.map(problemLine)].join("\n"),
+      );
+    }
     change.#stopIfIncomplete(deployed, failed);
     if (change.checksAhead) change.#barrier.lookAhead();
     return change;

@@ -97,7 +97,8 @@ class FileSource {
     try {
       const own = await this.#clients.of(cluster, true, FILE_WITHIN_MS);
       const { data } = await own.core.readNamespacedConfigMap(configMap);
-      this.#newest = data?.[GUARD_FILE];
+      // Without it nobody knows what is to be guarded, whatever the pod has mounted.
+      this.#newest = data?.[GUARD_FILE] ?? "";
     } catch (error) {
       if (isNotFound(error)) throw error;
     }

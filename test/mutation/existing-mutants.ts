@@ -34,6 +34,13 @@ export const existingMutants: readonly Mutant[] = [
     tests: stacks,
   },
   {
+    removes: "a lower weight lets no pods go, and adopts nothing",
+    file: "stacks/existing-workloads.ts",
+    text: "{ problems: harm, warnings: [...problems, ...warnings] }",
+    replacement: "{ problems: [], warnings: [...harm, ...problems, ...warnings] }",
+    tests: stacks,
+  },
+  {
     removes:
       "a service that this program makes does not become an existing one, which removes its pods",
     file: "stacks/existing-workloads.ts",

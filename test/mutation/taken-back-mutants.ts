@@ -34,6 +34,20 @@ export const takenBackMutants: readonly Mutant[] = [
     tests: decision,
   },
   {
+    removes: "a journal that cannot be read brings no canary back",
+    file: "lib/taken-back.ts",
+    text: "(noted > 0 ? noted : highest)",
+    replacement: "noted",
+    tests: decision,
+  },
+  {
+    removes: "a lower weight is in force, though the canary was taken back elsewhere",
+    file: "lib/taken-back.ts",
+    text: "unchanged || lowers",
+    replacement: "unchanged",
+    tests: decision,
+  },
+  {
     removes: "an older program raises nothing",
     file: "lib/taken-back.ts",
     text: "if (newer.length > 0) {",

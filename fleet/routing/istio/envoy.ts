@@ -62,9 +62,15 @@ type Route = VirtualHost["routes"][number];
 /** Ways to match a path in an Envoy's route, beside `prefix`, which is `/` for any path. */
 const PATH_MATCHES = ["path", "safe_regex", "path_separated_prefix", "path_match_policy"];
 
+/** Keys of a match that say nothing of the request but its path, by which `anyPath` goes, and its headers. */
+const PLAIN_KEYS = ["prefix", "case_sensitive", "headers"];
+
 /** Whether a route takes every request of its host: a match on the host's own name is no condition. */
 function isPlain({ match }: Route): boolean {
-  return (match.headers ?? []).every((header) => JSON.stringify(header).includes(":authority"));
+  return (
+    Object.keys(match).every((key) => PLAIN_KEYS.includes(key)) &&
+    (match.headers ?? []).every((header) => JSON.stringify(header).includes(":authority"))
+  );
 }
 
 /**

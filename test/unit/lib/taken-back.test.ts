@@ -184,9 +184,14 @@ describe("a weight", () => {
       "refused",
     ],
     [
-      "is higher in one cluster alone, after a guard has taken the canary back",
+      "is lower in one cluster, where no guard has taken the canary back yet",
       { to: 10, has: [30, 0], noted: [configured(30), guard()] },
-      "refused",
+      "keeps 0 %",
+    ],
+    [
+      "is lower in one cluster, while a rollout rolls back",
+      { to: 10, has: [30, 0], noted: [configured(30), rollout({ rollingBack: "95 %" })] },
+      "keeps 0 %",
     ],
     [
       "is higher than 0, which was configured since somebody has lowered all clusters",
@@ -286,6 +291,11 @@ describe("a weight", () => {
       "refused",
     ],
     [
+      "is lower in one cluster and higher in the other, and a newer guard watches",
+      { to: 10, has: [30, 0], noted: [configured(30), guard({ format: 2, failed: undefined })] },
+      "keeps 0 %",
+    ],
+    [
       "is lower, and a newer program has rolled out",
       { to: 0, has: [10, 10], noted: [{ progress: { format: 2, in: "another form" } }] },
       "carried out",
@@ -308,6 +318,44 @@ describe("a weight", () => {
       asked,
     );
     expect(decision.do).toBe("carry out");
+  });
+
+  it.each<[what: string, of: Notes, expected: string]>([
+    ["cannot be read", {}, "refuse"],
+    ["has been in quarantine", notes(configured(0)), "refuse"],
+    ["has noted an earlier weight", notes(configured(5)), "refuse"],
+    ["has noted another canary", notes(configured(10, "v1 (image:v1)")), "refuse"],
+  ])(
+    "does not rise that somebody has lowered in all clusters, of which one %s",
+    (_, of, expected) => {
+      const decision = decideWeight(
+        clusters.map((name) => deployedCluster(name, split("v1", "v2", 0))),
+        wantedRelease(split("v1", "v2", 10)),
+        new Map([
+          ["cluster-a", [notes(configured(10))]],
+          ["cluster-b", [of]],
+        ]),
+        asked,
+      );
+      expect(decision.do).toBe(expected);
+    },
+  );
+
+  it("falls where one host of a service has more, though others were lowered by hand", () => {
+    const hosts = { ...split("v1", "v2", 30), leastWeight: 0 };
+    const decision = decideWeight(
+      clusters.map((name) => deployedCluster(name, hosts)),
+      wantedRelease(split("v1", "v2", 10)),
+      new Map(clusters.map((name) => [name, [notes(configured(30))]])),
+      asked,
+    );
+    expect(decision).toMatchObject({
+      do: "keep",
+      weight: 0,
+      warning: expect.stringMatching(
+        /^The weight falls to 0 % though the config has 10 %/,
+      ) as string,
+    });
   });
 
   it("is kept, too, while a cluster does not answer", () => {

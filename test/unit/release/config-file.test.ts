@@ -53,6 +53,11 @@ describe("an entry of a list in a stack's config file", () => {
       `config:\n${after}  a: 1\n`,
     ],
     ["on one line", `config:\n  "${LIST}": [skip-phase]\n  a: 1\n`, `config:\n${after}  a: 1\n`],
+    [
+      "as pulumi config set writes it",
+      `config:\n  ${LIST}: '["skip-phase"]'\n  a: 1\n`,
+      `config:\n${after}  a: 1\n`,
+    ],
     ["that is there", `config:\n${after}`, `config:\n${after}`],
   ])("is added: %s", (_, before, expected) => {
     expect(withEntry(before, LIST, "retry-canary")).toBe(expected);

@@ -222,6 +222,20 @@ describe("an update with a service that others have made", () => {
     expect(warnings).toEqual([expect.stringContaining("cluster-b has no Service")]);
   });
 
+  it("removes no pods and adopts nothing, though a weight is lowered by the same update", async () => {
+    const serving = { weight: 10, existing: undefined };
+    expect((await said(existingSettings(), deployed(serving))).problems).toEqual(
+      NAMES.map((name): unknown =>
+        expect.stringContaining(`services[0].workload: must stay made: in ${name}`),
+      ),
+    );
+    expect((await said(settings({ weight: 0 }), deployed({ weight: 10 }))).problems).toEqual(
+      NAMES.map((name): unknown =>
+        expect.stringContaining(`services[0].workload: must stay existing: in ${name}`),
+      ),
+    );
+  });
+
   it("leaves a cluster out that does not answer: others say so", async () => {
     const from = deployed({}).map((each) => ({ ...each, unreachable: "no answer in time" }));
     expect(await said(existingSettings(), from)).toEqual(nothing);

@@ -230,6 +230,37 @@ describe("a weight that is to fall", () => {
     ]);
   });
 
+  it("waits for nothing that is asked about the pods of others", async () => {
+    const asked = Promise.withResolvers<Awaited<ReturnType<typeof existingFindings>>>();
+    vi.mocked(existingFindings).mockReturnValue(asked.promise);
+    const preparing = prepare([at("cluster-a", 30), at("cluster-b", 30)], 0);
+    await vi.waitFor(() => {
+      expect(existingFindings).toHaveBeenCalledOnce();
+    });
+    expect(lower).toHaveBeenCalledOnce();
+    asked.resolve({ problems: [], warnings: [] });
+    await preparing;
+  });
+
+  it("is in force where the rest of the update must not be made, and the error says so", async () => {
+    const problem = {
+      path: "services[0].workload",
+      rule: "must stay made",
+      fix: "Change it back.",
+    };
+    vi.mocked(existingFindings).mockResolvedValue({ problems: [problem], warnings: [] });
+    await expect(prepare([at("cluster-a", 30), at("cluster-b", 30)], 0)).rejects.toThrow(
+      /^The weight is 0 % now in cluster-a, cluster-b\. What is deployed does not allow this change [^]+must stay made/,
+    );
+    expect(lower).toHaveBeenCalledOnce();
+    expect(writeNotes).toHaveBeenCalled();
+    vi.mocked(lower).mockClear();
+    await expect(prepare([at("cluster-a", 30), at("cluster-b", 30)], 0, true)).rejects.toThrow(
+      /^What is deployed does not allow this change/,
+    );
+    expect(lower).not.toHaveBeenCalled();
+  });
+
   it("is left alone in a preview", async () => {
     await prepare([at("cluster-a", 30), at("cluster-b", 30)], 10, true);
     expect(lower).not.toHaveBeenCalled();

@@ -129,6 +129,16 @@ describe("release guard", () => {
     expect(told.join("\n")).toMatch(/cluster-b does not answer: /);
   });
 
+  it("lowers nothing where its ConfigMap has lost the file, though the pod has it mounted", async () => {
+    failed = 300;
+    a.configMaps.set(FILE, {});
+    await start({ "cluster-a": a.url, "cluster-b": b.url });
+    await vi.waitFor(() => {
+      expect(told.join("\n")).toContain("hold: it is not known what to guard: ");
+    }, wait);
+    expect([a.weight(), b.weight()]).toEqual([30, 30]);
+  });
+
   it("goes by what the API server has, not by an older file that is still mounted", async () => {
     failed = 300;
     const before = file({ release: "before" });

@@ -72,6 +72,10 @@ describe("ownRoutes", () => {
     ["a segment of a path", { path_separated_prefix: "/api" }],
     ["a pattern of a path", { path_match_policy: { name: "template" } }],
     ["a header", { prefix: "/", headers: [{ name: "x-team" }] }],
+    ["a query parameter", { prefix: "/", query_parameters: [{ name: "beta" }] }],
+    ["a part of the requests", { prefix: "/", runtime_fraction: { default_value: {} } }],
+    ["gRPC", { prefix: "/", grpc: {} }],
+    ["CONNECT", { connect_matcher: {} }],
   ])("leaves out what others do with %s of the same host", (_, match) => {
     const routes = [testers, { match, route: toOther }, split];
     expect(ownRoutes(routes, hosts)).toEqual([testers, split]);
