@@ -180,16 +180,22 @@ export function decideWeight(
     zeroed(served, wanted) ??
     loweredByHand(served, wanted);
   if (reason === undefined) return { do: "carry out" };
-  if (wanted.allow.includes("retry-canary")) {
+  // Guards lower the canary, and a rollout goes on to, until that is over: to raise it meanwhile would only flap.
+  const rollsBack =
+    progress?.release === release && progress.rollingBack !== undefined && !progress.end;
+  if (wanted.allow.includes("retry-canary") && !rollsBack) {
     const failed = guards.filter((note) => note.release === release && note.failed);
     return { do: "carry out", forgives: failed.map(failureId) };
   }
 
   const phase = wanted.phases.findLast((each) => each <= least) ?? 0;
   const fix =
+    (rollsBack
+      ? `Let the rollout finish first, or finish it: npm run release -- rollout --stack ${asked.stack}. `
+      : "") +
     `Set another version or image, or what the clusters have: pulumi config set weight ${phase}. ` +
-    `To try the same canary once more in a rollout: npm run release -- rollout --stack ${asked.stack} --again. ` +
-    exceptionFix("retry-canary", wanted.allow);
+    `To try the same canary once more in a rollout: npm run release -- rollout --stack ${asked.stack} --again.` +
+    (wanted.allow.includes("retry-canary") ? "" : ` ${exceptionFix("retry-canary", wanted.allow)}`);
   const unchanged = served.every(({ cluster, before }) =>
     isDeepStrictEqual(before, configuredFor(wanted, cluster)),
   );

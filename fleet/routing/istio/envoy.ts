@@ -119,7 +119,8 @@ async function routesOf(
   const { namespace, name } = podKey(pod);
   for (const table of await routeTablesOf(cluster, pod)) {
     const virtualHosts = table.route_config.virtual_hosts
-      .filter(({ domains }) => domains.includes(host))
+      // One without routes redirects to HTTPS alone, as a gateway has it for the hosts of others' Gateways.
+      .filter(({ domains, routes }) => domains.includes(host) && routes.length > 0)
       .map((each) => ({ ...each, routes: ownRoutes(each.routes, hosts) }));
     const [first] = virtualHosts;
     if (!first) continue;

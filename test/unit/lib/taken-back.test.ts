@@ -204,6 +204,21 @@ describe("a weight", () => {
       "carried out",
     ],
     [
+      "is higher, and the canary may be tried again, but a rollout still rolls it back",
+      { to: 10, has: [0, 0], noted: [configured(0), rollout({ rollingBack: "95 %" })], allow: TRY },
+      "refused",
+    ],
+    [
+      "is higher, and the canary may be tried again, while a rollout rolls another one back",
+      {
+        to: 10,
+        has: [0, 0],
+        noted: [configured(0), guard(), rollout({ release: "v1", rollingBack: "95 %" })],
+        allow: TRY,
+      },
+      "carried out",
+    ],
+    [
       "is higher, and other rules are switched off",
       { to: 10, has: [0, 0], noted: [configured(0), guard()], allow: ["skip-phase"] },
       "refused",
@@ -491,6 +506,17 @@ describe("what an operator reads", () => {
     expect(decide({ to: 10, has: [0, 0], noted: [configured(0), rolledBack] })).toMatchObject({
       problem: {
         rule: "must not rise: this canary was taken back: a rollout has rolled it back: 95 %",
+      },
+    });
+  });
+
+  it("says to finish a rollout that still rolls back", () => {
+    const noted = [configured(0), rollout({ rollingBack: "95 %" })];
+    expect(decide({ to: 10, has: [0, 0], noted, allow: TRY })).toMatchObject({
+      problem: {
+        fix: expect.stringMatching(
+          /^Let the rollout finish first, or finish it: npm run release -- rollout --stack prod\. /,
+        ) as string,
       },
     });
   });

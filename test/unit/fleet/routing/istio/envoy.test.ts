@@ -1,6 +1,17 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 
-import { defaultWeights, ownRoutes } from "../../../../../fleet/routing/istio/envoy.ts";
+import type { ClusterClient } from "../../../../../fleet/cluster-client.ts";
+import { getJson } from "../../../../../fleet/pod-http.ts";
+import {
+  defaultWeights,
+  ownRoutes,
+  routesOfAny,
+} from "../../../../../fleet/routing/istio/envoy.ts";
+
+vi.mock(import("../../../../../fleet/pod-http.ts"), async (original) => ({
+  ...(await original()),
+  getJson: vi.fn<typeof getJson>(),
+}));
 
 const host = "user-service.user.svc.cluster.local";
 const matched = {
@@ -105,5 +116,25 @@ describe("ownRoutes", () => {
   it("keeps a redirect of the whole host", () => {
     const redirect = { match: { prefix: "/" }, redirect: { https_redirect: true } };
     expect(ownRoutes([redirect, split], hosts)).toEqual([redirect, split]);
+  });
+});
+
+describe("a gateway that redirects a host to HTTPS on a port of others", () => {
+  it("is known by the port on which it routes the host", async () => {
+    const shop = "shop.example.com";
+    const table = (name: string, more: object) => ({
+      last_updated: "2030-01-01T00:00:00Z",
+      route_config: { name, virtual_hosts: [{ name: shop, domains: [shop], ...more }] },
+    });
+    const route = { cluster: `outbound|80|v1|${host}` };
+    vi.mocked(getJson).mockResolvedValue({
+      configs: [
+        table("http.8080", { require_tls: "ALL" }),
+        table("https.443", { routes: [{ match: { prefix: "/" }, route }] }),
+      ],
+    });
+    const pod = { metadata: { name: "gateway", namespace: "istio-ingress" } };
+    const cluster = { name: "cluster-a" } as ClusterClient;
+    expect(await routesOfAny(cluster, pod, [host, shop])).toMatchObject({ weights: { v1: 100 } });
   });
 });
