@@ -42,7 +42,7 @@ export const guardMutants: readonly Mutant[] = [
   {
     removes: "a guard goes by what the API server has, and not by an older file",
     file: "release/commands/guard.ts",
-    text: "this.#newest = data?.[GUARD_FILE];",
+    text: 'this.#newest = data?.[GUARD_FILE] ?? "";',
     replacement: "void data;",
     tests: ["test/unit/release/commands/guard.test.ts"],
   },

@@ -288,10 +288,31 @@ export const mutants: readonly Mutant[] = [
   {
     removes: "order: Deployments of all clusters before the rules",
     file: "stacks/release.ts",
-    text: "{ providers: { kubernetes: cluster.provider }, dependsOn: deployments },\n    );\n    return [{ route, made }];",
+    text: "{ providers: { kubernetes: cluster.provider }, dependsOn: [...pods] },\n    );\n    return [{ route, made }];",
     replacement:
       "{ providers: { kubernetes: cluster.provider } },\n    );\n    return [{ route, made }];",
     tests: program,
+  },
+  {
+    removes: "a new service begins at weight 0",
+    file: "lib/release-rules.ts",
+    text: 'return weight === 0 || allow.includes("skip-phase")',
+    replacement: 'return weight >= 0 || allow.includes("skip-phase")',
+    tests: ["test/unit/lib/release-rules.test.ts"],
+  },
+  {
+    removes: "what hides the service's own route on a gateway counts",
+    file: "fleet/routing/istio/envoy.ts",
+    text: "leadsHere(route) || (isPlain(route) && (first === -1 || i < first)),",
+    replacement: "leadsHere(route) || (isPlain(route) && first === -1 && i < 0),",
+    tests: ["test/unit/fleet/routing/istio/envoy.test.ts"],
+  },
+  {
+    removes: "others' routes by a path take no raise back",
+    file: "fleet/routing/istio/envoy.ts",
+    text: '(match.prefix ?? "/") === "/" &&',
+    replacement: '(match.prefix ?? "/") !== "" &&',
+    tests: ["test/unit/fleet/routing/istio/envoy.test.ts"],
   },
   {
     removes: "what was checked ahead counts only if nothing has changed since",

@@ -117,4 +117,18 @@ export const takenBackMutants: readonly Mutant[] = [
     replacement: "",
     tests: ["test/unit/release/stack.test.ts"],
   },
+  {
+    removes: "what release zero has lowered stays low beside a cluster that was away",
+    file: "lib/taken-back.ts",
+    text: "    zeroed(served, wanted) ??\n",
+    replacement: "",
+    tests: ["test/unit/lib/taken-back.test.ts"],
+  },
+  {
+    removes: "release zero counts only since the last complete update",
+    file: "lib/journal.ts",
+    text: "data.at > update.at",
+    replacement: "data.at > 0",
+    tests: ["test/unit/lib/taken-back.test.ts"],
+  },
 ];
