@@ -25,6 +25,7 @@ export class UpdateNotes {
   readonly #stack: string;
   /** What is noted of configurations, by cluster. */
   readonly #noted = new Map<string, Configured | undefined>();
+  readonly #unread = new Map<string, string>();
 
   constructor(
     clusters: readonly ClusterClient[],
@@ -36,12 +37,20 @@ export class UpdateNotes {
     this.#stack = stack;
   }
 
+  /** Why a journal could not be read, by cluster. */
+  get unread(): ReadonlyMap<string, string> {
+    return this.#unread;
+  }
+
   /** Reads the journals of all clusters. One that cannot be read has noted nothing. */
   async read(): Promise<Journals> {
     const found = await Promise.all(
       this.#clusters.map(async (cluster) => {
         const notes = this.#namespaces.map((namespace) =>
-          readNotes(cluster, namespace).catch((): Notes => ({})),
+          readNotes(cluster, namespace).catch((error: unknown): Notes => {
+            this.#unread.set(cluster.name, explain(error));
+            return {};
+          }),
         );
         return [cluster.name, await Promise.all(notes)] as const;
       }),

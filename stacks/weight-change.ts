@@ -160,6 +160,12 @@ export class WeightChange {
       lowers && lowered.length > 0 ? `The weight is ${weightsAfter(lowered)}. ${heading}` : heading,
       [...plan.problems, ...problems],
     );
+    if (plan.routes.some(({ rises }) => rises)) {
+      await warnOf(
+        notes.unread,
+        "what guards, rollouts and updates have noted cannot be read, so nobody knows whether it says that the canary was taken back",
+      );
+    }
     if (plan.warning !== undefined) await pulumi.log.warn(plan.warning);
     if (warnings.length > 0) {
       await pulumi.log.warn(

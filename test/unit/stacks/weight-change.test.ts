@@ -505,6 +505,22 @@ describe("a canary that was taken back", () => {
     expect(lower).not.toHaveBeenCalled();
   });
 
+  it.each([{ preview: false }, { preview: true }])(
+    "is told to rise unseen where a journal cannot be read (preview: $preview)",
+    async ({ preview }) => {
+      vi.mocked(readNotes).mockImplementation(({ name }) =>
+        name === "cluster-b" ? Promise.reject(new Error("denied")) : Promise.resolve({}),
+      );
+      await prepare(zero, 10, preview);
+      expect(warned).toHaveBeenCalledExactlyOnceWith(
+        "cluster-b: what guards, rollouts and updates have noted cannot be read, so nobody knows whether it says that the canary was taken back: denied",
+      );
+      warned.mockClear();
+      await prepare([at("cluster-a", 10), at("cluster-b", 10)], 0, preview);
+      expect(warned).not.toHaveBeenCalled();
+    },
+  );
+
   it("is raised if that is allowed, after the guards were told to forget it", async () => {
     const order: string[] = [];
     vi.mocked(writeNotes).mockImplementation(({ name }, namespace, owner, values) => {
