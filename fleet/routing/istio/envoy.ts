@@ -79,10 +79,15 @@ function isPlain({ match }: Route): boolean {
  * or to other services. One that takes all requests before the service's own does is kept, since it hides that.
  */
 export function ownRoutes(routes: readonly Route[], hosts: readonly string[]): Route[] {
+  // Every virtual host also has the routes for the hosts that name a cluster, matched by their authority.
+  const crossing = hosts.flatMap((host) => {
+    const [service, domain] = host.split(".svc.");
+    return domain === undefined ? [] : [`${service ?? ""}.`];
+  });
   const leadsHere = ({ route }: Route) =>
     [route?.cluster ?? "", ...(route?.weighted_clusters?.clusters ?? []).map(({ name }) => name)]
       .map(hostOf)
-      .some((host) => hosts.includes(host));
+      .some((to) => hosts.includes(to) || crossing.some((service) => to.startsWith(service)));
   const anyPath = routes.filter(
     ({ match }) =>
       (match.prefix ?? "/") === "/" && PATH_MATCHES.every((path) => match[path] === undefined),

@@ -113,6 +113,17 @@ describe("ownRoutes", () => {
     expect(defaultWeights(virtualHost(routes))).toEqual({ "": 100 });
   });
 
+  it("keeps the routes for the service's hosts that name a cluster, with headers and without", () => {
+    const crossing = { cluster: "outbound|80|v2|user-service.user.cluster-b.mesh" };
+    const byMark = {
+      match: { prefix: "/", headers: [{ name: ":authority" }, { name: "x-mark" }] },
+      route: crossing,
+    };
+    const byHost = { match: { prefix: "/", headers: [{ name: ":authority" }] }, route: crossing };
+    const routes = [byMark, byHost, testers, split];
+    expect(ownRoutes(routes, hosts)).toEqual(routes);
+  });
+
   it("keeps a redirect of the whole host", () => {
     const redirect = { match: { prefix: "/" }, redirect: { https_redirect: true } };
     expect(ownRoutes([redirect, split], hosts)).toEqual([redirect, split]);
