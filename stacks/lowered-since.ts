@@ -27,6 +27,7 @@ export class LoweredSince {
   readonly #clusters: readonly ClusterClient[];
   /** Of each cluster's route, by the generation that it had just before Pulumi's write. */
   readonly #generations = new Map<PlannedRoute, number>();
+  #hasFailed = false;
 
   constructor(settings: Pick<ReleaseSettings, "clusters">) {
     this.#clusters = settings.clusters.map(
@@ -34,14 +35,28 @@ export class LoweredSince {
     );
   }
 
+  /** Whether a look has failed an update so far, which Pulumi's resources do not tell. */
+  get hasFailed(): boolean {
+    return this.#hasFailed;
+  }
+
   /** What has to happen around Pulumi's update of a route's VirtualService, after all that writes its weight. */
   hooks(route: PlannedRoute): pulumi.ResourceHookBinding | undefined {
     return expected(route) === undefined
       ? undefined
       : {
-          beforeUpdate: [() => this.#before(route)],
-          afterUpdate: [() => this.#after(route)],
+          beforeUpdate: [() => this.#remembered(this.#before(route))],
+          afterUpdate: [() => this.#remembered(this.#after(route))],
         };
+  }
+
+  async #remembered(look: Promise<void>): Promise<void> {
+    try {
+      await look;
+    } catch (error) {
+      this.#hasFailed = true;
+      throw error;
+    }
   }
 
   /** @throws if the weight is lower than planned: Pulumi then does not write */

@@ -41,7 +41,9 @@ if (!("meshStack" in settings)) {
  * Percent of requests for the canary, in every cluster that is not in quarantine. It is less than what is configured
  * while a canary that was taken back stays as it is.
  */
-export const weight = change.complete(registrations).apply(() => settings.weight);
+export const weight = change
+  .complete(registrations, () => lowered.hasFailed)
+  .apply(() => settings.weight);
 
 /** When the root certificate of the mesh ends. */
 export const rootCaExpires = about.rootExpires;

@@ -180,8 +180,13 @@ export class WeightChange {
   /**
    * Resolves when every VirtualService is registered, and what is configured is noted. Fails if one is left out that had
    * to change: `--target` and `--exclude` keep its hook from running, and Pulumi takes that for a success.
+   *
+   * @param hasFailed whether a hook after a VirtualService was written has failed the update. @default none has
    */
-  complete(registrations: readonly Registration[]): pulumi.Output<void> {
+  complete(
+    registrations: readonly Registration[],
+    hasFailed: () => boolean = () => false,
+  ): pulumi.Output<void> {
     const made = pulumi.all(
       registrations.map(({ weights }) =>
         pulumi.recover(
@@ -197,7 +202,7 @@ export class WeightChange {
         }
         await pulumi.log.warn(lagging);
       }
-      if (areMade.every(Boolean)) await this.#note(() => true);
+      if (areMade.every(Boolean) && !hasFailed()) await this.#note(() => true);
     });
   }
 

@@ -52,14 +52,19 @@ function planned(deployed: Live, weight: number): PlannedRoute {
 }
 
 function around(route: PlannedRoute) {
-  const hooks = new LoweredSince(settings({ weight: 10 })).hooks(route);
+  const lowered = new LoweredSince(settings({ weight: 10 }));
+  const hooks = lowered.hooks(route);
   const run = async (kind: "beforeUpdate" | "afterUpdate") => {
     for (const hook of hooks?.[kind] ?? []) {
       if (typeof hook !== "function") throw new Error("a hook is expected to be a function");
       await hook({ urn: "", id: "", name: "", type: "" } satisfies pulumi.ResourceHookArgs);
     }
   };
-  return { before: () => run("beforeUpdate"), after: () => run("afterUpdate") };
+  return {
+    before: () => run("beforeUpdate"),
+    after: () => run("afterUpdate"),
+    hasFailed: () => lowered.hasFailed,
+  };
 }
 
 beforeEach(() => {
@@ -86,9 +91,12 @@ describe.each([
 
   it("does not happen where somebody has lowered it since", async () => {
     live({ generation: 5, weight: 0 });
-    await expect(around(route).before()).rejects.toThrow(
+    const { before, hasFailed } = around(route);
+    expect(hasFailed()).toBe(false);
+    await expect(before()).rejects.toThrow(
       "cluster-b: somebody lowered v2 of user/user-service from 10 % to 0 % while Pulumi was at work.",
     );
+    expect(hasFailed()).toBe(true);
   });
 
   it("does not happen where somebody has lowered it at one host since", async () => {
@@ -98,10 +106,12 @@ describe.each([
 
   it("lowers it in all clusters if it has replaced a change of that very moment", async () => {
     live({ generation: 5, weight });
-    const { before, after } = around(route);
+    const { before, after, hasFailed } = around(route);
     await before();
+    expect(hasFailed()).toBe(false);
     live({ generation: 7, weight, rules: ["live"] });
     await expect(after()).rejects.toThrow("so v2 is lowered to 0 % in all clusters.");
+    expect(hasFailed()).toBe(true);
     const [clusters = [], find] = vi.mocked(toZero).mock.calls[0] ?? [];
     expect(clusters.map(({ name }) => name)).toEqual(["cluster-a", "cluster-b"]);
     const [cluster] = clusters;

@@ -552,7 +552,12 @@ describe("an update that is complete", () => {
   const NOTHING = QUARANTINED.map((cluster) => ({ ...cluster, routes: new Map() }));
 
   /** What is noted by an update without a change of the weight, by cluster. */
-  async function noted(preview = false, deployed = QUARANTINED, fails = false) {
+  async function noted(
+    preview = false,
+    deployed = QUARANTINED,
+    fails = false,
+    hasFailed?: () => boolean,
+  ) {
     const change = await prepare(deployed, 10, preview, ["cluster-b"], ["skip-phase"]);
     const registrations = ["cluster-a", "cluster-b"].map((name) => {
       const route = planned(change, name);
@@ -562,7 +567,7 @@ describe("an update that is complete", () => {
       return { route, weights: { urn } as unknown as typeof weights };
     });
     await new Promise((resolve) => {
-      change.complete(registrations).apply(resolve);
+      change.complete(registrations, hasFailed).apply(resolve);
     });
     return vi
       .mocked(writeNotes)
@@ -599,6 +604,10 @@ describe("an update that is complete", () => {
 
   it("notes nothing if one of them is not made", async () => {
     expect(await noted(false, NOTHING, true)).toEqual([]);
+  });
+
+  it("notes nothing if somebody has lowered the weight while Pulumi wrote it", async () => {
+    expect(await noted(false, QUARANTINED, false, () => true)).toEqual([]);
   });
 
   it("notes at once what it has lowered, before anything else can fail", async () => {
