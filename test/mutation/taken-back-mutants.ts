@@ -99,7 +99,7 @@ export const takenBackMutants: readonly Mutant[] = [
   {
     removes: "an update whose VirtualServices are not made notes no config",
     file: "stacks/weight-change.ts",
-    text: "if (areMade.every(Boolean)) await",
+    text: "if (areMade.every(Boolean) && !hasFailed()) await",
     replacement: "await",
     tests: change,
   },
