@@ -9,14 +9,25 @@ interface PreviewOptions {
   readonly configFile?: string;
   /** Ends it. @default nothing does */
   readonly signal?: AbortSignal | undefined;
+  /** Keeps what it prints on standard error from the terminal. @default it is shown */
+  readonly quiet?: boolean;
+}
+
+/** What a preview has come to. */
+interface PreviewResult {
+  /** Standard output. */
+  readonly json: string;
+  readonly ok: boolean;
+  /** Standard error, if it was kept from the terminal. */
+  readonly stderr?: string | undefined;
 }
 
 /** What `pulumi preview` prints of a stack, and whether it has succeeded. */
 export async function previewJson(
   stack: string,
-  { configFile, signal, ...options }: PreviewOptions = {},
-): Promise<{ json: string; ok: boolean }> {
-  const { stdout, exitCode } = await execa(
+  { configFile, signal, quiet = false, ...options }: PreviewOptions = {},
+): Promise<PreviewResult> {
+  const { stdout, stderr, exitCode } = await execa(
     "pulumi",
     [
       ...["preview", "--json", "--show-sames", "--non-interactive", "--stack", stack],
@@ -26,9 +37,9 @@ export async function previewJson(
       ...options,
       ...(signal && { cancelSignal: signal }),
       stdin: "ignore",
-      stderr: "inherit",
+      stderr: quiet ? "pipe" : "inherit",
       reject: false,
     },
   );
-  return { json: stdout, ok: exitCode === 0 };
+  return { json: stdout, ok: exitCode === 0, stderr };
 }

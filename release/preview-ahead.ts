@@ -52,7 +52,8 @@ export class PreviewAhead {
     const ahead = this.#ahead;
     if (ahead?.weight === weight) {
       const digest = await ahead.digest.catch(() => undefined);
-      if (digest && (await this.#stack.fingerprint()) === ahead.fingerprint) return digest;
+      const fingerprint = await this.#stack.fingerprint().catch(() => undefined);
+      if (digest && fingerprint === ahead.fingerprint) return digest;
     }
     this.#ahead = undefined;
     return this.#stack.previewAt(weight);

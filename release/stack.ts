@@ -159,9 +159,11 @@ export class ReleaseStack {
 
   async #preview(configFile: string, signal?: AbortSignal): Promise<Digest> {
     const { workDir, envVars } = this.#stack.workspace;
-    const options = { cwd: workDir, env: envVars, configFile, signal };
-    const { json, ok } = await previewJson(this.name, options);
-    if (!json.trimStart().startsWith("{")) throw new Error("pulumi preview has failed");
+    const options = { cwd: workDir, env: envVars, configFile, signal, quiet: true };
+    const { json, ok, stderr } = await previewJson(this.name, options);
+    if (!json.trimStart().startsWith("{")) {
+      throw new UpdateFailure([], `pulumi preview has failed\n${stderr ?? ""}`);
+    }
     const digest = parseDigest(json);
     if (!ok) throw new UpdateFailure(digest.diagnostics, "pulumi preview has failed");
     return digest;

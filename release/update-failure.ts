@@ -13,7 +13,10 @@ const UNREACHABLE = "configured Kubernetes cluster is unreachable";
 
 /** An update or a preview of a stack that has failed; the message says why, and is all that is to be shown of it. */
 export class UpdateFailure extends Error {
-  /** Whether the same may succeed in a moment: nothing else stands against it. */
+  /**
+   * Whether the same may succeed in a moment: nothing else stands against it. Where neither the program nor a resource has
+   * failed, the engine has not come to them: its backend is away, or was refused.
+   */
   readonly mayHeal: boolean;
 
   /**
@@ -24,14 +27,15 @@ export class UpdateFailure extends Error {
     diagnostics: readonly { readonly severity: string; readonly message: string }[],
     cause: unknown,
   ) {
-    const errors = diagnostics
-      .filter(({ severity }) => severity === "error")
+    const reported = diagnostics.filter(({ severity }) => severity === "error");
+    const errors = reported
       .map(({ message }) => message.trim().replace(HOOK, ""))
       .filter((message) => message !== SUMMARY && message !== SAID_ELSEWHERE);
     super(errors.length > 0 ? [...new Set(errors)].join("\n") : lastLines(cause), { cause });
     this.mayHeal =
-      errors.length > 0 &&
-      errors.every((message) => message.includes(MAY_HEAL) || message.includes(UNREACHABLE));
+      reported.length === 0 ||
+      (errors.length > 0 &&
+        errors.every((message) => message.includes(MAY_HEAL) || message.includes(UNREACHABLE)));
   }
 }
 

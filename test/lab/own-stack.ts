@@ -20,6 +20,7 @@ export const testReleases = [
   "faults",
   "guard",
   "guarded",
+  "held",
   "killed",
   "modes",
   "nodes",

@@ -1,53 +1,26 @@
-import { PatchStrategy } from "@kubernetes/client-node";
-import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 
 import type { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { Prometheus } from "../../../fleet/prometheus.ts";
 import { setClustersApart } from "../../../lab/clusters/lab.ts";
-import { deleteClientPod, ensureClientPod } from "../../../lab/mesh/client-pod.ts";
 import { labSettings } from "../../../lab/settings.ts";
-import { GUARD_IMAGE } from "../../../lab/toolchain/guard-image.ts";
-import { RELEASE_GUARD } from "../../../lib/names.ts";
 import { until } from "../../../lib/until.ts";
 import { Journal } from "../../../release/journal.ts";
 import { signal } from "../component.ts";
+import { withGuardedRelease } from "../guarded.ts";
 import { underLoad } from "../load.ts";
 import { quickRollout } from "../quick-rollout.ts";
 import { releaseOf, RunningRollout } from "../release-command.ts";
-import { clusters, first, second, withOwnRelease } from "../release.ts";
+import { clusters, first, second } from "../release.ts";
 
-const own = withOwnRelease("guarded", {
-  config: {
-    guard: { image: GUARD_IMAGE },
-    // A phase lasts: who watches it is what the tests are about.
-    rollout: { ...quickRollout, bake: "1h" },
-  },
+const own = withGuardedRelease("guarded", {
+  // A phase lasts: who watches it is what the tests are about.
+  config: { rollout: { ...quickRollout, bake: "1h" } },
 });
-const { stack, service, id, pulumi, deployed, change, beginAt, untilWell, expectEverywhere } = own;
+const { stack, service, id, pulumi, namespace, deployed, change, beginAt, untilWell } = own;
+const { expectEverywhere, untilWatched, breakCanary, untilLowered, runGuard } = own;
 // A client in the mesh of the second cluster would lose its log with the API server.
 const load = underLoad(own, { inMesh: [first], outside: [second] });
-
-const namespace = `istio-canary-guard-${stack}`;
-const guardOf = { namespace, name: RELEASE_GUARD };
-const FAULTY = "faulty-canary";
-
-/** Waits until the guards of all clusters run, and tell so. */
-async function untilWatched(): Promise<void> {
-  await until(
-    "all guards to watch",
-    async () => {
-      for (const { apps, name } of clusters) {
-        const { status } = await apps.readNamespacedDeployment(guardOf);
-        if (status?.availableReplicas !== 1) throw new Error(`that of ${name} does not run`);
-      }
-      const { text } = await releaseOf(stack, "status");
-      for (const { name } of clusters) {
-        expect(text).toMatch(new RegExp(`^the guard in ${name} has watched since `, "m"));
-      }
-    },
-    { timeoutMs: 120_000, everyMs: 1_000 },
-  );
-}
 
 /** A rollout raises the canary to 10 %, and then its terminal is gone. */
 async function raise(): Promise<void> {
@@ -56,62 +29,6 @@ async function raise(): Promise<void> {
   rollout.kill("SIGKILL");
   await rollout.ended();
   expect((await deployed()).map(({ weight }) => weight)).toEqual([10, 10]);
-}
-
-/** Makes every other request fail that asks for the canary, until the test has ended. */
-async function breakCanary(): Promise<void> {
-  onTestFinished(() => deleteClientPod(first, FAULTY));
-  await ensureClientPod(first, FAULTY, [
-    ...[
-      "curl",
-      "--silent",
-      "--output",
-      "/dev/null",
-      "--rate",
-      "20/s",
-      "--header",
-      "x-canary: true",
-    ],
-    `http://${service.host}/?codes=500:1,200:1&request=[1-36000]`,
-  ]);
-}
-
-/** Waits until API servers have 0 %, which nobody here has written. */
-async function untilLowered(of: readonly ClusterClient[]): Promise<void> {
-  await until(
-    `0 % in ${of.map(({ name }) => name).join(" and ")}`,
-    async () => {
-      const weights = await deployed(of);
-      if (weights.some(({ weight }) => weight !== 0)) throw new Error(JSON.stringify(weights));
-    },
-    { timeoutMs: 120_000, everyMs: 500 },
-  );
-}
-
-/** Whether a cluster runs its guard. */
-async function runGuard(cluster: ClusterClient, replicas: 0 | 1): Promise<void> {
-  const deployment = {
-    apiVersion: "apps/v1",
-    kind: "Deployment",
-    metadata: guardOf,
-    spec: { replicas },
-  };
-  await cluster.objects.patch(
-    deployment,
-    undefined,
-    undefined,
-    "guard-test",
-    undefined,
-    PatchStrategy.MergePatch,
-  );
-  await until(
-    `${replicas} guards in ${cluster.name}`,
-    async () => {
-      const { items } = await cluster.core.listNamespacedPod({ namespace });
-      if (items.length !== replicas) throw new Error(`there are ${items.length}`);
-    },
-    { timeoutMs: 120_000, everyMs: 500 },
-  );
 }
 
 /** What a cluster's Prometheus says now, as `label value` for a label. */

@@ -8,6 +8,7 @@ class FakeStack {
   readonly signals: (AbortSignal | undefined)[] = [];
   state = "as recorded";
   problem: string | undefined;
+  isAway = false;
   readonly digest = previewStep("update");
 
   previewAt(weight: number, signal?: AbortSignal) {
@@ -18,7 +19,9 @@ class FakeStack {
       : Promise.reject(new Error(this.problem));
   }
   fingerprint() {
-    return Promise.resolve(this.state);
+    return this.isAway
+      ? Promise.reject(new Error("the backend is away"))
+      : Promise.resolve(this.state);
   }
 }
 
@@ -37,6 +40,15 @@ describe("a preview ahead", () => {
     const previews = new PreviewAhead(stack);
     await previews.begin(30);
     stack.state = "another";
+    await previews.previewAt(30);
+    expect(stack.previewed).toEqual([30, 30]);
+  });
+
+  it("counts no more while nobody can tell whether anything has changed", async () => {
+    const stack = new FakeStack();
+    const previews = new PreviewAhead(stack);
+    await previews.begin(30);
+    stack.isAway = true;
     await previews.previewAt(30);
     expect(stack.previewed).toEqual([30, 30]);
   });

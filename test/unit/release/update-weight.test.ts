@@ -113,7 +113,11 @@ describe("a rise that fails", () => {
   it("may not where anything else speaks against it too", async () => {
     await expect(failing(told("Fix the cause."))).rejects.not.toBeInstanceOf(MayHeal);
     await expect(failing(told(MAY_HEAL), "policy violation")).rejects.not.toBeInstanceOf(MayHeal);
-    await expect(failing()).rejects.not.toBeInstanceOf(MayHeal);
+    await expect(failing("update failed")).rejects.not.toBeInstanceOf(MayHeal);
+  });
+
+  it("may be tried again where the engine has come to nothing, as while its backend is away", async () => {
+    await expect(failing()).rejects.toBeInstanceOf(MayHeal);
   });
 
   it("waits where another update has the lock", async () => {
