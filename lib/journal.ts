@@ -27,6 +27,11 @@ export function configuredKey(stack: string): string {
   return `configured-${stack}`;
 }
 
+/** The key under which a stack's updates keep which of its canaries were taken back. */
+export function failedKey(stack: string): string {
+  return `failed-${stack}`;
+}
+
 /** The key under which an update tells what it tries again. */
 export const RETRY_KEY = "retry";
 
@@ -57,6 +62,7 @@ export const progressSchema = z.object({
     awaySince: z.number().optional(),
     begun: z.boolean(),
     rollingBack: z.string().optional(),
+    failedServices: z.array(z.string()).readonly().optional(),
     end: z
       .object({ result: z.enum(["done", "rolled-back", "stopped"]), reason: z.string() })
       .optional(),
@@ -77,7 +83,14 @@ const guardSchema = z.object({
   failures,
   /** Why and when a gate has failed, and the phase in which it has. */
   failed: z
-    .object({ reason: z.string(), weight: z.number(), since: z.number(), at: z.number() })
+    .object({
+      reason: z.string(),
+      weight: z.number(),
+      since: z.number(),
+      at: z.number(),
+      /** The services whose canary it is about, as `namespace/service`. @default all */
+      services: z.array(z.string()).readonly().optional(),
+    })
     .optional(),
   contactAt: z.number(),
   /** What it does, and why. */
@@ -95,10 +108,19 @@ const configuredSchema = z.object({
   weight: z.number(),
   /** Version and image by `namespace/service`. */
   canaries: z.record(z.string(), z.string()),
+  /** Whether it, or one before it, has used up `retry-canary`, and that is still allowed. @default no */
+  retries: z.boolean().optional(),
 });
 
 /** What an update has configured in one cluster. */
 export type Configured = Pick<z.output<typeof configuredSchema>, "weight" | "canaries">;
+
+const failedSchema = z.object({
+  format: z.number(),
+  at: z.number(),
+  /** Why each of them was taken back, by its name in the release's. */
+  canaries: z.record(z.string(), z.string()),
+});
 
 const retrySchema = z.object({
   format: z.number(),
@@ -155,6 +177,22 @@ export function forgivenIn(found: readonly Notes[]): readonly string[] {
 export function configuredIn(found: readonly Notes[], stack: string): Configured | undefined {
   const note = newest(found, configuredKey(stack), configuredSchema);
   return note && { weight: note.weight, canaries: note.canaries };
+}
+
+/** Whether `retry-canary` is used up by a stack's updates. */
+export function retriesIn(found: readonly Notes[], stack: string): boolean {
+  return newest(found, configuredKey(stack), configuredSchema)?.retries ?? false;
+}
+
+/** The note of a stack's last complete update in one journal as it is once `retry-canary` is good for another try. @returns undefined if it is */
+export function withoutRetries(notes: Notes, stack: string): object | undefined {
+  const note = newest([notes], configuredKey(stack), configuredSchema);
+  return note?.retries ? { ...note, retries: undefined } : undefined;
+}
+
+/** Which canaries a stack's updates have found to be taken back, and why, by their names in the release's. */
+export function failedIn(found: readonly Notes[], stack: string): Readonly<Record<string, string>> {
+  return newest(found, failedKey(stack), failedSchema)?.canaries ?? {};
 }
 
 /** Whether `release zero` has taken a canary back since a stack's last complete update. */

@@ -3,6 +3,7 @@ import { leastShareOf, type DeployedCluster } from "./deployed.ts";
 import { exceptionFix } from "./exceptions.ts";
 import {
   configuredIn,
+  failedIn,
   failureId,
   forgivenIn,
   guardsIn,
@@ -10,12 +11,14 @@ import {
   newerKeys,
   newest,
   progressSchema,
+  retriesIn,
   type Configured,
   type Notes,
 } from "./journal.ts";
 import type { Problem } from "./problems.ts";
+import { canariesIn } from "./release-name.ts";
 import { weightIn, type Wanted } from "./release-rules.ts";
-import { guardsVerdict, rolloutsVerdict } from "./verdict.ts";
+import { failedCanaries, guardsVerdict, rolloutsVerdict } from "./verdict.ts";
 
 /** The journals of all clusters, by cluster; one for each namespace of a service. */
 export type Journals = ReadonlyMap<string, readonly Notes[]>;
@@ -31,7 +34,7 @@ export interface Asked {
 export type WeightDecision =
   | {
       readonly do: "carry out";
-      /** What guards have said of the canary that counts no more; see failureId. @default nothing has to be forgiven */
+      /** What guards have said of the canary that counts no more; see failureId. @default it was not taken back */
       readonly forgives?: readonly string[];
     }
   /** The clusters keep what they have, and all else is updated. */
@@ -127,6 +130,35 @@ function loweredByHand(served: readonly Served[], wanted: Wanted): string | unde
   return undefined;
 }
 
+/** The first of the canaries that were taken back, in words. */
+function before(failed: Readonly<Record<string, string>>): string | undefined {
+  const [first] = Object.entries(failed);
+  return first && `${first[0]} was taken back before: ${first[1]}`;
+}
+
+/**
+ * The canaries of the release that were taken back, and why, by their names in it: also as part of another release. An
+ * update notes them, since a guard forgets what it has said of a release once there is another one.
+ */
+export function takenBack(
+  deployed: readonly DeployedCluster[],
+  wanted: Wanted,
+  journals: Journals,
+  asked: Asked,
+): Readonly<Record<string, string>> {
+  const found = [...journals.values()].flat();
+  const progress = newest(found, "progress", progressSchema)?.progress;
+  const isZero = servedIn(deployed, wanted, journals, asked).every(({ share }) => share === 0);
+  const now = failedCanaries(guardsIn(found), progress, forgivenIn(found), isZero);
+  const before = failedIn(found, asked.stack);
+  return Object.fromEntries(
+    canariesIn(asked.release).flatMap((canary) => {
+      const reason = now.get(canary) ?? before[canary];
+      return reason === undefined ? [] : [[canary, reason] as const];
+    }),
+  );
+}
+
 /**
  * Compares what is configured, what the last complete update has configured, and what the clusters have. What is not
  * higher than what they have is carried out. What is, is carried out too, unless the canary was taken back: by a guard, a
@@ -177,13 +209,16 @@ export function decideWeight(
   const reason =
     guardsVerdict(guards, release, progress, forgivenIn(found)) ??
     rolloutsVerdict(progress, release, isZero) ??
+    before(takenBack(deployed, wanted, journals, asked)) ??
     zeroed(served, wanted) ??
     loweredByHand(served, wanted);
   if (reason === undefined) return { do: "carry out" };
   // Guards lower the canary, and a rollout goes on to, until that is over: to raise it meanwhile would only flap.
   const rollsBack =
     progress?.release === release && progress.rollingBack !== undefined && !progress.end;
-  if (wanted.allow.includes("retry-canary") && !rollsBack) {
+  const allows = wanted.allow.includes("retry-canary");
+  const isLeft = allows && retriesIn(found, asked.stack);
+  if (allows && !isLeft && !rollsBack) {
     const failed = guards.filter((note) => note.release === release && note.failed);
     return { do: "carry out", forgives: failed.map(failureId) };
   }
@@ -195,7 +230,10 @@ export function decideWeight(
       : "") +
     `Set another version or image, or what the clusters have: pulumi config set weight ${phase}. ` +
     `To try the same canary once more in a rollout: npm run release -- rollout --stack ${asked.stack} --again.` +
-    (wanted.allow.includes("retry-canary") ? "" : ` ${exceptionFix("retry-canary", wanted.allow)}`);
+    (allows ? "" : ` ${exceptionFix("retry-canary", wanted.allow)}`) +
+    (isLeft
+      ? " retry-canary is good for one try, and the last update has had it: take it out of allow and run pulumi up first."
+      : "");
   const unchanged = served.every(({ cluster, before }) =>
     isDeepStrictEqual(before, configuredFor(wanted, cluster)),
   );

@@ -1,4 +1,5 @@
 import { failureId, type GuardNote } from "./journal.ts";
+import { canariesOf } from "./release-name.ts";
 
 /** What is known of a rollout, as far as verdicts depend on it. */
 interface RolloutPhase {
@@ -7,6 +8,7 @@ interface RolloutPhase {
   /** In milliseconds since 1970. */
   readonly since: number;
   readonly rollingBack?: string | undefined;
+  readonly failedServices?: readonly string[] | undefined;
   readonly end?: { readonly result: string; readonly reason: string } | undefined;
 }
 
@@ -70,4 +72,34 @@ export function rolloutsVerdict(
   const ended = end?.result === "rolled-back" && isZero ? end.reason : undefined;
   const reason = rollingBack ?? ended;
   return reason === undefined ? undefined : `a rollout has rolled it back: ${reason}`;
+}
+
+/**
+ * The canaries that guards and a rollout have taken back, of whatever release they were part, and why.
+ *
+ * @param isZero whether no cluster gives the canaries anything
+ * @returns by their names in the release's
+ */
+export function failedCanaries(
+  guards: readonly GuardNote[],
+  progress: RolloutPhase | undefined,
+  forgiven: readonly string[],
+  isZero: boolean,
+): ReadonlyMap<string, string> {
+  const rollouts = progress && rolloutsVerdict(progress, progress.release, isZero);
+  const verdicts = [
+    { release: progress?.release ?? "", services: progress?.failedServices, reason: rollouts },
+    ...guards.map((note) => ({
+      release: note.release,
+      services: note.failed?.services,
+      reason: guardsVerdict([note], note.release, progress, forgiven),
+    })),
+  ];
+  return new Map(
+    verdicts.flatMap(({ release, services, reason }) =>
+      reason === undefined
+        ? []
+        : canariesOf(release, services).map((canary) => [canary, reason] as const),
+    ),
+  );
 }

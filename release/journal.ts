@@ -3,12 +3,14 @@ import type { ClusterClient } from "../fleet/cluster-client.ts";
 import { explain } from "../fleet/explain.ts";
 import { readNotes, writeNotes } from "../fleet/notes.ts";
 import {
+  configuredKey,
   forgivenIn,
   guardKey,
   guardsIn,
   JOURNAL_FORMAT,
   newest,
   progressSchema,
+  withoutRetries,
   type GuardKey,
   type GuardNote,
   type Notes,
@@ -126,6 +128,27 @@ export class Journal {
   async writeGuard(note: GuardNote): Promise<ReadonlyMap<string, string>> {
     const key = guardKey(note.cluster);
     return this.#write(key, { [key]: note });
+  }
+
+  /**
+   * Lets the next update raise a canary that was taken back, though the last one has done so already.
+   *
+   * @returns why it could not be written, by cluster
+   */
+  async retryAgain(stack: string): Promise<ReadonlyMap<string, string>> {
+    const failed = new Map<string, string>();
+    await Promise.all(
+      this.#places().map(async ({ cluster, namespace }) => {
+        try {
+          const note = withoutRetries(await readNotes(cluster, namespace), stack);
+          const key = configuredKey(stack);
+          if (note) await writeNotes(cluster, namespace, key, { [key]: note });
+        } catch (error) {
+          failed.set(cluster.name, explain(error));
+        }
+      }),
+    );
+    return failed;
   }
 
   #places() {

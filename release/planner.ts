@@ -38,6 +38,8 @@ export interface Progress {
   readonly begun: boolean;
   /** Why it is being rolled back, until no cluster keeps a weight. @default it is not */
   readonly rollingBack?: string | undefined;
+  /** If it is rolled back, the services whose canary has failed, as `namespace/service`; none if guards say which. @default all */
+  readonly failedServices?: readonly string[] | undefined;
   /** How it ended. @default it goes on */
   readonly end?: End | undefined;
 }
@@ -58,6 +60,8 @@ export interface Verdict {
   readonly dryRun?: boolean | undefined;
   /** Cluster, what was measured, value, limit, samples. */
   readonly text: string;
+  /** The service that it is about, as `namespace/service`. @default all */
+  readonly service?: string | undefined;
 }
 
 /** Everything that one look at the clusters has seen. */
@@ -131,6 +135,13 @@ export function decides({ dryRun = false }: Pick<Verdict, "dryRun">): boolean {
 
 const lines = (verdicts: readonly Verdict[]) => verdicts.map(({ text }) => text).join("; ");
 
+/** The services that verdicts are about. @returns undefined if one of them is about all */
+export function servicesOf(verdicts: readonly Verdict[]): readonly string[] | undefined {
+  const services = verdicts.map(({ service }) => service);
+  const known = services.filter((service) => service !== undefined);
+  return known.length === 0 || known.length < services.length ? undefined : [...new Set(known)];
+}
+
 /** What is waited for, in short; the look has all of it. */
 function firstOf([first, ...others]: readonly Verdict[]): string {
   const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
@@ -172,7 +183,10 @@ export function nextStep(
   if (progress.end) return decide({ do: "end", end: progress.end });
   if (progress.rollingBack !== undefined) return rollBack(progress.rollingBack);
   // It lowers the clusters itself; what is left is the config, and to remember it.
-  if (look.guards !== undefined) return rollBack(look.guards);
+  if (look.guards !== undefined) {
+    // Their notes say which services.
+    return decide({ do: "roll-back", reason: look.guards }, { failedServices: [] });
+  }
 
   const lacking = look.clusters.flatMap(({ name, lacks }) =>
     lacks === undefined ? [] : [`${name} does not have ${lacks}: it needs pulumi up`],
@@ -303,7 +317,7 @@ function judged(
     }
     const { failures, tooMany } = oneMoreFailure(progress.failures, maxFailures);
     return {
-      progress: { ...progress, failures },
+      progress: { ...progress, failures, ...(tooMany && { failedServices: servicesOf(failed) }) },
       step: tooMany ? { do: "roll-back", reason } : { do: "wait", for: "failures", reason },
     };
   }

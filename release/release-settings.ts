@@ -1,7 +1,7 @@
 import { brief } from "../lib/brief.ts";
 import { durationMs } from "../lib/duration.ts";
+import { canariesIn } from "../lib/release-name.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
-import { CANARY_SEPARATOR } from "../stacks/judged.ts";
 import type { RolloutPlan } from "./planner.ts";
 import type { ReleaseStack } from "./stack.ts";
 
@@ -20,7 +20,7 @@ export function settingsOf(stack: ReleaseStack): ReleaseSettings {
 
 /** The name of a release for people, who are told how many services there are instead of all of them. */
 export function briefRelease(name: string): string {
-  return brief(name.split(CANARY_SEPARATOR));
+  return brief(canariesIn(name));
 }
 
 /** How the configuration wants a rollout to go. */

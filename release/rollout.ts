@@ -204,6 +204,7 @@ export async function rollout(
         }
         await remember({
           ...phase(next.release, 0, effects.now()),
+          failedServices: next.failedServices,
           end: { result: "rolled-back", reason },
         });
         effects.tell({ event: "rolled-back" });

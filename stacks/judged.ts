@@ -1,4 +1,5 @@
 import type { Judged } from "../lib/judged.ts";
+import { CANARY_SEPARATOR } from "../lib/release-name.ts";
 import { crossClusterHost, idOf, serviceHost, serviceKey } from "../lib/names.ts";
 import { roleIn } from "./chain.ts";
 import type { ReleaseSettings } from "./config.ts";
@@ -29,9 +30,6 @@ export function judgedServices({
       : [],
   );
 }
-
-/** Between the canaries in a release's name; no image holds it. */
-export const CANARY_SEPARATOR = ", ";
 
 /**
  * The canaries with their images: another one is another release. An existing service's image is its owner's; there the

@@ -12,7 +12,7 @@ import {
   weightIn,
   type WantedRoute,
 } from "../lib/release-rules.ts";
-import { decideWeight, type Journals } from "../lib/taken-back.ts";
+import { decideWeight, takenBack, type Journals } from "../lib/taken-back.ts";
 import { placeIn } from "./chain.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
 import { releaseName } from "./judged.ts";
@@ -51,8 +51,10 @@ export interface ReleasePlan {
   readonly weight: number;
   /** Why that is not what is configured. @default it is */
   readonly warning?: string | undefined;
-  /** What guards have said of the canaries that is to count no more before they rise; see failureId. */
-  readonly forgives: readonly string[];
+  /** What guards have said of the canaries that is to count no more before they rise; see failureId. @default they were not taken back */
+  readonly forgives?: readonly string[] | undefined;
+  /** Canaries that were taken back, and why; see takenBack. */
+  readonly failed: Readonly<Record<string, string>>;
   /** Rules that this way would break. */
   readonly problems: readonly Problem[];
 }
@@ -69,10 +71,8 @@ export function planRelease(
   journals: Journals = new Map(),
   stack = "",
 ): ReleasePlan {
-  const decision = decideWeight(deployed, wantedBy(configured), journals, {
-    stack,
-    release: releaseName(configured),
-  });
+  const asked = { stack, release: releaseName(configured) };
+  const decision = decideWeight(deployed, wantedBy(configured), journals, asked);
   const weight = decision.do === "keep" ? decision.weight : configured.weight;
   const settings = { ...configured, weight };
   const wanted = wantedBy(settings);
@@ -103,7 +103,8 @@ export function planRelease(
     firstRole,
     weight,
     warning: decision.do === "keep" ? decision.warning : undefined,
-    forgives: decision.do === "carry out" ? (decision.forgives ?? []) : [],
+    forgives: decision.do === "carry out" ? decision.forgives : undefined,
+    failed: takenBack(deployed, wanted, journals, asked),
     problems: decision.do === "refuse" ? [decision.problem, ...problems] : problems,
   };
 }

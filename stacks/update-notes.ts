@@ -5,7 +5,10 @@ import { readNotes, writeNotes } from "../fleet/notes.ts";
 import {
   configuredIn,
   configuredKey,
+  failedIn,
+  failedKey,
   JOURNAL_FORMAT,
+  retriesIn,
   RETRY_KEY,
   type Configured,
   type Notes,
@@ -13,6 +16,12 @@ import {
 import { configuredFor, type Journals } from "../lib/taken-back.ts";
 import type { ReleaseSettings } from "./config.ts";
 import { wantedBy } from "./wanted.ts";
+
+type ConfiguredNote = Configured & { readonly retries?: true };
+
+function noteOf({ weight, canaries }: Configured, retries: boolean): ConfiguredNote {
+  return { weight, canaries, ...(retries && { retries }) };
+}
 
 /**
  * What updates note in the journal of every cluster: what they have configured, once it is in force, and which verdicts
@@ -24,7 +33,9 @@ export class UpdateNotes {
   readonly #namespaces: readonly string[];
   readonly #stack: string;
   /** What is noted of configurations, by cluster. */
-  readonly #noted = new Map<string, Configured | undefined>();
+  readonly #noted = new Map<string, ConfiguredNote | undefined>();
+  /** What is noted of canaries that were taken back. */
+  #failed: Readonly<Record<string, string>> = {};
   readonly #unread = new Map<string, string>();
 
   constructor(
@@ -42,6 +53,11 @@ export class UpdateNotes {
     return this.#unread;
   }
 
+  /** Whether the last complete update has tried a canary again that had been taken back, and every one since was allowed to. */
+  get hasRetried(): boolean {
+    return [...this.#noted.values()].some((noted) => noted?.retries === true);
+  }
+
   /** Reads the journals of all clusters. One that cannot be read has noted nothing. */
   async read(): Promise<Journals> {
     const found = await Promise.all(
@@ -56,24 +72,32 @@ export class UpdateNotes {
       }),
     );
     for (const [cluster, notes] of found) {
-      this.#noted.set(cluster, configuredIn(notes, this.#stack));
+      const configured = configuredIn(notes, this.#stack);
+      const retries = retriesIn(notes, this.#stack);
+      this.#noted.set(cluster, configured && noteOf(configured, retries));
     }
+    this.#failed = failedIn(
+      found.flatMap(([, notes]) => notes),
+      this.#stack,
+    );
     return new Map(found);
   }
 
   /**
    * Notes what is configured, where it is in force and not noted yet.
    *
+   * @param retries whether it has used up retry-canary
    * @param inForce whether it is in force in a cluster. @default in all
    * @returns why it could not be noted, by cluster
    */
   async configured(
     settings: ReleaseSettings,
+    retries: boolean,
     inForce: (cluster: string) => boolean = () => true,
   ): Promise<ReadonlyMap<string, string>> {
     const wanted = wantedBy(settings);
     const failed = await this.#write(({ name }) => {
-      const configured = configuredFor(wanted, name);
+      const configured = noteOf(configuredFor(wanted, name), retries);
       const before = this.#noted.get(name);
       const isNothing = before === undefined && Object.keys(configured.canaries).length === 0;
       if (!inForce(name) || isNothing || isDeepStrictEqual(before, configured)) return undefined;
@@ -85,13 +109,29 @@ export class UpdateNotes {
   }
 
   /**
-   * Has guards forget what they have said.
+   * Notes which canaries were taken back, if that has changed.
+   *
+   * @param canaries why each of them was, by its name in the release's
+   * @returns why it could not be noted, by cluster
+   */
+  async failed(canaries: Readonly<Record<string, string>>): Promise<ReadonlyMap<string, string>> {
+    if (isDeepStrictEqual(canaries, this.#failed)) return new Map();
+    this.#failed = canaries;
+    return this.#write(() => [failedKey(this.#stack), { canaries }]);
+  }
+
+  /**
+   * Has guards forget what they have said, and updates that a canary was taken back.
    *
    * @param forgives by failureId
    * @returns why it could not be noted, by cluster
    */
   async retry(forgives: readonly string[]): Promise<ReadonlyMap<string, string>> {
-    return this.#write(() => [RETRY_KEY, { forgives }]);
+    const [said, failed] = await Promise.all([
+      this.#write(() => [RETRY_KEY, { forgives }]),
+      this.failed({}),
+    ]);
+    return new Map([...failed, ...said]);
   }
 
   async #write(

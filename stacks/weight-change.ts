@@ -13,7 +13,8 @@ import { raiseWeights } from "../fleet/raise-weights.ts";
 import { readDeployed } from "../fleet/read-deployed.ts";
 import { switched } from "../fleet/switched.ts";
 import type { DeployedCluster } from "../lib/deployed.ts";
-import { problemLine } from "../lib/problems.ts";
+import { JOURNAL } from "../lib/journal.ts";
+import { problemLine, type Problem } from "../lib/problems.ts";
 import { canaryOf, chainOfRise, hostsOf } from "./canaries.ts";
 import type { ReleaseSettings } from "./config.ts";
 import { existingFindings } from "./existing-workloads.ts";
@@ -72,6 +73,24 @@ function limitsOf({ safety }: ReleaseSettings): Limits {
 /** Tells in which clusters a note is missing. That does not fail an update. */
 async function warnOf(failed: ReadonlyMap<string, string>, what: string): Promise<void> {
   for (const [cluster, why] of failed) await pulumi.log.warn(`${cluster}: ${what}: ${why}`);
+}
+
+/** A weight must not rise while nobody knows whether the canary was taken back: no journal says so. */
+function unreadProblems(
+  { weight }: ReleasePlan,
+  clusters: readonly ClusterClient[],
+  unread: ReadonlyMap<string, string>,
+): readonly Problem[] {
+  if (!clusters.every(({ name }) => unread.has(name))) return [];
+  const why = [...unread].map(([name, reason]) => `${name}: ${reason}`).join("; ");
+  return [
+    {
+      path: "weight",
+      value: weight,
+      rule: `must not rise while no journal can be read, which says whether the canary was taken back: ${why}`,
+      fix: `Allow to get the ConfigMap ${JOURNAL} in the services' namespaces of at least one cluster (docs/permissions.md). A lower weight is always allowed.`,
+    },
+  ];
 }
 
 /** What is done once for all clusters, by the first hook that asks for it. */
@@ -146,6 +165,13 @@ export class WeightChange {
     const lowers = change.#falling.length > 0 && !pulumi.runtime.isDryRun();
     // A lower weight does not wait for what is asked about the pods of others.
     if (lowers) throwProblems(heading, plan.problems);
+    // Those that are tried again are noted once they rise.
+    if (!pulumi.runtime.isDryRun() && plan.forgives === undefined) {
+      await warnOf(
+        await notes.failed(plan.failed),
+        "that canaries were taken back could not be noted",
+      );
+    }
     const failed = lowers ? await change.#lower() : new Map<string, string>();
     // Whatever comes of this update: it was no stranger who has lowered these.
     await change.#note((name) => {
@@ -156,11 +182,16 @@ export class WeightChange {
     });
     const { problems, warnings } = await existingFindings(settings, clusters, deployed, plan);
     const lowered = change.#falling.filter(({ cluster }) => !failed.has(cluster));
+    const rises = plan.routes.some((route) => route.rises);
     throwProblems(
       lowers && lowered.length > 0 ? `The weight is ${weightsAfter(lowered)}. ${heading}` : heading,
-      [...plan.problems, ...problems],
+      [
+        ...plan.problems,
+        ...(rises ? unreadProblems(plan, clusters, notes.unread) : []),
+        ...problems,
+      ],
     );
-    if (plan.routes.some(({ rises }) => rises)) {
+    if (rises) {
       await warnOf(
         notes.unread,
         "what guards, rollouts and updates have noted cannot be read, so nobody knows whether it says that the canary was taken back",
@@ -209,8 +240,12 @@ export class WeightChange {
   /** Notes what is configured in the clusters in which it is in force. */
   async #note(inForce: (cluster: string) => boolean): Promise<void> {
     if (pulumi.runtime.isDryRun()) return;
+    const { allow } = this.#settings;
+    const retries =
+      allow.includes("retry-canary") &&
+      (this.plan.forgives !== undefined || this.#notes.hasRetried);
     await warnOf(
-      await this.#notes.configured(this.#settings, inForce),
+      await this.#notes.configured(this.#settings, retries, inForce),
       "what is configured could not be noted, so the next update does not see whether the weight is a new one",
     );
   }
@@ -341,7 +376,7 @@ export class WeightChange {
     if (this.plan.routes.some((route) => route.isSecond && route.rises)) {
       await this.#once("first", () => this.#confirmFirst());
     }
-    if (this.plan.forgives.length > 0) {
+    if (this.plan.forgives !== undefined) {
       await warnOf(
         await this.#notes.retry(this.plan.forgives),
         "that the canary is tried again could not be noted, so a guard may take it back at once",

@@ -77,7 +77,12 @@ export async function rollout({
   // What Pulumi prints would only hide what happens; an error says what matters of it.
   const silent = () => undefined;
 
-  if (again) stack.retryOnce();
+  if (again) {
+    stack.retryOnce();
+    for (const [cluster, why] of await journal.retryAgain(name)) {
+      console.error(`${cluster}: that the canary is tried again could not be noted: ${why}`);
+    }
+  }
   const previews = new PreviewAhead(stack);
   const lease = new Lease(
     clusters,

@@ -1,6 +1,13 @@
 import type { GuardNote } from "../../lib/journal.ts";
 import { goesOn, guardsVerdict, isOver } from "../../lib/verdict.ts";
-import { decides, noFailure, oneMoreFailure, type Progress, type Verdict } from "../planner.ts";
+import {
+  decides,
+  noFailure,
+  oneMoreFailure,
+  servicesOf,
+  type Progress,
+  type Verdict,
+} from "../planner.ts";
 
 /** What a guard goes by; times in milliseconds. */
 export interface GuardRules {
@@ -130,7 +137,10 @@ export function judged(
     failures,
     ...(tooMany &&
       !memory.failed && {
-        failed: { reason: bad.map(({ text }) => text).join("; "), weight, since, at: now },
+        failed: {
+          ...{ reason: bad.map(({ text }) => text).join("; "), weight, since, at: now },
+          services: servicesOf(bad),
+        },
       }),
   };
 }

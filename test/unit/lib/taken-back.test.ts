@@ -534,6 +534,17 @@ describe("what an operator reads", () => {
     });
   });
 
+  it("says that an exception that has been used is used up", () => {
+    const noted = [configured(10, CANARY, { retries: true }), guard()];
+    const kept = decide({ to: 10, has: [0, 0], noted, allow: TRY });
+    expect(kept).toMatchObject({
+      do: "keep",
+      warning: expect.stringMatching(
+        / retry-canary is good for one try, and the last update has had it: take it out of allow and run pulumi up first\.$/,
+      ) as string,
+    });
+  });
+
   it("is what a rise has guards forget, where it is tried again", () => {
     const again = decide({ to: 10, has: [0, 0], noted: [configured(0), guard()], allow: TRY });
     expect(again).toEqual({ do: "carry out", forgives: ["cluster-b 7"] });

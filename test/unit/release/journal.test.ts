@@ -121,6 +121,20 @@ describe("the journal", () => {
     });
   });
 
+  it("lets an update try a canary again that the last one has tried, and keeps the rest of its note", async () => {
+    const { fakes, of } = journal();
+    const note = { format: 1, at: T0, weight: 10, canaries: { "user/user-service": "v2" } };
+    fakes[0].data["configured-prod"] = JSON.stringify({ ...note, retries: true });
+    fakes[1].data["configured-prod"] = JSON.stringify(note);
+    expect(await of.retryAgain("prod")).toEqual(new Map());
+    expect(JSON.parse(fakes[0].data["configured-prod"])).toEqual(note);
+    // As the updates' field manager, which has the same.
+    expect(fakes[0].managers).toEqual(["istio-canary-rollout-configured-prod"]);
+    expect(fakes[1].managers).toEqual([]);
+    fakes[1].away = true;
+    expect(await of.retryAgain("prod")).toEqual(new Map([["cluster-b", "no answer"]]));
+  });
+
   it("goes by the newest when a cluster was away", async () => {
     const { fakes, of } = journal();
     await of.writeProgress(phase("v2", 10, T0), [], T0);

@@ -122,6 +122,14 @@ describe("a bad gate in one cluster", () => {
     expect(step).toEqual({ do: "roll-back", reason: fail.text });
   });
 
+  it("remembers which services have failed, and leaves to guards what they have found", () => {
+    const cart = { ...fail, service: "shop/cart" };
+    const blamed = (more: Partial<Look>) => stepAt(10, 1, more).progress.failedServices;
+    expect(blamed({ verdicts: [cart, cart] })).toEqual(["shop/cart"]);
+    expect(blamed({ verdicts: [cart, fail] })).toBeUndefined();
+    expect(blamed({ guards: "slow" })).toEqual([]);
+  });
+
   it("rolls back while the rollout is paused, or waits for approval", () => {
     const more = { verdicts: [fail], paused: "paused by ann" };
     expect(stepAt(10, 1, more, { ...plan, approval: [30] }).step.do).toBe("roll-back");

@@ -521,6 +521,34 @@ describe("a canary that was taken back", () => {
     },
   );
 
+  it("does not rise where no journal can be read, and may be lowered", async () => {
+    vi.mocked(readNotes).mockRejectedValue(new Error("denied"));
+    await expect(prepare(zero, 10)).rejects.toThrow(
+      " - weight: must not rise while no journal can be read, which says whether the canary was taken back: cluster-a: denied; cluster-b: denied",
+    );
+    await prepare([at("cluster-a", 10), at("cluster-b", 10)], 0);
+    expect(lower).toHaveBeenCalledOnce();
+  });
+
+  it("is noted before anything else can fail, and not in a preview", async () => {
+    await prepare(zero, 10, true);
+    expect(writeNotes).not.toHaveBeenCalled();
+    await prepare(zero, 10);
+    const canaries = { [`${KEY} ${CANARY}`]: "the guard of cluster-b says: slow" };
+    expect(vi.mocked(writeNotes).mock.calls.map(([, , owner, values]) => [owner, values])).toEqual(
+      ["cluster-a", "cluster-b"].map(() => [
+        "failed-test",
+        { "failed-test": { format: 1, at: expect.any(Number) as number, canaries } },
+      ]),
+    );
+    vi.mocked(readNotes).mockResolvedValue({
+      "failed-test": JSON.stringify({ format: 1, at: 1, canaries }),
+    });
+    vi.mocked(writeNotes).mockClear();
+    await prepare(zero, 0);
+    expect(writeNotes).not.toHaveBeenCalled();
+  });
+
   it("is raised if that is allowed, after the guards were told to forget it", async () => {
     const order: string[] = [];
     vi.mocked(writeNotes).mockImplementation(({ name }, namespace, owner, values) => {
@@ -557,8 +585,9 @@ describe("an update that is complete", () => {
     deployed = QUARANTINED,
     fails = false,
     hasFailed?: () => boolean,
+    allow: readonly Exception[] = ["skip-phase"],
   ) {
-    const change = await prepare(deployed, 10, preview, ["cluster-b"], ["skip-phase"]);
+    const change = await prepare(deployed, 10, preview, ["cluster-b"], allow);
     const registrations = ["cluster-a", "cluster-b"].map((name) => {
       const route = planned(change, name);
       const weights = new k8s.apiextensions.CustomResource(name, { ...route.objects.weights });
@@ -600,6 +629,26 @@ describe("an update that is complete", () => {
     });
     expect(await noted(false, NOTHING)).toHaveLength(2);
     expect(warned).not.toHaveBeenCalled();
+  });
+
+  it("notes that retry-canary is used up, until it is allowed no more", async () => {
+    const earlier = (retries: boolean) => ({
+      "configured-test": JSON.stringify({
+        ...{ format: 1, at: 1, weight: 10, canaries: { [KEY]: CANARY }, retries },
+      }),
+    });
+    const retriesNoted = async (allow: readonly Exception[], retries: boolean) => {
+      vi.mocked(writeNotes).mockClear();
+      vi.mocked(readNotes).mockResolvedValue(earlier(retries));
+      await noted(false, QUARANTINED, false, undefined, ["skip-phase", ...allow]);
+      return vi.mocked(writeNotes).mock.calls.flatMap(([{ name }, , , values]) => {
+        const { retries: used } = values["configured-test"] as { readonly retries?: boolean };
+        return name === "cluster-a" ? [used ?? false] : [];
+      });
+    };
+    expect(await retriesNoted(["retry-canary"], true)).toEqual([]);
+    expect(await retriesNoted([], true)).toEqual([false]);
+    expect(await retriesNoted(["retry-canary"], false)).toEqual([]);
   });
 
   it("notes nothing if one of them is not made", async () => {
