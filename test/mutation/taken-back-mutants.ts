@@ -85,8 +85,8 @@ export const takenBackMutants: readonly Mutant[] = [
   {
     removes: "guards forget before a weight rises",
     file: "stacks/weight-change.ts",
-    text: "if (this.plan.forgives.length > 0) {",
-    replacement: "if (this.plan.forgives.length > 99) {",
+    text: "if (this.plan.forgives !== undefined) {",
+    replacement: "if (this.plan.forgives === undefined) {",
     tests: change,
   },
   {

@@ -106,7 +106,7 @@ describe("a good canary", () => {
       expect((await deployed([first]))[0]?.weight).toBe(30);
     });
     await whileIt(takeBackend, async () => {
-      await two.seen("raise-waits", ({ reason }) => reason.includes(".pulumi"));
+      await two.seen("raise-waits", ({ reason }) => reason.includes("no stack named"));
       expect(await weights()).toEqual([30, 30]);
     });
     await two.seen("raised", ({ weight }) => weight === 60);
