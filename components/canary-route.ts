@@ -6,6 +6,7 @@ import { routing } from "../lib/routing/index.ts";
 import type { ChainPlace, RequestMatch, Retries, RouteObjects } from "../lib/routing/routing.ts";
 import { isWeight, sharesByVersion } from "../lib/weights.ts";
 import { childOptions } from "./child-options.ts";
+import { withReplaces, type RemadeObject } from "./remade-object.ts";
 import { throwProblems } from "./throw-problems.ts";
 
 /** How requests to a service are routed in one cluster. */
@@ -69,6 +70,8 @@ export type CanaryRouteArgs = (CanaryRouting | { readonly objects: CanaryRouteOb
    * gateways only know the subsets of their own rule. @default nothing
    */
   readonly weightsAfter?: Promise<readonly pulumi.Resource[]> | undefined;
+  /** How the DestinationRule is registered. @default as it is */
+  readonly rule?: RemadeObject | undefined;
   /** What runs before and after Pulumi's update of the VirtualService. @default nothing */
   readonly hooks?: pulumi.ResourceHookBinding | undefined;
 };
@@ -119,8 +122,8 @@ export class CanaryRoute extends pulumi.ComponentResource {
 
     this.versions = new k8s.apiextensions.CustomResource(
       `${name}-rule`,
-      { ...objects.versions },
-      childOptions(this, opts),
+      { ...withReplaces(objects.versions, args.rule ?? {}) },
+      { ...childOptions(this, opts), ...(args.rule?.hooks && { hooks: args.rule.hooks }) },
     );
     const rules: Promise<pulumi.Resource[]> = Promise.resolve(args.weightsAfter ?? []).then(
       (others) => [this.versions, ...others],

@@ -5,6 +5,7 @@ import { crossClusterHost } from "../lib/names.ts";
 import { routing } from "../lib/routing/index.ts";
 import { childOptions } from "./child-options.ts";
 import { gatewayEndpoints } from "./gateway-endpoints.ts";
+import { withReplaces, type RemadeObject } from "./remade-object.ts";
 
 export interface CrossClusterServiceEntryArgs {
   readonly service: string;
@@ -23,6 +24,10 @@ export interface CrossClusterServiceEntryArgs {
   readonly clusterDomain?: string | undefined;
   /** How the pods are found, if others have made them. @default the pods are those of a CanaryWorkload */
   readonly existing?: ExistingWorkload | undefined;
+  /** How the ServiceEntry is registered. @default as it is */
+  readonly entry?: RemadeObject | undefined;
+  /** How the DestinationRule is registered. @default as it is */
+  readonly rule?: RemadeObject | undefined;
 }
 
 /**
@@ -41,7 +46,7 @@ export class CrossClusterServiceEntry extends pulumi.ComponentResource {
     opts?: pulumi.ComponentResourceOptions,
   ) {
     super(CrossClusterServiceEntry.type, name, {}, opts);
-    const { cluster, gatewayAddresses } = args;
+    const { cluster, gatewayAddresses, entry = {}, rule = {} } = args;
     const { host, versions } = routing.crossClusterObjects({
       ...args,
       trustDomain: args.trustDomain ?? "cluster.local",
@@ -52,13 +57,13 @@ export class CrossClusterServiceEntry extends pulumi.ComponentResource {
       .apply((addresses) => gatewayEndpoints(cluster, addresses));
     const service = new k8s.apiextensions.CustomResource(
       `${name}-entry`,
-      { ...host, spec: { ...host.spec, endpoints } },
-      childOptions(this, opts),
+      { ...withReplaces(host, entry), spec: { ...host.spec, endpoints } },
+      { ...childOptions(this, opts), ...(entry.hooks && { hooks: entry.hooks }) },
     );
     this.versions = new k8s.apiextensions.CustomResource(
       `${name}-rule`,
-      { ...versions },
-      childOptions(this, opts, [service]),
+      { ...withReplaces(versions, rule) },
+      { ...childOptions(this, opts, [service]), ...(rule.hooks && { hooks: rule.hooks }) },
     );
     this.host = crossClusterHost(args, cluster);
     this.registerOutputs({ host: this.host });

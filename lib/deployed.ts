@@ -64,6 +64,9 @@ export function sameShares(one: DeployedSplit, other: DeployedSplit): boolean {
   );
 }
 
+/** What the annotation REPLACES says of an object that is made anew after somebody has deleted it. */
+export const NOTHING = "nothing: it had been deleted";
+
 /**
  * The value of the annotation by which Pulumi's engine, which compares with its own state alone, sees
  * that a cluster serves something else than is wanted: the generation that is to be replaced. It

@@ -30,6 +30,7 @@ const { traffic, registrations, rulesSettled } = releaseServices(
       lowered.hooks(route),
       records.hooks(route.cluster, route.service),
     ),
+  (cluster, object) => change.deleted.remade(cluster, object),
 );
 if (!("meshStack" in settings)) {
   // No weight waits for monitoring: its resources queue behind the VirtualServices.
@@ -39,11 +40,11 @@ if (!("meshStack" in settings)) {
 
 /**
  * Percent of requests for the canary, in every cluster that is not in quarantine. It is less than what is configured
- * while a canary that was taken back stays as it is.
+ * while a canary that was taken back stays as it is, and 0 after a route was made somewhere, until the next update.
  */
 export const weight = change
   .complete(registrations, () => lowered.hasFailed)
-  .apply(() => settings.weight);
+  .apply(() => (change.plan.made.length > 0 ? 0 : settings.weight));
 
 /** When the root certificate of the mesh ends. */
 export const rootCaExpires = about.rootExpires;

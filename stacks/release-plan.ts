@@ -1,6 +1,11 @@
 import { canaryRouteObjects, type CanaryRouteObjects } from "../components/index.ts";
 import { isTakenBack } from "../lib/chain-rules.ts";
-import { replacesAnnotation, type DeployedCluster, type DeployedRoute } from "../lib/deployed.ts";
+import {
+  NOTHING,
+  replacesAnnotation,
+  type DeployedCluster,
+  type DeployedRoute,
+} from "../lib/deployed.ts";
 import type { ChainRole } from "../lib/mark.ts";
 import { crossClusterHost, serviceKey } from "../lib/names.ts";
 import type { Problem } from "../lib/problems.ts";
@@ -41,6 +46,13 @@ export interface PlannedRoute {
   readonly isSecond: boolean;
 }
 
+/** VirtualServices that somebody has deleted; see DeletedObjects. */
+interface DeletedRoutes {
+  lacksRoute(cluster: string, key: string): boolean;
+  /** Whether Pulumi is shown a difference: a preview of what is not there would fail. */
+  readonly isShown: boolean;
+}
+
 /** The way from what is deployed to what is configured, decided once and before anything is done. */
 export interface ReleasePlan {
   /** Each service in each cluster. */
@@ -53,6 +65,8 @@ export interface ReleasePlan {
   readonly warning?: string | undefined;
   /** What guards have said of the canaries that is to count no more before they rise; see failureId. @default they were not taken back */
   readonly forgives?: readonly string[] | undefined;
+  /** Routes that are made without the weight that is configured: the next update raises it. */
+  readonly made: readonly Pick<PlannedRoute, "key" | "cluster">[];
   /** Canaries that were taken back, and why; see takenBack. */
   readonly failed: Readonly<Record<string, string>>;
   /** Rules that this way would break. */
@@ -64,12 +78,14 @@ export interface ReleasePlan {
  *
  * @param journals what updates, rollouts and guards have noted. @default nothing
  * @param stack the stack's name
+ * @param deleted VirtualServices that somebody has deleted. @default none
  */
 export function planRelease(
   configured: ReleaseSettings,
   deployed: readonly DeployedCluster[],
   journals: Journals = new Map(),
   stack = "",
+  deleted: DeletedRoutes = { lacksRoute: () => false, isShown: false },
 ): ReleasePlan {
   const asked = { stack, release: releaseName(configured) };
   const decision = decideWeight(deployed, wantedBy(configured), journals, asked);
@@ -77,20 +93,37 @@ export function planRelease(
   const settings = { ...configured, weight };
   const wanted = wantedBy(settings);
   const firstRole = isTakenBack(deployed, wanted) ? "entry" : "follower";
+  const made: Pick<PlannedRoute, "key" | "cluster">[] = [];
   const routes = settings.services.flatMap((service): PlannedRoute[] => {
     const key = serviceKey({ service: service.name, namespace: service.namespace });
     const route = wanted.routes.find((each) => each.key === key);
     if (!route) throw new Error(`the configuration wants nothing of ${key}`);
     return settings.clusters.map(({ name: cluster }) => {
-      const here = wantedIn(wanted, route, cluster);
-      const now = deployed.find(({ name }) => name === cluster)?.routes.get(key);
+      const configuredHere = wantedIn(wanted, route, cluster);
+      const about = deployed.find(({ name }) => name === cluster);
+      const now = about?.routes.get(key);
+      // A route is made without weight: what gives the canary requests passes all checks, as in any other cluster.
+      const isGone = deleted.lacksRoute(cluster, key);
+      const isNew =
+        about !== undefined &&
+        about.unreachable === undefined &&
+        now === undefined &&
+        (!isGone || deleted.isShown);
+      const here = isNew ? { ...configuredHere, weight: 0 } : configuredHere;
+      if (here.weight !== configuredHere.weight) made.push({ key, cluster });
       return {
         cluster,
         service,
         key,
         wanted: here,
         deployed: now,
-        objects: routeObjects(settings, service, cluster, here, replacesAnnotation(now, here)),
+        objects: routeObjects(
+          isNew ? { ...settings, weight: 0 } : settings,
+          service,
+          cluster,
+          here,
+          isGone && deleted.isShown ? NOTHING : replacesAnnotation(now, here),
+        ),
         rises: now !== undefined && isToRise(now, here),
         falls: now !== undefined && isToFall(now, here),
         isSecond: route.role !== undefined && route.role !== firstRole,
@@ -104,6 +137,7 @@ export function planRelease(
     weight,
     warning: decision.do === "keep" ? decision.warning : undefined,
     forgives: decision.do === "carry out" ? decision.forgives : undefined,
+    made,
     failed: takenBack(deployed, wanted, journals, asked),
     problems: decision.do === "refuse" ? [decision.problem, ...problems] : problems,
   };

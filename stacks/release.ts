@@ -1,8 +1,9 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { CanaryRoute, CanaryWorkload, CrossClusterServiceEntry } from "../components/index.ts";
-import { crossClusterHost, virtualAddresses } from "../lib/names.ts";
+import { crossClusterHost, crossClusterName, virtualAddresses } from "../lib/names.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
+import type { DeletedObjects } from "./deleted-objects.ts";
 import type { Registration } from "./left-out.ts";
 import type { MeshCluster } from "./mesh.ts";
 import { installGuards } from "./release-guard.ts";
@@ -16,6 +17,9 @@ export type Traffic = Readonly<
 
 /** What has to happen around Pulumi's change of a route's VirtualService. @default nothing */
 export type RouteHooks = (route: PlannedRoute) => pulumi.ResourceHookBinding | undefined;
+
+/** How a routing object of a cluster is registered. @default as it is */
+export type Remade = DeletedObjects["remade"];
 
 /** What was registered. */
 export interface Release {
@@ -35,6 +39,7 @@ export function releaseServices(
   clusters: readonly MeshCluster[],
   plan: ReleasePlan,
   hooks: RouteHooks = () => undefined,
+  remade: Remade = () => ({}),
 ): Release {
   const namespaces = new Map(
     clusters.map((cluster) => [cluster.name, makeNamespaces(settings, cluster)]),
@@ -49,7 +54,7 @@ export function releaseServices(
   const rulesInPlace = rules.promise.then(inPlace);
   // In a chain the routes of one role also wait for all of the other's.
   const firstRoutes = Promise.withResolvers<readonly pulumi.Resource[]>();
-  const common = { settings, clusters, namespaces, addresses, hooks };
+  const common = { settings, clusters, namespaces, addresses, hooks, remade };
   const released = settings.services.map((service) => {
     const routes = plan.routes.filter((route) => route.service === service);
     const own = Promise.withResolvers<readonly pulumi.Resource[]>();
@@ -131,6 +136,7 @@ interface Common {
   /** Virtual addresses of the hosts that name a cluster. */
   readonly addresses: ReadonlyMap<string, string>;
   readonly hooks: RouteHooks;
+  readonly remade: Remade;
   readonly weightsAfter: Promise<readonly pulumi.Resource[]>;
 }
 
@@ -175,7 +181,7 @@ function makeWorkloads(
 }
 
 function releaseService(
-  { settings, clusters, namespaces, addresses, hooks, weightsAfter }: Common,
+  { settings, clusters, namespaces, addresses, hooks, remade, weightsAfter }: Common,
   service: ServiceSettings,
   planned: readonly PlannedRoute[],
 ): ReleasedService {
@@ -196,6 +202,7 @@ function releaseService(
       .filter((other) => other !== cluster)
       .map((other) => {
         const host = crossClusterHost(id, other.name);
+        const name = crossClusterName(service.name, other.name);
         return new CrossClusterServiceEntry(
           `${key}-${other.name}-from-${cluster.name}`,
           {
@@ -207,6 +214,8 @@ function releaseService(
             trustDomain: mesh.trustDomain,
             clusterDomain: mesh.clusterDomain,
             existing,
+            entry: remade(cluster.name, { kind: "ServiceEntry", namespace, name }),
+            rule: remade(cluster.name, { kind: "DestinationRule", namespace, name }),
           },
           { providers: { kubernetes: cluster.provider }, dependsOn: [...pods] },
         );
@@ -218,7 +227,12 @@ function releaseService(
     if (!cluster) return [];
     const made = new CanaryRoute(
       `${key}-route-${route.cluster}`,
-      { objects: route.objects, weightsAfter, hooks: hooks(route) },
+      {
+        objects: route.objects,
+        weightsAfter,
+        hooks: hooks(route),
+        rule: remade(route.cluster, { kind: "DestinationRule", namespace, name: service.name }),
+      },
       { providers: { kubernetes: cluster.provider }, dependsOn: [...pods] },
     );
     return [{ route, made }];

@@ -19,9 +19,11 @@ import { canaryOf, chainOfRise, hostsOf } from "./canaries.ts";
 import type { ReleaseSettings } from "./config.ts";
 import { existingFindings } from "./existing-workloads.ts";
 import { completion, type Registration } from "./left-out.ts";
+import { DeletedObjects } from "./deleted-objects.ts";
 import { planRelease, type PlannedRoute, type ReleasePlan } from "./release-plan.ts";
 import { SAID_ELSEWHERE } from "./said-elsewhere.ts";
 import { durationMs } from "./schema.ts";
+import { joinHooks } from "./routing-records.ts";
 import { UpdateNotes } from "./update-notes.ts";
 import { isMade } from "./workload.ts";
 
@@ -119,6 +121,8 @@ function messageOf(reason: unknown): string {
  */
 export class WeightChange {
   readonly plan: ReleasePlan;
+  /** Routing objects that are made anew. */
+  readonly deleted: DeletedObjects;
   readonly #settings: ReleaseSettings;
   readonly #clusters: readonly ClusterClient[];
   readonly #notes: UpdateNotes;
@@ -130,7 +134,9 @@ export class WeightChange {
     clusters: readonly ClusterClient[],
     notes: UpdateNotes,
     plan: ReleasePlan,
+    deleted: DeletedObjects,
   ) {
+    this.deleted = deleted;
     this.#settings = settings;
     this.#clusters = clusters;
     this.#notes = notes;
@@ -159,9 +165,10 @@ export class WeightChange {
       readDeployed(clusters, services),
       notes.read(),
     ]);
-    const plan = planRelease(settings, deployed, journals, stack);
+    const deleted = await DeletedObjects.find(settings, clusters, deployed);
+    const plan = planRelease(settings, deployed, journals, stack, deleted);
     const heading = `What is deployed does not allow this change (Pulumi.${stack}.yaml):`;
-    const change = new WeightChange(settings, clusters, notes, plan);
+    const change = new WeightChange(settings, clusters, notes, plan, deleted);
     const lowers = change.#falling.length > 0 && !pulumi.runtime.isDryRun();
     // A lower weight does not wait for what is asked about the pods of others.
     if (lowers) throwProblems(heading, plan.problems);
@@ -198,6 +205,13 @@ export class WeightChange {
       );
     }
     if (plan.warning !== undefined) await pulumi.log.warn(plan.warning);
+    if (deleted.warning !== undefined) await pulumi.log.warn(deleted.warning);
+    await warnOf(deleted.unread, "whether routing objects were deleted is not known");
+    if (plan.made.length > 0) {
+      await pulumi.log.warn(
+        `Routes are made with 0 % for the canary: ${plan.made.map(({ key, cluster }) => `${key} in ${cluster}`).join(", ")}. Run pulumi up once more: then it rises there to ${plan.weight} %, with all checks.`,
+      );
+    }
     if (warnings.length > 0) {
       await pulumi.log.warn(
         ["What others have made is not all there:", ...warnings.map(problemLine)].join("\n"),
@@ -245,14 +259,22 @@ export class WeightChange {
       allow.includes("retry-canary") &&
       (this.plan.forgives !== undefined || this.#notes.hasRetried);
     await warnOf(
-      await this.#notes.configured(this.#settings, retries, inForce),
+      await this.#notes.configured(
+        this.#settings,
+        retries,
+        (name) => inForce(name) && this.plan.made.every(({ cluster }) => cluster !== name),
+      ),
       "what is configured could not be noted, so the next update does not see whether the weight is a new one",
     );
   }
 
   /** What has to happen around Pulumi's update of a route's VirtualService. */
   hooks(route: PlannedRoute): pulumi.ResourceHookBinding | undefined {
-    const own = this.#hooksOf(route);
+    const remake = this.deleted.remade(route.cluster, {
+      ...{ kind: "VirtualService", namespace: route.service.namespace, name: route.service.name },
+    });
+    const hooks = this.#hooksOf(route);
+    const own = remake.hooks ? joinHooks(remake.hooks, hooks) : hooks;
     if (!beginsToName(route)) return own;
     const known = () => this.#once("named", () => this.#confirmNamed());
     return {

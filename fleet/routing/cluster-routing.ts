@@ -1,4 +1,4 @@
-import type { V1OwnerReference, V1Pod } from "@kubernetes/client-node";
+import type { KubernetesObject, V1OwnerReference, V1Pod } from "@kubernetes/client-node";
 import type { ServiceName } from "../../lib/names.ts";
 import type { EnvoyRouting, RoutingState } from "../../lib/routing/differences.ts";
 import type { FoundRoute, RoutingRules } from "../../lib/routing/routing.ts";
@@ -45,6 +45,15 @@ export interface RoutingScope extends ServiceName {
   readonly hosts: readonly string[];
   /** Names of the objects that route it there, by kind. */
   readonly objects: Readonly<Record<string, readonly string[]>>;
+}
+
+/** An object that this program has made to route requests. */
+export interface MadeObject {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** Value of its annotation REPLACES. @default it has none */
+  readonly replaces: string | undefined;
 }
 
 /** The routing of a service in one cluster, as it is now. */
@@ -109,6 +118,10 @@ export interface ClusterRouting {
    * names of this program's.
    */
   claims(cluster: ClusterClient, scope: RoutingScope): Promise<readonly string[]>;
+  /** The objects in a namespace that this program has made to route requests. */
+  made(cluster: ClusterClient, namespace: string): Promise<readonly MadeObject[]>;
+  /** Makes an object that somebody has deleted. @param manager who has made it before */
+  remake(cluster: ClusterClient, object: KubernetesObject, manager: string): Promise<void>;
   /**
    * The object with a service's weights, as the owner of what is to go with it.
    *

@@ -1,5 +1,6 @@
 import type { ClusterRouting } from "./cluster-routing.ts";
 import { routesOfAny, virtualHostsOf } from "./istio/envoy.ts";
+import { madeObjects, remakeObject } from "./istio/made-objects.ts";
 import { ownerOf, ownedRoutes, routesOf } from "./istio/read-routes.ts";
 import { claimsOf, readRouting } from "./istio/read-routing.ts";
 import { routingScope } from "./istio/routing-scope.ts";
@@ -17,5 +18,7 @@ export const clusterRouting: ClusterRouting = {
   scope: routingScope,
   readAll: readRouting,
   claims: claimsOf,
+  made: madeObjects,
+  remake: remakeObject,
   owner: ownerOf,
 };

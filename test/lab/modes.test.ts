@@ -66,6 +66,25 @@ describe("pulumi up --target", () => {
   );
 });
 
+describe("routing objects that somebody has deleted", () => {
+  it("are made anew by a plain pulumi up, and the canary's weight rises there with the next", async () => {
+    await change(10);
+    const { name, namespace } = service;
+    for (const kind of ["DestinationRule", "VirtualService"]) {
+      const apiVersion = "networking.istio.io/v1";
+      await second.objects.delete({ apiVersion, kind, metadata: { name, namespace } });
+    }
+    expect((await pulumi.preview()).value).toEqual([]);
+    const { value } = await pulumi.up("modes test: made anew");
+    expect(value).toContain(` - ${second.name}: DestinationRule ${id}`);
+    expect(value).toContain(`Routes are made with 0 % for the canary: ${id} in ${second.name}.`);
+    expect((await deployed()).map(({ weight }) => weight)).toEqual([10, 0]);
+    await pulumi.up("modes test: all");
+    await expectEverywhere(10);
+    expect(await changing()).toEqual([]);
+  });
+});
+
 describe("pulumi up --continue-on-error", { tags: ["campaign"] }, () => {
   it("keeps the weight from rising in any cluster when one refuses it, and fails", async () => {
     await refuseWrites(second, release);

@@ -166,4 +166,18 @@ export const takenBackMutants: readonly Mutant[] = [
     replacement: "",
     tests: ["test/unit/release/update-weight.test.ts"],
   },
+  {
+    removes: "a route is made without weight",
+    file: "stacks/release-plan.ts",
+    text: "const here = isNew ? { ...configuredHere, weight: 0 } : configuredHere;",
+    replacement: "const here = configuredHere;",
+    tests: ["test/unit/stacks/deleted-objects.test.ts"],
+  },
+  {
+    removes: "what is made without weight is not noted as lowered",
+    file: "stacks/weight-change.ts",
+    text: "inForce(name) && this.plan.made.every(({ cluster }) => cluster !== name),",
+    replacement: "inForce(name),",
+    tests: change,
+  },
 ];

@@ -2,14 +2,14 @@ import type { V1Pod } from "@kubernetes/client-node";
 import * as z from "zod";
 import { isDeepStrictEqual } from "node:util";
 import type { EnvoyRouting } from "../../../lib/routing/differences.ts";
-import { GROUP, VERSION, VIRTUAL_SERVICES } from "../../../lib/routing/istio/kinds.ts";
+import { GROUP, VERSION } from "../../../lib/routing/istio/kinds.ts";
 import { OWNED } from "../../../lib/routing/routing-annotations.ts";
 import type { RoutingRules } from "../../../lib/routing/routing.ts";
 import { answersOf } from "../../ask-pods.ts";
 import { podKey, type ClusterClient } from "../../cluster-client.ts";
 import type { LiveRouting, RoutingScope } from "../cluster-routing.ts";
 import { virtualHostsOf, type VirtualHost } from "./envoy.ts";
-import { ROUTING_KINDS, type RoutingKind } from "./routing-scope.ts";
+import { PLURALS, ROUTING_KINDS, type RoutingKind } from "./routing-scope.ts";
 
 const routingObject = z.looseObject({
   metadata: z.looseObject({
@@ -25,12 +25,6 @@ const routingObject = z.looseObject({
 });
 type RoutingObject = z.infer<typeof routingObject>;
 const list = z.looseObject({ items: z.array(routingObject) });
-
-const PLURALS: Readonly<Record<RoutingKind, string>> = {
-  VirtualService: VIRTUAL_SERVICES,
-  DestinationRule: "destinationrules",
-  ServiceEntry: "serviceentries",
-};
 
 async function objectsOf(cluster: ClusterClient, kind: RoutingKind): Promise<RoutingObject[]> {
   return list.parse(

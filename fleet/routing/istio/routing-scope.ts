@@ -4,11 +4,19 @@ import {
   serviceHost,
   type ServiceName,
 } from "../../../lib/names.ts";
+import { VIRTUAL_SERVICES } from "../../../lib/routing/istio/kinds.ts";
 import type { RoutingScope } from "../cluster-routing.ts";
 
 /** Kinds of objects that route requests. */
 export const ROUTING_KINDS = ["VirtualService", "DestinationRule", "ServiceEntry"] as const;
 export type RoutingKind = (typeof ROUTING_KINDS)[number];
+
+/** The kinds' names in URLs. */
+export const PLURALS: Readonly<Record<RoutingKind, string>> = {
+  VirtualService: VIRTUAL_SERVICES,
+  DestinationRule: "destinationrules",
+  ServiceEntry: "serviceentries",
+};
 
 /**
  * The scope of a service in one cluster.

@@ -30,8 +30,17 @@ const yaml = (file: string) =>
     config: Record<string, unknown>;
   };
 
+const KEY = "user/user-service";
+
+/** How a cluster routes the service at a weight. */
+function deployedRoute(weight: number): DeployedRoute {
+  const route = { stable: "v1", canary: "v2", weight, generation: 4, rules: [], images: {} };
+  return { ...route, replaces: undefined };
+}
+
 let program: Recording;
 afterEach(() => {
+  found.routes = new Map();
   vi.unstubAllEnvs();
 });
 beforeEach(async () => {
@@ -40,7 +49,8 @@ beforeEach(async () => {
 
 describe("the program", () => {
   it("tells for each cluster its gateways, traffic, CA expiry and Istio version", async () => {
-    configure({ ...rawConfig(), weight: "10", allow: ["skip-phase"] });
+    found.routes = new Map([[KEY, deployedRoute(10)]]);
+    configure({ ...rawConfig(), weight: "10" });
     const outputs = await import("../../../index.ts");
     await program.settle();
     const outside = { v1: 90, v2: 10 };
@@ -56,6 +66,17 @@ describe("the program", () => {
     expect(await valueOf(pulumi.output(outputs.clusters))).toEqual({
       "cluster-a": cluster("a", "203.0.113.1"),
       "cluster-b": cluster("b", "203.0.113.2"),
+    });
+  });
+
+  it("makes a route without weight, whatever is configured", async () => {
+    configure({ ...rawConfig(), weight: "10", allow: ["skip-phase"] });
+    vi.resetModules();
+    const outputs = await import("../../../index.ts");
+    await program.settle();
+    expect(await valueOf(outputs.weight)).toBe(0);
+    expect(await valueOf(pulumi.output(outputs.clusters))).toMatchObject({
+      "cluster-a": { traffic: { [KEY]: { v1: 100, v2: 0 } } },
     });
   });
 
@@ -89,10 +110,8 @@ describe("the program", () => {
 
   it("leaves a canary as it is that was taken back, and tells what it has", async () => {
     vi.spyOn(pulumi.log, "warn").mockResolvedValue();
-    const KEY = "user/user-service";
     const canaries = { [KEY]: "v2 (registry.example.com/user-service:v2)" };
-    const route = { stable: "v1", canary: "v2", weight: 0, generation: 4, rules: [], images: {} };
-    found.routes = new Map([[KEY, { ...route, replaces: undefined }]]);
+    found.routes = new Map([[KEY, deployedRoute(0)]]);
     found.notes = {
       "configured-test": JSON.stringify({ format: 1, at: 1, weight: 10, canaries }),
     };

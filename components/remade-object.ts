@@ -1,0 +1,23 @@
+import type * as pulumi from "@pulumi/pulumi";
+import { REPLACES } from "../lib/routing/routing-annotations.ts";
+
+/** How an object is registered that may have been deleted behind Pulumi's back. */
+export interface RemadeObject {
+  /** What its annotation `istio-canary/replaces` says. Another text makes Pulumi write it. @default it has none */
+  readonly replaces?: string | undefined;
+  /** What runs before and after Pulumi's update of it. @default nothing */
+  readonly hooks?: pulumi.ResourceHookBinding | undefined;
+}
+
+/** The object with the annotation. */
+export function withReplaces<T extends { readonly metadata: object }>(
+  object: T,
+  { replaces }: RemadeObject,
+): T {
+  if (replaces === undefined) return object;
+  const { annotations } = object.metadata as { readonly annotations?: object };
+  return {
+    ...object,
+    metadata: { ...object.metadata, annotations: { ...annotations, [REPLACES]: replaces } },
+  };
+}
