@@ -10,11 +10,15 @@ import { clusters, type LabRelease } from "./release.ts";
 const settings = labSettings();
 const run = execa({ cwd: settings.root, env: labEnvironment(settings), reject: false });
 
-/** Runs a verb of the release command on a stack. */
-export async function releaseOf(stack: string, verb: string, ...options: readonly string[]) {
-  const args = ["release/cli.ts", verb, "--stack", stack, ...options];
-  const { stdout, stderr, exitCode } = await run("node", args);
+/** Runs the release command. */
+export async function releaseCommand(...args: readonly string[]) {
+  const { stdout, stderr, exitCode } = await run("node", ["release/cli.ts", ...args]);
   return { stdout, stderr, exitCode, text: `${stdout}\n${stderr}` };
+}
+
+/** Runs a verb of it on a stack. */
+export async function releaseOf(stack: string, verb: string, ...options: readonly string[]) {
+  return releaseCommand(verb, "--stack", stack, ...options);
 }
 
 /** Expects a rollback to have proved that each cluster routes as was recorded. */

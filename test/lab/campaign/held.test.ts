@@ -12,7 +12,7 @@ import { signal } from "../component.ts";
 import { withGuardedRelease } from "../guarded.ts";
 import { underLoad } from "../load.ts";
 import { quickRollout } from "../quick-rollout.ts";
-import { releaseOf, RunningRollout } from "../release-command.ts";
+import { releaseCommand, releaseOf, RunningRollout } from "../release-command.ts";
 import { clusters, first, second } from "../release.ts";
 
 const backend = path.join(labPaths(labSettings()).state, ".pulumi");
@@ -23,7 +23,7 @@ const own = withGuardedRelease("held", {
     rollout: { ...quickRollout, bake: "20s", unreachableLimit: "4m", noDataLimit: "10m" },
   },
 });
-const { stack, service, namespace, deployed, forget, beginAt, untilWell } = own;
+const { stack, service, id, pulumi, namespace, deployed, forget, change, beginAt, untilWell } = own;
 const { expectEverywhere, untilWatched, breakCanary } = own;
 // A client in the mesh of the second cluster would lose its log with the API server.
 const load = underLoad(own, { inMesh: [first], outside: [first, second] });
@@ -120,6 +120,23 @@ describe("a good canary", () => {
     expect(two.of("raised").map(({ weight }) => weight)).toEqual([60, 100]);
     await expectEverywhere(100);
     load.expectNoFailure();
+  });
+});
+
+describe("release zero", () => {
+  it("is respected by the next update in a cluster that was away, too", async () => {
+    await change(10);
+    await whileIt(freeze, async () => {
+      const { exitCode, text } = await releaseCommand("zero", "--service", id);
+      expect(exitCode, text).toBe(3);
+      expect((await deployed([first]))[0]?.weight).toBe(0);
+    });
+    await untilWell();
+    expect(await weights()).toEqual([0, 10]);
+    const { value } = await pulumi.up("held test: after release zero");
+    expect(value).toContain("The weight falls to 0 % though the config has 10 %");
+    expect(value).toContain(`release zero has taken v2 of ${id} back in ${first.name}`);
+    await expectEverywhere(0);
   });
 });
 
