@@ -6,7 +6,7 @@ import { routing } from "../lib/routing/index.ts";
 import type { ChainPlace, RequestMatch, Retries, RouteObjects } from "../lib/routing/routing.ts";
 import { isWeight, sharesByVersion } from "../lib/weights.ts";
 import { childOptions } from "./child-options.ts";
-import { withReplaces, type RemadeObject } from "./remade-object.ts";
+import { remadeOptions, withReplaces, type RemadeObject } from "./remade-object.ts";
 import { throwProblems } from "./throw-problems.ts";
 
 /** How requests to a service are routed in one cluster. */
@@ -72,6 +72,8 @@ export type CanaryRouteArgs = (CanaryRouting | { readonly objects: CanaryRouteOb
   readonly weightsAfter?: Promise<readonly pulumi.Resource[]> | undefined;
   /** How the DestinationRule is registered. @default as it is */
   readonly rule?: RemadeObject | undefined;
+  /** Properties of the VirtualService whose changes do not count. @default all do */
+  readonly ignoreChanges?: readonly string[] | undefined;
   /** What runs before and after Pulumi's update of the VirtualService. @default nothing */
   readonly hooks?: pulumi.ResourceHookBinding | undefined;
 };
@@ -123,7 +125,7 @@ export class CanaryRoute extends pulumi.ComponentResource {
     this.versions = new k8s.apiextensions.CustomResource(
       `${name}-rule`,
       { ...withReplaces(objects.versions, args.rule ?? {}) },
-      { ...childOptions(this, opts), ...(args.rule?.hooks && { hooks: args.rule.hooks }) },
+      { ...childOptions(this, opts), ...remadeOptions(args.rule ?? {}) },
     );
     const rules: Promise<pulumi.Resource[]> = Promise.resolve(args.weightsAfter ?? []).then(
       (others) => [this.versions, ...others],
@@ -137,7 +139,7 @@ export class CanaryRoute extends pulumi.ComponentResource {
         // By default a replacement (--replace) makes the new one first; both have one name, so that the
         // end of the old one would be the end of both.
         deleteBeforeReplace: true,
-        ...(args.hooks && { hooks: args.hooks }),
+        ...remadeOptions({ hooks: args.hooks, ignoreChanges: args.ignoreChanges }),
       },
     );
     this.host = objects.host;

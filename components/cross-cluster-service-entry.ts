@@ -5,7 +5,7 @@ import { crossClusterHost } from "../lib/names.ts";
 import { routing } from "../lib/routing/index.ts";
 import { childOptions } from "./child-options.ts";
 import { gatewayEndpoints } from "./gateway-endpoints.ts";
-import { withReplaces, type RemadeObject } from "./remade-object.ts";
+import { remadeOptions, withReplaces, type RemadeObject } from "./remade-object.ts";
 
 export interface CrossClusterServiceEntryArgs {
   readonly service: string;
@@ -58,12 +58,12 @@ export class CrossClusterServiceEntry extends pulumi.ComponentResource {
     const service = new k8s.apiextensions.CustomResource(
       `${name}-entry`,
       { ...withReplaces(host, entry), spec: { ...host.spec, endpoints } },
-      { ...childOptions(this, opts), ...(entry.hooks && { hooks: entry.hooks }) },
+      { ...childOptions(this, opts), ...remadeOptions(entry) },
     );
     this.versions = new k8s.apiextensions.CustomResource(
       `${name}-rule`,
       { ...withReplaces(versions, rule) },
-      { ...childOptions(this, opts, [service]), ...(rule.hooks && { hooks: rule.hooks }) },
+      { ...childOptions(this, opts, [service]), ...remadeOptions(rule) },
     );
     this.host = crossClusterHost(args, cluster);
     this.registerOutputs({ host: this.host });

@@ -7,6 +7,16 @@ export interface RemadeObject {
   readonly replaces?: string | undefined;
   /** What runs before and after Pulumi's update of it. @default nothing */
   readonly hooks?: pulumi.ResourceHookBinding | undefined;
+  /** Properties whose changes do not count. @default all do */
+  readonly ignoreChanges?: readonly string[] | undefined;
+}
+
+/** The options of its resource, beside others. */
+export function remadeOptions({ hooks, ignoreChanges }: RemadeObject) {
+  return {
+    ...(hooks && { hooks }),
+    ...(ignoreChanges && { ignoreChanges: [...ignoreChanges] }),
+  };
 }
 
 /** The object with the annotation. */

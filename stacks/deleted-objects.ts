@@ -142,10 +142,9 @@ export class DeletedObjects {
     const made = this.#found
       .find((each) => each.cluster === cluster)
       ?.made.find((each) => isSame(each, object));
-    // A preview of the update would fail with what is not there.
-    if (!this.#isDeleted(cluster, object) || !this.isShown) {
-      return { replaces: made?.replaces };
-    }
+    if (!this.#isDeleted(cluster, object)) return { replaces: made?.replaces };
+    // A preview of an update fails with what is not there.
+    if (!this.isShown) return { ignoreChanges: ["metadata", "spec"] };
     return { replaces: NOTHING, hooks: { beforeUpdate: [this.#remake(cluster)] } };
   }
 

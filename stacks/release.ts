@@ -232,6 +232,9 @@ function releaseService(
         weightsAfter,
         hooks: hooks(route),
         rule: remade(route.cluster, { kind: "DestinationRule", namespace, name: service.name }),
+        ignoreChanges: remade(route.cluster, {
+          ...{ kind: "VirtualService", namespace, name: service.name },
+        }).ignoreChanges,
       },
       { providers: { kubernetes: cluster.provider }, dependsOn: [...pods] },
     );

@@ -73,7 +73,7 @@ describe("a routing object that somebody has deleted", () => {
   it("is told in a preview, which would fail with it", async () => {
     const { deleted } = await find(without(rule), undefined, true);
     expect(deleted.warning).toContain("pulumi up makes them anew");
-    expect(deleted.remade("cluster-a", rule)).toEqual({ replaces: undefined });
+    expect(deleted.remade("cluster-a", rule)).toEqual({ ignoreChanges: ["metadata", "spec"] });
   });
 
   it("keeps its annotation once it is there again, so that nothing changes", async () => {
