@@ -25,7 +25,7 @@ export interface CanaryRouting {
    * the canary is marked; a follower has no weight, it follows the mark. @default it is in no chain
    */
   readonly chain?: (ChainPlace & { readonly members: readonly string[] }) | undefined;
-  /** Time limit of a request with all its retries. @default "10s" */
+  /** Time limit of a request with all its retries; `none` for no limit, as streams need it. @default "10s" */
   readonly timeout?: string | undefined;
   /** @default 2 more attempts when the request has not reached the service */
   readonly retries?: Retries | undefined;

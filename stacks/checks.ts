@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { authorityProblems, pairProblems } from "../lib/certificates.ts";
+import { NO_LIMIT } from "../lib/duration.ts";
 import { crossClusterName, isServiceName } from "../lib/names.ts";
 import type { Problem } from "../lib/problems.ts";
 import { chainConfigProblems } from "./chain-checks.ts";
@@ -160,7 +161,11 @@ function serviceProblems(
       });
     }
   }
-  if (retries.perTryTimeout && durationMs(retries.perTryTimeout) > durationMs(timeout)) {
+  if (
+    retries.perTryTimeout &&
+    timeout !== NO_LIMIT &&
+    durationMs(retries.perTryTimeout) > durationMs(timeout)
+  ) {
     problems.push({
       path: `services[${i}].retries.perTryTimeout`,
       value: retries.perTryTimeout,

@@ -38,7 +38,7 @@ export interface RuleArgs extends Split {
 /** How a service is to be routed in one cluster. */
 export interface RouteArgs extends ServiceName, RuleArgs {
   readonly clusterDomain: string;
-  /** Time limit of a request with all its retries, as a duration like `10s`. */
+  /** Time limit of a request with all its retries, as a duration like `10s`; `none` for no limit. */
   readonly timeout: string;
   readonly retries: Retries;
   /** Percent of the requests that are also sent to the canary, whose answers are thrown away. */

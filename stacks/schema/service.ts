@@ -3,6 +3,7 @@ import { match } from "./match.ts";
 import {
   domain,
   duration,
+  durationOrNone,
   filled,
   image,
   key,
@@ -58,7 +59,8 @@ const retries = z.strictObject({
     examples: ["3s"],
   }),
   on: key(filled("connect-failure,refused-stream").optional(), {
-    description: "Envoy's conditions for a retry, joined by commas.",
+    description:
+      "Envoy's conditions for a retry, joined by commas, as in Istio's `retryOn`. With conditions on an answer (5xx, gateway-error, reset, unavailable, a status), a request that the service has worked on runs again: only for requests that may.",
     fallback: "connect-failure,refused-stream,unavailable,cancelled",
     examples: ["connect-failure,refused-stream"],
   }),
@@ -182,15 +184,17 @@ export const service = z
         examples: [["default"]],
       },
     ),
-    timeout: key(duration("10s").default("10s"), {
+    timeout: key(durationOrNone("10s").default("10s"), {
       routing: "all",
-      description: "Time limit of a request with all its retries.",
+      description:
+        "Time limit of a request with all its retries, until its response is complete: it cuts every stream that lasts longer. none: no limit, for streams (SSE, gRPC, WebSocket).",
       effect: ROUTE_ONLY,
-      examples: ["10s"],
+      examples: ["10s", "none"],
     }),
     retries: key(retries.default({ attempts: 2 }), {
       routing: "all",
-      description: "Retries of a request that has not reached the service.",
+      description:
+        "Retries of a request that has not reached the service, by default: no request, and so no POST, then runs twice.",
       effect: ROUTE_ONLY,
       examples: [{ attempts: 2, perTryTimeout: "3s" }],
     }),

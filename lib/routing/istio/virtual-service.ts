@@ -1,4 +1,5 @@
 import type { IVirtualService } from "@kubernetes-models/istio/networking.istio.io/v1/VirtualService";
+import { NO_LIMIT } from "../../duration.ts";
 import { serviceHost } from "../../names.ts";
 import { chainAnnotations, CONTEXTS, EXISTING, OWNED, REPLACES } from "../routing-annotations.ts";
 import type { RouteArgs } from "../routing.ts";
@@ -14,7 +15,8 @@ export function virtualService(args: RouteArgs) {
   const unnamed = args.existing !== undefined && canary === undefined;
   const ownHost = serviceHost(args, args.clusterDomain);
   const policy = {
-    timeout,
+    // Istio takes 0s for no limit.
+    timeout: timeout === NO_LIMIT ? "0s" : timeout,
     retries: {
       attempts: retries.attempts,
       retryOn: retries.on ?? "connect-failure,refused-stream,unavailable,cancelled",
