@@ -3,7 +3,13 @@ import * as pulumi from "@pulumi/pulumi";
 import type { ExistingWorkload } from "../lib/existing.ts";
 import { serviceHost } from "../lib/names.ts";
 import { routing } from "../lib/routing/index.ts";
-import type { ChainPlace, RequestMatch, Retries, RouteObjects } from "../lib/routing/routing.ts";
+import type {
+  ChainPlace,
+  Policies,
+  RequestMatch,
+  Retries,
+  RouteObjects,
+} from "../lib/routing/routing.ts";
 import { isWeight, sharesByVersion } from "../lib/weights.ts";
 import { childOptions } from "./child-options.ts";
 import { throwProblems } from "./throw-problems.ts";
@@ -52,6 +58,8 @@ export interface CanaryRouting {
    * is left to Istio. @default the pods are those of a CanaryWorkload
    */
   readonly existing?: ExistingWorkload | undefined;
+  /** Load balancing, limits and outlier detection of the destinations, in Istio's words. @default Istio's */
+  readonly policies?: Policies | undefined;
 }
 
 /** The objects of a route, and what follows from them. */

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { ExistingWorkload } from "../lib/existing.ts";
 import { crossClusterHost } from "../lib/names.ts";
 import { routing } from "../lib/routing/index.ts";
+import type { Policies } from "../lib/routing/routing.ts";
 import { childOptions } from "./child-options.ts";
 import { gatewayEndpoints } from "./gateway-endpoints.ts";
 
@@ -23,6 +24,8 @@ export interface CrossClusterServiceEntryArgs {
   readonly clusterDomain?: string | undefined;
   /** How the pods are found, if others have made them. @default the pods are those of a CanaryWorkload */
   readonly existing?: ExistingWorkload | undefined;
+  /** Load balancing, limits and outlier detection of the destinations, in Istio's words. @default Istio's */
+  readonly policies?: Policies | undefined;
 }
 
 /**

@@ -7,7 +7,7 @@ import type { Registration } from "./left-out.ts";
 import type { MeshCluster } from "./mesh.ts";
 import { installGuards } from "./release-guard.ts";
 import type { PlannedRoute, ReleasePlan } from "./release-plan.ts";
-import { existingOf, isMade, type MadeService } from "./workload.ts";
+import { existingOf, isMade, policiesOf, type MadeService } from "./workload.ts";
 
 /** Percent of requests by version, by `namespace/service`, by cluster. */
 export type Traffic = Readonly<
@@ -207,6 +207,7 @@ function releaseService(
             trustDomain: mesh.trustDomain,
             clusterDomain: mesh.clusterDomain,
             existing,
+            policies: policiesOf(service),
           },
           { providers: { kubernetes: cluster.provider }, dependsOn: [...pods] },
         );

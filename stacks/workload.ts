@@ -1,5 +1,6 @@
 import type { ExistingService, ExistingWorkload } from "../lib/existing.ts";
 import { SERVICE_PORT } from "../lib/names.ts";
+import type { Policies } from "../lib/routing/routing.ts";
 import type { ServiceSettings } from "./config.ts";
 import type { Service } from "./schema.ts";
 
@@ -44,4 +45,19 @@ export function existingService(service: ServiceSettings): ExistingService | und
       isCalledFromOutside: ingressHosts.length > 0,
     }
   );
+}
+
+/** The policies of a service's destinations; undefined where nothing but Istio's defaults is wanted. */
+export function policiesOf({
+  trafficPolicy: all,
+  stable,
+  canary,
+}: Pick<ServiceSettings, "trafficPolicy" | "stable" | "canary">): Policies | undefined {
+  const versions = Object.fromEntries(
+    [stable, canary].flatMap((each) =>
+      each?.trafficPolicy ? [[each.version, each.trafficPolicy] as const] : [],
+    ),
+  );
+  const hasOwn = Object.keys(versions).length > 0;
+  return all || hasOwn ? { ...(all && { all }), ...(hasOwn && { versions }) } : undefined;
 }

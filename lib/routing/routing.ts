@@ -28,6 +28,17 @@ export interface Retries {
   readonly on?: string | undefined;
 }
 
+/** What clients' proxies do on the way to pods: Istio's TrafficPolicy, without what the program owns of it. */
+export type TrafficPolicy = Readonly<Record<string, unknown>>;
+
+/** Policies of a service's destinations, the same in all clusters. */
+export interface Policies {
+  /** Of all versions. @default Istio's */
+  readonly all?: TrafficPolicy | undefined;
+  /** Of single versions, by name: each key replaces that of `all` whole. @default none */
+  readonly versions?: Readonly<Record<string, TrafficPolicy>> | undefined;
+}
+
 /** What decides which version a request gets. */
 export interface RuleArgs extends Split {
   readonly matches: readonly RequestMatch[];
@@ -57,6 +68,8 @@ export interface RouteArgs extends ServiceName, RuleArgs {
   readonly replaces?: string | undefined;
   /** How the pods are found, if others have made them; without a canary the rules then name no version. @default this program makes them */
   readonly existing?: ExistingWorkload | undefined;
+  /** @default Istio's */
+  readonly policies?: Policies | undefined;
 }
 
 /** How a service in one other cluster is to be reached, by a host that names the cluster. */
@@ -71,6 +84,8 @@ export interface CrossClusterArgs extends ServiceName {
   readonly versions: readonly string[];
   /** How the pods are found, if others have made them. @default this program makes them */
   readonly existing?: ExistingWorkload | undefined;
+  /** @default Istio's */
+  readonly policies?: Policies | undefined;
 }
 
 /** An object as it is given to an API server. */

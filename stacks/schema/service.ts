@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { match } from "./match.ts";
+import { trafficPolicy } from "./traffic-policy.ts";
 import {
   domain,
   duration,
@@ -17,6 +18,8 @@ import {
 } from "./values.ts";
 
 const ROUTE_ONLY = "Updates the service's routes in every cluster; nothing restarts.";
+const RULE_ONLY =
+  "Updates the DestinationRules in every cluster before any weight rises; nothing restarts.";
 const ROLLS = "Rolls the pods of all versions, each replaced only when its successor is ready.";
 
 const version = z.strictObject({
@@ -44,6 +47,14 @@ const version = z.strictObject({
     description: "Pods of this version in each cluster.",
     effect: "Adds or removes pods; the others keep running.",
     examples: [5],
+  }),
+  trafficPolicy: key(trafficPolicy.optional(), {
+    routing: "all",
+    description:
+      "What holds for this version alone: each of the three keys replaces the service's whole.",
+    fallback: "the service's `trafficPolicy`",
+    effect: RULE_ONLY,
+    examples: [{ outlierDetection: { consecutive5xxErrors: 3 } }],
   }),
 });
 
@@ -197,6 +208,21 @@ export const service = z
         "Retries of a request that has not reached the service, by default: no request, and so no POST, then runs twice.",
       effect: ROUTE_ONLY,
       examples: [{ attempts: 2, perTryTimeout: "3s" }],
+    }),
+    trafficPolicy: key(trafficPolicy.optional(), {
+      routing: "all",
+      description:
+        "What clients' proxies do on the way to the pods, in the words of Istio's DestinationRule: merged into the rules that the program makes, the same in all clusters.",
+      fallback: "Istio's defaults",
+      rules: [
+        "must not have tls, portLevelSettings, tunnel or proxyProtocol, which are not yours to set",
+      ],
+      effect: RULE_ONLY,
+      examples: [
+        {
+          outlierDetection: { consecutive5xxErrors: 5, interval: "10s", baseEjectionTime: "30s" },
+        },
+      ],
     }),
     stable: key(version, {
       routing: "parts",

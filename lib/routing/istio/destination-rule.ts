@@ -7,7 +7,7 @@ import {
   workloadIdentity,
   type ServiceName,
 } from "../../names.ts";
-import type { CrossClusterArgs } from "../routing.ts";
+import type { CrossClusterArgs, Policies, TrafficPolicy } from "../routing.ts";
 import { OWNED } from "../routing-annotations.ts";
 import { passthroughSni } from "./envoy-names.ts";
 
@@ -17,6 +17,13 @@ interface DestinationRuleArgs extends ServiceName {
   readonly versions: readonly string[];
   /** @default this program makes the pods */
   readonly existing?: ExistingWorkload | undefined;
+  /** @default Istio's */
+  readonly policies?: Policies | undefined;
+}
+
+/** Whoever gives a policy has checked it: to the compiler it may be anything, since Istio's type is too large for it. */
+function istioPolicy(policy: TrafficPolicy | undefined): object {
+  return { ...policy };
 }
 
 /**
@@ -27,17 +34,29 @@ export function destinationRule({
   clusterDomain,
   versions,
   existing,
+  policies,
   ...name
 }: DestinationRuleArgs) {
   const label = existing?.versionLabel ?? "version";
+  const trafficPolicy = {
+    ...istioPolicy(policies?.all),
+    ...(!existing && { tls: { mode: "ISTIO_MUTUAL" as const } }),
+  };
   return {
     apiVersion: "networking.istio.io/v1",
     kind: "DestinationRule",
     metadata: { name: name.service, namespace: name.namespace, annotations: OWNED },
     spec: {
       host: serviceHost(name, clusterDomain),
-      ...(!existing && { trafficPolicy: { tls: { mode: "ISTIO_MUTUAL" } } }),
-      subsets: versions.map((version) => ({ name: version, labels: { [label]: version } })),
+      ...(Object.keys(trafficPolicy).length > 0 && { trafficPolicy }),
+      subsets: versions.map((version) => {
+        const own = policies?.versions?.[version];
+        return {
+          name: version,
+          labels: { [label]: version },
+          ...(own && { trafficPolicy: istioPolicy(own) }),
+        };
+      }),
     },
   } satisfies IDestinationRule;
 }
@@ -47,7 +66,7 @@ export function destinationRule({
  * alone, so every subset has its own; without it the split would happen once per TCP connection.
  */
 export function crossClusterDestinationRule(args: CrossClusterArgs) {
-  const { cluster, clusterDomain, trustDomain, versions, existing, ...name } = args;
+  const { cluster, clusterDomain, trustDomain, versions, existing, policies, ...name } = args;
   const accounts = existing?.serviceAccounts ?? [name.service];
   const tls = (subset?: string) => ({
     mode: "ISTIO_MUTUAL" as const,
@@ -66,10 +85,10 @@ export function crossClusterDestinationRule(args: CrossClusterArgs) {
     },
     spec: {
       host: crossClusterHost(name, cluster),
-      trafficPolicy: { tls: tls() },
+      trafficPolicy: { ...istioPolicy(policies?.all), tls: tls() },
       subsets: versions.map((version) => ({
         name: version,
-        trafficPolicy: { tls: tls(version) },
+        trafficPolicy: { ...istioPolicy(policies?.versions?.[version]), tls: tls(version) },
       })),
     },
   } satisfies IDestinationRule;

@@ -1,7 +1,14 @@
 import type { IVirtualService } from "@kubernetes-models/istio/networking.istio.io/v1/VirtualService";
 import { NO_LIMIT } from "../../duration.ts";
 import { serviceHost } from "../../names.ts";
-import { chainAnnotations, CONTEXTS, EXISTING, OWNED, REPLACES } from "../routing-annotations.ts";
+import {
+  chainAnnotations,
+  CONTEXTS,
+  destinationsAnnotation,
+  EXISTING,
+  OWNED,
+  REPLACES,
+} from "../routing-annotations.ts";
 import type { RouteArgs } from "../routing.ts";
 import { versionLabels } from "../version-labels.ts";
 import { routingRules } from "./routing-rules.ts";
@@ -58,6 +65,7 @@ export function virtualService(args: RouteArgs) {
         ...OWNED,
         ...(args.contexts && { [CONTEXTS]: JSON.stringify(args.contexts) }),
         ...(args.existing && EXISTING),
+        ...destinationsAnnotation(args),
         ...(args.replaces !== undefined && { [REPLACES]: args.replaces }),
         ...(args.chain?.role === "entry" && chainAnnotations(args.chain.mark, args.members ?? [])),
       },
