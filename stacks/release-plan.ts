@@ -17,7 +17,7 @@ import { placeIn } from "./chain.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
 import { releaseName } from "./judged.ts";
 import { wantedBy } from "./wanted.ts";
-import { existingOf, policiesOf } from "./workload.ts";
+import { existingOf, policiesOf, portsOf } from "./workload.ts";
 
 /** How one service is routed in one cluster, and how it is to be. */
 export interface PlannedRoute {
@@ -141,5 +141,6 @@ function routeObjects(
     replaces,
     existing: existingOf(service),
     policies: policiesOf(service),
+    ports: portsOf(service),
   });
 }

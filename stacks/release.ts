@@ -7,7 +7,7 @@ import type { Registration } from "./left-out.ts";
 import type { MeshCluster } from "./mesh.ts";
 import { installGuards } from "./release-guard.ts";
 import type { PlannedRoute, ReleasePlan } from "./release-plan.ts";
-import { existingOf, isMade, policiesOf, type MadeService } from "./workload.ts";
+import { existingOf, isMade, policiesOf, portsOf, type MadeService } from "./workload.ts";
 
 /** Percent of requests by version, by `namespace/service`, by cluster. */
 export type Traffic = Readonly<
@@ -157,6 +157,8 @@ function makeWorkloads(
         cluster: cluster.name,
         environment: settings.mesh.env,
         port: service.port,
+        protocol: service.protocol,
+        morePorts: service.morePorts,
         versions: canary ? [stable, canary] : [stable],
         args: service.args,
         env: service.env,
@@ -208,6 +210,7 @@ function releaseService(
             clusterDomain: mesh.clusterDomain,
             existing,
             policies: policiesOf(service),
+            ports: portsOf(service),
           },
           { providers: { kubernetes: cluster.provider }, dependsOn: [...pods] },
         );

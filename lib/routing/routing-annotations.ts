@@ -34,11 +34,11 @@ export function chainAnnotations(mark: Mark, members: readonly string[]) {
 const DESTINATIONS = "istio-canary/destinations";
 
 /**
- * Changes the VirtualService with the policies, which are in other objects: only then is what they lead to recorded, and
- * only after all clusters have them. Without policies there is none.
+ * Changes the VirtualService with the policies and ports, which are in other objects: only then is what they lead to
+ * recorded, and only after all clusters have them. With none of them it is left out.
  */
-export function destinationsAnnotation({ policies }: Pick<RouteArgs, "policies">) {
-  return policies && { [DESTINATIONS]: JSON.stringify(policies) };
+export function destinationsAnnotation({ policies, ports }: Pick<RouteArgs, "policies" | "ports">) {
+  return (policies ?? ports) && { [DESTINATIONS]: JSON.stringify({ ...policies, ports }) };
 }
 
 /** On a VirtualService: when a write was fenced off. The next write of the rules takes it away. */

@@ -1,6 +1,7 @@
 import type { DeployedRoute, DeployedSplit } from "../deployed.ts";
 import type { ExistingWorkload } from "../existing.ts";
 import type { ServiceName } from "../names.ts";
+import type { ServicePort } from "../ports.ts";
 import type { ChainRole, Mark } from "../mark.ts";
 import type { Split } from "../weights.ts";
 
@@ -24,7 +25,10 @@ export interface Retries {
   readonly attempts: number;
   /** Time limit of one try, as a duration like `3s`. @default the route's timeout */
   readonly perTryTimeout?: string | undefined;
-  /** Envoy's conditions, joined by commas. @default "connect-failure,refused-stream,unavailable,cancelled" */
+  /**
+   * Envoy's conditions, joined by commas. @default "connect-failure,refused-stream,unavailable,cancelled", of which a
+   * service with gRPC ports has the first two: it may have worked on a call that it answers with one of the others
+   */
   readonly on?: string | undefined;
 }
 
@@ -70,6 +74,8 @@ export interface RouteArgs extends ServiceName, RuleArgs {
   readonly existing?: ExistingWorkload | undefined;
   /** @default Istio's */
   readonly policies?: Policies | undefined;
+  /** The Service's ports, the one first that gateways lead to. @default HTTP on port 80, or on that of `existing` */
+  readonly ports?: readonly ServicePort[] | undefined;
 }
 
 /** How a service in one other cluster is to be reached, by a host that names the cluster. */
@@ -86,6 +92,8 @@ export interface CrossClusterArgs extends ServiceName {
   readonly existing?: ExistingWorkload | undefined;
   /** @default Istio's */
   readonly policies?: Policies | undefined;
+  /** The Service's ports, the one first that gateways lead to. @default HTTP on port 80, or on that of `existing` */
+  readonly ports?: readonly ServicePort[] | undefined;
 }
 
 /** An object as it is given to an API server. */

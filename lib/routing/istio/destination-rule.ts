@@ -66,14 +66,28 @@ export function destinationRule({
  * alone, so every subset has its own; without it the split would happen once per TCP connection.
  */
 export function crossClusterDestinationRule(args: CrossClusterArgs) {
-  const { cluster, clusterDomain, trustDomain, versions, existing, policies, ...name } = args;
+  const { cluster, clusterDomain, trustDomain, versions, existing, policies, ports, ...name } =
+    args;
   const accounts = existing?.serviceAccounts ?? [name.service];
-  const tls = (subset?: string) => ({
+  const [first, ...others] = ports ?? [];
+  const tls = (subset?: string, port = first?.port ?? existing?.port) => ({
     mode: "ISTIO_MUTUAL" as const,
-    sni: passthroughSni(name, clusterDomain, subset, existing?.port),
+    sni: passthroughSni(name, clusterDomain, subset, port),
     subjectAltNames: accounts.map((account) =>
       workloadIdentity(name.namespace, account, trustDomain),
     ),
+  });
+  /** Each further port has a server name of its own. What is set for a port inherits nothing, so it says all. */
+  const policy = (own: TrafficPolicy | undefined, subset?: string) => ({
+    ...istioPolicy(own),
+    tls: tls(subset),
+    ...(others.length > 0 && {
+      portLevelSettings: others.map(({ port }) => ({
+        ...istioPolicy(subset === undefined ? own : { ...policies?.all, ...own }),
+        port: { number: port },
+        tls: tls(subset, port),
+      })),
+    }),
   });
   return {
     apiVersion: "networking.istio.io/v1",
@@ -85,10 +99,10 @@ export function crossClusterDestinationRule(args: CrossClusterArgs) {
     },
     spec: {
       host: crossClusterHost(name, cluster),
-      trafficPolicy: { ...istioPolicy(policies?.all), tls: tls() },
+      trafficPolicy: policy(policies?.all),
       subsets: versions.map((version) => ({
         name: version,
-        trafficPolicy: { ...istioPolicy(policies?.versions?.[version]), tls: tls(version) },
+        trafficPolicy: policy(policies?.versions?.[version], version),
       })),
     },
   } satisfies IDestinationRule;
