@@ -2,8 +2,15 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { ExistingWorkload } from "../lib/existing.ts";
 import { serviceHost } from "../lib/names.ts";
+import type { ServicePort } from "../lib/ports.ts";
 import { routing } from "../lib/routing/index.ts";
-import type { ChainPlace, RequestMatch, Retries, RouteObjects } from "../lib/routing/routing.ts";
+import type {
+  ChainPlace,
+  Policies,
+  RequestMatch,
+  Retries,
+  RouteObjects,
+} from "../lib/routing/routing.ts";
 import { isWeight, sharesByVersion } from "../lib/weights.ts";
 import { childOptions } from "./child-options.ts";
 import { remadeOptions, withReplaces, type RemadeObject } from "./remade-object.ts";
@@ -26,7 +33,7 @@ export interface CanaryRouting {
    * the canary is marked; a follower has no weight, it follows the mark. @default it is in no chain
    */
   readonly chain?: (ChainPlace & { readonly members: readonly string[] }) | undefined;
-  /** Time limit of a request with all its retries. @default "10s" */
+  /** Time limit of a request with all its retries; `none` for no limit, as streams need it. @default "10s" */
   readonly timeout?: string | undefined;
   /** @default 2 more attempts when the request has not reached the service */
   readonly retries?: Retries | undefined;
@@ -53,6 +60,10 @@ export interface CanaryRouting {
    * is left to Istio. @default the pods are those of a CanaryWorkload
    */
   readonly existing?: ExistingWorkload | undefined;
+  /** Load balancing, limits and outlier detection of the destinations, in Istio's words. @default Istio's */
+  readonly policies?: Policies | undefined;
+  /** The Service's ports, the one first that gateways lead to. @default HTTP on port 80, or on that of `existing` */
+  readonly ports?: readonly ServicePort[] | undefined;
 }
 
 /** The objects of a route, and what follows from them. */

@@ -1,7 +1,8 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as kx from "@pulumi/kubernetesx";
 import * as pulumi from "@pulumi/pulumi";
-import { SERVICE_PORT, SERVICE_PORT_NAME } from "../lib/names.ts";
+import { SERVICE_PORT } from "../lib/names.ts";
+import { APP_PROTOCOLS, portName, type Protocol, type ServicePort } from "../lib/ports.ts";
 import { childOptions } from "./child-options.ts";
 
 /** One version of a service. */
@@ -25,6 +26,12 @@ export interface CanaryWorkloadArgs {
   readonly environment: string;
   /** Port the container listens on; the Service's is 80. */
   readonly port: number;
+  /** What it speaks there. With gRPC both probes ask its health service. @default "http" */
+  readonly protocol?: Protocol | undefined;
+  /** Further ports of the Service, each with the container's. @default none */
+  readonly morePorts?:
+    | readonly (ServicePort & { /** @default `port` */ readonly targetPort?: number | undefined })[]
+    | undefined;
   /** Versions that run side by side. */
   readonly versions: readonly VersionArgs[];
   /** Arguments of the container; `$(SERVICE_VERSION)` and `$(CLUSTER_NAME)` are filled in. @default the image's */
@@ -59,9 +66,53 @@ function metricsAnnotations({ port, metrics }: CanaryWorkloadArgs) {
   );
 }
 
+/** The name of the container's first port, and of the Service's. */
+function firstPort({ protocol = "http" }: CanaryWorkloadArgs): string {
+  return portName({ port: SERVICE_PORT, protocol }, true);
+}
+
+/** The container's ports by name; two ports of the Service may lead to one. */
+function containerPorts(args: CanaryWorkloadArgs): Record<string, number> {
+  const ports = [
+    { name: firstPort(args), port: args.port },
+    ...(args.morePorts ?? []).map((each) => ({
+      name: portName(each, false),
+      port: each.targetPort ?? each.port,
+    })),
+  ];
+  return Object.fromEntries(
+    ports
+      .filter(({ port }, i) => ports.findIndex((each) => each.port === port) === i)
+      .map(({ name, port }) => [name, port]),
+  );
+}
+
+/** The Service's ports. Istio knows HTTP by the first one's name alone, as it was before there were others. */
+function servicePorts(args: CanaryWorkloadArgs) {
+  const { protocol = "http", morePorts = [] } = args;
+  const name = firstPort(args);
+  return [
+    {
+      name,
+      port: SERVICE_PORT,
+      targetPort: name,
+      ...(protocol !== "http" && { appProtocol: APP_PROTOCOLS[protocol] }),
+    },
+    ...morePorts.map((each) => ({
+      name: portName(each, false),
+      port: each.port,
+      targetPort: each.targetPort ?? each.port,
+      appProtocol: APP_PROTOCOLS[each.protocol],
+    })),
+  ];
+}
+
 function podSpec(args: CanaryWorkloadArgs, { version, image }: VersionArgs): kx.types.PodSpec {
   const { service, cluster, healthPath = "/healthz", resources } = args;
-  const probe = { httpGet: { path: healthPath, port: SERVICE_PORT_NAME } };
+  const probe =
+    args.protocol === "grpc"
+      ? { grpc: { port: args.port } }
+      : { httpGet: { path: healthPath, port: firstPort(args) } };
   return {
     serviceAccountName: service,
     securityContext: {
@@ -83,7 +134,7 @@ function podSpec(args: CanaryWorkloadArgs, { version, image }: VersionArgs): kx.
         image,
         ...(args.args && { args: [...args.args] }),
         env: { ...args.env, SERVICE_VERSION: version, CLUSTER_NAME: cluster },
-        ports: { [SERVICE_PORT_NAME]: args.port },
+        ports: containerPorts(args),
         resources: resources ?? {
           requests: { cpu: "100m", memory: "128Mi" },
           limits: { memory: "256Mi" },
@@ -159,7 +210,7 @@ export class CanaryWorkload extends pulumi.ComponentResource {
         metadata: { name: service, namespace, labels: { ...app, env: environment } },
         spec: {
           selector: app,
-          ports: [{ name: SERVICE_PORT_NAME, port: SERVICE_PORT, targetPort: SERVICE_PORT_NAME }],
+          ports: servicePorts(args),
         },
       },
       // The official provider waits for endpoints: only Deployments bring them.

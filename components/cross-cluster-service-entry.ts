@@ -2,7 +2,9 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { ExistingWorkload } from "../lib/existing.ts";
 import { crossClusterHost } from "../lib/names.ts";
+import type { ServicePort } from "../lib/ports.ts";
 import { routing } from "../lib/routing/index.ts";
+import type { Policies } from "../lib/routing/routing.ts";
 import { childOptions } from "./child-options.ts";
 import { gatewayEndpoints } from "./gateway-endpoints.ts";
 import { remadeOptions, withReplaces, type RemadeObject } from "./remade-object.ts";
@@ -28,6 +30,10 @@ export interface CrossClusterServiceEntryArgs {
   readonly entry?: RemadeObject | undefined;
   /** How the DestinationRule is registered. @default as it is */
   readonly rule?: RemadeObject | undefined;
+  /** Load balancing, limits and outlier detection of the destinations, in Istio's words. @default Istio's */
+  readonly policies?: Policies | undefined;
+  /** The Service's ports, the one first that gateways lead to. @default HTTP on port 80, or on that of `existing` */
+  readonly ports?: readonly ServicePort[] | undefined;
 }
 
 /**

@@ -28,8 +28,14 @@ export async function confirmWeight(
     `every Envoy of ${cluster.name} to serve ${canary} at ${weight} %`,
     async (pod) => {
       const routes = await clusterRouting.served(cluster, pod, hosts);
-      const served = routes?.weights[canary] ?? 0;
-      if (routes && served !== weight) throw new Behind(`serves ${served} %`);
+      // A port that is behind is as bad as all of them.
+      const tables = Object.entries(routes?.tables ?? {});
+      for (const [table, weights] of tables) {
+        const served = weights[canary] ?? 0;
+        if (served !== weight) {
+          throw new Behind(`serves ${served} %${tables.length > 1 ? ` on ${table}` : ""}`);
+        }
+      }
       return routes;
     },
     timeoutMs,

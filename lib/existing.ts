@@ -1,9 +1,12 @@
 import { serviceKey, type ServiceName } from "./names.ts";
+import { APP_PROTOCOLS, type ServicePort } from "./ports.ts";
 
 /** How the pods of a service are found that others have made. */
 export interface ExistingWorkload {
   /** Port of the Service under which it is called. */
   readonly port: number;
+  /** All ports under which it is called, that one first. @default that one alone, of HTTP */
+  readonly ports?: readonly ServicePort[] | undefined;
   /** Label of the pods whose value is the version. */
   readonly versionLabel: string;
   /** ServiceAccounts of the pods, all versions together. */
@@ -106,49 +109,63 @@ function metricsVersion(labels: FoundPod["labels"]): string {
   );
 }
 
-function portObjections(
-  { port, isCalledFromOutside }: ExistingService,
+/** Whether a port that the configuration names is there, and speaks what it says. */
+function namedPortObjections(
+  { port, protocol }: ServicePort,
+  key: string,
   what: string,
   ports: readonly FoundPort[],
 ): WorkloadObjection[] {
-  const routed = ports.find((each) => each.port === port);
-  const others = ports.filter((each) => each.port !== port);
+  const found = ports.find((each) => each.port === port);
+  if (!found) {
+    return [
+      {
+        key,
+        value: port,
+        rule: `must be a port of ${what}, which has ${ports.map((each) => each.port).join(", ") || "none"}`,
+        fix: "Name the port under which clients call it.",
+      },
+    ];
+  }
+  if (protocolOf(found) === protocol) return [];
+  return [
+    {
+      key,
+      value: port,
+      rule: `must be ${protocol === "http" ? "an HTTP" : `a ${protocol}`} port, but Istio does not know port ${portText(found)} of ${what} as one`,
+      fix: SPLIT_BY_REQUEST.includes(protocolOf(found))
+        ? `Write protocol: ${protocolOf(found)} for it.`
+        : `Have the owner set appProtocol: ${APP_PROTOCOLS[protocol]}, or a name that begins with ${protocol}-. TCP and TLS are not supported.`,
+    },
+  ];
+}
+
+function portObjections(
+  { port, ports: named = [{ port, protocol: "http" }], isCalledFromOutside }: ExistingService,
+  what: string,
+  ports: readonly FoundPort[],
+): WorkloadObjection[] {
+  const others = ports.filter((each) => !named.some((own) => own.port === each.port));
   const unsplit = others.filter((each) => !SPLIT_BY_REQUEST.includes(protocolOf(each)));
   return [
-    ...(!routed
-      ? [
-          {
-            key: "servicePort",
-            value: port,
-            rule: `must be a port of ${what}, which has ${ports.map((each) => each.port).join(", ") || "none"}`,
-            fix: "Name the port under which clients call it.",
-          },
-        ]
-      : protocolOf(routed) === "http"
-        ? []
-        : [
-            {
-              key: "servicePort",
-              value: port,
-              rule: `must be an HTTP port, but Istio does not know port ${portText(routed)} of ${what} as one`,
-              fix: "Have the owner set appProtocol: http, or a name that begins with http-. Other protocols are not supported yet.",
-            },
-          ]),
+    ...named.flatMap((each, i) =>
+      namedPortObjections(each, i === 0 ? "servicePort" : `morePorts[${i - 1}].port`, what, ports),
+    ),
     ...(unsplit.length > 0
       ? [
           {
             key: "name",
             rule: `must have HTTP ports alone: requests are split, but connections to port ${unsplit.map(portText).join(", ")} of ${what} would reach the pods of both versions`,
-            fix: "Have the owner move the port to a Service of its own, or name its protocol if it is HTTP.",
+            fix: "Have the owner move the port to a Service of its own, or name its protocol if it is HTTP or gRPC.",
           },
         ]
       : []),
-    ...(isCalledFromOutside && others.length > 0
+    ...(isCalledFromOutside && others.length > 0 && named.length === 1
       ? [
           {
             key: "ingressHosts",
             rule: `must be [] while ${what} has several ports: a gateway would not know which one is meant`,
-            fix: "Have the owner make a Service with this one port.",
+            fix: `List ${others.map((each) => each.port).join(", ")} under morePorts: the gateway then leads to ${port}.`,
           },
         ]
       : []),

@@ -3,7 +3,7 @@ import type { ChainOfRise } from "../fleet/barrier.ts";
 import { idOf, serviceKey, serviceHost } from "../lib/names.ts";
 import { roleIn } from "./chain.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
-import { existingService, isMade } from "./workload.ts";
+import { existingService, isMade, portsOf } from "./workload.ts";
 
 /** The names under which clients reach a service, and by which Envoys' routes are found. */
 export function hostsOf(service: ServiceSettings, clusterDomain: string): readonly string[] {
@@ -16,12 +16,14 @@ export function hostsOf(service: ServiceSettings, clusterDomain: string): readon
 /** The canary of a service, as checks know it. */
 export function canaryOf(service: ServiceSettings, clusterDomain: string): Canary | undefined {
   const { name, namespace, canary } = service;
+  const ports = portsOf(service)?.map(({ port }) => port);
   return (
     canary && {
       service: name,
       namespace,
       canary: canary.version,
       ...(isMade(service) ? { replicas: canary.replicas } : { existing: existingService(service) }),
+      ...(ports && { ports }),
       host: serviceHost({ service: name, namespace }, clusterDomain),
       hosts: hostsOf(service, clusterDomain),
     }

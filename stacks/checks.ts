@@ -1,9 +1,11 @@
 import { existsSync } from "node:fs";
 import { authorityProblems, pairProblems } from "../lib/certificates.ts";
+import { NO_LIMIT } from "../lib/duration.ts";
 import { crossClusterName, isServiceName } from "../lib/names.ts";
 import type { Problem } from "../lib/problems.ts";
 import { chainConfigProblems } from "./chain-checks.ts";
 import { monitoringProblems } from "./monitoring-checks.ts";
+import { portProblems } from "./port-checks.ts";
 import { mixedWorkloadProblems, workloadProblems } from "./workload-checks.ts";
 import {
   durationMs,
@@ -160,7 +162,11 @@ function serviceProblems(
       });
     }
   }
-  if (retries.perTryTimeout && durationMs(retries.perTryTimeout) > durationMs(timeout)) {
+  if (
+    retries.perTryTimeout &&
+    timeout !== NO_LIMIT &&
+    durationMs(retries.perTryTimeout) > durationMs(timeout)
+  ) {
     problems.push({
       path: `services[${i}].retries.perTryTimeout`,
       value: retries.perTryTimeout,
@@ -378,6 +384,7 @@ export function crossChecks(raw: Loose, parts: Parts, now: Date): Problem[] {
     ...serviceListProblems(entries(raw["services"]) ?? []),
     ...workloadProblems(entries(raw["services"]) ?? []),
     ...mixedWorkloadProblems(services ?? [], parts.chain),
+    ...portProblems(services ?? [], parts.chain),
     ...(services ?? []).flatMap(serviceProblems),
     ...madeTwice(services ?? [], parts.clusterNames ?? []),
     ...chainConfigProblems(parts.chain, services),

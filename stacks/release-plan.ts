@@ -22,7 +22,7 @@ import { placeIn } from "./chain.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
 import { releaseName } from "./judged.ts";
 import { wantedBy } from "./wanted.ts";
-import { existingOf } from "./workload.ts";
+import { existingOf, policiesOf, portsOf } from "./workload.ts";
 
 /** How one service is routed in one cluster, and how it is to be. */
 export interface PlannedRoute {
@@ -175,5 +175,7 @@ function routeObjects(
     contexts: clusters.map(({ context }) => context),
     replaces,
     existing: existingOf(service),
+    policies: policiesOf(service),
+    ports: portsOf(service),
   });
 }

@@ -8,7 +8,7 @@ import type { Registration } from "./left-out.ts";
 import type { MeshCluster } from "./mesh.ts";
 import { installGuards } from "./release-guard.ts";
 import type { PlannedRoute, ReleasePlan } from "./release-plan.ts";
-import { existingOf, isMade, type MadeService } from "./workload.ts";
+import { existingOf, isMade, policiesOf, portsOf, type MadeService } from "./workload.ts";
 
 /** Percent of requests by version, by `namespace/service`, by cluster. */
 export type Traffic = Readonly<
@@ -163,6 +163,8 @@ function makeWorkloads(
         cluster: cluster.name,
         environment: settings.mesh.env,
         port: service.port,
+        protocol: service.protocol,
+        morePorts: service.morePorts,
         versions: canary ? [stable, canary] : [stable],
         args: service.args,
         env: service.env,
@@ -216,6 +218,8 @@ function releaseService(
             existing,
             entry: remade(cluster.name, { kind: "ServiceEntry", namespace, name }),
             rule: remade(cluster.name, { kind: "DestinationRule", namespace, name }),
+            policies: policiesOf(service),
+            ports: portsOf(service),
           },
           { providers: { kubernetes: cluster.provider }, dependsOn: [...pods] },
         );

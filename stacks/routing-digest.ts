@@ -38,7 +38,11 @@ export function routingDigest(
     clusters: routed(schema.clusters, clusters)
       .map(({ name }) => name)
       .sort(),
-    service: { ...always, stable: stable?.version },
+    service: {
+      ...always,
+      stable: stable?.version,
+      stablePolicy: stable?.trafficPolicy,
+    },
     canary: canary && { ...canary, weight, matches, mirrorPercent },
     // Left out without a chain, so that records from before there were any still count.
     ...(place && {

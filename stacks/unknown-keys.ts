@@ -1,6 +1,7 @@
 import { closestMatch } from "leven";
 import type { Problem } from "../lib/problems.ts";
 import { keysAt } from "./schema/structure.ts";
+import { OWNED_POLICY_KEYS } from "./schema/traffic-policy.ts";
 import { schema, type ConfigKey } from "./schema.ts";
 
 /** How many letters of a key may be wrong for another key to be meant; two that are swapped are two. */
@@ -35,6 +36,14 @@ export function unknownInner(
   shownPlace: string,
   name: string,
 ): Problem {
+  const owned = place.at(-1) === "trafficPolicy" ? OWNED_POLICY_KEYS[name] : undefined;
+  if (owned !== undefined) {
+    return {
+      path: `${shownPlace}.${name}`,
+      rule: `must be left out: ${owned}`,
+      fix: "Remove it.",
+    };
+  }
   const near = nearest(name, keysAt(schema[top], place));
   return {
     path: `${shownPlace}.${name}`,

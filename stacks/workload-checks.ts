@@ -64,6 +64,15 @@ export function workloadProblems(services: readonly Loose[]): Problem[] {
     }
     return [
       ...missingKeys(service, path, ["port"]),
+      ...(service["protocol"] === "grpc"
+        ? strayKeys(
+            service,
+            path,
+            ["healthPath"],
+            "must be left out with protocol grpc: both probes ask the container's gRPC health service",
+            "Remove it.",
+          )
+        : []),
       ...versions.flatMap(({ version, path: at }) => missingKeys(version, at, ["image"])),
       ...strayKeys(
         service,

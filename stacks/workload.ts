@@ -1,5 +1,7 @@
 import type { ExistingService, ExistingWorkload } from "../lib/existing.ts";
 import { SERVICE_PORT } from "../lib/names.ts";
+import type { ServicePort } from "../lib/ports.ts";
+import type { Policies } from "../lib/routing/routing.ts";
 import type { ServiceSettings } from "./config.ts";
 import type { Service } from "./schema.ts";
 
@@ -25,9 +27,21 @@ export function existingOf({
   servicePort = SERVICE_PORT,
   versionLabel = "version",
   serviceAccounts = [name],
-}: Pick<Service, "name" | "workload" | "servicePort" | "versionLabel" | "serviceAccounts">):
-  ExistingWorkload | undefined {
-  return workload === "existing" ? { port: servicePort, versionLabel, serviceAccounts } : undefined;
+  ...more
+}: Pick<
+  Service,
+  | "name"
+  | "workload"
+  | "servicePort"
+  | "versionLabel"
+  | "serviceAccounts"
+  | "protocol"
+  | "morePorts"
+>): ExistingWorkload | undefined {
+  const ports = portsOf({ ...more, servicePort });
+  return workload === "existing"
+    ? { port: servicePort, versionLabel, serviceAccounts, ...(ports && { ports }) }
+    : undefined;
 }
 
 /** The same with its name and its versions; undefined of one that the program makes. */
@@ -44,4 +58,33 @@ export function existingService(service: ServiceSettings): ExistingService | und
       isCalledFromOutside: ingressHosts.length > 0,
     }
   );
+}
+
+/** The policies of a service's destinations; undefined where nothing but Istio's defaults is wanted. */
+export function policiesOf({
+  trafficPolicy: all,
+  stable,
+  canary,
+}: Pick<ServiceSettings, "trafficPolicy" | "stable" | "canary">): Policies | undefined {
+  const versions = Object.fromEntries(
+    [stable, canary].flatMap((each) =>
+      each?.trafficPolicy ? [[each.version, each.trafficPolicy] as const] : [],
+    ),
+  );
+  const hasOwn = Object.keys(versions).length > 0;
+  return all || hasOwn ? { ...(all && { all }), ...(hasOwn && { versions }) } : undefined;
+}
+
+/** The ports under which a service is called; undefined where it is the one HTTP port alone. */
+export function portsOf({
+  protocol,
+  morePorts = [],
+  servicePort = SERVICE_PORT,
+}: Pick<Service, "protocol" | "morePorts" | "servicePort">): readonly ServicePort[] | undefined {
+  return protocol === undefined && morePorts.length === 0
+    ? undefined
+    : [
+        { port: servicePort, protocol: protocol ?? "http" },
+        ...morePorts.map((each) => ({ port: each.port, protocol: each.protocol })),
+      ];
 }

@@ -12,10 +12,17 @@ export interface Canary extends ServiceName {
   readonly replicas?: number | undefined;
   /** How the pods are found, if others have made them. @default this program makes them */
   readonly existing?: ExistingService | undefined;
+  /** The Service's ports. @default that of `existing`, or 80 */
+  readonly ports?: readonly number[] | undefined;
   /** The service's host inside the mesh. */
   readonly host: string;
   /** All names under which clients know the service, that one included. */
   readonly hosts: readonly string[];
+}
+
+/** The ports under which a canary is called. */
+export function portsOf({ ports, existing }: Canary): readonly (number | undefined)[] {
+  return ports ?? [existing?.port];
 }
 
 /** A service whose canary is to get a higher share. */

@@ -4,7 +4,7 @@ import { routing } from "../../lib/routing/index.ts";
 import { isListed } from "../ask-pods.ts";
 import { podKey, type ClusterClient } from "../cluster-client.ts";
 import { endpointsOf } from "../endpoints.ts";
-import type { Check, Finding } from "./check.ts";
+import { portsOf, type Check, type Finding } from "./check.ts";
 
 /** Seconds in which a gateway must take a connection. */
 const CONNECT_WITHIN_S = 2;
@@ -78,8 +78,8 @@ async function unreached(
 export const gateways: Check = {
   name: "the other clusters' gateways can be reached",
   run: async ({ cluster, canaries }) => {
-    const envoyClusters = canaries.map(({ canary, host, existing }) =>
-      routing.envoyCluster(host, canary, existing?.port),
+    const envoyClusters = canaries.flatMap((canary) =>
+      portsOf(canary).map((port) => routing.envoyCluster(canary.host, canary.canary, port)),
     );
     const list = () => cluster.proxies();
     // One client stands for all: the first that sends requests to other clusters, and stays to be asked.

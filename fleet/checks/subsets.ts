@@ -6,7 +6,7 @@ import { podKey } from "../cluster-client.ts";
 import { endpointsOf } from "../endpoints.ts";
 import { explain } from "../explain.ts";
 import { clusterRouting } from "../routing/index.ts";
-import type { Canary, Check, CheckContext, Finding } from "./check.ts";
+import { portsOf, type Canary, type Check, type CheckContext, type Finding } from "./check.ts";
 
 type Pod = Awaited<ReturnType<CheckContext["cluster"]["proxies"]>>[number];
 
@@ -59,11 +59,13 @@ export const subsets: Check = {
       async (pod) => {
         const isGateway = pod.metadata?.labels?.["istio"] === gateway.istio;
         const wanted = isGateway
-          ? context.canaries.map(({ host, canary, existing }) =>
-              routing.passthroughCluster(host, canary, existing?.port),
+          ? context.canaries.flatMap((canary) =>
+              portsOf(canary).map((port) =>
+                routing.passthroughCluster(canary.host, canary.canary, port),
+              ),
             )
-          : (await routedBy(context, pod)).map(({ host, canary, existing }) =>
-              routing.envoyCluster(host, canary, existing?.port),
+          : (await routedBy(context, pod)).flatMap((canary) =>
+              portsOf(canary).map((port) => routing.envoyCluster(canary.host, canary.canary, port)),
             );
         return holds(context, pod, wanted);
       },

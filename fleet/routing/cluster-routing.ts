@@ -33,6 +33,8 @@ export interface EnvoyRoutes {
   readonly pod: string;
   /** Share of each version in percent, for requests that match no header. */
   readonly weights: Readonly<Record<string, number>>;
+  /** The same in each of its route tables that has the service's routes, such as `80` and `9090`, one for each port. */
+  readonly tables: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** When this Envoy took over the route configuration (its own clock). */
   readonly updatedAt: Date;
   /** The host's virtual hosts as the Envoy holds them; equal routing gives equal values. */

@@ -1,4 +1,5 @@
 import { markText, type Mark } from "../mark.ts";
+import type { RouteArgs } from "./routing.ts";
 
 /**
  * For objects that this program alone owns: an update takes back a field that somebody else has
@@ -27,6 +28,17 @@ export const MARK = "istio-canary/mark";
 /** Tells the chain's services and its mark, by which a later update sees what it would change of them. */
 export function chainAnnotations(mark: Mark, members: readonly string[]) {
   return { [CHAIN]: [...members].sort().join(" "), [MARK]: markText(mark) };
+}
+
+/** On a VirtualService: what else than the versions its destinations are made from. */
+const DESTINATIONS = "istio-canary/destinations";
+
+/**
+ * Changes the VirtualService with the policies and ports, which are in other objects: only then is what they lead to
+ * recorded, and only after all clusters have them. With none of them it is left out.
+ */
+export function destinationsAnnotation({ policies, ports }: Pick<RouteArgs, "policies" | "ports">) {
+  return (policies ?? ports) && { [DESTINATIONS]: JSON.stringify({ ...policies, ports }) };
 }
 
 /** On a VirtualService: when a write was fenced off. The next write of the rules takes it away. */

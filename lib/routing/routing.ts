@@ -1,6 +1,7 @@
 import type { DeployedRoute, DeployedSplit } from "../deployed.ts";
 import type { ExistingWorkload } from "../existing.ts";
 import type { ServiceName } from "../names.ts";
+import type { ServicePort } from "../ports.ts";
 import type { ChainRole, Mark } from "../mark.ts";
 import type { Split } from "../weights.ts";
 
@@ -24,8 +25,22 @@ export interface Retries {
   readonly attempts: number;
   /** Time limit of one try, as a duration like `3s`. @default the route's timeout */
   readonly perTryTimeout?: string | undefined;
-  /** Envoy's conditions, joined by commas. @default "connect-failure,refused-stream,unavailable,cancelled" */
+  /**
+   * Envoy's conditions, joined by commas. @default "connect-failure,refused-stream,unavailable,cancelled", of which a
+   * service with gRPC ports has the first two: it may have worked on a call that it answers with one of the others
+   */
   readonly on?: string | undefined;
+}
+
+/** What clients' proxies do on the way to pods: Istio's TrafficPolicy, without what the program owns of it. */
+export type TrafficPolicy = Readonly<Record<string, unknown>>;
+
+/** Policies of a service's destinations, the same in all clusters. */
+export interface Policies {
+  /** Of all versions. @default Istio's */
+  readonly all?: TrafficPolicy | undefined;
+  /** Of single versions, by name: each key replaces that of `all` whole. @default none */
+  readonly versions?: Readonly<Record<string, TrafficPolicy>> | undefined;
 }
 
 /** What decides which version a request gets. */
@@ -38,7 +53,7 @@ export interface RuleArgs extends Split {
 /** How a service is to be routed in one cluster. */
 export interface RouteArgs extends ServiceName, RuleArgs {
   readonly clusterDomain: string;
-  /** Time limit of a request with all its retries, as a duration like `10s`. */
+  /** Time limit of a request with all its retries, as a duration like `10s`; `none` for no limit. */
   readonly timeout: string;
   readonly retries: Retries;
   /** Percent of the requests that are also sent to the canary, whose answers are thrown away. */
@@ -57,6 +72,10 @@ export interface RouteArgs extends ServiceName, RuleArgs {
   readonly replaces?: string | undefined;
   /** How the pods are found, if others have made them; without a canary the rules then name no version. @default this program makes them */
   readonly existing?: ExistingWorkload | undefined;
+  /** @default Istio's */
+  readonly policies?: Policies | undefined;
+  /** The Service's ports, the one first that gateways lead to. @default HTTP on port 80, or on that of `existing` */
+  readonly ports?: readonly ServicePort[] | undefined;
 }
 
 /** How a service in one other cluster is to be reached, by a host that names the cluster. */
@@ -71,6 +90,10 @@ export interface CrossClusterArgs extends ServiceName {
   readonly versions: readonly string[];
   /** How the pods are found, if others have made them. @default this program makes them */
   readonly existing?: ExistingWorkload | undefined;
+  /** @default Istio's */
+  readonly policies?: Policies | undefined;
+  /** The Service's ports, the one first that gateways lead to. @default HTTP on port 80, or on that of `existing` */
+  readonly ports?: readonly ServicePort[] | undefined;
 }
 
 /** An object as it is given to an API server. */

@@ -101,8 +101,10 @@ export async function clusterStatus(
 
 /** Whether an Envoy serves what the API server has: of a chain all rules, since weights say nothing of the mark. */
 function serves(envoy: EnvoyRoutes, route: DeployedRoute | undefined, canary: string): boolean {
-  if (!route) return (envoy.weights[canary] ?? 0) === 0;
-  if (route.role === undefined) return (envoy.weights[canary] ?? 0) === shareOf(route, canary);
+  const isAt = (weight: number) =>
+    Object.values(envoy.tables).every((weights) => (weights[canary] ?? 0) === weight);
+  if (!route) return isAt(0);
+  if (route.role === undefined) return isAt(shareOf(route, canary));
   const virtualHosts = Object.fromEntries(envoy.virtualHosts.map((host, i) => [String(i), host]));
   return clusterRouting.behind(route.rules, [{ of: [envoy.pod], virtualHosts }]).length === 0;
 }

@@ -1,8 +1,11 @@
 import * as z from "zod";
+import { PROTOCOLS } from "../../lib/ports.ts";
 import { match } from "./match.ts";
+import { trafficPolicy } from "./traffic-policy.ts";
 import {
   domain,
   duration,
+  durationOrNone,
   filled,
   image,
   key,
@@ -16,6 +19,8 @@ import {
 } from "./values.ts";
 
 const ROUTE_ONLY = "Updates the service's routes in every cluster; nothing restarts.";
+const RULE_ONLY =
+  "Updates the DestinationRules in every cluster before any weight rises; nothing restarts.";
 const ROLLS = "Rolls the pods of all versions, each replaced only when its successor is ready.";
 
 const version = z.strictObject({
@@ -44,6 +49,19 @@ const version = z.strictObject({
     effect: "Adds or removes pods; the others keep running.",
     examples: [5],
   }),
+  trafficPolicy: key(trafficPolicy.optional(), {
+    routing: "all",
+    description:
+      "What holds for this version alone: each of the three keys replaces the service's whole.",
+    fallback: "the service's `trafficPolicy`",
+    effect: RULE_ONLY,
+    examples: [{ outlierDetection: { consecutive5xxErrors: 3 } }],
+  }),
+});
+
+const protocol = z.enum(PROTOCOLS, {
+  error:
+    "must be http, http2 or grpc: connections of other protocols, such as tcp and tls, are not split request by request, and the gates cannot judge them",
 });
 
 const retries = z.strictObject({
@@ -58,8 +76,10 @@ const retries = z.strictObject({
     examples: ["3s"],
   }),
   on: key(filled("connect-failure,refused-stream").optional(), {
-    description: "Envoy's conditions for a retry, joined by commas.",
-    fallback: "connect-failure,refused-stream,unavailable,cancelled",
+    description:
+      "Envoy's conditions for a retry, joined by commas, as in Istio's `retryOn`. With conditions on an answer (5xx, gateway-error, reset, unavailable, a status), a request that the service has worked on runs again: only for requests that may.",
+    fallback:
+      "connect-failure,refused-stream,unavailable,cancelled; without the last two if a port is grpc: a call that is answered so may have been worked on",
     examples: ["connect-failure,refused-stream"],
   }),
 });
@@ -140,9 +160,61 @@ export const service = z
         examples: [8080],
       },
     ),
+    protocol: key(protocol.optional(), {
+      routing: "all",
+      description:
+        "What the service speaks on `port`, or an existing one on `servicePort`. http2 is HTTP/2 without TLS from the start. With grpc both probes ask the container's gRPC health service.",
+      fallback: "http",
+      rules: ["must be http, or left out, in a chain"],
+      effect: "Renames the Service's port, and rolls the pods of all versions where they are made.",
+      examples: ["grpc"],
+    }),
+    morePorts: key(
+      z
+        .array(
+          z.strictObject({
+            port: key(whole(1, 65535, "For example: 9090."), {
+              description: "Port of the Service under which it is called.",
+              rules: ["must be another one than the service's first port, 80 or `servicePort`"],
+              examples: [9090],
+            }),
+            targetPort: key(
+              rule(
+                whole(1024, 65535, "For example: 9090."),
+                (port) => port < 15000 || port > 15099,
+                "must not be one of the sidecar's ports, 15000 to 15099",
+                "Let the container listen on another port, for example 9090.",
+              ).optional(),
+              {
+                description: "Port that the container listens on.",
+                fallback: "`port`",
+                rules: [
+                  "must be given where `port` is below 1024",
+                  "must be left out if `workload` is existing",
+                ],
+                examples: [9090],
+              },
+            ),
+            protocol: key(protocol.default("http"), {
+              description: "What it speaks there.",
+              examples: ["grpc"],
+            }),
+          }),
+        )
+        .optional(),
+      {
+        routing: "all",
+        description:
+          "Further ports of the Service. Requests to all ports are split by the same weights; those from outside go to the first one.",
+        fallback: "none",
+        effect: "Updates the Service and the service's routes; rolls the pods where they are made.",
+        examples: [[{ port: 9090, protocol: "grpc" }]],
+      },
+    ),
     servicePort: key(whole(1, 65535, "For example: 80.").optional(), {
       routing: "all",
-      description: "Port of an existing Service under which it is called, and which speaks HTTP.",
+      description:
+        "Port of an existing Service under which it is called, and which speaks `protocol`.",
       fallback: "80",
       rules: ["must be left out unless `workload` is existing"],
       effect: ROUTE_ONLY,
@@ -182,17 +254,34 @@ export const service = z
         examples: [["default"]],
       },
     ),
-    timeout: key(duration("10s").default("10s"), {
+    timeout: key(durationOrNone("10s").default("10s"), {
       routing: "all",
-      description: "Time limit of a request with all its retries.",
+      description:
+        "Time limit of a request with all its retries, until its response is complete: it cuts every stream that lasts longer. none: no limit, for streams (SSE, gRPC, WebSocket).",
       effect: ROUTE_ONLY,
-      examples: ["10s"],
+      examples: ["10s", "none"],
     }),
     retries: key(retries.default({ attempts: 2 }), {
       routing: "all",
-      description: "Retries of a request that has not reached the service.",
+      description:
+        "Retries of a request that has not reached the service, by default: no request, and so no POST, then runs twice.",
       effect: ROUTE_ONLY,
       examples: [{ attempts: 2, perTryTimeout: "3s" }],
+    }),
+    trafficPolicy: key(trafficPolicy.optional(), {
+      routing: "all",
+      description:
+        "What clients' proxies do on the way to the pods, in the words of Istio's DestinationRule: merged into the rules that the program makes, the same in all clusters.",
+      fallback: "Istio's defaults",
+      rules: [
+        "must not have tls, portLevelSettings, tunnel or proxyProtocol, which are not yours to set",
+      ],
+      effect: RULE_ONLY,
+      examples: [
+        {
+          outlierDetection: { consecutive5xxErrors: 5, interval: "10s", baseEjectionTime: "30s" },
+        },
+      ],
     }),
     stable: key(version, {
       routing: "parts",

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { durationMs } from "../../lib/duration.ts";
+import { durationMs, NO_LIMIT } from "../../lib/duration.ts";
 import { isDnsLabel, isDnsName, isServiceName } from "../../lib/names.ts";
 
 /**
@@ -140,6 +140,15 @@ export const duration = (example: string) =>
     "must be a duration of at least 1ms with its unit: h, m, s or ms",
     `For example: ${example}.`,
     { pattern: DURATION.source },
+  );
+
+/** A duration, or `none` where there is to be no limit. Istio's 0s means the same, and is easily taken for the opposite. */
+export const durationOrNone = (example: string) =>
+  text(
+    (value) => value === NO_LIMIT || (DURATION.test(value) && durationMs(value) >= 1),
+    "must be a duration of at least 1ms with its unit, h, m, s or ms, or none for no limit",
+    `For example: ${example}.`,
+    { pattern: `^none$|${DURATION.source}` },
   );
 
 /** An image that is the same wherever and whenever it is pulled. */

@@ -1,6 +1,7 @@
 import { chainMutants } from "./chain-mutants.ts";
 import { existingMutants } from "./existing-mutants.ts";
 import { guardMutants } from "./guard-mutants.ts";
+import { protocolMutants } from "./protocol-mutants.ts";
 import { takenBackMutants } from "./taken-back-mutants.ts";
 
 /** One thing taken out of the program, and the unit tests that must then fail. */
@@ -29,6 +30,7 @@ export const mutants: readonly Mutant[] = [
   ...chainMutants,
   ...existingMutants,
   ...guardMutants,
+  ...protocolMutants,
   ...takenBackMutants,
   {
     removes: "the barrier: one cluster's refusal stops all",

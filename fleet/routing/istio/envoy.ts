@@ -73,21 +73,28 @@ function isPlain({ match }: Route): boolean {
   );
 }
 
+/** Whether a route sends requests to the service with these hosts. */
+function leadsTo({ route }: Route, hosts: readonly string[]): boolean {
+  // Every virtual host also has the routes for the hosts that name a cluster, matched by their authority.
+  const crossing = hosts.flatMap((host) => {
+    const [service, domain] = host.split(".svc.");
+    return domain === undefined ? [] : [`${service ?? ""}.`];
+  });
+  return [
+    route?.cluster ?? "",
+    ...(route?.weighted_clusters?.clusters ?? []).map(({ name }) => name),
+  ]
+    .map(hostOf)
+    .some((to) => hosts.includes(to) || crossing.some((service) => to.startsWith(service)));
+}
+
 /**
  * The routes of a virtual host that are about the service with these hosts. An ingress gateway joins all
  * VirtualServices of one host, so there may be others' beside them: for paths, which no route of the service asks for,
  * or to other services. One that takes all requests before the service's own does is kept, since it hides that.
  */
 export function ownRoutes(routes: readonly Route[], hosts: readonly string[]): Route[] {
-  // Every virtual host also has the routes for the hosts that name a cluster, matched by their authority.
-  const crossing = hosts.flatMap((host) => {
-    const [service, domain] = host.split(".svc.");
-    return domain === undefined ? [] : [`${service ?? ""}.`];
-  });
-  const leadsHere = ({ route }: Route) =>
-    [route?.cluster ?? "", ...(route?.weighted_clusters?.clusters ?? []).map(({ name }) => name)]
-      .map(hostOf)
-      .some((to) => hosts.includes(to) || crossing.some((service) => to.startsWith(service)));
+  const leadsHere = (route: Route) => leadsTo(route, hosts);
   const anyPath = routes.filter(
     ({ match }) =>
       (match.prefix ?? "/") === "/" && PATH_MATCHES.every((path) => match[path] === undefined),
@@ -122,22 +129,35 @@ async function routesOf(
   hosts: readonly string[],
 ): Promise<EnvoyRoutes | undefined> {
   const { namespace, name } = podKey(pod);
-  for (const table of await routeTablesOf(cluster, pod)) {
+  const tables = (await routeTablesOf(cluster, pod)).flatMap((table) => {
     const virtualHosts = table.route_config.virtual_hosts
       // One without routes redirects to HTTPS alone, as a gateway has it for the hosts of others' Gateways.
       .filter(({ domains, routes }) => domains.includes(host) && routes.length > 0)
       .map((each) => ({ ...each, routes: ownRoutes(each.routes, hosts) }));
     const [first] = virtualHosts;
-    if (!first) continue;
-    return {
+    return first ? [{ table, virtualHosts, weights: defaultWeights(first) }] : [];
+  });
+  // On other ports of a gateway others may serve the host, without any route to the service.
+  const own = tables.filter(({ virtualHosts }) =>
+    virtualHosts.some(({ routes }) => routes.some((route) => leadsTo(route, hosts))),
+  );
+  const routing = own.length > 0 ? own : tables.slice(0, 1);
+  const [first] = routing;
+  return (
+    first && {
       cluster: cluster.name,
       pod: `${namespace}/${name}`,
-      weights: defaultWeights(first),
-      updatedAt: new Date(table.last_updated),
-      virtualHosts,
-    };
-  }
-  return undefined;
+      weights: first.weights,
+      tables: Object.fromEntries(
+        routing.map(({ table, weights }) => [table.route_config.name, weights]),
+      ),
+      // It serves a state of the routes once its last table does.
+      updatedAt: new Date(
+        Math.max(...routing.map(({ table }) => new Date(table.last_updated).getTime())),
+      ),
+      virtualHosts: routing.flatMap(({ virtualHosts }) => virtualHosts),
+    }
+  );
 }
 
 /** How one proxy routes the first of `hosts` that it has a route for, or undefined if there is none. */

@@ -7,7 +7,7 @@ import {
   workloadIdentity,
   type ServiceName,
 } from "../../names.ts";
-import type { CrossClusterArgs } from "../routing.ts";
+import type { CrossClusterArgs, Policies, TrafficPolicy } from "../routing.ts";
 import { OWNED } from "../routing-annotations.ts";
 import { passthroughSni } from "./envoy-names.ts";
 
@@ -17,6 +17,13 @@ interface DestinationRuleArgs extends ServiceName {
   readonly versions: readonly string[];
   /** @default this program makes the pods */
   readonly existing?: ExistingWorkload | undefined;
+  /** @default Istio's */
+  readonly policies?: Policies | undefined;
+}
+
+/** Whoever gives a policy has checked it: to the compiler it may be anything, since Istio's type is too large for it. */
+function istioPolicy(policy: TrafficPolicy | undefined): object {
+  return { ...policy };
 }
 
 /**
@@ -27,17 +34,29 @@ export function destinationRule({
   clusterDomain,
   versions,
   existing,
+  policies,
   ...name
 }: DestinationRuleArgs) {
   const label = existing?.versionLabel ?? "version";
+  const trafficPolicy = {
+    ...istioPolicy(policies?.all),
+    ...(!existing && { tls: { mode: "ISTIO_MUTUAL" as const } }),
+  };
   return {
     apiVersion: "networking.istio.io/v1",
     kind: "DestinationRule",
     metadata: { name: name.service, namespace: name.namespace, annotations: OWNED },
     spec: {
       host: serviceHost(name, clusterDomain),
-      ...(!existing && { trafficPolicy: { tls: { mode: "ISTIO_MUTUAL" } } }),
-      subsets: versions.map((version) => ({ name: version, labels: { [label]: version } })),
+      ...(Object.keys(trafficPolicy).length > 0 && { trafficPolicy }),
+      subsets: versions.map((version) => {
+        const own = policies?.versions?.[version];
+        return {
+          name: version,
+          labels: { [label]: version },
+          ...(own && { trafficPolicy: istioPolicy(own) }),
+        };
+      }),
     },
   } satisfies IDestinationRule;
 }
@@ -47,14 +66,28 @@ export function destinationRule({
  * alone, so every subset has its own; without it the split would happen once per TCP connection.
  */
 export function crossClusterDestinationRule(args: CrossClusterArgs) {
-  const { cluster, clusterDomain, trustDomain, versions, existing, ...name } = args;
+  const { cluster, clusterDomain, trustDomain, versions, existing, policies, ports, ...name } =
+    args;
   const accounts = existing?.serviceAccounts ?? [name.service];
-  const tls = (subset?: string) => ({
+  const [first, ...others] = ports ?? [];
+  const tls = (subset?: string, port = first?.port ?? existing?.port) => ({
     mode: "ISTIO_MUTUAL" as const,
-    sni: passthroughSni(name, clusterDomain, subset, existing?.port),
+    sni: passthroughSni(name, clusterDomain, subset, port),
     subjectAltNames: accounts.map((account) =>
       workloadIdentity(name.namespace, account, trustDomain),
     ),
+  });
+  /** Each further port has a server name of its own. What is set for a port inherits nothing, so it says all. */
+  const policy = (own: TrafficPolicy | undefined, subset?: string) => ({
+    ...istioPolicy(own),
+    tls: tls(subset),
+    ...(others.length > 0 && {
+      portLevelSettings: others.map(({ port }) => ({
+        ...istioPolicy(subset === undefined ? own : { ...policies?.all, ...own }),
+        port: { number: port },
+        tls: tls(subset, port),
+      })),
+    }),
   });
   return {
     apiVersion: "networking.istio.io/v1",
@@ -66,10 +99,10 @@ export function crossClusterDestinationRule(args: CrossClusterArgs) {
     },
     spec: {
       host: crossClusterHost(name, cluster),
-      trafficPolicy: { tls: tls() },
+      trafficPolicy: policy(policies?.all),
       subsets: versions.map((version) => ({
         name: version,
-        trafficPolicy: { tls: tls(version) },
+        trafficPolicy: policy(policies?.versions?.[version], version),
       })),
     },
   } satisfies IDestinationRule;

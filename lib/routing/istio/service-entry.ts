@@ -1,18 +1,18 @@
 import type { IServiceEntry } from "@kubernetes-models/istio/networking.istio.io/v1/ServiceEntry";
-import {
-  crossClusterHost,
-  crossClusterName,
-  SERVICE_PORT,
-  SERVICE_PORT_NAME,
-} from "../../names.ts";
+import { crossClusterHost, crossClusterName, SERVICE_PORT } from "../../names.ts";
+import { portName } from "../../ports.ts";
 import type { CrossClusterArgs } from "../routing.ts";
 import { OWNED } from "../routing-annotations.ts";
+
+/** Istio's words for a port's protocol. */
+const ENTRY_PROTOCOLS = { http: "HTTP", http2: "HTTP2", grpc: "GRPC" } as const;
 
 /** The host that names another cluster, without its endpoints: those come from a resource. */
 export function serviceEntry({
   cluster,
   virtualAddress,
   existing,
+  ports = [{ port: existing?.port ?? SERVICE_PORT, protocol: "http" }],
   ...name
 }: Omit<CrossClusterArgs, "clusterDomain" | "trustDomain" | "versions">) {
   return {
@@ -28,9 +28,11 @@ export function serviceEntry({
       addresses: [virtualAddress],
       location: "MESH_INTERNAL",
       resolution: "STATIC",
-      ports: [
-        { number: existing?.port ?? SERVICE_PORT, name: SERVICE_PORT_NAME, protocol: "HTTP" },
-      ],
+      ports: ports.map((each, i) => ({
+        number: each.port,
+        name: portName(each, i === 0),
+        protocol: ENTRY_PROTOCOLS[each.protocol],
+      })),
     },
   } satisfies IServiceEntry;
 }

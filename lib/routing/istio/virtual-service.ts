@@ -1,9 +1,25 @@
 import type { IVirtualService } from "@kubernetes-models/istio/networking.istio.io/v1/VirtualService";
+import { NO_LIMIT } from "../../duration.ts";
 import { serviceHost } from "../../names.ts";
-import { chainAnnotations, CONTEXTS, EXISTING, OWNED, REPLACES } from "../routing-annotations.ts";
+import {
+  chainAnnotations,
+  CONTEXTS,
+  destinationsAnnotation,
+  EXISTING,
+  OWNED,
+  REPLACES,
+} from "../routing-annotations.ts";
 import type { RouteArgs } from "../routing.ts";
 import { versionLabels } from "../version-labels.ts";
 import { routingRules } from "./routing-rules.ts";
+
+/** Conditions under which a request has certainly not reached the service. */
+const NOT_SENT = "connect-failure,refused-stream";
+
+/** What a request's host must be. A prefix, since it may carry the port; no host of the mesh is another's prefix. */
+interface Authority {
+  readonly prefix: string;
+}
 
 /**
  * A service's one VirtualService. Every host has the same rules, on its own destination. While a service that others
@@ -13,25 +29,47 @@ export function virtualService(args: RouteArgs) {
   const { canary, timeout, retries, mirrorPercent, ingressHosts } = args;
   const unnamed = args.existing !== undefined && canary === undefined;
   const ownHost = serviceHost(args, args.clusterDomain);
+  const ports = args.ports ?? [];
+  const [first] = ports;
+  // With one port Istio knows which one is meant; a gateway's own number says nothing of it where there are several.
+  const ingressPort = ingressHosts.length > 0 && ports.length > 1 ? first?.port : undefined;
   const policy = {
-    timeout,
+    // Istio takes 0s for no limit.
+    timeout: timeout === NO_LIMIT ? "0s" : timeout,
     retries: {
       attempts: retries.attempts,
-      retryOn: retries.on ?? "connect-failure,refused-stream,unavailable,cancelled",
+      retryOn:
+        retries.on ??
+        (ports.some(({ protocol }) => protocol === "grpc")
+          ? NOT_SENT
+          : `${NOT_SENT},unavailable,cancelled`),
       ...(retries.perTryTimeout !== undefined && { perTryTimeout: retries.perTryTimeout }),
     },
   };
 
-  /** The rules for requests to `host`; `authority` tells them from those to other hosts. */
-  const rules = (host: string, label: string, authority?: { prefix: string }) => {
-    const condition = authority && { authority };
+  /** The rules for requests to `host`; `authorities` tell them from those to other hosts. */
+  const rules = (
+    host: string,
+    label: string,
+    authorities: readonly Authority[] = [],
+    port?: number,
+  ) => {
+    const conditions = authorities.map((authority) => ({ authority }));
     return routingRules(args).map(({ purpose, headers, destinations }) => ({
       name: `${label}-${purpose}`,
       ...(headers
-        ? { match: headers.map((each) => ({ ...condition, headers: each })) }
-        : condition && { match: [condition] }),
+        ? {
+            match: (conditions.length > 0 ? conditions : [{}]).flatMap((condition) =>
+              headers.map((each) => ({ ...condition, headers: each })),
+            ),
+          }
+        : conditions.length > 0 && { match: conditions }),
       route: destinations.map(({ version, weight, change }) => ({
-        destination: { host, ...(!unnamed && { subset: version }) },
+        destination: {
+          host,
+          ...(!unnamed && { subset: version }),
+          ...(port !== undefined && { port: { number: port } }),
+        },
         ...(weight !== undefined && { weight }),
         ...(change && { headers: { request: change } }),
       })),
@@ -39,7 +77,7 @@ export function virtualService(args: RouteArgs) {
       ...(canary !== undefined &&
         mirrorPercent > 0 &&
         destinations.length > 1 && {
-          mirror: { host, subset: canary },
+          mirror: { host, subset: canary, ...(port !== undefined && { port: { number: port } }) },
           mirrorPercentage: { value: mirrorPercent },
         }),
     }));
@@ -56,6 +94,7 @@ export function virtualService(args: RouteArgs) {
         ...OWNED,
         ...(args.contexts && { [CONTEXTS]: JSON.stringify(args.contexts) }),
         ...(args.existing && EXISTING),
+        ...destinationsAnnotation(args),
         ...(args.replaces !== undefined && { [REPLACES]: args.replaces }),
         ...(args.chain?.role === "entry" && chainAnnotations(args.chain.mark, args.members ?? [])),
       },
@@ -64,8 +103,15 @@ export function virtualService(args: RouteArgs) {
       hosts: [ownHost, ...args.crossClusterHosts, ...ingressHosts],
       gateways: ["mesh", ...(ingressHosts.length > 0 ? [args.ingressGateway] : [])],
       http: [
-        // A prefix, since the authority may carry the port; no host of the mesh is another's prefix.
-        ...args.crossClusterHosts.flatMap((host) => rules(host, host, { prefix: host })),
+        ...args.crossClusterHosts.flatMap((host) => rules(host, host, [{ prefix: host }])),
+        ...(ingressPort === undefined
+          ? []
+          : rules(
+              ownHost,
+              `${args.service}-ingress`,
+              ingressHosts.map((host) => ({ prefix: host })),
+              ingressPort,
+            )),
         ...rules(ownHost, args.service),
       ],
     },

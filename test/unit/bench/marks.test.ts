@@ -28,6 +28,7 @@ const confirmation = switched([
     cluster: "cluster-a",
     pod: "user/client",
     weights: { v1: 90, v2: 10 },
+    tables: {},
     updatedAt: new Date(0),
     virtualHosts: [],
   },

@@ -152,6 +152,13 @@ describe("CanaryRoute", () => {
     });
   });
 
+  it("has no time limit where streams need none", async () => {
+    const { weights } = await specs({ timeout: "none" });
+    expect(weights.http.map((rule) => (rule as { timeout: string }).timeout)).toEqual(
+      Array(4).fill("0s"),
+    );
+  });
+
   it("mirrors to the canary where it is told to", async () => {
     const { weights } = await specs({ mirrorPercent: 5, crossClusterHosts: [], matches: [] });
     expect(weights.http).toMatchObject([

@@ -401,6 +401,13 @@ describe("the check of the proxies' subsets", () => {
     expect(behind?.seen).toBe(`the proxy of user/gateway has no outbound_.9000_.v2_.${rise.host}`);
   });
 
+  it("is about every port of a service", async () => {
+    vi.mocked(endpointsOf).mockResolvedValue(new Map([[subset, [healthy]]]));
+    const canaries = [{ ...rise, ports: [80, 9090] }];
+    const [finding] = await subsets.run({ ...withPods(["client"]), canaries });
+    expect(finding?.seen).toBe(`the proxy of user/client has no outbound|9090|v2|${rise.host}`);
+  });
+
   it("does not miss a pod that is gone before it answers", async () => {
     vi.mocked(endpointsOf).mockImplementation((_, { metadata }) =>
       metadata?.name === "job"

@@ -42,7 +42,10 @@ function changing(...lists: Readonly<Record<string, Proxy>>[]) {
     return Promise.resolve(
       served === undefined
         ? undefined
-        : ({ pod: name, weights: { v1: 100 - served, v2: served } } as unknown as EnvoyRoutes),
+        : ({
+            pod: name,
+            tables: { 80: { v1: 100 - served, v2: served } },
+          } as unknown as EnvoyRoutes),
     );
   });
   const podsWithProxy = () => {
@@ -66,6 +69,14 @@ describe("confirmWeight", () => {
   it("gives the routes of every Envoy that has some, once all serve the weight", async () => {
     const routes = await confirmWeight(cluster({ a: 10, gateway: undefined, b: 10 }), expected, 50);
     expect(routes.map(({ pod }) => pod)).toEqual(["a", "b"]);
+  });
+
+  it("waits for every port of an Envoy", async () => {
+    const one = cluster({ a: 10 });
+    vi.mocked(routesOfAny).mockResolvedValue({
+      tables: { 80: { v2: 10 }, 9090: { v2: 0 } },
+    } as unknown as EnvoyRoutes);
+    await expect(confirmWeight(one, expected, 50)).rejects.toThrow("user/a serves 0 % on 9090");
   });
 
   it("does not take an Envoy that is behind for gone when it is not ready any more", async () => {
@@ -157,7 +168,7 @@ describe("confirmWeight", () => {
       const name = pod.metadata?.name ?? "";
       asked.push(name);
       const v2 = name === "b" && asked.length === 2 ? 0 : 10;
-      return Promise.resolve({ pod: name, weights: { v2 } } as unknown as EnvoyRoutes);
+      return Promise.resolve({ pod: name, tables: { 80: { v2 } } } as unknown as EnvoyRoutes);
     });
     const podsWithProxy = () => Promise.resolve(pods.shift() ?? []);
     const restarting = { name: "cluster-a", podsWithProxy } as unknown as ClusterClient;

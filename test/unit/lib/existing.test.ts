@@ -103,6 +103,26 @@ describe("a service that others have made", () => {
     expect(said(found)).toEqual([text]);
   });
 
+  it("has the ports that the configuration names, of the protocols that it names", () => {
+    const named = {
+      port: 80,
+      ports: [
+        { port: 80, protocol: "grpc" },
+        { port: 8080, protocol: "http" },
+      ],
+    } as const;
+    const web = { port: 8080, name: "http-web" };
+    expect(said(ports({ port: 80, name: "grpc" }, web), named)).toEqual([]);
+    expect(said(ports({ port: 80, name: "http" }, web), named)).toEqual([
+      "servicePort: must be a grpc port, but Istio does not know port 80 (named http) of Service user/user-service in cluster-b as one",
+    ]);
+    expect(said(ports({ port: 80, name: "grpc" }), named)).toEqual([
+      "morePorts[0].port: must be a port of Service user/user-service in cluster-b, which has 80",
+    ]);
+    const called = { ...named, isCalledFromOutside: true };
+    expect(said(ports({ port: 80, name: "grpc" }, web), called)).toEqual([]);
+  });
+
   it("has no second port where gateways lead to it", () => {
     const two = ports({ port: 80, name: "http" }, { port: 9090, name: "http-metrics" });
     expect(said(two)).toEqual([]);

@@ -33,7 +33,7 @@ describe("the generated files", () => {
     expect(page).toContain("### `services[].stable.replicas`\n");
     const links = [...page.matchAll(/^\| \[`.+?`\]\(#([\w-]+)\)/gm)].map(([, anchor]) => anchor);
     const headings = [...page.matchAll(/^##+ `(.+)`$/gm)].map(([, key = ""]) =>
-      key.toLowerCase().replaceAll(/[^a-z]/g, ""),
+      key.toLowerCase().replaceAll(/[^a-z0-9]/g, ""),
     );
     expect(links.length).toBeGreaterThan(60);
     expect(links).toEqual(headings);

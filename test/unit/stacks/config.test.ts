@@ -261,6 +261,11 @@ describe("the configuration", () => {
       /^ - services\[0\]\.timeout: must be a duration .+, got "10"\. For example: 10s\.$/,
     ],
     [
+      "Istio's way to write no timeout",
+      service({ timeout: "0s" }),
+      /^ - services\[0\]\.timeout: must be a duration .+, or none for no limit, got "0s"/,
+    ],
+    [
       "a try that outlasts the request",
       service({ retries: { attempts: 2, perTryTimeout: "1m" } }),
       /^ - services\[0\]\.retries\.perTryTimeout: must not be longer than the timeout of 10s/,

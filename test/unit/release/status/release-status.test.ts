@@ -84,7 +84,7 @@ beforeEach(() => {
   vi.mocked(readDeployed).mockImplementation(() => Promise.resolve(Object.values(has)));
   vi.mocked(routesEverywhere).mockImplementation(() =>
     Promise.resolve(
-      envoys.map((weight) => ({ weights: { v2: weight } }) as unknown as EnvoyRoutes),
+      envoys.map((weight) => ({ tables: { 80: { v2: weight } } }) as unknown as EnvoyRoutes),
     ),
   );
   vi.mocked(readRouting).mockImplementation(() => Promise.resolve(routing));
@@ -306,7 +306,7 @@ describe("a status of a chain", () => {
           (routes) =>
             ({
               pod: "user/client",
-              weights: { v2: asked === host ? 0 : 10 },
+              tables: { 80: { v2: asked === host ? 0 : 10 } },
               // The entry has no rules here.
               virtualHosts: asked === host ? [{ name: host, domains: [host], routes }] : [],
             }) as unknown as EnvoyRoutes,

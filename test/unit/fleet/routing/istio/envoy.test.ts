@@ -149,3 +149,44 @@ describe("a gateway that redirects a host to HTTPS on a port of others", () => {
     expect(await routesOfAny(cluster, pod, [host, shop])).toMatchObject({ weights: { v1: 100 } });
   });
 });
+
+describe("a proxy with a route table for each port", () => {
+  const pod = { metadata: { name: "client", namespace: "user" } };
+  const cluster = { name: "cluster-a" } as ClusterClient;
+  const table = (name: string, at: string, to: string) => ({
+    last_updated: at,
+    route_config: {
+      name,
+      virtual_hosts: [
+        {
+          name: host,
+          domains: [host],
+          routes: [{ match: { prefix: "/" }, route: { cluster: to } }],
+        },
+      ],
+    },
+  });
+
+  it("tells the weights of each, and when the last one was there", async () => {
+    vi.mocked(getJson).mockResolvedValue({
+      configs: [
+        table("80", "2030-01-01T00:00:00Z", `outbound|80|v2|${host}`),
+        table("9090", "2030-01-01T00:00:05Z", `outbound|9090|v1|${host}`),
+      ],
+    });
+    const routes = await routesOfAny(cluster, pod, [host]);
+    expect(routes?.tables).toEqual({ 80: { v2: 100 }, 9090: { v1: 100 } });
+    expect(routes?.updatedAt).toEqual(new Date("2030-01-01T00:00:05Z"));
+    expect(routes?.virtualHosts).toHaveLength(2);
+  });
+
+  it("leaves out a port on which others alone serve the host", async () => {
+    vi.mocked(getJson).mockResolvedValue({
+      configs: [
+        table("http.8080", "2030-01-01T00:00:00Z", "outbound|80||search.search.svc.cluster.local"),
+        table("http.9090", "2030-01-01T00:00:00Z", `outbound|80|v1|${host}`),
+      ],
+    });
+    expect((await routesOfAny(cluster, pod, [host]))?.tables).toEqual({ "http.9090": { v1: 100 } });
+  });
+});

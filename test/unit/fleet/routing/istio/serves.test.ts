@@ -59,6 +59,17 @@ describe("an Envoy that serves the rules of a VirtualService", () => {
     expect(late({})).toEqual([]);
   });
 
+  it("cuts no stream where there is to be no time limit", () => {
+    expect(late({ timeout: "none" })).toEqual(["sidecar of user/client"]);
+    const endless = envoys(10).map((envoy) => ({
+      ...envoy,
+      virtualHosts: JSON.parse(
+        JSON.stringify(envoy.virtualHosts).replaceAll('"90s"', '"0s"'),
+      ) as typeof envoy.virtualHosts,
+    }));
+    expect(late({ timeout: "none" }, endless)).toEqual([]);
+  });
+
   it.each<Partial<RouteArgs>>([
     { weight: 30 },
     { matches: [] },
