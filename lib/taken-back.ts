@@ -185,7 +185,7 @@ export function decideWeight(
     do: "keep",
     weight: least,
     warning: [
-      `The weight ${lowers ? "falls to" : "stays"} ${least} % though the config has ${weight} %: ${rule}. All else is updated.`,
+      `The weight ${served.some(({ most }) => most > least) ? "falls to" : "stays"} ${least} % though the config has ${weight} %: ${rule}. All else is updated.`,
       `Why: ${why}`,
       fix,
     ].join("\n"),
