@@ -128,6 +128,7 @@ function routeObjects(
     chain,
     timeout: service.timeout,
     retries: service.retries,
+    corsPolicy: service.corsPolicy,
     mirrorPercent: service.mirrorPercent,
     crossClusterHosts: clusters
       .filter(({ name }) => name !== cluster)
