@@ -41,7 +41,7 @@ describe("a service's corsPolicy", () => {
       const { http } = spec as { http: { corsPolicy?: unknown }[] };
       expect(http.length).toBeGreaterThan(0);
       for (const { corsPolicy } of http) expect(corsPolicy).toEqual(whole);
-      const rules = new VirtualService({ metadata, spec: spec as never });
+      const rules = new VirtualService({ metadata, spec: spec });
       expect(() => {
         rules.validate();
       }).not.toThrow();
