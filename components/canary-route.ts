@@ -37,6 +37,8 @@ export interface CanaryRouting {
   readonly timeout?: string | undefined;
   /** @default 2 more attempts when the request has not reached the service */
   readonly retries?: Retries | undefined;
+  /** Which web pages of other origins may call it, in the words of Istio's CorsPolicy. @default none */
+  readonly corsPolicy?: Readonly<Record<string, unknown>> | undefined;
   /** Percent of requests also sent to the canary, whose answers are thrown away. @default 0 */
   readonly mirrorPercent?: number | undefined;
   /** Hosts that name the service in one other cluster each, split by the same weights. @default none */

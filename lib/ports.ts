@@ -1,4 +1,4 @@
-import { SERVICE_PORT, SERVICE_PORT_NAME } from "./names.ts";
+import { SERVICE_PORT_NAME } from "./names.ts";
 
 /** Protocols whose requests are split one by one, in the words of a port's name. */
 export const PROTOCOLS = ["http", "http2", "grpc"] as const;
@@ -9,9 +9,6 @@ export interface ServicePort {
   readonly port: number;
   readonly protocol: Protocol;
 }
-
-/** The ports of a Service that the program makes, if nothing else is said. */
-export const DEFAULT_PORTS: readonly ServicePort[] = [{ port: SERVICE_PORT, protocol: "http" }];
 
 /** Kubernetes' and Istio's word for each protocol, as a port's `appProtocol`. */
 export const APP_PROTOCOLS: Readonly<Record<Protocol, string>> = {

@@ -163,6 +163,7 @@ function routeObjects(
     chain,
     timeout: service.timeout,
     retries: service.retries,
+    corsPolicy: service.corsPolicy,
     mirrorPercent: service.mirrorPercent,
     crossClusterHosts: clusters
       .filter(({ name }) => name !== cluster)

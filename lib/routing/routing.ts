@@ -56,6 +56,8 @@ export interface RouteArgs extends ServiceName, RuleArgs {
   /** Time limit of a request with all its retries, as a duration like `10s`; `none` for no limit. */
   readonly timeout: string;
   readonly retries: Retries;
+  /** Which web pages of other origins may call it: Istio's CorsPolicy. @default none */
+  readonly corsPolicy?: Readonly<Record<string, unknown>> | undefined;
   /** Percent of the requests that are also sent to the canary, whose answers are thrown away. */
   readonly mirrorPercent: number;
   /** Hosts that name this service in one other cluster each. */

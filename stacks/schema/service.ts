@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { PROTOCOLS } from "../../lib/ports.ts";
+import { corsPolicy } from "./cors-policy.ts";
 import { match } from "./match.ts";
 import { trafficPolicy } from "./traffic-policy.ts";
 import {
@@ -282,6 +283,14 @@ export const service = z
           outlierDetection: { consecutive5xxErrors: 5, interval: "10s", baseEjectionTime: "30s" },
         },
       ],
+    }),
+    corsPolicy: key(corsPolicy.optional(), {
+      routing: "all",
+      description:
+        "Which web pages of other origins may call the service, in the words of Istio's CorsPolicy. Proxies answer the browsers' preflight requests themselves.",
+      fallback: "none, the service answers them",
+      effect: ROUTE_ONLY,
+      examples: [{ allowOrigins: [{ exact: "https://shop.example.com" }], allowMethods: ["GET"] }],
     }),
     stable: key(version, {
       routing: "parts",

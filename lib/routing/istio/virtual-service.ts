@@ -47,6 +47,9 @@ export function virtualService(args: RouteArgs) {
     },
   };
 
+  // Whoever gives it has checked it.
+  const cors: object = args.corsPolicy ? { corsPolicy: args.corsPolicy } : {};
+
   /** The rules for requests to `host`; `authorities` tell them from those to other hosts. */
   const rules = (
     host: string,
@@ -74,6 +77,7 @@ export function virtualService(args: RouteArgs) {
         ...(change && { headers: { request: change } }),
       })),
       ...policy,
+      ...cors,
       ...(canary !== undefined &&
         mirrorPercent > 0 &&
         destinations.length > 1 && {
