@@ -142,7 +142,7 @@ export const duration = (example: string) =>
     { pattern: DURATION.source },
   );
 
-/** A duration, or `none` where there is to be no limit. Istio's 0s means the same, and is easily taken for the opposite. */
+/** A duration, or `none` where there is to be no limit: 0s is easily taken for the opposite, and Istio's CRD refuses it. */
 export const durationOrNone = (example: string) =>
   text(
     (value) => value === NO_LIMIT || (DURATION.test(value) && durationMs(value) >= 1),

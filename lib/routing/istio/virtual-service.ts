@@ -34,8 +34,8 @@ export function virtualService(args: RouteArgs) {
   // With one port Istio knows which one is meant; a gateway's own number says nothing of it where there are several.
   const ingressPort = ingressHosts.length > 0 && ports.length > 1 ? first?.port : undefined;
   const policy = {
-    // Istio takes 0s for no limit.
-    timeout: timeout === NO_LIMIT ? "0s" : timeout,
+    // Without one Istio sets no limit; its CRD refuses 0s.
+    ...(timeout !== NO_LIMIT && { timeout }),
     retries: {
       attempts: retries.attempts,
       retryOn:

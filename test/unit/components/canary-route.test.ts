@@ -154,9 +154,8 @@ describe("CanaryRoute", () => {
 
   it("has no time limit where streams need none", async () => {
     const { weights } = await specs({ timeout: "none" });
-    expect(weights.http.map((rule) => (rule as { timeout: string }).timeout)).toEqual(
-      Array(4).fill("0s"),
-    );
+    expect(weights.http.length).toBe(4);
+    for (const rule of weights.http) expect(rule).not.toHaveProperty("timeout");
   });
 
   it("mirrors to the canary where it is told to", async () => {
