@@ -1,4 +1,5 @@
 import { canaryRouteObjects, type CanaryRouteObjects } from "../components/index.ts";
+import { neededFor, type Needed } from "../lib/capacity.ts";
 import { isTakenBack } from "../lib/chain-rules.ts";
 import { replacesAnnotation, type DeployedCluster, type DeployedRoute } from "../lib/deployed.ts";
 import type { ChainRole } from "../lib/mark.ts";
@@ -17,7 +18,7 @@ import { placeIn } from "./chain.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
 import { releaseName } from "./judged.ts";
 import { wantedBy } from "./wanted.ts";
-import { existingOf } from "./workload.ts";
+import { existingOf, isMade } from "./workload.ts";
 
 /** How one service is routed in one cluster, and how it is to be. */
 export interface PlannedRoute {
@@ -39,6 +40,8 @@ export interface PlannedRoute {
   readonly falls: boolean;
   /** In a chain the routes of one role change after all of the other's. */
   readonly isSecond: boolean;
+  /** What the service needs for all requests. @default no canary serves or is about to, or nobody knows */
+  readonly needed?: Needed | undefined;
 }
 
 /** The way from what is deployed to what is configured, decided once and before anything is done. */
@@ -94,6 +97,16 @@ export function planRelease(
         rises: now !== undefined && isToRise(now, here),
         falls: now !== undefined && isToFall(now, here),
         isSecond: route.role !== undefined && route.role !== firstRole,
+        needed: isMade(service)
+          ? neededFor(now, journals.get(cluster) ?? [], {
+              key,
+              service: service.name,
+              stable: here.stable,
+              canary: here.canary,
+              weight: weightIn(settings, cluster),
+              served: servedIn(deployed, cluster, now),
+            })
+          : undefined,
       };
     });
   });
@@ -106,6 +119,17 @@ export function planRelease(
     forgives: decision.do === "carry out" ? (decision.forgives ?? []) : [],
     problems: decision.do === "refuse" ? [decision.problem, ...problems] : problems,
   };
+}
+
+/** Percent that a service's canary has in a cluster: of a chain's follower, what its entries mark there. */
+function servedIn(
+  deployed: readonly DeployedCluster[],
+  cluster: string,
+  route: DeployedRoute | undefined,
+): number {
+  if (route?.role !== "follower") return route?.weight ?? 0;
+  const routes = deployed.find(({ name }) => name === cluster)?.routes.values() ?? [];
+  return Math.max(0, ...[...routes].map(({ role, weight }) => (role === "entry" ? weight : 0)));
 }
 
 function routeObjects(

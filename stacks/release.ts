@@ -2,6 +2,8 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { CanaryRoute, CanaryWorkload, CrossClusterServiceEntry } from "../components/index.ts";
 import { crossClusterHost, virtualAddresses } from "../lib/names.ts";
+import { weightIn } from "../lib/release-rules.ts";
+import { autoscalingOf, minPods } from "./autoscaling.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
 import type { Registration } from "./left-out.ts";
 import type { MeshCluster } from "./mesh.ts";
@@ -16,6 +18,13 @@ export type Traffic = Readonly<
 
 /** What has to happen around Pulumi's change of a route's VirtualService. @default nothing */
 export type RouteHooks = (route: PlannedRoute) => pulumi.ResourceHookBinding | undefined;
+
+/** The same around its change of the Deployment of a version. @default nothing */
+export type WorkloadHooks = (
+  cluster: string,
+  service: ServiceSettings,
+  version: string,
+) => pulumi.ResourceHookBinding | undefined;
 
 /** What was registered. */
 export interface Release {
@@ -35,6 +44,7 @@ export function releaseServices(
   clusters: readonly MeshCluster[],
   plan: ReleasePlan,
   hooks: RouteHooks = () => undefined,
+  workloadHooks: WorkloadHooks = () => undefined,
 ): Release {
   const namespaces = new Map(
     clusters.map((cluster) => [cluster.name, makeNamespaces(settings, cluster)]),
@@ -49,7 +59,7 @@ export function releaseServices(
   const rulesInPlace = rules.promise.then(inPlace);
   // In a chain the routes of one role also wait for all of the other's.
   const firstRoutes = Promise.withResolvers<readonly pulumi.Resource[]>();
-  const common = { settings, clusters, namespaces, addresses, hooks };
+  const common = { settings, clusters, namespaces, addresses, hooks, workloadHooks };
   const released = settings.services.map((service) => {
     const routes = plan.routes.filter((route) => route.service === service);
     const own = Promise.withResolvers<readonly pulumi.Resource[]>();
@@ -131,6 +141,7 @@ interface Common {
   /** Virtual addresses of the hosts that name a cluster. */
   readonly addresses: ReadonlyMap<string, string>;
   readonly hooks: RouteHooks;
+  readonly workloadHooks: WorkloadHooks;
   readonly weightsAfter: Promise<readonly pulumi.Resource[]>;
 }
 
@@ -141,14 +152,29 @@ interface ReleasedService {
   readonly registrations: readonly Registration[];
 }
 
-/** The Deployments of a service whose pods the program makes, in all clusters. */
+/** The Deployments of a service whose pods the program makes, and their autoscalers, in all clusters. */
 function makeWorkloads(
-  { settings, clusters, namespaces }: Pick<Common, "settings" | "clusters" | "namespaces">,
+  {
+    settings,
+    clusters,
+    namespaces,
+    workloadHooks,
+  }: Pick<Common, "settings" | "clusters" | "namespaces" | "workloadHooks">,
   service: MadeService,
+  planned: readonly PlannedRoute[],
 ): readonly pulumi.Resource[] {
   const { name, namespace, stable, canary } = service;
   const workloads = clusters.map((cluster) => {
     const home = namespaces.get(cluster.name)?.get(namespace);
+    const least = minPods(
+      planned.find((route) => route.cluster === cluster.name),
+      weightIn(settings, cluster.name),
+    );
+    const version = (role: "stable" | "canary", of: MadeService["stable"]) => ({
+      ...of,
+      minPods: least[role],
+      hooks: workloadHooks(cluster.name, service, of.version),
+    });
     return new CanaryWorkload(
       `${name}.${namespace}-${cluster.name}`,
       {
@@ -157,7 +183,8 @@ function makeWorkloads(
         cluster: cluster.name,
         environment: settings.mesh.env,
         port: service.port,
-        versions: canary ? [stable, canary] : [stable],
+        versions: [version("stable", stable), ...(canary ? [version("canary", canary)] : [])],
+        autoscaling: autoscalingOf(service),
         args: service.args,
         env: service.env,
         healthPath: service.healthPath,
@@ -171,11 +198,11 @@ function makeWorkloads(
       },
     );
   });
-  return workloads.flatMap((workload) => workload.deployments);
+  return workloads.flatMap(({ deployments, autoscalers }) => [...deployments, ...autoscalers]);
 }
 
 function releaseService(
-  { settings, clusters, namespaces, addresses, hooks, weightsAfter }: Common,
+  { settings, clusters, namespaces, addresses, hooks, workloadHooks, weightsAfter }: Common,
   service: ServiceSettings,
   planned: readonly PlannedRoute[],
 ): ReleasedService {
@@ -188,7 +215,7 @@ function releaseService(
   const existing = existingOf(service);
   // What others have made is there before the program runs; the mesh may not be.
   const pods = isMade(service)
-    ? makeWorkloads({ settings, clusters, namespaces }, service)
+    ? makeWorkloads({ settings, clusters, namespaces, workloadHooks }, service, planned)
     : clusters.flatMap(({ ready }) => ready);
 
   const entries = clusters.flatMap((cluster) =>

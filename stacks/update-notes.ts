@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { ClusterClient } from "../fleet/cluster-client.ts";
 import { explain } from "../fleet/explain.ts";
 import { readNotes, writeNotes } from "../fleet/notes.ts";
+import { neededKey, noteOf, type Needed } from "../lib/capacity.ts";
 import {
   configuredIn,
   configuredKey,
@@ -11,7 +12,7 @@ import {
   type Notes,
 } from "../lib/journal.ts";
 import { configuredFor, type Journals } from "../lib/taken-back.ts";
-import type { ReleaseSettings } from "./config.ts";
+import type { ReleaseSettings, ServiceSettings } from "./config.ts";
 import { wantedBy } from "./wanted.ts";
 
 /**
@@ -94,15 +95,35 @@ export class UpdateNotes {
     return this.#write(() => [RETRY_KEY, { forgives }]);
   }
 
+  /**
+   * Notes how many pods a service needs for all requests.
+   *
+   * @param needed by cluster
+   * @returns why it could not be noted, by cluster
+   */
+  async needed(
+    { name, namespace }: Pick<ServiceSettings, "name" | "namespace">,
+    needed: ReadonlyMap<string, Needed>,
+  ): Promise<ReadonlyMap<string, string>> {
+    return this.#write(
+      (cluster) => {
+        const found = needed.get(cluster.name);
+        return found && [neededKey(name), noteOf(found)];
+      },
+      [namespace],
+    );
+  }
+
   async #write(
     noteFor: (cluster: ClusterClient) => readonly [key: string, value: object] | undefined,
+    namespaces: readonly string[] = this.#namespaces,
   ): Promise<ReadonlyMap<string, string>> {
     const failed = new Map<string, string>();
     await Promise.all(
       this.#clusters.flatMap((cluster) => {
         const [key, value] = noteFor(cluster) ?? [];
         if (key === undefined) return [];
-        return this.#namespaces.map(async (namespace) => {
+        return namespaces.map(async (namespace) => {
           try {
             const note = { format: JOURNAL_FORMAT, at: Date.now(), ...value };
             await writeNotes(cluster, namespace, key, { [key]: note });

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { autoscaling } from "./autoscaling.ts";
 import { match } from "./match.ts";
 import {
   domain,
@@ -41,6 +42,10 @@ const version = z.strictObject({
   replicas: key(whole(1, 1000, "For example: 5.").default(5), {
     routing: "none",
     description: "Pods of this version in each cluster.",
+    rules: [
+      "must be left out with `autoscaling`",
+      "must not be less in stable, while a canary serves requests, than stable had when the canary began",
+    ],
     effect: "Adds or removes pods; the others keep running.",
     examples: [5],
   }),
@@ -313,6 +318,15 @@ export const service = z
         examples: [{ requests: { cpu: "100m", memory: "128Mi" }, limits: { memory: "256Mi" } }],
       },
     ),
+    autoscaling: key(autoscaling.optional(), {
+      routing: "none",
+      description:
+        "Who decides how many pods a version has: a HorizontalPodAutoscaler that the program makes for each version, or with `external` somebody else's. The Deployments then have no count of their own; docs/autoscaling.md tells how it is handed over.",
+      fallback: "none, a version has as many pods as its `replicas`",
+      rules: ["must be left out unless the program makes the Deployments"],
+      effect: "Hands the count of the running Deployments over as it is: no pod is removed for it.",
+      examples: [{ min: 3, max: 20, cpu: 70 }, { external: true }],
+    }),
     user: key(
       rule(
         whole(1, 2 ** 31 - 1, "For example: 65532."),
@@ -349,6 +363,7 @@ export const MADE_KEYS = [
   "healthPath",
   "metrics",
   "resources",
+  "autoscaling",
   "user",
 ] as const satisfies (keyof Service)[];
 
