@@ -2,7 +2,12 @@ import { expect, it, vi } from "vitest";
 import { handOverCount } from "../../../fleet/hand-over-count.ts";
 import { autoscalingOf, minPods } from "../../../stacks/autoscaling.ts";
 import { CountHandOver } from "../../../stacks/count-hand-over.ts";
+import { installMesh } from "../../../stacks/mesh.ts";
+import { planRelease } from "../../../stacks/release-plan.ts";
+import { releaseServices } from "../../../stacks/release.ts";
+import { KEY } from "../../helpers/deployed.ts";
 import { settings } from "../../helpers/fixtures.ts";
+import { recordProgram } from "../../helpers/mocks.ts";
 
 vi.mock(import("../../../fleet/hand-over-count.ts"), () => ({
   handOverCount: vi.fn<typeof handOverCount>(),
@@ -36,4 +41,40 @@ it("a count is handed over before each update of a Deployment that has an autosc
     expect.objectContaining({ name: "cluster-b" }),
     { name: "user-service-v1", namespace: "user" },
   );
+});
+
+it("stable keeps in each cluster what it had there, before any weight rises", async () => {
+  const program = await recordProgram();
+  const { services, ...rest } = settings({ weight: 30 });
+  const config = {
+    ...rest,
+    services: services.map((service) => ({ ...service, autoscaling: { min: 3, max: 15 } })),
+  };
+  const at = (name: string, pods: number) => {
+    const route = { stable: "v1", canary: "v2", weight: 10, replicas: { v1: pods, v2: 1 } };
+    const read = { generation: 1, replaces: undefined, rules: [], images: {} };
+    return { name, unreachable: undefined, routes: new Map([[KEY, { ...route, ...read }]]) };
+  };
+  const plan = planRelease(config, [at("cluster-a", 12), at("cluster-b", 40)]);
+  releaseServices(config, installMesh(config).clusters, plan);
+  await program.settle();
+  const autoscalers = program.ofType("kubernetes:autoscaling/v2:HorizontalPodAutoscaler");
+  expect(
+    autoscalers.map(({ name, inputs }) => [
+      name,
+      (inputs["spec"] as { minReplicas: number }).minReplicas,
+    ]),
+  ).toEqual(
+    expect.arrayContaining([
+      ["user-service.user-cluster-a-v1-autoscaler", 12],
+      ["user-service.user-cluster-a-v2-autoscaler", 4],
+      ["user-service.user-cluster-b-v1-autoscaler", 15],
+      ["user-service.user-cluster-b-v2-autoscaler", 12],
+    ]),
+  );
+  const routes = program.ofType("kubernetes:networking.istio.io/v1:VirtualService");
+  expect(routes).toHaveLength(2);
+  for (const route of routes) {
+    for (const autoscaler of autoscalers) expect(program.waitsFor(route, autoscaler)).toBe(true);
+  }
 });
