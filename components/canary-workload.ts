@@ -4,6 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { SERVICE_PORT } from "../lib/names.ts";
 import { APP_PROTOCOLS, portName, type Protocol, type ServicePort } from "../lib/ports.ts";
 import { childOptions } from "./child-options.ts";
+import { canaryAutoscaler, type AutoscalingArgs } from "./canary-autoscaler.ts";
 
 /** One version of a service. */
 export interface VersionArgs {
@@ -11,8 +12,12 @@ export interface VersionArgs {
   readonly version: string;
   /** Image with tag or digest. Another one rolls the pods, each replaced only when its successor is ready. */
   readonly image: string;
-  /** Pods. @default 5 */
+  /** Pods. Not looked at with `autoscaling`. @default 5 */
   readonly replicas?: number | undefined;
+  /** Fewest pods that its autoscaler may leave, where that is more than the service's `min`. @default the service's */
+  readonly minPods?: number | undefined;
+  /** What has to happen around Pulumi's change of its Deployment. @default nothing */
+  readonly hooks?: pulumi.ResourceHookBinding | undefined;
 }
 
 export interface CanaryWorkloadArgs {
@@ -44,6 +49,11 @@ export interface CanaryWorkloadArgs {
   readonly metrics?: { readonly port?: number | undefined; readonly path: string } | undefined;
   /** @default 100m CPU and 128Mi of memory requested, 256Mi of memory at most */
   readonly resources?: k8s.types.input.core.v1.ResourceRequirements | undefined;
+  /**
+   * Who decides how many pods a version has: an autoscaler for each, or "external", somebody else's. Pulumi then never
+   * writes the count of a Deployment. @default each version has as many as its `replicas`
+   */
+  readonly autoscaling?: AutoscalingArgs | "external" | undefined;
   /** User id of the container. Not 1337, which is the sidecar's. @default 65532 */
   readonly user?: number | undefined;
 }
@@ -160,6 +170,8 @@ export class CanaryWorkload extends pulumi.ComponentResource {
   readonly service: k8s.core.v1.Service;
   /** One for each version; all pods of it are ready. */
   readonly deployments: readonly k8s.apps.v1.Deployment[];
+  /** One for each version, if the program makes them. */
+  readonly autoscalers: readonly k8s.autoscaling.v2.HorizontalPodAutoscaler[];
 
   constructor(name: string, args: CanaryWorkloadArgs, opts?: pulumi.ComponentResourceOptions) {
     super(CanaryWorkload.type, name, {}, opts);
@@ -184,7 +196,7 @@ export class CanaryWorkload extends pulumi.ComponentResource {
           metadata,
           // PodBuilder's own Deployment would select by container name, both versions' pods at once.
           spec: {
-            replicas: version.replicas ?? 5,
+            ...(args.autoscaling === undefined && { replicas: version.replicas ?? 5 }),
             strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: "25%" } },
             selector: { matchLabels: selector },
             template: {
@@ -193,7 +205,10 @@ export class CanaryWorkload extends pulumi.ComponentResource {
             },
           },
         },
-        childOptions(this, opts, [account]),
+        {
+          ...childOptions(this, opts, [account]),
+          ...(version.hooks && { hooks: version.hooks }),
+        },
       );
 
       new k8s.policy.v1.PodDisruptionBudget(
@@ -203,6 +218,27 @@ export class CanaryWorkload extends pulumi.ComponentResource {
       );
       return deployment;
     });
+
+    const { autoscaling } = args;
+    this.autoscalers =
+      autoscaling === undefined || autoscaling === "external"
+        ? []
+        : args.versions.map(
+            ({ version, minPods }, i) =>
+              new k8s.autoscaling.v2.HorizontalPodAutoscaler(
+                `${name}-${version}-autoscaler`,
+                {
+                  metadata: {
+                    name: `${service}-${version}`,
+                    namespace,
+                    labels: { ...podLabels(args, version), env: environment },
+                  },
+                  spec: canaryAutoscaler(`${service}-${version}`, autoscaling, minPods),
+                },
+                // Where a running Deployment gets one, its count has been handed over by then.
+                childOptions(this, opts, this.deployments.slice(i, i + 1)),
+              ),
+          );
 
     this.service = new k8s.core.v1.Service(
       `${name}-service`,

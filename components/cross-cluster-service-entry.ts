@@ -53,14 +53,14 @@ export class CrossClusterServiceEntry extends pulumi.ComponentResource {
   ) {
     super(CrossClusterServiceEntry.type, name, {}, opts);
     const { cluster, gatewayAddresses, entry = {}, rule = {} } = args;
-    const { host, versions } = routing.crossClusterObjects({
+    const { host, ports, versions } = routing.crossClusterObjects({
       ...args,
       trustDomain: args.trustDomain ?? "cluster.local",
       clusterDomain: args.clusterDomain ?? "cluster.local",
     });
     const endpoints = pulumi
       .output(gatewayAddresses)
-      .apply((addresses) => gatewayEndpoints(cluster, addresses));
+      .apply((addresses) => gatewayEndpoints(cluster, addresses, ports));
     const service = new k8s.apiextensions.CustomResource(
       `${name}-entry`,
       { ...withReplaces(host, entry), spec: { ...host.spec, endpoints } },

@@ -1,9 +1,17 @@
 import { isIP } from "node:net";
 import { RunError } from "@pulumi/pulumi";
-import { EAST_WEST_PORT, SERVICE_PORT_NAME } from "../lib/names.ts";
+import { EAST_WEST_PORT } from "../lib/names.ts";
 
-/** Where the other cluster's gateway is reached, as endpoints of the ServiceEntry. */
-export function gatewayEndpoints(cluster: string, addresses: readonly string[]) {
+/**
+ * Where the other cluster's gateway is reached, as endpoints of the ServiceEntry.
+ *
+ * @param ports names of the ServiceEntry's ports: the gateway has one for all of them
+ */
+export function gatewayEndpoints(
+  cluster: string,
+  addresses: readonly string[],
+  ports: readonly string[],
+) {
   const named = addresses.filter((address) => isIP(address) === 0);
   if (addresses.length === 0 || named.length > 0) {
     const what =
@@ -17,7 +25,7 @@ export function gatewayEndpoints(cluster: string, addresses: readonly string[]) 
   }
   return addresses.map((address) => ({
     address,
-    ports: { [SERVICE_PORT_NAME]: EAST_WEST_PORT },
+    ports: Object.fromEntries(ports.map((port) => [port, EAST_WEST_PORT])),
     labels: { "security.istio.io/tlsMode": "istio" },
   }));
 }

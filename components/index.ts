@@ -1,3 +1,4 @@
+export type { AutoscalingArgs } from "./canary-autoscaler.ts";
 export { CanaryMonitoring, type CanaryMonitoringArgs } from "./canary-monitoring.ts";
 export {
   CanaryRoute,

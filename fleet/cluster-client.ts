@@ -3,6 +3,7 @@ import { text } from "node:stream/consumers";
 
 import {
   AppsV1Api,
+  AutoscalingV2Api,
   CoordinationV1Api,
   CoreV1Api,
   createConfiguration,
@@ -49,6 +50,7 @@ export class ClusterClient {
   readonly name: string;
   readonly kubeConfig: KubeConfig;
   readonly apps: AppsV1Api;
+  readonly autoscaling: AutoscalingV2Api;
   readonly core: CoreV1Api;
   readonly coordination: CoordinationV1Api;
   readonly custom: CustomObjectsApi;
@@ -64,6 +66,7 @@ export class ClusterClient {
     else this.kubeConfig.loadFromFile(kubeconfig);
     this.kubeConfig.setCurrentContext(context);
     this.apps = this.#client(AppsV1Api);
+    this.autoscaling = this.#client(AutoscalingV2Api);
     this.core = this.#client(CoreV1Api);
     this.coordination = this.#client(CoordinationV1Api);
     this.custom = this.#client(CustomObjectsApi);

@@ -8,11 +8,14 @@ import { clusterRouting } from "./routing/index.ts";
 /** Services that one label selector names at most, so that a URL stays short enough for every proxy. */
 const NAMED_AT_ONCE = 50;
 
-/** Images of the services' containers by the label `version`, by `namespace/service`. */
-async function imagesOf(
+/** What a service's Deployments say, by the label `version` of their pods. */
+type Workloads = Pick<DeployedRoute, "images" | "replicas">;
+
+/** What the services' Deployments say, by `namespace/service`. */
+async function workloadsOf(
   cluster: ClusterClient,
   services: readonly ServiceName[],
-): Promise<ReadonlyMap<string, Readonly<Record<string, string>>>> {
+): Promise<ReadonlyMap<string, Workloads>> {
   const lists = [...Map.groupBy(services, ({ namespace }) => namespace)].flatMap(
     ([namespace, all]) =>
       Array.from({ length: Math.ceil(all.length / NAMED_AT_ONCE) }, (_, i) => ({
@@ -31,7 +34,14 @@ async function imagesOf(
         const version = spec?.template.metadata?.labels?.["version"];
         const image = spec?.template.spec?.containers.find(({ name }) => name === service)?.image;
         return version !== undefined && image !== undefined
-          ? [{ key: serviceKey({ service, namespace }), version, image }]
+          ? [
+              {
+                key: serviceKey({ service, namespace }),
+                version,
+                image,
+                replicas: spec?.replicas ?? 1,
+              },
+            ]
           : [];
       });
     }),
@@ -39,7 +49,10 @@ async function imagesOf(
   return new Map(
     [...Map.groupBy(found.flat(), ({ key }) => key)].map(([key, own]) => [
       key,
-      Object.fromEntries(own.map(({ version, image }) => [version, image])),
+      {
+        images: Object.fromEntries(own.map(({ version, image }) => [version, image])),
+        replicas: Object.fromEntries(own.map(({ version, replicas }) => [version, replicas])),
+      },
     ]),
   );
 }
@@ -49,14 +62,14 @@ async function readRoutes(
   cluster: ClusterClient,
   services: readonly ServiceName[],
 ): Promise<ReadonlyMap<string, DeployedRoute>> {
-  const [found, images] = await Promise.all([
+  const [found, workloads] = await Promise.all([
     clusterRouting.read(cluster, services),
-    imagesOf(cluster, services),
+    workloadsOf(cluster, services),
   ]);
   return new Map(
     found.map(({ route, ...name }) => {
       const key = serviceKey(name);
-      return [key, { ...route, images: images.get(key) ?? {} }];
+      return [key, { ...route, images: {}, ...workloads.get(key) }];
     }),
   );
 }

@@ -30,6 +30,8 @@ export interface DeployedRoute extends DeployedSplit {
   readonly rules: RoutingRules;
   /** Image of the service's container by version, from the Deployments. */
   readonly images: Readonly<Record<string, string>>;
+  /** Pods that the service's Deployments want by version. @default nobody has asked */
+  readonly replicas?: Readonly<Record<string, number>> | undefined;
 }
 
 /** What there is of the services in one cluster. */

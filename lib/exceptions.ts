@@ -5,6 +5,7 @@ export const EXCEPTIONS = [
   "change-stable",
   "change-chain",
   "retry-canary",
+  "shrink-stable",
 ] as const;
 export type Exception = (typeof EXCEPTIONS)[number];
 

@@ -3,6 +3,7 @@ import type { ChainOfRise } from "../fleet/barrier.ts";
 import { idOf, serviceKey, serviceHost } from "../lib/names.ts";
 import { roleIn } from "./chain.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
+import type { PlannedRoute } from "./release-plan.ts";
 import { existingService, isMade, portsOf } from "./workload.ts";
 
 /** The names under which clients reach a service, and by which Envoys' routes are found. */
@@ -13,8 +14,16 @@ export function hostsOf(service: ServiceSettings, clusterDomain: string): readon
   ];
 }
 
-/** The canary of a service, as checks know it. */
-export function canaryOf(service: ServiceSettings, clusterDomain: string): Canary | undefined {
+/**
+ * The canary of a service, as checks know it.
+ *
+ * @param routes which say what the service needs for all requests. @default nobody asks
+ */
+export function canaryOf(
+  service: ServiceSettings,
+  clusterDomain: string,
+  routes: readonly Pick<PlannedRoute, "service" | "cluster" | "needed">[] = [],
+): Canary | undefined {
   const { name, namespace, canary } = service;
   const ports = portsOf(service)?.map(({ port }) => port);
   return (
@@ -22,8 +31,13 @@ export function canaryOf(service: ServiceSettings, clusterDomain: string): Canar
       service: name,
       namespace,
       canary: canary.version,
-      ...(isMade(service) ? { replicas: canary.replicas } : { existing: existingService(service) }),
       ...(ports && { ports }),
+      existing: existingService(service),
+      needed: new Map(
+        routes.flatMap(({ cluster, needed, ...route }) =>
+          route.service === service && needed ? [[cluster, needed.pods] as const] : [],
+        ),
+      ),
       host: serviceHost({ service: name, namespace }, clusterDomain),
       hosts: hostsOf(service, clusterDomain),
     }
@@ -31,11 +45,14 @@ export function canaryOf(service: ServiceSettings, clusterDomain: string): Canar
 }
 
 /** What a higher weight of the entries means for the chain. */
-export function chainOfRise({ services, chain, mesh }: ReleaseSettings): ChainOfRise | undefined {
+export function chainOfRise(
+  { services, chain, mesh }: ReleaseSettings,
+  routes: readonly PlannedRoute[],
+): ChainOfRise | undefined {
   return (
     chain && {
       followers: services.flatMap((service) => {
-        const canary = canaryOf(service, mesh.clusterDomain);
+        const canary = canaryOf(service, mesh.clusterDomain, routes);
         return canary && roleIn(chain, service) === "follower" ? [canary] : [];
       }),
       probe: {

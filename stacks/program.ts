@@ -1,4 +1,5 @@
 import { loadConfig } from "./config.ts";
+import { CountHandOver } from "./count-hand-over.ts";
 import { keepOutputs } from "./kept-outputs.ts";
 import { LoweredSince } from "./lowered-since.ts";
 import { joinMesh } from "./mesh-stack.ts";
@@ -20,6 +21,7 @@ const { clusters: members, ...about } =
   "meshStack" in settings ? joinMesh(settings) : installMesh(settings);
 const lowered = new LoweredSince(settings);
 const records = new RoutingRecords(settings);
+const counts = new CountHandOver(settings);
 const { traffic, registrations, rulesSettled } = releaseServices(
   settings,
   members,
@@ -30,6 +32,7 @@ const { traffic, registrations, rulesSettled } = releaseServices(
       lowered.hooks(route),
       records.hooks(route.cluster, route.service),
     ),
+  (cluster, service, version) => counts.hooks(cluster, service, version),
   (cluster, object) => change.deleted.remade(cluster, object),
 );
 if (!("meshStack" in settings)) {

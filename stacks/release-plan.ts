@@ -1,4 +1,5 @@
 import { canaryRouteObjects, type CanaryRouteObjects } from "../components/index.ts";
+import { neededFor, type Needed } from "../lib/capacity.ts";
 import { isTakenBack } from "../lib/chain-rules.ts";
 import {
   NOTHING,
@@ -22,7 +23,7 @@ import { placeIn } from "./chain.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
 import { releaseName } from "./judged.ts";
 import { wantedBy } from "./wanted.ts";
-import { existingOf, policiesOf, portsOf } from "./workload.ts";
+import { existingOf, isMade, policiesOf, portsOf } from "./workload.ts";
 
 /** How one service is routed in one cluster, and how it is to be. */
 export interface PlannedRoute {
@@ -44,6 +45,8 @@ export interface PlannedRoute {
   readonly falls: boolean;
   /** In a chain the routes of one role change after all of the other's. */
   readonly isSecond: boolean;
+  /** What the service needs for all requests. @default no canary serves or is about to, or nobody knows */
+  readonly needed?: Needed | undefined;
 }
 
 /** VirtualServices that somebody has deleted; see DeletedObjects. */
@@ -127,6 +130,16 @@ export function planRelease(
         rises: now !== undefined && isToRise(now, here),
         falls: now !== undefined && isToFall(now, here),
         isSecond: route.role !== undefined && route.role !== firstRole,
+        needed: isMade(service)
+          ? neededFor(now, journals.get(cluster) ?? [], {
+              key,
+              service: service.name,
+              stable: here.stable,
+              canary: here.canary,
+              weight: weightIn(settings, cluster),
+              served: servedIn(deployed, cluster, now),
+            })
+          : undefined,
       };
     });
   });
@@ -141,6 +154,17 @@ export function planRelease(
     failed: takenBack(deployed, wanted, journals, asked),
     problems: decision.do === "refuse" ? [decision.problem, ...problems] : problems,
   };
+}
+
+/** Percent that a service's canary has in a cluster: of a chain's follower, what its entries mark there. */
+function servedIn(
+  deployed: readonly DeployedCluster[],
+  cluster: string,
+  route: DeployedRoute | undefined,
+): number {
+  if (route?.role !== "follower") return route?.weight ?? 0;
+  const routes = deployed.find(({ name }) => name === cluster)?.routes.values() ?? [];
+  return Math.max(0, ...[...routes].map(({ role, weight }) => (role === "entry" ? weight : 0)));
 }
 
 function routeObjects(

@@ -2,6 +2,8 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { CanaryRoute, CanaryWorkload, CrossClusterServiceEntry } from "../components/index.ts";
 import { crossClusterHost, crossClusterName, virtualAddresses } from "../lib/names.ts";
+import { weightIn } from "../lib/release-rules.ts";
+import { autoscalingOf, minPods } from "./autoscaling.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
 import type { DeletedObjects } from "./deleted-objects.ts";
 import type { Registration } from "./left-out.ts";
@@ -20,6 +22,12 @@ export type RouteHooks = (route: PlannedRoute) => pulumi.ResourceHookBinding | u
 
 /** How a routing object of a cluster is registered. @default as it is */
 export type Remade = DeletedObjects["remade"];
+/** The same around its change of the Deployment of a version. @default nothing */
+export type WorkloadHooks = (
+  cluster: string,
+  service: ServiceSettings,
+  version: string,
+) => pulumi.ResourceHookBinding | undefined;
 
 /** What was registered. */
 export interface Release {
@@ -39,6 +47,7 @@ export function releaseServices(
   clusters: readonly MeshCluster[],
   plan: ReleasePlan,
   hooks: RouteHooks = () => undefined,
+  workloadHooks: WorkloadHooks = () => undefined,
   remade: Remade = () => ({}),
 ): Release {
   const namespaces = new Map(
@@ -54,7 +63,7 @@ export function releaseServices(
   const rulesInPlace = rules.promise.then(inPlace);
   // In a chain the routes of one role also wait for all of the other's.
   const firstRoutes = Promise.withResolvers<readonly pulumi.Resource[]>();
-  const common = { settings, clusters, namespaces, addresses, hooks, remade };
+  const common = { settings, clusters, namespaces, addresses, hooks, workloadHooks, remade };
   const released = settings.services.map((service) => {
     const routes = plan.routes.filter((route) => route.service === service);
     const own = Promise.withResolvers<readonly pulumi.Resource[]>();
@@ -137,6 +146,7 @@ interface Common {
   readonly addresses: ReadonlyMap<string, string>;
   readonly hooks: RouteHooks;
   readonly remade: Remade;
+  readonly workloadHooks: WorkloadHooks;
   readonly weightsAfter: Promise<readonly pulumi.Resource[]>;
 }
 
@@ -147,14 +157,29 @@ interface ReleasedService {
   readonly registrations: readonly Registration[];
 }
 
-/** The Deployments of a service whose pods the program makes, in all clusters. */
+/** The Deployments of a service whose pods the program makes, and their autoscalers, in all clusters. */
 function makeWorkloads(
-  { settings, clusters, namespaces }: Pick<Common, "settings" | "clusters" | "namespaces">,
+  {
+    settings,
+    clusters,
+    namespaces,
+    workloadHooks,
+  }: Pick<Common, "settings" | "clusters" | "namespaces" | "workloadHooks">,
   service: MadeService,
+  planned: readonly PlannedRoute[],
 ): readonly pulumi.Resource[] {
   const { name, namespace, stable, canary } = service;
   const workloads = clusters.map((cluster) => {
     const home = namespaces.get(cluster.name)?.get(namespace);
+    const least = minPods(
+      planned.find((route) => route.cluster === cluster.name),
+      weightIn(settings, cluster.name),
+    );
+    const version = (role: "stable" | "canary", of: MadeService["stable"]) => ({
+      ...of,
+      minPods: least[role],
+      hooks: workloadHooks(cluster.name, service, of.version),
+    });
     return new CanaryWorkload(
       `${name}.${namespace}-${cluster.name}`,
       {
@@ -165,7 +190,8 @@ function makeWorkloads(
         port: service.port,
         protocol: service.protocol,
         morePorts: service.morePorts,
-        versions: canary ? [stable, canary] : [stable],
+        versions: [version("stable", stable), ...(canary ? [version("canary", canary)] : [])],
+        autoscaling: autoscalingOf(service),
         args: service.args,
         env: service.env,
         healthPath: service.healthPath,
@@ -179,11 +205,11 @@ function makeWorkloads(
       },
     );
   });
-  return workloads.flatMap((workload) => workload.deployments);
+  return workloads.flatMap(({ deployments, autoscalers }) => [...deployments, ...autoscalers]);
 }
 
 function releaseService(
-  { settings, clusters, namespaces, addresses, hooks, remade, weightsAfter }: Common,
+  { settings, clusters, namespaces, addresses, hooks, workloadHooks, remade, weightsAfter }: Common,
   service: ServiceSettings,
   planned: readonly PlannedRoute[],
 ): ReleasedService {
@@ -196,7 +222,7 @@ function releaseService(
   const existing = existingOf(service);
   // What others have made is there before the program runs; the mesh may not be.
   const pods = isMade(service)
-    ? makeWorkloads({ settings, clusters, namespaces }, service)
+    ? makeWorkloads({ settings, clusters, namespaces, workloadHooks }, service, planned)
     : clusters.flatMap(({ ready }) => ready);
 
   const entries = clusters.flatMap((cluster) =>

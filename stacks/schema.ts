@@ -189,7 +189,7 @@ export const schema = {
     owner: "stack",
     routing: "none",
     description:
-      "Release rules that are switched off, for a change that you mean to make in spite of them. skip-phase: the weight may rise by more than one phase. change-canary: the canary's version or image may change while it serves requests. change-stable: another version may become the stable one before it serves 100 % as the canary. change-chain: services may join or leave the chain, or change their role in it, while its canaries serve requests. retry-canary: a canary that was taken back, by a guard, a rollout or by hand, may rise again, once.",
+      "Release rules that are switched off, for a change that you mean to make in spite of them. skip-phase: the weight may rise by more than one phase. change-canary: the canary's version or image may change while it serves requests. change-stable: another version may become the stable one before it serves 100 % as the canary. change-chain: services may join or leave the chain, or change their role in it, while its canaries serve requests. retry-canary: a canary that was taken back, by a guard, a rollout or by hand, may rise again, once. shrink-stable: stable may get fewer pods than all requests need while a canary serves some of them.",
     rules: [`each must be one of ${EXCEPTIONS.join(", ")}`],
     effect: "Nothing in a cluster: it says which changes are refused. Remove it after the update.",
     examples: [["skip-phase"]],

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { ClusterClient } from "../fleet/cluster-client.ts";
 import { explain } from "../fleet/explain.ts";
 import { readNotes, writeNotes } from "../fleet/notes.ts";
+import { neededKey, noteOf, type Needed } from "../lib/capacity.ts";
 import {
   configuredIn,
   configuredKey,
@@ -14,12 +15,12 @@ import {
   type Notes,
 } from "../lib/journal.ts";
 import { configuredFor, type Journals } from "../lib/taken-back.ts";
-import type { ReleaseSettings } from "./config.ts";
+import type { ReleaseSettings, ServiceSettings } from "./config.ts";
 import { wantedBy } from "./wanted.ts";
 
 type ConfiguredNote = Configured & { readonly retries?: true };
 
-function noteOf({ weight, canaries }: Configured, retries: boolean): ConfiguredNote {
+function configuredNote({ weight, canaries }: Configured, retries: boolean): ConfiguredNote {
   return { weight, canaries, ...(retries && { retries }) };
 }
 
@@ -74,7 +75,7 @@ export class UpdateNotes {
     for (const [cluster, notes] of found) {
       const configured = configuredIn(notes, this.#stack);
       const retries = retriesIn(notes, this.#stack);
-      this.#noted.set(cluster, configured && noteOf(configured, retries));
+      this.#noted.set(cluster, configured && configuredNote(configured, retries));
     }
     this.#failed = failedIn(
       found.flatMap(([, notes]) => notes),
@@ -97,7 +98,7 @@ export class UpdateNotes {
   ): Promise<ReadonlyMap<string, string>> {
     const wanted = wantedBy(settings);
     const failed = await this.#write(({ name }) => {
-      const configured = noteOf(configuredFor(wanted, name), retries);
+      const configured = configuredNote(configuredFor(wanted, name), retries);
       const before = this.#noted.get(name);
       const isNothing = before === undefined && Object.keys(configured.canaries).length === 0;
       if (!inForce(name) || isNothing || isDeepStrictEqual(before, configured)) return undefined;
@@ -134,15 +135,35 @@ export class UpdateNotes {
     return new Map([...failed, ...said]);
   }
 
+  /**
+   * Notes how many pods a service needs for all requests.
+   *
+   * @param needed by cluster
+   * @returns why it could not be noted, by cluster
+   */
+  async needed(
+    { name, namespace }: Pick<ServiceSettings, "name" | "namespace">,
+    needed: ReadonlyMap<string, Needed>,
+  ): Promise<ReadonlyMap<string, string>> {
+    return this.#write(
+      (cluster) => {
+        const found = needed.get(cluster.name);
+        return found && [neededKey(name), noteOf(found)];
+      },
+      [namespace],
+    );
+  }
+
   async #write(
     noteFor: (cluster: ClusterClient) => readonly [key: string, value: object] | undefined,
+    namespaces: readonly string[] = this.#namespaces,
   ): Promise<ReadonlyMap<string, string>> {
     const failed = new Map<string, string>();
     await Promise.all(
       this.#clusters.flatMap((cluster) => {
         const [key, value] = noteFor(cluster) ?? [];
         if (key === undefined) return [];
-        return this.#namespaces.map(async (namespace) => {
+        return namespaces.map(async (namespace) => {
           try {
             const note = { format: JOURNAL_FORMAT, at: Date.now(), ...value };
             await writeNotes(cluster, namespace, key, { [key]: note });

@@ -15,6 +15,7 @@ import { switched } from "../fleet/switched.ts";
 import type { DeployedCluster } from "../lib/deployed.ts";
 import { JOURNAL } from "../lib/journal.ts";
 import { problemLine, type Problem } from "../lib/problems.ts";
+import { mostStable, shrinkProblems } from "./autoscaling.ts";
 import { canaryOf, chainOfRise, hostsOf } from "./canaries.ts";
 import type { ReleaseSettings } from "./config.ts";
 import { existingFindings } from "./existing-workloads.ts";
@@ -50,7 +51,7 @@ function weightsAfter(moves: readonly PlannedRoute[]): string {
 function risesOf({ mesh, services, quarantine }: ReleaseSettings, plan: ReleasePlan) {
   const { weight } = plan;
   return services.flatMap((service): Rise[] => {
-    const canary = canaryOf(service, mesh.clusterDomain);
+    const canary = canaryOf(service, mesh.clusterDomain, plan.routes);
     const changes = plan.routes.flatMap((route) => {
       const { cluster, deployed, objects, rises } = route;
       return route.service === service && rises && deployed
@@ -69,6 +70,7 @@ function limitsOf({ safety }: ReleaseSettings): Limits {
     confirmWithinMs: durationMs(safety.confirmWithin),
     certificateDays: safety.certificateDays,
     clockSkewMs: durationMs(safety.clockSkew),
+    capacity: safety.capacity,
   };
 }
 
@@ -145,7 +147,7 @@ export class WeightChange {
       clusters,
       risesOf(settings, plan),
       limitsOf(settings),
-      chainOfRise(settings),
+      chainOfRise(settings, plan.routes),
     );
   }
 
@@ -194,10 +196,12 @@ export class WeightChange {
       lowers && lowered.length > 0 ? `The weight is ${weightsAfter(lowered)}. ${heading}` : heading,
       [
         ...plan.problems,
+        ...shrinkProblems(plan, settings.allow),
         ...(rises ? unreadProblems(plan, clusters, notes.unread) : []),
         ...problems,
       ],
     );
+    await change.#noteNeeded();
     if (rises) {
       await warnOf(
         notes.unread,
@@ -266,6 +270,25 @@ export class WeightChange {
       ),
       "what is configured could not be noted, so the next update does not see whether the weight is a new one",
     );
+  }
+
+  /** Notes what services need for all requests, before an autoscaler takes pods away from stable. */
+  async #noteNeeded(): Promise<void> {
+    if (pulumi.runtime.isDryRun()) return;
+    for (const [service, routes] of Map.groupBy(this.plan.routes, (route) => route.service)) {
+      const needed = new Map(
+        routes.flatMap(({ cluster, needed: here, wanted }) =>
+          here && !here.isNoted && wanted.canary !== undefined
+            ? [[cluster, { ...here, most: mostStable(service)?.most }] as const]
+            : [],
+        ),
+      );
+      if (needed.size === 0) continue;
+      await warnOf(
+        await this.#notes.needed(service, needed),
+        `how many pods ${service.namespace}/${service.name} needs for all requests could not be noted, so nobody knows it once stable has fewer`,
+      );
+    }
   }
 
   /** What has to happen around Pulumi's update of a route's VirtualService. */

@@ -38,6 +38,56 @@ function missingKeys(of: Loose, path: string, keys: readonly string[]): Problem[
   );
 }
 
+/** What autoscaling and the counts of versions must say of each other. */
+function autoscalingProblems(
+  service: Loose,
+  path: string,
+  versions: readonly { readonly path: string; readonly version: Loose }[],
+): Problem[] {
+  const autoscaling = service["autoscaling"];
+  if (typeof autoscaling !== "object" || autoscaling === null) return [];
+  const { external, min, max } = autoscaling as Loose;
+  const at = `${path}.autoscaling`;
+  return [
+    ...versions.flatMap((each) =>
+      strayKeys(
+        each.version,
+        each.path,
+        ["replicas"],
+        "must be left out with autoscaling, which decides how many pods there are",
+        "Remove it, or remove autoscaling.",
+      ),
+    ),
+    ...(external === true
+      ? strayKeys(
+          autoscaling as Loose,
+          at,
+          ["min", "max", "cpu", "metrics"],
+          "must be left out where autoscaling is external: somebody else's autoscaler decides",
+          "Remove it, or remove external.",
+        )
+      : max === undefined
+        ? [
+            {
+              path: `${at}.max`,
+              rule: "must be given",
+              fix: "Write the most pods of a version, for example 20, or external: true if somebody else's autoscaler decides.",
+            },
+          ]
+        : []),
+    ...(typeof min === "number" && typeof max === "number" && min > max
+      ? [
+          {
+            path: `${at}.min`,
+            value: min,
+            rule: `must not be greater than max, which is ${max}`,
+            fix: "Lower it, or raise max.",
+          },
+        ]
+      : []),
+  ];
+}
+
 /**
  * What a service must say, and what it must not, by whose its pods are.
  *
@@ -73,6 +123,7 @@ export function workloadProblems(services: readonly Loose[]): Problem[] {
             "Remove it.",
           )
         : []),
+      ...autoscalingProblems(service, path, versions),
       ...versions.flatMap(({ version, path: at }) => missingKeys(version, at, ["image"])),
       ...strayKeys(
         service,

@@ -8,8 +8,8 @@ import type { RoutingRules } from "../../lib/routing/routing.ts";
 /** A version that is about to get requests. */
 export interface Canary extends ServiceName {
   readonly canary: string;
-  /** Pods of the canary that the configuration wants in each cluster. @default its owner decides, see `existing` */
-  readonly replicas?: number | undefined;
+  /** Pods that the service needs for all requests, by cluster. @default nobody knows */
+  readonly needed?: ReadonlyMap<string, number> | undefined;
   /** How the pods are found, if others have made them. @default this program makes them */
   readonly existing?: ExistingService | undefined;
   /** The Service's ports. @default that of `existing`, or 80 */
@@ -44,6 +44,8 @@ export interface Limits {
   readonly certificateDays: number;
   /** Most that the clocks of two API servers may differ, in milliseconds. */
   readonly clockSkewMs: number;
+  /** Least pods of a canary, as a part of its share of those that the service needs for all requests. */
+  readonly capacity: number;
 }
 
 export interface CheckContext {

@@ -21,10 +21,11 @@ export const routing: Routing = {
       rules: weights.spec.http,
     };
   },
-  crossClusterObjects: (args) => ({
-    host: serviceEntry(args),
-    versions: crossClusterDestinationRule(args),
-  }),
+  crossClusterObjects: (args) => {
+    const host = serviceEntry(args);
+    const ports = host.spec.ports.map(({ name }) => name);
+    return { host, ports, versions: crossClusterDestinationRule(args) };
+  },
   isWeights: (type) => /^kubernetes:networking\.istio\.io\/.*:VirtualService$/.test(type),
   read: routeContent,
   lowered: loweredTo,

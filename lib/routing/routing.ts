@@ -126,6 +126,8 @@ export interface RouteObjects {
 
 /** The objects of a host that means a service in one other cluster. */
 interface CrossClusterObjects {
+  /** Names of the host's ports. */
+  readonly ports: readonly string[];
   /** The host, but for the endpoints in its spec: those come from a resource. */
   readonly host: Manifest;
   /** Tells the versions apart at that host. */

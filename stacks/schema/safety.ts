@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { EXCEPTIONS } from "../../lib/exceptions.ts";
-import { duration, key, whole } from "./values.ts";
+import { duration, key, rule, whole } from "./values.ts";
 
 /** Rules of a release that are switched off. */
 export const allow = z
@@ -27,6 +27,19 @@ export const safety = z.strictObject({
     description: "How far the clocks of the API servers may differ for a weight to rise.",
     examples: ["5s"],
   }),
+  capacity: key(
+    rule(
+      z.number().meta({ minimum: 0, maximum: 10 }),
+      (factor) => factor >= 0 && factor <= 10,
+      "must be a number from 0 to 10",
+      "For example: 0.5.",
+    ).default(0.5),
+    {
+      description:
+        "Pods that a canary must have for a weight to rise, as a part of its share of the pods that stable needs for all requests: at 0.5 a canary that is about to get 30 % of the requests of 20 pods needs 3. An autoscaler that may add as many will do. 0 asks for one pod.",
+      examples: [0.5, 1],
+    },
+  ),
 });
 
 export type Safety = z.output<typeof safety>;

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { PROTOCOLS } from "../../lib/ports.ts";
+import { autoscaling } from "./autoscaling.ts";
 import { corsPolicy } from "./cors-policy.ts";
 import { match } from "./match.ts";
 import { trafficPolicy } from "./traffic-policy.ts";
@@ -47,6 +48,10 @@ const version = z.strictObject({
   replicas: key(whole(1, 1000, "For example: 5.").default(5), {
     routing: "none",
     description: "Pods of this version in each cluster.",
+    rules: [
+      "must be left out with `autoscaling`",
+      "must not be less in stable, while a canary serves requests, than stable had when the canary began",
+    ],
     effect: "Adds or removes pods; the others keep running.",
     examples: [5],
   }),
@@ -411,6 +416,15 @@ export const service = z
         examples: [{ requests: { cpu: "100m", memory: "128Mi" }, limits: { memory: "256Mi" } }],
       },
     ),
+    autoscaling: key(autoscaling.optional(), {
+      routing: "none",
+      description:
+        "Who decides how many pods a version has: a HorizontalPodAutoscaler that the program makes for each version, or with `external` somebody else's. The Deployments then have no count of their own; docs/autoscaling.md tells how it is handed over.",
+      fallback: "none, a version has as many pods as its `replicas`",
+      rules: ["must be left out unless the program makes the Deployments"],
+      effect: "Hands the count of the running Deployments over as it is: no pod is removed for it.",
+      examples: [{ min: 3, max: 20, cpu: 70 }, { external: true }],
+    }),
     user: key(
       rule(
         whole(1, 2 ** 31 - 1, "For example: 65532."),
@@ -447,6 +461,7 @@ export const MADE_KEYS = [
   "healthPath",
   "metrics",
   "resources",
+  "autoscaling",
   "user",
 ] as const satisfies (keyof Service)[];
 

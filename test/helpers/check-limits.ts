@@ -6,4 +6,5 @@ export const checkLimits: Limits = {
   confirmWithinMs: 1000,
   certificateDays: 7,
   clockSkewMs: 5000,
+  capacity: 0.5,
 };

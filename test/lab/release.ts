@@ -114,7 +114,7 @@ function releaseIn(stack: string, service: LabService, replicas: number) {
    */
   async function untilWell(): Promise<void> {
     const { host, ingressHost, canary } = service;
-    const target = { ...serviceName(service), canary, host, hosts: [host, ingressHost], replicas };
+    const target = { ...serviceName(service), canary, host, hosts: [host, ingressHost] };
     await until(
       "the clusters to be well",
       async () => {
@@ -130,6 +130,7 @@ function releaseIn(stack: string, service: LabService, replicas: number) {
                 confirmWithinMs: 30_000,
                 certificateDays: 1,
                 clockSkewMs: 30_000,
+                capacity: 0.5,
               },
             }),
           ),

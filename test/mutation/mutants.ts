@@ -1,3 +1,4 @@
+import { autoscalingMutants } from "./autoscaling-mutants.ts";
 import { chainMutants } from "./chain-mutants.ts";
 import { existingMutants } from "./existing-mutants.ts";
 import { guardMutants } from "./guard-mutants.ts";
@@ -27,6 +28,7 @@ const rollout = [
 const program = ["test/unit/stacks/program.test.ts", "test/unit/stacks/index.test.ts"];
 
 export const mutants: readonly Mutant[] = [
+  ...autoscalingMutants,
   ...chainMutants,
   ...existingMutants,
   ...guardMutants,

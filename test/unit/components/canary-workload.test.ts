@@ -88,6 +88,61 @@ describe("CanaryWorkload", () => {
     expect(program.named("work-v2").inputs["spec"]).toMatchObject({ replicas: 3 });
   });
 
+  it("gives each version an autoscaler, and leaves the count of its Deployment alone", async () => {
+    const program = await workload({
+      autoscaling: { min: 3, max: 20 },
+      versions: [
+        { version: "v1", image: "registry.example.com/user-service:v1", minPods: 12 },
+        { version: "v2", image: "registry.example.com/user-service:v2", minPods: 2 },
+      ],
+    });
+    const cpu = { name: "cpu", target: { type: "Utilization", averageUtilization: 70 } };
+    for (const [version, minReplicas] of [
+      ["v1", 12],
+      ["v2", 3],
+    ] as const) {
+      expect(program.named(`work-${version}`).inputs["spec"]).not.toHaveProperty("replicas");
+      const autoscaler = program.named(`work-${version}-autoscaler`);
+      expect(autoscaler).toMatchObject({
+        type: "kubernetes:autoscaling/v2:HorizontalPodAutoscaler",
+        parent: "work",
+        inputs: {
+          metadata: { name: `user-service-${version}`, namespace: "user" },
+          spec: {
+            scaleTargetRef: {
+              apiVersion: "apps/v1",
+              kind: "Deployment",
+              name: `user-service-${version}`,
+            },
+            minReplicas,
+            maxReplicas: 20,
+            metrics: [{ type: "Resource", resource: cpu }],
+          },
+        },
+      });
+      expect(program.waitsFor(autoscaler, program.named(`work-${version}`))).toBe(true);
+    }
+  });
+
+  it("never asks for more pods than the most, and takes metrics as Kubernetes has them", async () => {
+    const metric = { type: "External", external: { metric: { name: "queue" } } } as never;
+    const program = await workload({
+      autoscaling: { max: 4, metrics: [metric] },
+      versions: [{ version: "v1", image: "registry.example.com/user-service:v1", minPods: 12 }],
+    });
+    expect(program.named("work-v1-autoscaler").inputs["spec"]).toMatchObject({
+      minReplicas: 4,
+      maxReplicas: 4,
+      metrics: [metric],
+    });
+  });
+
+  it("makes no autoscaler where somebody else's decides", async () => {
+    const program = await workload({ autoscaling: "external" });
+    expect(program.named("work-v1").inputs["spec"]).not.toHaveProperty("replicas");
+    expect(program.resources.filter(({ name }) => name.endsWith("-autoscaler"))).toEqual([]);
+  });
+
   it("runs the container with no rights it does not need, probed on its port", async () => {
     const program = await workload({ args: ["--version=$(SERVICE_VERSION)"], env: { A: "b" } });
     const { template } = program.named("work-v2").inputs["spec"] as { template: unknown };

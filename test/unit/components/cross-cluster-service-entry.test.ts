@@ -1,8 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { CrossClusterServiceEntry } from "../../../components/index.ts";
+import {
+  CrossClusterServiceEntry,
+  type CrossClusterServiceEntryArgs,
+} from "../../../components/index.ts";
 import { children, record } from "../../helpers/component.ts";
 
-const entry = () =>
+const entry = (more: Partial<CrossClusterServiceEntryArgs> = {}) =>
   record(({ opts }) => {
     new CrossClusterServiceEntry(
       "entry",
@@ -14,6 +17,7 @@ const entry = () =>
         virtualAddress: "240.240.1.2",
         versions: ["v1", "v2"],
         trustDomain: "prod.example.com",
+        ...more,
       },
       opts,
     );
@@ -47,6 +51,21 @@ describe("CrossClusterServiceEntry", () => {
       ports: [{ number: 80, name: "http", protocol: "HTTP" }],
       endpoints: [endpoint("203.0.113.2"), endpoint("203.0.113.3")],
     });
+  });
+
+  it("leads there from every port of the service", async () => {
+    const program = await entry({
+      ports: [
+        { port: 80, protocol: "grpc" },
+        { port: 81, protocol: "http" },
+      ],
+    });
+    const { endpoints } = program.named("entry-entry").inputs["spec"] as {
+      readonly endpoints: readonly { readonly ports: object }[];
+    };
+    expect(endpoints.map(({ ports }) => ports)).toEqual(
+      Array(2).fill({ grpc: 15443, "http-81": 15443 }),
+    );
   });
 
   it("asks the gateway for the subset by its own server name, and for the service's identity", async () => {

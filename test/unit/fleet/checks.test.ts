@@ -55,7 +55,6 @@ const rise: Rise = {
   service: "user-service",
   namespace: "user",
   canary: "v2",
-  replicas: 2,
   weight: 10,
   quarantine: [],
   host: "user-service.user.svc.cluster.local",
@@ -130,7 +129,7 @@ describe("runChecks", () => {
 describe("the check of the versions that others have made", () => {
   const of = async (pods: readonly FoundPod[]) => {
     vi.mocked(findWorkload).mockResolvedValue(foundWorkload({ pods }));
-    const own = { ...rise, replicas: undefined, existing };
+    const own = { ...rise, existing };
     return existingVersions.run({ ...context({}), canaries: [own] });
   };
   const fix = "See kubectl -n user get pods --show-labels. Whoever made them has to fix them.";
@@ -175,7 +174,7 @@ describe("the check of the versions that others have made", () => {
   });
 
   it("leaves these alone whose count is their owner's", async () => {
-    const canaries = [{ ...rise, replicas: undefined, existing }];
+    const canaries = [{ ...rise, existing }];
     expect(await canaryAvailable.run({ ...context({}), canaries })).toEqual([]);
   });
 });
@@ -189,8 +188,9 @@ describe("the check of the canary's pods", () => {
       },
     });
 
-  it("wants as many as the configuration", async () => {
+  it("wants all that the Deployment wants, whoever has decided how many these are", async () => {
     expect(await canaryAvailable.run(withPods(2))).toEqual([]);
+    expect(await canaryAvailable.run(withPods(1, 1))).toEqual([]);
     for (const pods of [1, 0, undefined]) {
       const [finding] = await canaryAvailable.run(withPods(pods));
       expect(finding?.seen).toBe(
@@ -200,9 +200,7 @@ describe("the check of the canary's pods", () => {
     }
   });
 
-  it("does not wait for pods that nobody has asked for", async () => {
-    const [finding] = await canaryAvailable.run(withPods(1, 1));
-    expect(finding?.mayHeal).toBe(false);
+  it("wants a Deployment", async () => {
     const readNamespacedDeployment = () => Promise.reject(new ApiException(404, "", undefined, {}));
     expect(await canaryAvailable.run(context({ apps: { readNamespacedDeployment } }))).toEqual([
       expect.objectContaining({
@@ -210,6 +208,91 @@ describe("the check of the canary's pods", () => {
         mayHeal: false,
       }),
     ]);
+  });
+
+  /** A canary at a weight, of a service that needs so many pods for all requests. */
+  const canaryOf = async ({
+    weight,
+    all,
+    pods,
+    autoscaler,
+    refusal,
+  }: {
+    readonly weight: number;
+    readonly all: number;
+    readonly pods: number;
+    readonly autoscaler?: { readonly minReplicas?: number; readonly maxReplicas: number };
+    readonly refusal?: Error;
+  }) => {
+    const scaled = (name: string, spec: object) => ({
+      metadata: { name },
+      spec: { ...spec, scaleTargetRef: { kind: "Deployment", name } },
+    });
+    const items = [
+      scaled("user-service-v1", { minReplicas: 50, maxReplicas: 50 }),
+      ...(autoscaler ? [scaled("user-service-v2", autoscaler)] : []),
+    ];
+    const own = { ...rise, weight, needed: new Map([["cluster-0", all]]) };
+    return canaryAvailable.run({
+      ...context({
+        apps: {
+          readNamespacedDeployment: () =>
+            Promise.resolve({ spec: { replicas: pods }, status: { availableReplicas: pods } }),
+        },
+        autoscaling: {
+          listNamespacedHorizontalPodAutoscaler: () =>
+            refusal ? Promise.reject(refusal) : Promise.resolve({ items }),
+        },
+      }),
+      rises: [own],
+      canaries: [own],
+    });
+  };
+
+  it.each([
+    { weight: 10, all: 5, pods: 1 },
+    { weight: 100, all: 5, pods: 5 },
+    { weight: 100, all: 5, pods: 3 },
+    { weight: 30, all: 50, pods: 8 },
+  ])("lets $pods of $all pods take $weight %", async (which) => {
+    expect(await canaryOf(which)).toEqual([]);
+  });
+
+  it("refuses fewer pods than half of the canary's share", async () => {
+    expect(await canaryOf({ weight: 100, all: 50, pods: 1 })).toEqual([
+      {
+        seen: "1 of 25 pods of Deployment user/user-service-v2 are available that 100 % of the requests need: stable has 50 for all of them, and safety.capacity is 0.5",
+        fix: "Raise the canary's replicas. If it was scaled down by hand: kubectl -n user scale deployment user-service-v2 --replicas=25, or the number that is configured.",
+        mayHeal: false,
+      },
+    ]);
+    expect(await canaryOf({ weight: 30, all: 50, pods: 7 })).toHaveLength(1);
+    expect(await canaryOf({ weight: 10, all: 5, pods: 0 })).toHaveLength(1);
+  });
+
+  it("takes an autoscaler at its word that may add the pods under load", async () => {
+    const at = { weight: 100, all: 50, pods: 2 };
+    expect(await canaryOf({ ...at, autoscaler: { maxReplicas: 25 } })).toEqual([]);
+    const [small] = await canaryOf({ ...at, autoscaler: { maxReplicas: 24 } });
+    expect(small?.seen).toContain("HorizontalPodAutoscaler user-service-v2 makes at most 24");
+    expect(small?.mayHeal).toBe(false);
+    // None is no pod that takes the first request.
+    expect(await canaryOf({ ...at, pods: 0, autoscaler: { maxReplicas: 25 } })).toHaveLength(1);
+  });
+
+  it("waits for the pods that an autoscaler makes without load", async () => {
+    const autoscaler = { minReplicas: 25, maxReplicas: 25 };
+    const [coming] = await canaryOf({ weight: 100, all: 50, pods: 2, autoscaler });
+    expect(coming?.seen).toContain("HorizontalPodAutoscaler user-service-v2 keeps at least 25");
+    expect(coming?.mayHeal).toBe(true);
+  });
+
+  it("knows no autoscaler where it may not see any, and passes on that nobody answers", async () => {
+    const at = { weight: 100, all: 50, pods: 1 };
+    const refused = await canaryOf({ ...at, refusal: new ApiException(403, "", undefined, {}) });
+    expect(refused[0]?.fix).toMatch(/^Raise the canary's replicas/);
+    const silent = canaryOf({ ...at, refusal: new ApiException(503, "", undefined, {}) });
+    await expect(silent).rejects.toThrow("503");
   });
 });
 

@@ -54,7 +54,6 @@ const rise: Rise = {
   service: "user-service",
   namespace: "user",
   canary: "v2",
-  replicas: 2,
   weight: 30,
   quarantine: [],
   host: "user-service.user.svc.cluster.local",

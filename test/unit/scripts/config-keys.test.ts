@@ -41,7 +41,11 @@ describe("the configuration's keys", () => {
       type: "whole number",
       required: false,
       default: 5,
-      rules: ["must be a whole number from 1 to 1000"],
+      rules: [
+        "must be a whole number from 1 to 1000",
+        "must be left out with `autoscaling`",
+        "must not be less in stable, while a canary serves requests, than stable had when the canary began",
+      ],
     });
     expect(at("mesh.id")).toMatchObject({ type: "text", required: true });
     expect(at("ingress.hosts")).toMatchObject({

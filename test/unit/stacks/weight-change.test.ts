@@ -792,3 +792,71 @@ describe("an update that leaves VirtualServices out", () => {
     expect(warned).not.toHaveBeenCalled();
   });
 });
+
+describe("what stable needs to take everything back", () => {
+  const counted = (name: string, weight: number, pods: number): DeployedCluster => {
+    const cluster = at(name, weight);
+    const routes = [...cluster.routes].map(
+      ([key, route]) => [key, { ...route, replicas: { v1: pods } }] as const,
+    );
+    return { ...cluster, routes: new Map(routes) };
+  };
+  const noted = (pods: number, most = pods) => ({
+    "needed-user-service": JSON.stringify({
+      ...{ format: 1, at: 1, key: KEY, stable: "v1", pods, most },
+    }),
+  });
+  const notes = () =>
+    vi
+      .mocked(writeNotes)
+      .mock.calls.filter(([, , owner]) => owner === "needed-user-service")
+      .map(([, namespace, owner, values]) => [namespace, values[owner]]);
+
+  it("is noted when a canary begins, and not in a preview", async () => {
+    await prepare([counted("cluster-a", 0, 7), counted("cluster-b", 0, 9)], 10, true);
+    expect(notes()).toEqual([]);
+    await prepare([counted("cluster-a", 0, 7), counted("cluster-b", 0, 9)], 10);
+    expect(notes()).toEqual([
+      ["user", expect.objectContaining({ key: KEY, stable: "v1", pods: 7, most: 5 })],
+      ["user", expect.objectContaining({ key: KEY, stable: "v1", pods: 9, most: 5 })],
+    ]);
+  });
+
+  it("stays as it was noted, though an autoscaler has taken pods away", async () => {
+    vi.mocked(readNotes).mockResolvedValue(noted(20, 5));
+    const change = await prepare([counted("cluster-a", 10, 2), counted("cluster-b", 10, 2)], 10);
+    expect(change.plan.routes.map(({ needed }) => needed?.pods)).toEqual([20, 20]);
+    expect(notes()).toEqual([]);
+  });
+
+  it("warns where it cannot be noted", async () => {
+    const warn = vi.spyOn(pulumi.log, "warn").mockResolvedValue();
+    vi.mocked(writeNotes).mockRejectedValue(new Error("forbidden"));
+    await prepare([counted("cluster-a", 0, 7), at("cluster-b", 0)], 10);
+    expect(warn).toHaveBeenCalledWith(
+      "cluster-a: how many pods user/user-service needs for all requests could not be noted, so nobody knows it once stable has fewer: forbidden",
+    );
+  });
+
+  it("is not taken away while the canary serves, unless that is allowed", async () => {
+    vi.mocked(readNotes).mockResolvedValue(noted(7));
+    const deployed = [counted("cluster-a", 10, 7), counted("cluster-b", 10, 7)];
+    await expect(prepare(deployed, 10)).rejects.toThrow(
+      "services[0].stable.replicas: must be at least 7 until the canary is promoted or its weight is 0: with so many pods v1 of user/user-service served all requests, and must be able to take them back (cluster-a, cluster-b), got 5. " +
+        "Change it after the release. If you mean it: pulumi config set --path 'allow[0]' shrink-stable",
+    );
+    await expect(prepare(deployed, 10, false, [], ["shrink-stable"])).resolves.toBeDefined();
+    // What somebody has added by hand is not configured, and nobody takes it away.
+    vi.mocked(readNotes).mockResolvedValue(noted(7, 5));
+    await expect(prepare(deployed, 10)).resolves.toBeDefined();
+  });
+
+  it("keeps no weight from falling", async () => {
+    vi.mocked(readNotes).mockResolvedValue(noted(7));
+    const deployed = [counted("cluster-a", 10, 7), counted("cluster-b", 10, 7)];
+    await expect(prepare(deployed, 0)).rejects.toThrow(
+      /The weight is 0 % now in cluster-a, cluster-b\. [^]*must be at least 7/,
+    );
+    expect(lower).toHaveBeenCalledTimes(1);
+  });
+});

@@ -31,11 +31,14 @@ describe("the configuration of an existing service", () => {
       healthPath: "/healthz",
       metrics: {},
       resources: {},
+      autoscaling: { max: 3 },
       user: 1,
       stable: { version: "v1", image: "registry.example.com/user-service:v1" },
       canary: { version: "v2", replicas: 2 },
     });
-    const keys = ["port", "args", "env", "healthPath", "metrics", "resources", "user"];
+    const keys = [
+      ...["port", "args", "env", "healthPath", "metrics", "resources", "autoscaling", "user"],
+    ];
     const found = lines(raw);
     expect(found).toHaveLength(keys.length + 2);
     for (const [i, key] of [...keys, "stable.image", "canary.replicas"].entries()) {
@@ -111,6 +114,49 @@ describe("the configuration of a service that the program makes", () => {
       expect.stringContaining(
         "services[0].namespace: must be a namespace that the program creates for the service: not default",
       ),
+    ]);
+  });
+});
+
+describe("the configuration of autoscaling", () => {
+  const version = (name: string) => ({
+    version: name,
+    image: `registry.example.com/user-service:${name}`,
+  });
+  const scaled = (autoscaling: object, stable: object = {}) =>
+    lines({
+      ...rawConfig(),
+      services: [
+        {
+          ...made(),
+          stable: { ...version("v1"), ...stable },
+          canary: version("v2"),
+          autoscaling,
+        },
+      ],
+    });
+
+  it.each([{ max: 20 }, { min: 3, max: 20, cpu: 50 }, { external: true }, { min: 3, max: 3 }])(
+    "is right with %o",
+    (autoscaling) => {
+      expect(scaled(autoscaling)).toEqual([]);
+    },
+  );
+
+  it("tells all that is wrong at once", () => {
+    expect(scaled({ min: 5, max: 2 }, { replicas: 3 })).toEqual([
+      " - services[0].stable.replicas: must be left out with autoscaling, which decides how many pods there are, got 3. Remove it, or remove autoscaling.",
+      " - services[0].autoscaling.min: must not be greater than max, which is 2, got 5. Lower it, or raise max.",
+    ]);
+  });
+
+  it("wants a most, or somebody else's autoscaler, and not both", () => {
+    expect(scaled({ min: 5 })).toEqual([
+      " - services[0].autoscaling.max: must be given. Write the most pods of a version, for example 20, or external: true if somebody else's autoscaler decides.",
+    ]);
+    expect(scaled({ external: true, max: 4, metrics: [{ type: "Pods" }] })).toEqual([
+      " - services[0].autoscaling.max: must be left out where autoscaling is external: somebody else's autoscaler decides, got 4. Remove it, or remove external.",
+      expect.stringContaining(" - services[0].autoscaling.metrics: must be left out where"),
     ]);
   });
 });
