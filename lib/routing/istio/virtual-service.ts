@@ -1,6 +1,7 @@
 import type { IVirtualService } from "@kubernetes-models/istio/networking.istio.io/v1/VirtualService";
 import { NO_LIMIT } from "../../duration.ts";
 import { serviceHost } from "../../names.ts";
+import { literal } from "../../re2.ts";
 import {
   chainAnnotations,
   CONTEXTS,
@@ -16,9 +17,14 @@ import { routingRules } from "./routing-rules.ts";
 /** Conditions under which a request has certainly not reached the service. */
 const NOT_SENT = "connect-failure,refused-stream";
 
-/** What a request's host must be. A prefix, since it may carry the port; no host of the mesh is another's prefix. */
-interface Authority {
-  readonly prefix: string;
+/** What a request's host must be. It may carry the port. */
+type Authority =
+  /** No host of the mesh is another's prefix. */
+  { readonly prefix: string } | { readonly regex: string };
+
+/** A host of a gateway, which clients outside may write in any case. */
+function outside(host: string): Authority {
+  return { regex: `(?i)${literal(host)}(:\\d+)?` };
 }
 
 /**
@@ -110,12 +116,7 @@ export function virtualService(args: RouteArgs) {
         ...args.crossClusterHosts.flatMap((host) => rules(host, host, [{ prefix: host }])),
         ...(ingressPort === undefined
           ? []
-          : rules(
-              ownHost,
-              `${args.service}-ingress`,
-              ingressHosts.map((host) => ({ prefix: host })),
-              ingressPort,
-            )),
+          : rules(ownHost, `${args.service}-ingress`, ingressHosts.map(outside), ingressPort)),
         ...rules(ownHost, args.service),
       ],
     },

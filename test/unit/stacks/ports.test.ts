@@ -86,12 +86,29 @@ describe("a service with an HTTP port and a gRPC port", () => {
       expect(ports, name).toEqual(route.map(() => (isIngress ? { number: 80 } : undefined)));
     }
     expect(http[3]).toMatchObject({
-      match: [{ authority: { prefix: "user-service.example.com" } }],
+      match: [{ authority: { regex: expect.any(String) as string } }],
       route: [
         { destination: { host: OWN, subset: "v1" }, weight: 90 },
         { destination: { host: OWN, subset: "v2" }, weight: 10 },
       ],
     });
+  });
+
+  it("leads a gateway's requests there however clients write the host", () => {
+    const { http } = specOf(
+      recording,
+      "user-service.user-route-cluster-a-weights",
+      ":VirtualService",
+    ) as { http: { match?: { authority?: { regex?: string } }[] }[] };
+    const regex = http[3]?.match?.[0]?.authority?.regex ?? "";
+    expect(regex.startsWith("(?i)")).toBe(true);
+    const isMeant = new RegExp(`^(?:${regex.slice(4)})$`, "i");
+    for (const host of ["user-service.example.com", "User-Service.Example.com:8443"]) {
+      expect(isMeant.test(host), host).toBe(true);
+    }
+    for (const host of ["user-service.example.com.au", "user-serviceXexample.com"]) {
+      expect(isMeant.test(host), host).toBe(false);
+    }
   });
 
   it("repeats no call that the service may have worked on", () => {
