@@ -64,6 +64,8 @@ export interface WorkloadObjection {
   /** What must be so, and what is. */
   readonly rule: string;
   readonly fix: string;
+  /** Whether it comes and goes with the owner's pods: routes that stay as they are do not wait for it. @default false */
+  readonly isOfPods?: boolean;
 }
 
 const DATAPLANE_MODE = "istio.io/dataplane-mode";
@@ -195,6 +197,7 @@ function podObjections(
             key: "name",
             rule: `must have a sidecar in every pod, which splits requests and has the mesh's identity: ${names(bare)} of ${what} have none`,
             fix: "Have the owner label the namespace istio-injection: enabled, or the revision's label, and restart them.",
+            isOfPods: true,
           },
         ]
       : []),

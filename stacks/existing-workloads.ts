@@ -145,6 +145,17 @@ function leftOver(
   ];
 }
 
+/** Whether the update leaves the versions and the weight of routes to others' pods as they are. */
+function staysAsItIs({ deployed, wanted, rises, falls, service }: PlannedRoute): boolean {
+  return (
+    deployed?.existing === true &&
+    !rises &&
+    !falls &&
+    deployed.canary === service.canary?.version &&
+    (deployed.unnamed === true || deployed.stable === wanted.stable)
+  );
+}
+
 async function findingsIn(settings: ReleaseSettings, place: Place): Promise<PlaceFindings> {
   const { cluster, existing, path } = place;
   try {
@@ -153,13 +164,19 @@ async function findingsIn(settings: ReleaseSettings, place: Place): Promise<Plac
       claimProblems(settings, place),
     ]);
     const objections = workloadObjections(existing, found, cluster.name).map(
-      ({ key, ...objection }) => ({ path: `${path}.${key}`, ...objection }),
+      ({ key, isOfPods = false, ...objection }) => ({
+        // A pod that the owner has just made must not keep a change of another service waiting.
+        waits: !(isOfPods && staysAsItIs(place.route)),
+        problem: { path: `${path}.${key}`, ...objection },
+      }),
     );
     const versions = versionFindings(place, found);
+    const about = (waits: boolean) =>
+      objections.filter((each) => each.waits === waits).map(({ problem }) => problem);
     return {
       harm: [...claims, ...versions.harm],
-      problems: [...objections, ...versions.problems],
-      warnings: versions.warnings,
+      problems: [...about(true), ...versions.problems],
+      warnings: [...about(false), ...versions.warnings],
     };
   } catch (error) {
     const problem = {

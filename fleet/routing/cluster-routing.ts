@@ -117,7 +117,8 @@ export interface ClusterRouting {
   readAll(cluster: ClusterClient, scope: RoutingScope): Promise<LiveRouting>;
   /**
    * Objects of others that route a service in one cluster already, as `Kind namespace/name`: also those that have the
-   * names of this program's.
+   * names of this program's, and those whose wildcard covers the service. Paths of others on a host of the ingress
+   * gateway are none.
    */
   claims(cluster: ClusterClient, scope: RoutingScope): Promise<readonly string[]>;
   /** The objects in a namespace that this program has made to route requests. */

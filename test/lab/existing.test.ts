@@ -40,6 +40,14 @@ const theirs: V1Service & KubernetesObject = {
   spec: { selector: { tier: "web" }, ports: [{ name: "http", port: PORT, targetPort: 8080 }] },
 };
 
+/** A rule of theirs for all services of the namespace, which changes no request. */
+const wildcard: KubernetesObject & { spec: object } = {
+  apiVersion: "networking.istio.io/v1",
+  kind: "DestinationRule",
+  metadata: { name: "all", namespace },
+  spec: { host: `*.${namespace}.svc.cluster.local` },
+};
+
 /** A Deployment of theirs, which may get another version label as time goes by. */
 function deployment(
   track: "blue" | "green",
@@ -231,12 +239,17 @@ describe("a service that another team has deployed", () => {
   });
 
   it("is refused in the preview with what is missing in which cluster", async () => {
+    for (const cluster of clusters) await apply(cluster, wildcard);
     await pulumi.setConfig("services[0].servicePort", "80");
     const text = await failure(pulumi.preview());
     await pulumi.setConfig("services[0].servicePort", String(PORT));
+    for (const cluster of clusters) await cluster.objects.delete(wildcard);
     for (const cluster of clusters) {
       expect(text).toContain(
         `services[0].servicePort: must be a port of Service existing/web in ${cluster.name}, which has ${PORT}`,
+      );
+      expect(text).toContain(
+        `in ${cluster.name} DestinationRule existing/all (by its host *.existing.svc.cluster.local) routes existing/web`,
       );
     }
   });

@@ -1,6 +1,7 @@
 import type { Mutant } from "./mutants.ts";
 
 const stacks = ["test/unit/stacks/existing-workloads.test.ts"];
+const claims = ["test/unit/fleet/routing/istio/read-routing.test.ts"];
 const rules = ["test/unit/lib/existing.test.ts"];
 
 /** What makes a release safe whose pods others have made. */
@@ -61,6 +62,41 @@ export const existingMutants: readonly Mutant[] = [
     text: "return missing === undefined",
     replacement: "return missing !== undefined",
     tests: ["test/unit/fleet/checks.test.ts"],
+  },
+  {
+    removes: "a pod without a sidecar keeps routes from changing",
+    file: "stacks/existing-workloads.ts",
+    text: "    !rises &&\n",
+    replacement: "",
+    tests: stacks,
+  },
+  {
+    removes: "a wildcard of others that routes a service is found",
+    file: "fleet/routing/istio/claims.ts",
+    text: "inner.some((each) => covers(pattern, each)),",
+    replacement: "inner.every((each) => each === pattern),",
+    tests: claims,
+  },
+  {
+    removes: "others' path on a host of the gateway leads to no pod of the service",
+    file: "fleet/routing/istio/claims.ts",
+    text: "!names.includes(host) && !host.startsWith(inner),",
+    replacement: 'host !== "",',
+    tests: claims,
+  },
+  {
+    removes: "others' rule for all paths of a host of the gateway is refused",
+    file: "fleet/routing/istio/claims.ts",
+    text: "match.every(isOnePath) &&",
+    replacement: "match.length < 99 &&",
+    tests: claims,
+  },
+  {
+    removes: "a route for another name is a condition",
+    file: "fleet/routing/istio/envoy.ts",
+    text: "(hosts.includes(name) || crossing.some((service) => name.startsWith(service)))",
+    replacement: 'name !== ""',
+    tests: ["test/unit/fleet/routing/istio/envoy.test.ts"],
   },
   {
     removes: "a pod without a sidecar is no pod of a version",

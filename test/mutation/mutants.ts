@@ -307,8 +307,8 @@ export const mutants: readonly Mutant[] = [
   {
     removes: "what hides the service's own route on a gateway counts",
     file: "fleet/routing/istio/envoy.ts",
-    text: "leadsHere(route) || (isPlain(route) && (first === -1 || i < first)),",
-    replacement: "leadsHere(route) || (isPlain(route) && first === -1 && i < 0),",
+    text: "leadsHere(route) || (isPlain(route, hosts) && (first === -1 || i < first)),",
+    replacement: "leadsHere(route) || (isPlain(route, hosts) && first === -1 && i < 0),",
     tests: ["test/unit/fleet/routing/istio/envoy.test.ts"],
   },
   {

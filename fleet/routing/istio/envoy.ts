@@ -65,11 +65,36 @@ const PATH_MATCHES = ["path", "safe_regex", "path_separated_prefix", "path_match
 /** Keys of a match that say nothing of the request but its path, by which `anyPath` goes, and its headers. */
 const PLAIN_KEYS = ["prefix", "case_sensitive", "headers"];
 
-/** Whether a route takes every request of its host: a match on the host's own name is no condition. */
-function isPlain({ match }: Route): boolean {
+const authorityMatch = z.strictObject({
+  name: z.literal(":authority"),
+  string_match: z.looseObject({ prefix: z.string().optional(), exact: z.string().optional() }),
+});
+
+/** How the hosts begin that name a cluster: every virtual host has the routes for all of them, by their authority. */
+function crossingPrefixes(hosts: readonly string[]): string[] {
+  return hosts.flatMap((host) => {
+    const [service, domain] = host.split(".svc.");
+    return domain === undefined ? [] : [`${service ?? ""}.`];
+  });
+}
+
+/**
+ * Whether a route takes every request of its host: a match on one of the service's own `hosts` is no condition, one on
+ * any other name is.
+ */
+function isPlain({ match }: Route, hosts: readonly string[]): boolean {
+  const crossing = crossingPrefixes(hosts);
   return (
     Object.keys(match).every((key) => PLAIN_KEYS.includes(key)) &&
-    (match.headers ?? []).every((header) => JSON.stringify(header).includes(":authority"))
+    (match.headers ?? []).every((header) => {
+      const parsed = authorityMatch.safeParse(header);
+      if (!parsed.success) return false;
+      const name = parsed.data.string_match.exact ?? parsed.data.string_match.prefix;
+      return (
+        name !== undefined &&
+        (hosts.includes(name) || crossing.some((service) => name.startsWith(service)))
+      );
+    })
   );
 }
 
@@ -99,15 +124,18 @@ export function ownRoutes(routes: readonly Route[], hosts: readonly string[]): R
     ({ match }) =>
       (match.prefix ?? "/") === "/" && PATH_MATCHES.every((path) => match[path] === undefined),
   );
-  const first = anyPath.findIndex((route) => isPlain(route) && leadsHere(route));
+  const first = anyPath.findIndex((route) => isPlain(route, hosts) && leadsHere(route));
   return anyPath.filter(
-    (route, i) => leadsHere(route) || (isPlain(route) && (first === -1 || i < first)),
+    (route, i) => leadsHere(route) || (isPlain(route, hosts) && (first === -1 || i < first)),
   );
 }
 
 /** The weights by subset of the route that requests without a matching header take. */
-export function defaultWeights(host: VirtualHost): Record<string, number> {
-  return weightsOf(host.routes.find(isPlain)?.route);
+export function defaultWeights(
+  { routes }: VirtualHost,
+  hosts: readonly string[],
+): Record<string, number> {
+  return weightsOf(routes.find((route) => isPlain(route, hosts))?.route);
 }
 
 /** The route tables that a proxy has from its istiod. */
@@ -135,7 +163,7 @@ async function routesOf(
       .filter(({ domains, routes }) => domains.includes(host) && routes.length > 0)
       .map((each) => ({ ...each, routes: ownRoutes(each.routes, hosts) }));
     const [first] = virtualHosts;
-    return first ? [{ table, virtualHosts, weights: defaultWeights(first) }] : [];
+    return first ? [{ table, virtualHosts, weights: defaultWeights(first, hosts) }] : [];
   });
   // On other ports of a gateway others may serve the host, without any route to the service.
   const own = tables.filter(({ virtualHosts }) =>

@@ -8,6 +8,7 @@ import type { RoutingRules } from "../../../lib/routing/routing.ts";
 import { answersOf } from "../../ask-pods.ts";
 import { podKey, type ClusterClient } from "../../cluster-client.ts";
 import type { LiveRouting, RoutingScope } from "../cluster-routing.ts";
+import { claimOf, concerns } from "./claims.ts";
 import { virtualHostsOf, type VirtualHost } from "./envoy.ts";
 import { PLURALS, ROUTING_KINDS, type RoutingKind } from "./routing-scope.ts";
 
@@ -36,17 +37,6 @@ async function objectsOf(cluster: ClusterClient, kind: RoutingKind): Promise<Rou
   ).items;
 }
 
-/** Whether an object is about the service, whose short names Istio completes too. */
-function concerns({ metadata, spec }: RoutingObject, { service, namespace, hosts }: RoutingScope) {
-  const names = [
-    ...hosts,
-    `${service}.${namespace}`,
-    `${service}.${namespace}.svc`,
-    ...(metadata.namespace === namespace ? [service] : []),
-  ];
-  return [spec.host, ...spec.hosts].some((host) => host !== undefined && names.includes(host));
-}
-
 function hasOwnName(kind: RoutingKind, { metadata }: RoutingObject, scope: RoutingScope): boolean {
   return (
     metadata.namespace === scope.namespace && (scope.objects[kind] ?? []).includes(metadata.name)
@@ -58,7 +48,7 @@ function isOwned({ metadata: { annotations = {} } }: RoutingObject): boolean {
   return Object.entries(OWNED).every(([name, value]) => annotations[name] === value);
 }
 
-/** Objects of others that route a service already, as `Kind namespace/name`. */
+/** Objects of others that route a service already, as `Kind namespace/name`, with the wildcard by which they do. */
 export async function claimsOf(
   cluster: ClusterClient,
   scope: RoutingScope,
@@ -67,11 +57,15 @@ export async function claimsOf(
     ROUTING_KINDS.map(async (kind) => ({ kind, all: await objectsOf(cluster, kind) })),
   );
   return kinds.flatMap(({ kind, all }) =>
-    all
-      .filter((object) =>
-        hasOwnName(kind, object, scope) ? !isOwned(object) : concerns(object, scope),
-      )
-      .map(({ metadata }) => `${kind} ${metadata.namespace}/${metadata.name}`),
+    all.flatMap((object) => {
+      const { namespace, name } = object.metadata;
+      const claim = hasOwnName(kind, object, scope)
+        ? isOwned(object)
+          ? undefined
+          : `${kind} ${namespace}/${name}`
+        : claimOf(kind, object, scope);
+      return claim === undefined ? [] : [claim];
+    }),
   );
 }
 

@@ -190,6 +190,29 @@ describe("an update with a service that others have made", () => {
     );
   });
 
+  it("changes other services though a pod has no sidecar, but neither adopts nor raises", async () => {
+    const bare = foundPod("v1", { hasSidecar: false });
+    secondHas({ pods: [foundPod("v1"), foundPod("v2"), bare] });
+    const refusal = [
+      expect.stringContaining("services[0].name: must have a sidecar in every pod"),
+    ] as unknown;
+    for (const weight of [0, 10]) {
+      expect(await said(existingSettings({}, weight), deployed({ weight }))).toEqual({
+        problems: [],
+        warnings: refusal,
+      });
+    }
+    for (const from of [deployed(), deployed(unnamed), deployed({ stable: "v0", canary: "v1" })]) {
+      expect((await said(existingSettings(), from)).problems).toEqual(refusal);
+    }
+    const raised = await said(existingSettings({}, 30), deployed({ weight: 10 }));
+    expect(raised.problems).toEqual(refusal);
+    // No version is named: whatever its owner deploys keeps nothing else waiting.
+    secondHas({ pods: [foundPod("v7", { hasSidecar: false })] });
+    const unreleased = existingSettings({ canary: undefined });
+    expect(await said(unreleased, deployed(unnamed))).toEqual({ problems: [], warnings: refusal });
+  });
+
   it("takes no service over that the program makes, nor the other way round", async () => {
     expect((await said(existingSettings(), deployed({ existing: undefined }))).problems).toEqual(
       NAMES.map((name): unknown =>

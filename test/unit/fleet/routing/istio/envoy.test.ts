@@ -18,7 +18,9 @@ const matched = {
   match: { headers: [{ name: "x-canary" }] },
   route: { cluster: `outbound|80|v2|${host}` },
 };
-const authority = { headers: [{ name: ":authority" }] };
+const authority = {
+  headers: [{ name: ":authority", string_match: { prefix: "user-service.user.cluster-b.mesh" } }],
+};
 
 function virtualHost(routes: Parameters<typeof defaultWeights>[0]["routes"]) {
   return { name: host, domains: [host], routes };
@@ -37,21 +39,35 @@ describe("defaultWeights", () => {
         },
       },
     };
-    expect(defaultWeights(virtualHost([matched, split]))).toEqual({ v1: 90, v2: 10 });
+    expect(defaultWeights(virtualHost([matched, split]), [host])).toEqual({ v1: 90, v2: 10 });
   });
 
   it("takes a single destination for 100 %", () => {
     const all = { match: {}, route: { cluster: `outbound|80|v1|${host}` } };
-    expect(defaultWeights(virtualHost([matched, all]))).toEqual({ v1: 100 });
+    expect(defaultWeights(virtualHost([matched, all]), [host])).toEqual({ v1: 100 });
   });
 
   it("takes a match on the host's own name for no condition", () => {
     const all = { match: authority, route: { cluster: `outbound|80|v1|${host}` } };
-    expect(defaultWeights(virtualHost([all]))).toEqual({ v1: 100 });
+    expect(defaultWeights(virtualHost([all]), [host])).toEqual({ v1: 100 });
+  });
+
+  it.each([
+    ["another name", { name: ":authority", string_match: { exact: "other.example.com" } }],
+    ["a pattern", { name: ":authority", string_match: { safe_regex: { regex: ".*" } } }],
+    ["no such name", { ...authority.headers[0], invert_match: true }],
+    ["a header that speaks of one", { name: "x-of", string_match: { exact: ":authority" } }],
+  ])("takes a match on %s for a condition", (_, header) => {
+    const some = {
+      match: { headers: [header] },
+      route: { cluster: `outbound|80|v2|${host}` },
+    };
+    const all = { match: {}, route: { cluster: `outbound|80|v1|${host}` } };
+    expect(defaultWeights(virtualHost([some, all]), [host])).toEqual({ v1: 100 });
   });
 
   it("has no weights where every route needs a header", () => {
-    expect(defaultWeights(virtualHost([matched]))).toEqual({});
+    expect(defaultWeights(virtualHost([matched]), [host])).toEqual({});
   });
 });
 
@@ -110,16 +126,16 @@ describe("ownRoutes", () => {
     const hiding = { match: { prefix: "/" }, route: toOther };
     const routes = ownRoutes([hiding, split], hosts);
     expect(routes).toEqual([hiding, split]);
-    expect(defaultWeights(virtualHost(routes))).toEqual({ "": 100 });
+    expect(defaultWeights(virtualHost(routes), hosts)).toEqual({ "": 100 });
   });
 
   it("keeps the routes for the service's hosts that name a cluster, with headers and without", () => {
     const crossing = { cluster: "outbound|80|v2|user-service.user.cluster-b.mesh" };
     const byMark = {
-      match: { prefix: "/", headers: [{ name: ":authority" }, { name: "x-mark" }] },
+      match: { prefix: "/", headers: [...authority.headers, { name: "x-mark" }] },
       route: crossing,
     };
-    const byHost = { match: { prefix: "/", headers: [{ name: ":authority" }] }, route: crossing };
+    const byHost = { match: { prefix: "/", ...authority }, route: crossing };
     const routes = [byMark, byHost, testers, split];
     expect(ownRoutes(routes, hosts)).toEqual(routes);
   });

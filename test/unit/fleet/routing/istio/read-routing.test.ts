@@ -42,6 +42,72 @@ describe("what routes a service already", () => {
     ]);
   });
 
+  it("is a wildcard of others that covers it in the mesh", async () => {
+    const cluster = clusterWith({
+      virtualservices: [
+        object("all", { hosts: ["*"] }, "web"),
+        object("space", { hosts: ["*.user.svc.cluster.local"], gateways: ["mesh", "web/g"] }),
+        object("far", { hosts: ["*.web.svc.cluster.local"] }),
+        object("outside", { hosts: ["*"], gateways: ["web/g"] }),
+      ],
+      destinationrules: [
+        object("pool", { host: "*.local", trafficPolicy: { connectionPool: {} } }, "web"),
+        object("egress", { host: "*.example.com" }, "web"),
+      ],
+      serviceentries: [object("egress", { hosts: ["*"] })],
+    });
+    expect(await claimsOf(cluster, scope)).toEqual([
+      "VirtualService web/all (by its host *)",
+      "VirtualService user/space (by its host *.user.svc.cluster.local)",
+      "DestinationRule web/pool (by its host *.local)",
+    ]);
+  });
+
+  it("is no rule for the mesh's own mTLS, save in a client's namespace", async () => {
+    const spec = { host: "*.local", trafficPolicy: { tls: { mode: "ISTIO_MUTUAL" } } };
+    const none = { host: "*.local", trafficPolicy: { tls: { mode: "DISABLE" } } };
+    const destinationrules = [
+      object("default", spec, "istio-system"),
+      object("default", spec, "web"),
+      object("none", none, "istio-system"),
+    ];
+    expect(await claimsOf(clusterWith({ destinationrules }), scope)).toEqual([
+      "DestinationRule web/default (by its host *.local)",
+      "DestinationRule istio-system/none (by its host *.local)",
+    ]);
+  });
+
+  const toApi = [{ destination: { host: "api.web.svc.cluster.local" } }];
+  const first = { match: [{ uri: { prefix: "/api" } }, { uri: { exact: "/" } }], route: toApi };
+  const api = {
+    hosts: ["shop.example.com"],
+    gateways: ["istio-ingress/gateway"],
+    http: [first, { match: [{ uri: { exact: "/old" } }], redirect: { uri: "/new" } }],
+  };
+
+  it("is no path that others have on its host of the gateway", async () => {
+    const cluster = clusterWith({ virtualservices: [object("api", api, "web")] });
+    expect(await claimsOf(cluster, scope)).toEqual([]);
+  });
+
+  const toShop = [{ destination: { host: "shop.user.svc.cluster.local" } }];
+  it.each([
+    ["the mesh too", { ...api, gateways: ["mesh", "istio-ingress/gateway"] }],
+    ["the mesh alone", { ...api, gateways: undefined }],
+    ["a host of the mesh", { ...api, hosts: [...api.hosts, "shop.user.svc.cluster.local"] }],
+    ["any path", { ...api, http: [{ ...first, match: [{ uri: { prefix: "/" } }] }] }],
+    ["any request", { ...api, http: [first, { route: toApi }] }],
+    ["any path with a header", { ...api, http: [{ ...first, match: [{ headers: {} }] }] }],
+    ["a pattern of paths", { ...api, http: [{ ...first, match: [{ uri: { regex: "/a.*" } }] }] }],
+    ["a path to the service itself", { ...api, http: [{ ...first, route: toShop }] }],
+    ["a path whose rules are elsewhere", { ...api, http: [{ ...first, delegate: {} }] }],
+    ["a path that is mirrored", { ...api, http: [{ ...first, mirror: {} }] }],
+    ["TLS that is passed through", { ...api, tls: [] }],
+  ])("is what others have for %s", async (_, spec) => {
+    const cluster = clusterWith({ virtualservices: [object("api", spec, "web")] });
+    expect(await claimsOf(cluster, scope)).toEqual(["VirtualService web/api"]);
+  });
+
   it("is one with the name of this program's, unless an update has left it behind", async () => {
     const host = { host: "shop.user.svc.cluster.local" };
     expect(
