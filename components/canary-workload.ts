@@ -56,6 +56,8 @@ export interface CanaryWorkloadArgs {
   readonly autoscaling?: AutoscalingArgs | "external" | undefined;
   /** User id of the container. Not 1337, which is the sidecar's. @default 65532 */
   readonly user?: number | undefined;
+  /** Annotations of the ServiceAccount, such as a cloud's role. @default none */
+  readonly accountAnnotations?: Readonly<Record<string, string>> | undefined;
 }
 
 /** What a Deployment's pods share, the key of its selector. */
@@ -180,7 +182,14 @@ export class CanaryWorkload extends pulumi.ComponentResource {
 
     const account = new k8s.core.v1.ServiceAccount(
       `${name}-account`,
-      { metadata: { name: service, namespace, labels: { ...app, env: environment } } },
+      {
+        metadata: {
+          name: service,
+          namespace,
+          labels: { ...app, env: environment },
+          ...(args.accountAnnotations && { annotations: args.accountAnnotations }),
+        },
+      },
       childOptions(this, opts),
     );
 

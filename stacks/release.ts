@@ -195,6 +195,7 @@ function makeWorkloads(
         args: service.args,
         env: service.env,
         healthPath: service.healthPath,
+        accountAnnotations: service.accountAnnotations,
         metrics: service.metrics,
         resources: service.resources,
         user: service.user,

@@ -440,6 +440,27 @@ export const service = z
         examples: [65532],
       },
     ),
+    accountAnnotations: key(
+      z
+        .record(
+          pattern(
+            LABEL_KEY,
+            "must be the key of an annotation",
+            "For example: eks.amazonaws.com/role-arn.",
+          ),
+          scalar(z.string()),
+        )
+        .optional(),
+      {
+        routing: "none",
+        description:
+          "Annotations of the ServiceAccount, by which a cloud gives the pods an identity of its own (IRSA of EKS, Workload Identity of GKE).",
+        fallback: "none",
+        effect: "Updates the ServiceAccount. Pods that run keep the identity they have.",
+        placeholder: "annotation",
+        examples: [{ "eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/user-service" }],
+      },
+    ),
   })
   .meta({
     // What the program makes it must know all of; editors ask for it too.
@@ -463,6 +484,7 @@ export const MADE_KEYS = [
   "resources",
   "autoscaling",
   "user",
+  "accountAnnotations",
 ] as const satisfies (keyof Service)[];
 
 /** The same of a version. */

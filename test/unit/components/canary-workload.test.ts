@@ -55,6 +55,17 @@ describe("CanaryWorkload", () => {
     });
   });
 
+  it("gives the ServiceAccount a cloud's role, and no pod a change", async () => {
+    const role = { "eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/user-service" };
+    const plain = await workload();
+    const annotated = await workload({ accountAnnotations: role });
+    expect(plain.named("work-account").inputs["metadata"]).not.toHaveProperty("annotations");
+    expect(annotated.named("work-account").inputs["metadata"]).toHaveProperty("annotations", role);
+    for (const pods of ["work-v1", "work-v2"]) {
+      expect(annotated.named(pods).inputs).toEqual(plain.named(pods).inputs);
+    }
+  });
+
   it("selects the pods of one version in each Deployment, and of all versions in the Service", async () => {
     const program = await workload();
     for (const version of ["v1", "v2"]) {

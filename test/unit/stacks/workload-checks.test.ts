@@ -33,11 +33,20 @@ describe("the configuration of an existing service", () => {
       resources: {},
       autoscaling: { max: 3 },
       user: 1,
+      accountAnnotations: { a: "b" },
       stable: { version: "v1", image: "registry.example.com/user-service:v1" },
       canary: { version: "v2", replicas: 2 },
     });
     const keys = [
       ...["port", "args", "env", "healthPath", "metrics", "resources", "autoscaling", "user"],
+      "port",
+      "args",
+      "env",
+      "healthPath",
+      "metrics",
+      "resources",
+      "user",
+      "accountAnnotations",
     ];
     const found = lines(raw);
     expect(found).toHaveLength(keys.length + 2);
