@@ -14,7 +14,7 @@ import { readDeployed } from "../fleet/read-deployed.ts";
 import { switched } from "../fleet/switched.ts";
 import type { DeployedCluster } from "../lib/deployed.ts";
 import { problemLine } from "../lib/problems.ts";
-import { mostStable, shrinkProblems } from "./autoscaling.ts";
+import { mostStable, shrinkProblems, shrunk } from "./autoscaling.ts";
 import { canaryOf, chainOfRise, hostsOf } from "./canaries.ts";
 import type { ReleaseSettings } from "./config.ts";
 import { existingFindings } from "./existing-workloads.ts";
@@ -170,6 +170,7 @@ export class WeightChange {
       );
     }
     if (plan.warning !== undefined) await pulumi.log.warn(plan.warning);
+    for (const warning of shrunk(plan)) await pulumi.log.warn(warning);
     if (warnings.length > 0) {
       await pulumi.log.warn(
         ["What others have made is not all there:", ...warnings.map(problemLine)].join("\n"),
