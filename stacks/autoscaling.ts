@@ -74,3 +74,16 @@ export function shrinkProblems(
     ];
   });
 }
+
+/** Where somebody else's autoscaler has left stable fewer pods than take everything back, while the canary rises. */
+export function shrunk({ routes }: Pick<ReleasePlan, "routes">): readonly string[] {
+  return routes.flatMap(({ service, cluster, needed, deployed, rises, key }) => {
+    if (!needed || !rises || service.autoscaling?.external !== true) return [];
+    const pods = deployed?.replicas?.[needed.stable] ?? needed.pods;
+    return pods < needed.pods
+      ? [
+          `${cluster}: ${needed.stable} of ${key} has ${pods} pods, and had ${needed.pods} when the canary began, which all requests need if the canary is taken back. Have its autoscaler keep so many until the canary is promoted.`,
+        ]
+      : [];
+  });
+}

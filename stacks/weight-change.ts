@@ -15,7 +15,7 @@ import { switched } from "../fleet/switched.ts";
 import type { DeployedCluster } from "../lib/deployed.ts";
 import { JOURNAL } from "../lib/journal.ts";
 import { problemLine, type Problem } from "../lib/problems.ts";
-import { mostStable, shrinkProblems } from "./autoscaling.ts";
+import { mostStable, shrinkProblems, shrunk } from "./autoscaling.ts";
 import { canaryOf, chainOfRise, hostsOf } from "./canaries.ts";
 import type { ReleaseSettings } from "./config.ts";
 import { existingFindings } from "./existing-workloads.ts";
@@ -216,6 +216,7 @@ export class WeightChange {
         `Routes are made with 0 % for the canary: ${plan.made.map(({ key, cluster }) => `${key} in ${cluster}`).join(", ")}. Run pulumi up once more: then it rises there to ${plan.weight} %, with all checks.`,
       );
     }
+    for (const warning of shrunk(plan)) await pulumi.log.warn(warning);
     if (warnings.length > 0) {
       await pulumi.log.warn(
         ["What others have made is not all there:", ...warnings.map(problemLine)].join("\n"),

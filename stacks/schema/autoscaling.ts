@@ -74,5 +74,3 @@ export const autoscaling = z.strictObject({
     },
   ),
 });
-
-export type Autoscaling = z.output<typeof autoscaling>;

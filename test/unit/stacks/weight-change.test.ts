@@ -851,6 +851,20 @@ describe("what stable needs to take everything back", () => {
     await expect(prepare(deployed, 10)).resolves.toBeDefined();
   });
 
+  it("is told of where somebody else's autoscaler has taken pods away, as the canary rises", async () => {
+    const warn = vi.spyOn(pulumi.log, "warn").mockReset().mockResolvedValue();
+    vi.mocked(readNotes).mockResolvedValue(noted(20));
+    const { services, ...rest } = settings({ weight: 30 });
+    const external = services.map((service) => ({ ...service, autoscaling: { external: true } }));
+    const deployed = [counted("cluster-a", 10, 2), counted("cluster-b", 10, 20)];
+    await prepare(deployed, 30, true, [], [], { ...rest, services: external });
+    expect(warn.mock.calls).toEqual([
+      [
+        "cluster-a: v1 of user/user-service has 2 pods, and had 20 when the canary began, which all requests need if the canary is taken back. Have its autoscaler keep so many until the canary is promoted.",
+      ],
+    ]);
+  });
+
   it("keeps no weight from falling", async () => {
     vi.mocked(readNotes).mockResolvedValue(noted(7));
     const deployed = [counted("cluster-a", 10, 7), counted("cluster-b", 10, 7)];
