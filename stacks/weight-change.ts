@@ -19,6 +19,7 @@ import { mostStable, shrinkProblems, shrunk } from "./autoscaling.ts";
 import { canaryOf, chainOfRise, hostsOf } from "./canaries.ts";
 import type { ReleaseSettings } from "./config.ts";
 import { existingFindings } from "./existing-workloads.ts";
+import { takeLeavingVersionsOut } from "./leaving-versions.ts";
 import { completion, type Registration } from "./left-out.ts";
 import { DeletedObjects } from "./deleted-objects.ts";
 import { planRelease, type PlannedRoute, type ReleasePlan } from "./release-plan.ts";
@@ -202,6 +203,7 @@ export class WeightChange {
       ],
     );
     await change.#noteNeeded();
+    if (!pulumi.runtime.isDryRun()) await takeLeavingVersionsOut(plan, settings, clusters);
     if (rises) {
       await warnOf(
         notes.unread,

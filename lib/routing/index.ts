@@ -4,7 +4,7 @@ import { GROUP, VIRTUAL_SERVICES } from "./istio/kinds.ts";
 import { routeContent } from "./istio/route-content.ts";
 import { serviceEntry } from "./istio/service-entry.ts";
 import { LOWER_ONLY } from "./istio/lower-only.ts";
-import { loweredTo } from "./istio/split.ts";
+import { loweredTo, versionsIn, withoutVersion } from "./istio/split.ts";
 import { virtualService } from "./istio/virtual-service.ts";
 import { WEIGHT_METRICS } from "./istio/weight-metrics.ts";
 import type { Routing } from "./routing.ts";
@@ -29,6 +29,8 @@ export const routing: Routing = {
   isWeights: (type) => /^kubernetes:networking\.istio\.io\/.*:VirtualService$/.test(type),
   read: routeContent,
   lowered: loweredTo,
+  versionsIn,
+  without: withoutVersion,
   envoyCluster,
   passthroughCluster,
   metrics: { configuration: WEIGHT_METRICS, apiGroup: GROUP, resource: VIRTUAL_SERVICES },

@@ -193,6 +193,10 @@ export interface Routing {
   read(object: { readonly metadata?: unknown; readonly spec?: unknown }): RouteContent;
   /** The rules with the canary's share lowered to `weight` percent where it is higher; all else stays as it is. */
   lowered(rules: RoutingRules, canary: string, weight: number): RoutingRules;
+  /** Every version that the rules name, at whatever weight. */
+  versionsIn(rules: RoutingRules): readonly string[];
+  /** The rules without a version: its share goes to the other one, and requests that ask for it are like all others. */
+  without(rules: RoutingRules, version: string): RoutingRules;
   /**
    * Envoy's name for the endpoints of a version of a host, in a sidecar or an ingress gateway.
    *

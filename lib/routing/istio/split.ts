@@ -42,6 +42,34 @@ export function withWeight(http: RoutingRules, canary: string, weight: number): 
   }));
 }
 
+/** Every version that the rules name, also for requests that ask for it, and for mirrored ones. */
+export function versionsIn(http: RoutingRules): readonly string[] {
+  const names = virtualServiceSpec
+    .parse({ http })
+    .http.flatMap(({ route, mirror }) => [...route.map(subset), mirror?.subset]);
+  return [...new Set(names.filter((name) => name !== undefined))];
+}
+
+/** The rules without a version: its share goes to the other one, and requests that ask for it are like all others. */
+export function withoutVersion(http: RoutingRules, version: string): RoutingRules {
+  return virtualServiceSpec.parse({ http }).http.flatMap((rule) => {
+    const route = rule.route.filter((entry) => subset(entry) !== version);
+    if (route.length === 0) return [];
+    const { mirror, mirrorPercentage, ...rest } = rule;
+    const mirrored = mirror !== undefined && mirror.subset !== version;
+    return [
+      {
+        ...rest,
+        ...(mirrored && { mirror, mirrorPercentage }),
+        route:
+          route.length < rule.route.length
+            ? route.map((entry) => ({ ...entry, weight: 100 }))
+            : route,
+      },
+    ];
+  });
+}
+
 /** The rules with the canary's share lowered where it is higher; all else stays as it is. */
 export function loweredTo(http: RoutingRules, canary: string, weight: number): RoutingRules {
   return http.map((rule) =>

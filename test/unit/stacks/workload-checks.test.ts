@@ -39,13 +39,6 @@ describe("the configuration of an existing service", () => {
     });
     const keys = [
       ...["port", "args", "env", "healthPath", "metrics", "resources", "autoscaling", "user"],
-      "port",
-      "args",
-      "env",
-      "healthPath",
-      "metrics",
-      "resources",
-      "user",
       "accountAnnotations",
     ];
     const found = lines(raw);

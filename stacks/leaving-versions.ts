@@ -1,0 +1,72 @@
+import type { ClusterClient } from "../fleet/cluster-client.ts";
+import { confirmRules, type ExpectedRules } from "../fleet/confirm-rules.ts";
+import { explain } from "../fleet/explain.ts";
+import { clusterRouting } from "../fleet/routing/index.ts";
+import type { ServiceName } from "../lib/names.ts";
+import { routing } from "../lib/routing/index.ts";
+import { hostsOf } from "./canaries.ts";
+import type { ReleaseSettings } from "./config.ts";
+import type { PlannedRoute, ReleasePlan } from "./release-plan.ts";
+import { durationMs } from "./schema.ts";
+
+interface Change extends ExpectedRules {
+  readonly cluster: string;
+  readonly name: ServiceName;
+  readonly replacing: string | undefined;
+}
+
+/** The routes of a service without the versions that get no subset any more. @default it names none of these */
+function changeOf(
+  { cluster, key, service, wanted, deployed, rises }: PlannedRoute,
+  clusterDomain: string,
+): readonly Change[] {
+  // What rises is only written to the state that has been checked.
+  if (!deployed || rises) return [];
+  const kept = [wanted.stable, wanted.canary];
+  const gone = routing.versionsIn(deployed.rules).filter((version) => !kept.includes(version));
+  const rules = gone.reduce((left, version) => routing.without(left, version), deployed.rules);
+  // A route of which nothing would be left is replaced as a whole.
+  if (gone.length === 0 || routing.versionsIn(rules).length === 0) return [];
+  const hosts = hostsOf(service, clusterDomain);
+  const name = { service: service.name, namespace: service.namespace };
+  return [{ cluster, key, name, hosts, rules, replacing: deployed.resourceVersion }];
+}
+
+/**
+ * Takes versions out of the routes, in every Envoy, that are about to have no subset any more. Pulumi updates
+ * DestinationRules first: testers, whose requests ask for the old canary, would get errors until their routes follow.
+ *
+ * @throws naming the clusters in which it has not succeeded
+ */
+export async function takeLeavingVersionsOut(
+  { routes }: Pick<ReleasePlan, "routes">,
+  { mesh, safety }: Pick<ReleaseSettings, "mesh" | "safety">,
+  clusters: readonly ClusterClient[],
+): Promise<void> {
+  const changes = routes.flatMap((route) => changeOf(route, mesh.clusterDomain));
+  const failed = await Promise.all(
+    clusters.map(async (cluster) => {
+      const own = changes.filter((change) => change.cluster === cluster.name);
+      if (own.length === 0) return [];
+      try {
+        await Promise.all(
+          own.map(async ({ name, rules, replacing }) =>
+            clusterRouting.write(cluster, name, rules, { replacing }),
+          ),
+        );
+        await confirmRules(cluster, own, durationMs(safety.confirmWithin));
+        return [];
+      } catch (error) {
+        return [` - ${cluster.name}: ${explain(error)}`];
+      }
+    }),
+  );
+  if (failed.flat().length === 0) return;
+  throw new Error(
+    [
+      "Nothing else has changed, since a version that goes may still be in the routes:",
+      ...failed.flat(),
+      "Fix the cause, then run pulumi up again.",
+    ].join("\n"),
+  );
+}
