@@ -114,9 +114,14 @@ export function loadFromOutside(
   host: string,
   address: string,
   rate = RATE,
+  headers: Readonly<Record<string, string>> = {},
 ): LoadClient {
   const url = `http://${host}/`;
-  const curl = execa("curl", curlArgs(url, rate, ["--resolve", `${host}:80:${address}`]), {
+  const more = Object.entries(headers).flatMap(([name, value]) => [
+    "--header",
+    `${name}: ${value}`,
+  ]);
+  const curl = execa("curl", curlArgs(url, rate, ["--resolve", `${host}:80:${address}`, ...more]), {
     stdin: "ignore",
     buffer: false,
     reject: false,

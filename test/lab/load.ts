@@ -17,6 +17,8 @@ export interface Places {
   readonly inMesh: readonly ClusterClient[];
   /** Clusters through whose ingress gateway a client outside of the mesh calls. */
   readonly outside: readonly ClusterClient[];
+  /** The same for a client that asks for the canary. @default none */
+  readonly testers?: readonly ClusterClient[];
 }
 
 /**
@@ -49,7 +51,10 @@ export class Load {
 }
 
 /** Puts the release of the test file that calls this under load, from its first test to its last. */
-export function underLoad({ service }: LabRelease, { inMesh, outside }: Places): Load {
+export function underLoad(
+  { service }: LabRelease,
+  { inMesh, outside, testers = [] }: Places,
+): Load {
   const load = new Load();
   beforeAll(async () => {
     for (const cluster of inMesh) {
@@ -58,6 +63,11 @@ export function underLoad({ service }: LabRelease, { inMesh, outside }: Places):
     for (const { name } of outside) {
       const address = await ingressAddress(name);
       load.clients.push(loadFromOutside(name, service.ingressHost, address, RATE));
+    }
+    for (const { name } of testers) {
+      const address = await ingressAddress(name);
+      const asks = { "x-canary": "true" };
+      load.clients.push(loadFromOutside(name, service.ingressHost, address, RATE, asks));
     }
   });
   afterAll(async () => {

@@ -34,7 +34,7 @@ async function versions(cluster: ClusterClient): Promise<string[]> {
 }
 
 describe("a release that has come to its end", () => {
-  const load = underLoad(release, { inMesh: [first], outside: [second] });
+  const load = underLoad(release, { inMesh: [first], outside: [second], testers: [second] });
   /** The versions before the promotion. */
   const before = {
     "stable.version": "v1",
