@@ -26,6 +26,7 @@ import { planRelease, type PlannedRoute, type ReleasePlan } from "./release-plan
 import { SAID_ELSEWHERE } from "./said-elsewhere.ts";
 import { durationMs } from "./schema.ts";
 import { joinHooks } from "./routing-records.ts";
+import { removalProblems } from "./removed-services.ts";
 import { UpdateNotes } from "./update-notes.ts";
 import { isMade } from "./workload.ts";
 
@@ -193,12 +194,16 @@ export class WeightChange {
     const { problems, warnings } = await existingFindings(settings, clusters, deployed, plan);
     const lowered = change.#falling.filter(({ cluster }) => !failed.has(cluster));
     const rises = plan.routes.some((route) => route.rises);
+    const answering = clusters.filter(({ name }) =>
+      deployed.some((each) => each.name === name && each.unreachable === undefined),
+    );
     throwProblems(
       lowers && lowered.length > 0 ? `The weight is ${weightsAfter(lowered)}. ${heading}` : heading,
       [
         ...plan.problems,
         ...shrinkProblems(plan, settings.allow),
         ...(rises ? unreadProblems(plan, clusters, notes.unread) : []),
+        ...(await removalProblems(answering, settings, journals, stack)),
         ...problems,
       ],
     );

@@ -180,4 +180,18 @@ export const takenBackMutants: readonly Mutant[] = [
     replacement: "inForce(name),",
     tests: change,
   },
+  {
+    removes: "a service is not taken out while its routes name a canary",
+    file: "stacks/removed-services.ts",
+    text: "canary === undefined ? [] : [{ key",
+    replacement: "true ? [] : [{ key",
+    tests: ["test/unit/stacks/removed-services.test.ts"],
+  },
+  {
+    removes: "a canary leaves the routes before its subset goes",
+    file: "stacks/leaving-versions.ts",
+    text: "filter((version) => !kept.includes(version))",
+    replacement: "filter(() => false)",
+    tests: ["test/unit/stacks/leaving-versions.test.ts"],
+  },
 ];
