@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { PatchStrategy, type KubernetesObject } from "@kubernetes/client-node";
 import { JOURNAL, type Notes } from "../lib/journal.ts";
 import type { ClusterClient } from "./cluster-client.ts";
@@ -12,6 +13,17 @@ export async function readNotes(cluster: ClusterClient, namespace: string): Prom
     if (isNotFound(error)) return {};
     throw error;
   }
+}
+
+/** Longest name of a field manager that API servers take (Kubernetes: ManagedFieldsEntry). */
+const LONGEST_MANAGER = 128;
+
+/** The field manager of an owner; one with a long name is told from others by a digest. */
+function managerOf(owner: string): string {
+  const name = `${JOURNAL}-${owner}`;
+  if (name.length <= LONGEST_MANAGER) return name;
+  const digest = createHash("sha256").update(owner).digest("hex").slice(0, 16);
+  return `${name.slice(0, LONGEST_MANAGER - digest.length - 1)}-${digest}`;
 }
 
 /**
@@ -41,7 +53,7 @@ export async function writeNotes(
     object,
     undefined,
     undefined,
-    `${JOURNAL}-${owner}`,
+    managerOf(owner),
     true,
     PatchStrategy.ServerSideApply,
   );

@@ -1,6 +1,7 @@
 import { ApiException, type KubernetesObject } from "@kubernetes/client-node";
 import { describe, expect, it } from "vitest";
 import type { ClusterClient } from "../../../fleet/cluster-client.ts";
+import { writeNotes } from "../../../fleet/notes.ts";
 import { Journal, type GuardNote } from "../../../release/journal.ts";
 import { phase } from "../../../release/planner.ts";
 import { timed } from "../../../release/rollout-event.ts";
@@ -119,6 +120,16 @@ describe("the journal", () => {
       pause,
       progress: { weight: 10 },
     });
+  });
+
+  it("writes for a stack with a long name as a field manager that API servers take", async () => {
+    const { fakes } = journal();
+    const cluster = fakes[0] as unknown as ClusterClient;
+    const owners = ["one", "two"].map((end) => `configured-${"s".repeat(97)}-${end}`);
+    for (const owner of owners) await writeNotes(cluster, "user", owner, {});
+    const [one, two] = fakes[0].managers;
+    expect([one?.length, two?.length]).toEqual([128, 128]);
+    expect(one).not.toBe(two);
   });
 
   it("lets an update try a canary again that the last one has tried, and keeps the rest of its note", async () => {
