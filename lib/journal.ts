@@ -110,6 +110,8 @@ const configuredSchema = z.object({
   canaries: z.record(z.string(), z.string()),
   /** Whether it, or one before it, has used up `retry-canary`, and that is still allowed. @default no */
   retries: z.boolean().optional(),
+  /** Services whose pods and namespaces the stack makes, as `namespace/service`. @default not noted */
+  made: z.array(z.string()).readonly().optional(),
 });
 
 /** What an update has configured in one cluster. */
@@ -177,6 +179,11 @@ export function forgivenIn(found: readonly Notes[]): readonly string[] {
 export function configuredIn(found: readonly Notes[], stack: string): Configured | undefined {
   const note = newest(found, configuredKey(stack), configuredSchema);
   return note && { weight: note.weight, canaries: note.canaries };
+}
+
+/** The services that the last complete update of a stack has made, as `namespace/service`. */
+export function madeIn(found: readonly Notes[], stack: string): readonly string[] {
+  return newest(found, configuredKey(stack), configuredSchema)?.made ?? [];
 }
 
 /** Whether `retry-canary` is used up by a stack's updates. */

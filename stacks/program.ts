@@ -34,6 +34,7 @@ const { traffic, registrations, rulesSettled } = releaseServices(
     ),
   (cluster, service, version) => counts.hooks(cluster, service, version),
   (cluster, object) => change.deleted.remade(cluster, object),
+  (cluster, namespace) => change.shared.stays(cluster, namespace),
 );
 if (!("meshStack" in settings)) {
   // No weight waits for monitoring: its resources queue behind the VirtualServices.

@@ -6,6 +6,7 @@ import { weightIn } from "../lib/release-rules.ts";
 import { autoscalingOf, minPods } from "./autoscaling.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
 import type { DeletedObjects } from "./deleted-objects.ts";
+import type { SharedNamespaces } from "./shared-namespaces.ts";
 import type { Registration } from "./left-out.ts";
 import type { MeshCluster } from "./mesh.ts";
 import { installGuards } from "./release-guard.ts";
@@ -19,6 +20,9 @@ export type Traffic = Readonly<
 
 /** What has to happen around Pulumi's change of a route's VirtualService. @default nothing */
 export type RouteHooks = (route: PlannedRoute) => pulumi.ResourceHookBinding | undefined;
+
+/** Whether a namespace stays in a cluster when its last service goes. @default none does */
+export type Stays = SharedNamespaces["stays"];
 
 /** How a routing object of a cluster is registered. @default as it is */
 export type Remade = DeletedObjects["remade"];
@@ -49,9 +53,10 @@ export function releaseServices(
   hooks: RouteHooks = () => undefined,
   workloadHooks: WorkloadHooks = () => undefined,
   remade: Remade = () => ({}),
+  stays: Stays = () => false,
 ): Release {
   const namespaces = new Map(
-    clusters.map((cluster) => [cluster.name, makeNamespaces(settings, cluster)]),
+    clusters.map((cluster) => [cluster.name, makeNamespaces(settings, cluster, stays)]),
   );
   const addresses = virtualAddresses(
     settings.services.flatMap(({ name: service, namespace }) =>
@@ -123,7 +128,11 @@ async function inPlace(resources: readonly pulumi.Resource[]): Promise<void> {
 
 type Namespaces = ReadonlyMap<string, ReadonlyMap<string, k8s.core.v1.Namespace>>;
 
-function makeNamespaces({ services }: ReleaseSettings, { name, provider }: MeshCluster) {
+function makeNamespaces(
+  { services }: ReleaseSettings,
+  { name, provider }: MeshCluster,
+  stays: Stays,
+) {
   const names = [...new Set(services.filter(isMade).map(({ namespace }) => namespace))];
   return new Map(
     names.map((namespace) => [
@@ -131,7 +140,7 @@ function makeNamespaces({ services }: ReleaseSettings, { name, provider }: MeshC
       new k8s.core.v1.Namespace(
         `${namespace}-${name}`,
         { metadata: { name: namespace, labels: { "istio-injection": "enabled" } } },
-        { provider },
+        { provider, ...(stays(name, namespace) && { retainOnDelete: true }) },
       ),
     ]),
   );

@@ -9,6 +9,7 @@ import {
   failedIn,
   failedKey,
   JOURNAL_FORMAT,
+  madeIn,
   retriesIn,
   RETRY_KEY,
   type Configured,
@@ -16,12 +17,20 @@ import {
 } from "../lib/journal.ts";
 import { configuredFor, type Journals } from "../lib/taken-back.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
+import { madeServices } from "./shared-namespaces.ts";
 import { wantedBy } from "./wanted.ts";
 
-type ConfiguredNote = Configured & { readonly retries?: true };
+type ConfiguredNote = Configured & {
+  readonly retries?: true;
+  readonly made?: readonly string[];
+};
 
-function configuredNote({ weight, canaries }: Configured, retries: boolean): ConfiguredNote {
-  return { weight, canaries, ...(retries && { retries }) };
+function configuredNote(
+  { weight, canaries }: Configured,
+  retries: boolean,
+  made: readonly string[],
+): ConfiguredNote {
+  return { weight, canaries, ...(retries && { retries }), ...(made.length > 0 && { made }) };
 }
 
 /**
@@ -75,7 +84,8 @@ export class UpdateNotes {
     for (const [cluster, notes] of found) {
       const configured = configuredIn(notes, this.#stack);
       const retries = retriesIn(notes, this.#stack);
-      this.#noted.set(cluster, configured && configuredNote(configured, retries));
+      const made = madeIn(notes, this.#stack);
+      this.#noted.set(cluster, configured && configuredNote(configured, retries, made));
     }
     this.#failed = failedIn(
       found.flatMap(([, notes]) => notes),
@@ -98,7 +108,11 @@ export class UpdateNotes {
   ): Promise<ReadonlyMap<string, string>> {
     const wanted = wantedBy(settings);
     const failed = await this.#write(({ name }) => {
-      const configured = configuredNote(configuredFor(wanted, name), retries);
+      const configured = configuredNote(
+        configuredFor(wanted, name),
+        retries,
+        madeServices(settings),
+      );
       const before = this.#noted.get(name);
       const isNothing = before === undefined && Object.keys(configured.canaries).length === 0;
       if (!inForce(name) || isNothing || isDeepStrictEqual(before, configured)) return undefined;

@@ -27,6 +27,7 @@ import { SAID_ELSEWHERE } from "./said-elsewhere.ts";
 import { durationMs } from "./schema.ts";
 import { joinHooks } from "./routing-records.ts";
 import { removalProblems } from "./removed-services.ts";
+import { SharedNamespaces } from "./shared-namespaces.ts";
 import { UpdateNotes } from "./update-notes.ts";
 import { isMade } from "./workload.ts";
 
@@ -127,6 +128,8 @@ export class WeightChange {
   readonly plan: ReleasePlan;
   /** Routing objects that are made anew. */
   readonly deleted: DeletedObjects;
+  /** Namespaces with objects of others. */
+  readonly shared: SharedNamespaces;
   readonly #settings: ReleaseSettings;
   readonly #clusters: readonly ClusterClient[];
   readonly #notes: UpdateNotes;
@@ -139,8 +142,10 @@ export class WeightChange {
     notes: UpdateNotes,
     plan: ReleasePlan,
     deleted: DeletedObjects,
+    shared: SharedNamespaces,
   ) {
     this.deleted = deleted;
+    this.shared = shared;
     this.#settings = settings;
     this.#clusters = clusters;
     this.#notes = notes;
@@ -169,10 +174,16 @@ export class WeightChange {
       readDeployed(clusters, services),
       notes.read(),
     ]);
-    const deleted = await DeletedObjects.find(settings, clusters, deployed);
+    const answering = clusters.filter(({ name }) =>
+      deployed.some((each) => each.name === name && each.unreachable === undefined),
+    );
+    const [deleted, shared] = await Promise.all([
+      DeletedObjects.find(settings, clusters, deployed),
+      SharedNamespaces.find(answering, settings, journals, stack),
+    ]);
     const plan = planRelease(settings, deployed, journals, stack, deleted);
     const heading = `What is deployed does not allow this change (Pulumi.${stack}.yaml):`;
-    const change = new WeightChange(settings, clusters, notes, plan, deleted);
+    const change = new WeightChange(settings, clusters, notes, plan, deleted, shared);
     const lowers = change.#falling.length > 0 && !pulumi.runtime.isDryRun();
     // A lower weight does not wait for what is asked about the pods of others.
     if (lowers) throwProblems(heading, plan.problems);
@@ -194,9 +205,6 @@ export class WeightChange {
     const { problems, warnings } = await existingFindings(settings, clusters, deployed, plan);
     const lowered = change.#falling.filter(({ cluster }) => !failed.has(cluster));
     const rises = plan.routes.some((route) => route.rises);
-    const answering = clusters.filter(({ name }) =>
-      deployed.some((each) => each.name === name && each.unreachable === undefined),
-    );
     throwProblems(
       lowers && lowered.length > 0 ? `The weight is ${weightsAfter(lowered)}. ${heading}` : heading,
       [
@@ -204,6 +212,7 @@ export class WeightChange {
         ...shrinkProblems(plan, settings.allow),
         ...(rises ? unreadProblems(plan, clusters, notes.unread) : []),
         ...(await removalProblems(answering, settings, journals, stack)),
+        ...change.shared.problems,
         ...problems,
       ],
     );

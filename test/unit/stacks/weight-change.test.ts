@@ -33,6 +33,7 @@ vi.mock(import("../../../fleet/notes.ts"), () => ({
   readNotes: vi.fn<typeof readNotes>(),
   writeNotes: vi.fn<typeof writeNotes>(),
 }));
+vi.mock(import("../../../fleet/strangers.ts"), () => ({ strangersIn: () => Promise.resolve([]) }));
 vi.mock(import("../../../fleet/lower.ts"), () => ({ lower: vi.fn<typeof lower>() }));
 const ahead = vi.hoisted(() => ({ look: vi.fn<() => void>(), outdate: vi.fn<() => void>() }));
 vi.mock(import("../../../fleet/barrier.ts"), async (original) => ({
@@ -608,6 +609,7 @@ describe("an update that is complete", () => {
     "configured-test": {
       ...{ format: 1, at: expect.any(Number) as number, weight },
       canaries: { [KEY]: CANARY },
+      made: [KEY],
     },
   });
 
@@ -639,7 +641,7 @@ describe("an update that is complete", () => {
   it("notes that retry-canary is used up, until it is allowed no more", async () => {
     const earlier = (retries: boolean) => ({
       "configured-test": JSON.stringify({
-        ...{ format: 1, at: 1, weight: 10, canaries: { [KEY]: CANARY }, retries },
+        ...{ format: 1, at: 1, weight: 10, canaries: { [KEY]: CANARY }, made: [KEY], retries },
       }),
     });
     const retriesNoted = async (allow: readonly Exception[], retries: boolean) => {
@@ -675,7 +677,7 @@ describe("an update that is complete", () => {
   it("writes nothing where that is noted already, or in a preview", async () => {
     vi.mocked(readNotes).mockResolvedValue({
       "configured-test": JSON.stringify({
-        ...{ format: 1, at: 1, weight: 10, canaries: { [KEY]: CANARY } },
+        ...{ format: 1, at: 1, weight: 10, canaries: { [KEY]: CANARY }, made: [KEY] },
       }),
     });
     expect((await noted()).map(([name]) => name)).toEqual(["cluster-b"]);
