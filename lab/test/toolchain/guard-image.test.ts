@@ -99,9 +99,15 @@ test(
         },
         { timeout: 60_000, interval: 100 },
       );
-      const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-      expect(metrics).toContain(
-        'istio_canary_guard_lowered_total{destination_cluster="cluster-b"} 1',
+      // It counts once it has read back what it has written.
+      await vi.waitFor(
+        async () => {
+          const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+          expect(metrics).toContain(
+            'istio_canary_guard_lowered_total{destination_cluster="cluster-b"} 1',
+          );
+        },
+        { timeout: 30_000, interval: 100 },
       );
     } finally {
       running.kill("SIGTERM");
