@@ -71,6 +71,9 @@ export class DeletedObjects {
     this.unread = unread;
   }
 
+  /** Nobody has looked for any. */
+  static readonly NONE = new DeletedObjects([], [], new Map(), new Map());
+
   /** Looks for them in all clusters that answer. */
   static async find(
     settings: ReleaseSettings,

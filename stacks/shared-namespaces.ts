@@ -43,6 +43,9 @@ export class SharedNamespaces {
     this.#leaving = leaving;
   }
 
+  /** Nobody has looked for any. */
+  static readonly NONE = new SharedNamespaces([], []);
+
   /**
    * Looks into the namespaces that the program makes, and those that it has made before.
    *

@@ -141,8 +141,8 @@ export class WeightChange {
     clusters: readonly ClusterClient[],
     notes: UpdateNotes,
     plan: ReleasePlan,
-    deleted: DeletedObjects,
-    shared: SharedNamespaces,
+    deleted = DeletedObjects.NONE,
+    shared = SharedNamespaces.NONE,
   ) {
     this.deleted = deleted;
     this.shared = shared;
@@ -174,6 +174,24 @@ export class WeightChange {
       readDeployed(clusters, services),
       notes.read(),
     ]);
+    const heading = `What is deployed does not allow this change (Pulumi.${stack}.yaml):`;
+    // A lower weight does not wait for what else is asked.
+    const early = new WeightChange(
+      settings,
+      clusters,
+      notes,
+      planRelease(settings, deployed, journals, stack),
+    );
+    const lowers = early.#falling.length > 0 && !pulumi.runtime.isDryRun();
+    if (lowers) throwProblems(heading, early.plan.problems);
+    const failed = lowers ? await early.#lower() : new Map<string, string>();
+    // Whatever comes of this update: it was no stranger who has lowered these.
+    await early.#note((name) => {
+      const moves = early.plan.routes.filter(({ cluster }) => cluster === name);
+      return (
+        moves.some(({ falls }) => falls) && !moves.some(({ rises }) => rises) && !failed.has(name)
+      );
+    });
     const answering = clusters.filter(({ name }) =>
       deployed.some((each) => each.name === name && each.unreachable === undefined),
     );
@@ -182,11 +200,7 @@ export class WeightChange {
       SharedNamespaces.find(answering, settings, journals, stack),
     ]);
     const plan = planRelease(settings, deployed, journals, stack, deleted);
-    const heading = `What is deployed does not allow this change (Pulumi.${stack}.yaml):`;
     const change = new WeightChange(settings, clusters, notes, plan, deleted, shared);
-    const lowers = change.#falling.length > 0 && !pulumi.runtime.isDryRun();
-    // A lower weight does not wait for what is asked about the pods of others.
-    if (lowers) throwProblems(heading, plan.problems);
     // Those that are tried again are noted once they rise.
     if (!pulumi.runtime.isDryRun() && plan.forgives === undefined) {
       await warnOf(
@@ -194,14 +208,6 @@ export class WeightChange {
         "that canaries were taken back could not be noted",
       );
     }
-    const failed = lowers ? await change.#lower() : new Map<string, string>();
-    // Whatever comes of this update: it was no stranger who has lowered these.
-    await change.#note((name) => {
-      const moves = plan.routes.filter(({ cluster }) => cluster === name);
-      return (
-        moves.some(({ falls }) => falls) && !moves.some(({ rises }) => rises) && !failed.has(name)
-      );
-    });
     const { problems, warnings } = await existingFindings(settings, clusters, deployed, plan);
     const lowered = change.#falling.filter(({ cluster }) => !failed.has(cluster));
     const rises = plan.routes.some((route) => route.rises);

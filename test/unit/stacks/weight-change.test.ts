@@ -7,6 +7,7 @@ import { lower } from "../../../fleet/lower.ts";
 import { readNotes, writeNotes } from "../../../fleet/notes.ts";
 import { raiseWeights } from "../../../fleet/raise-weights.ts";
 import { clusterRouting } from "../../../fleet/routing/index.ts";
+import { strangersIn } from "../../../fleet/strangers.ts";
 import { readDeployed } from "../../../fleet/read-deployed.ts";
 import type { DeployedCluster, DeployedRoute } from "../../../lib/deployed.ts";
 import type { Exception } from "../../../lib/exceptions.ts";
@@ -33,7 +34,9 @@ vi.mock(import("../../../fleet/notes.ts"), () => ({
   readNotes: vi.fn<typeof readNotes>(),
   writeNotes: vi.fn<typeof writeNotes>(),
 }));
-vi.mock(import("../../../fleet/strangers.ts"), () => ({ strangersIn: () => Promise.resolve([]) }));
+vi.mock(import("../../../fleet/strangers.ts"), () => ({
+  strangersIn: vi.fn<typeof strangersIn>(),
+}));
 vi.mock(import("../../../fleet/lower.ts"), () => ({ lower: vi.fn<typeof lower>() }));
 const ahead = vi.hoisted(() => ({ look: vi.fn<() => void>(), outdate: vi.fn<() => void>() }));
 vi.mock(import("../../../fleet/barrier.ts"), async (original) => ({
@@ -120,6 +123,7 @@ function hook(change: WeightChange, cluster: string): () => Promise<void> {
 
 beforeEach(() => {
   vi.spyOn(clusterRouting, "made").mockResolvedValue([]);
+  vi.mocked(strangersIn).mockReset().mockResolvedValue([]);
   vi.mocked(existingFindings).mockReset().mockResolvedValue({ problems: [], warnings: [] });
   vi.mocked(lower).mockReset().mockResolvedValue(new Map());
   vi.mocked(raiseWeights).mockReset();
@@ -128,6 +132,38 @@ beforeEach(() => {
   ahead.look.mockReset();
   ahead.outdate.mockReset();
   vi.mocked(confirmWeight).mockReset().mockResolvedValue([]);
+});
+
+describe("a weight that is to fall", () => {
+  it("has fallen before anything else is asked, or noted", async () => {
+    const order: string[] = [];
+    const told = (what: string) => {
+      order.push(what);
+    };
+    vi.mocked(lower).mockImplementation(() => {
+      told("lower");
+      return Promise.resolve(new Map());
+    });
+    vi.spyOn(clusterRouting, "made").mockImplementation(() => {
+      told("objects");
+      return Promise.resolve([]);
+    });
+    vi.mocked(strangersIn).mockImplementation(() => {
+      told("namespaces");
+      return Promise.resolve([]);
+    });
+    vi.mocked(existingFindings).mockImplementation(() => {
+      told("pods");
+      return Promise.resolve({ problems: [], warnings: [] });
+    });
+    vi.mocked(writeNotes).mockImplementation(() => {
+      told("note");
+      return Promise.resolve();
+    });
+    await prepare([at("cluster-a", 30), at("cluster-b", 30)], 10);
+    expect(order[0]).toBe("lower");
+    expect(new Set(order)).toEqual(new Set(["lower", "note", "objects", "namespaces", "pods"]));
+  });
 });
 
 describe("what others have made", () => {
