@@ -79,5 +79,7 @@ export function replacesAnnotation(
   wanted: Split,
 ): string | undefined {
   if (!route) return undefined;
-  return sameShares(route, wanted) ? route.replaces : `generation ${route.generation}`;
+  // A canary at 0 % may have left the routes for another one that then was not made.
+  const isNamed = wanted.canary === undefined || wanted.canary === route.canary;
+  return sameShares(route, wanted) && isNamed ? route.replaces : `generation ${route.generation}`;
 }

@@ -85,6 +85,22 @@ describe("a canary that another one replaces", () => {
   });
 });
 
+describe("a canary that has left the routes for one that was not made", () => {
+  it("comes back when the config has it again, though Pulumi's state has never lost it", () => {
+    const left = ["cluster-a", "cluster-b"].map((name) => deployedCluster(name, split("v1")));
+    const { routes } = planRelease(to, left);
+    for (const { objects } of routes) {
+      expect(objects.weights.metadata.annotations).toMatchObject({
+        "istio-canary/replaces": "generation 1",
+      });
+    }
+    const there = planRelease(to, deployedWith("v2"));
+    for (const { objects } of there.routes) {
+      expect(objects.weights.metadata.annotations).not.toHaveProperty("istio-canary/replaces");
+    }
+  });
+});
+
 describe("versions that stay", () => {
   it("stay in the routes, which nobody writes", async () => {
     await takeLeavingVersionsOut(plan("v2"), to, clusters);
