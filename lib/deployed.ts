@@ -66,8 +66,13 @@ export function sameShares(one: DeployedSplit, other: DeployedSplit): boolean {
   );
 }
 
-/** What the annotation REPLACES says of an object that is made anew after somebody has deleted it. */
-export const NOTHING = "nothing: it had been deleted";
+/**
+ * What the annotation REPLACES says of an object that is made anew after somebody has deleted it. Each time it says
+ * something else: it may be deleted again, and Pulumi writes only what differs from its state.
+ */
+export function replacesNothing(at: Date): string {
+  return `nothing: it had been deleted by ${at.toISOString()}`;
+}
 
 /**
  * The value of the annotation by which Pulumi's engine, which compares with its own state alone, sees

@@ -5,7 +5,7 @@ import { explain } from "../fleet/explain.ts";
 import type { MadeObject } from "../fleet/routing/cluster-routing.ts";
 import { clusterRouting } from "../fleet/routing/index.ts";
 import type { RemadeObject } from "../components/remade-object.ts";
-import { NOTHING, type DeployedCluster } from "../lib/deployed.ts";
+import { replacesNothing, type DeployedCluster } from "../lib/deployed.ts";
 import { crossClusterName, serviceKey } from "../lib/names.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
 import { scopeIn } from "./routing-records.ts";
@@ -58,6 +58,8 @@ export class DeletedObjects {
   readonly #deleted: ReadonlyMap<string, readonly ObjectName[]>;
   /** Why it is not known what there is, by cluster. */
   readonly unread: ReadonlyMap<string, string>;
+  /** What the annotation REPLACES says of what is made anew. */
+  readonly replaces = replacesNothing(new Date());
 
   private constructor(
     clusters: readonly ClusterClient[],
@@ -148,7 +150,7 @@ export class DeletedObjects {
     if (!this.#isDeleted(cluster, object)) return { replaces: made?.replaces };
     // A preview of an update fails with what is not there.
     if (!this.isShown) return { ignoreChanges: ["metadata", "spec"] };
-    return { replaces: NOTHING, hooks: { beforeUpdate: [this.#remake(cluster)] } };
+    return { replaces: this.replaces, hooks: { beforeUpdate: [this.#remake(cluster)] } };
   }
 
   #remake(name: string): pulumi.ResourceHookFunction {

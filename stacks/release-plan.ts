@@ -2,7 +2,6 @@ import { canaryRouteObjects, type CanaryRouteObjects } from "../components/index
 import { neededFor, type Needed } from "../lib/capacity.ts";
 import { isTakenBack } from "../lib/chain-rules.ts";
 import {
-  NOTHING,
   replacesAnnotation,
   type DeployedCluster,
   type DeployedRoute,
@@ -52,6 +51,8 @@ export interface PlannedRoute {
 /** VirtualServices that somebody has deleted; see DeletedObjects. */
 interface DeletedRoutes {
   lacksRoute(cluster: string, key: string): boolean;
+  /** What the annotation REPLACES says of those that are made anew. */
+  readonly replaces: string;
   /** Whether Pulumi is shown a difference: a preview of what is not there would fail. */
   readonly isShown: boolean;
 }
@@ -88,7 +89,7 @@ export function planRelease(
   deployed: readonly DeployedCluster[],
   journals: Journals = new Map(),
   stack = "",
-  deleted: DeletedRoutes = { lacksRoute: () => false, isShown: false },
+  deleted: DeletedRoutes = { lacksRoute: () => false, replaces: "", isShown: false },
 ): ReleasePlan {
   const asked = { stack, release: releaseName(configured) };
   const decision = decideWeight(deployed, wantedBy(configured), journals, asked);
@@ -125,7 +126,7 @@ export function planRelease(
           service,
           cluster,
           here,
-          isGone && deleted.isShown ? NOTHING : replacesAnnotation(now, here),
+          isGone && deleted.isShown ? deleted.replaces : replacesAnnotation(now, here),
         ),
         rises: now !== undefined && isToRise(now, here),
         falls: now !== undefined && isToFall(now, here),

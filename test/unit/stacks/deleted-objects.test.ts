@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ClusterClient } from "../../../fleet/cluster-client.ts";
 import type { MadeObject } from "../../../fleet/routing/cluster-routing.ts";
 import { clusterRouting } from "../../../fleet/routing/index.ts";
@@ -8,7 +8,7 @@ import { planRelease } from "../../../stacks/release-plan.ts";
 import { deployedCluster, KEY, split } from "../../helpers/deployed.ts";
 import { settings } from "../../helpers/fixtures.ts";
 
-const NOTHING = "nothing: it had been deleted";
+const NOTHING = "nothing: it had been deleted by 2026-05-01T10:00:00.000Z";
 const object = (kind: string, name = "user-service") => ({ kind, namespace: "user", name });
 const rule = object("DestinationRule");
 const route = object("VirtualService");
@@ -43,6 +43,11 @@ const without = (gone: { readonly kind: string; readonly name: string }) =>
 
 beforeEach(() => {
   vi.restoreAllMocks();
+  vi.useFakeTimers({ now: Date.parse("2026-05-01T10:00:00Z"), toFake: ["Date"] });
+});
+
+afterEach(() => {
+  vi.useRealTimers();
 });
 
 describe("a routing object that somebody has deleted", () => {
@@ -81,6 +86,14 @@ describe("a routing object that somebody has deleted", () => {
     const { deleted } = await find(made);
     expect(deleted.warning).toBeUndefined();
     expect(deleted.remade("cluster-a", rule)).toEqual({ replaces: NOTHING });
+  });
+
+  it("is made anew a second time: its annotation is not the one that Pulumi's state has", async () => {
+    const first = (await find(without(rule))).deleted.remade("cluster-a", rule).replaces;
+    vi.setSystemTime(Date.parse("2026-05-02T10:00:00Z"));
+    const second = (await find(without(rule))).deleted.remade("cluster-a", rule).replaces;
+    expect(second).toBeDefined();
+    expect(second).not.toBe(first);
   });
 
   it.each([object("ServiceEntry", "user-service-cluster-b"), route])(
