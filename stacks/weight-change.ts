@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import type { RemadeObject } from "../components/remade-object.ts";
 import { throwProblems } from "../components/throw-problems.ts";
 import { Barrier } from "../fleet/barrier.ts";
 import type { Check, Limits, Rise } from "../fleet/checks/check.ts";
@@ -20,6 +21,7 @@ import { canaryOf, chainOfRise, hostsOf } from "./canaries.ts";
 import type { ReleaseSettings } from "./config.ts";
 import { existingFindings } from "./existing-workloads.ts";
 import { completion, type Registration } from "./left-out.ts";
+import { AdoptedObjects } from "./adopted-objects.ts";
 import { DeletedObjects } from "./deleted-objects.ts";
 import { planRelease, type PlannedRoute, type ReleasePlan } from "./release-plan.ts";
 import { SAID_ELSEWHERE } from "./said-elsewhere.ts";
@@ -125,6 +127,8 @@ export class WeightChange {
   readonly plan: ReleasePlan;
   /** Routing objects that are made anew. */
   readonly deleted: DeletedObjects;
+  /** Routing objects of others that become the program's. */
+  readonly #adopted: AdoptedObjects;
   readonly #settings: ReleaseSettings;
   readonly #clusters: readonly ClusterClient[];
   readonly #notes: UpdateNotes;
@@ -137,8 +141,10 @@ export class WeightChange {
     notes: UpdateNotes,
     plan: ReleasePlan,
     deleted: DeletedObjects,
+    adopted: AdoptedObjects,
   ) {
     this.deleted = deleted;
+    this.#adopted = adopted;
     this.#settings = settings;
     this.#clusters = clusters;
     this.#notes = notes;
@@ -170,7 +176,8 @@ export class WeightChange {
     const deleted = await DeletedObjects.find(settings, clusters, deployed);
     const plan = planRelease(settings, deployed, journals, stack, deleted);
     const heading = `What is deployed does not allow this change (Pulumi.${stack}.yaml):`;
-    const change = new WeightChange(settings, clusters, notes, plan, deleted);
+    const adopted = await AdoptedObjects.find(settings, clusters, deployed, plan);
+    const change = new WeightChange(settings, clusters, notes, plan, deleted, adopted);
     const lowers = change.#falling.length > 0 && !pulumi.runtime.isDryRun();
     // A lower weight does not wait for what is asked about the pods of others.
     if (lowers) throwProblems(heading, plan.problems);
@@ -189,7 +196,13 @@ export class WeightChange {
         moves.some(({ falls }) => falls) && !moves.some(({ rises }) => rises) && !failed.has(name)
       );
     });
-    const { problems, warnings } = await existingFindings(settings, clusters, deployed, plan);
+    const { problems, warnings } = await existingFindings(
+      settings,
+      clusters,
+      deployed,
+      plan,
+      adopted,
+    );
     const lowered = change.#falling.filter(({ cluster }) => !failed.has(cluster));
     const rises = plan.routes.some((route) => route.rises);
     throwProblems(
@@ -209,6 +222,7 @@ export class WeightChange {
       );
     }
     if (plan.warning !== undefined) await pulumi.log.warn(plan.warning);
+    if (adopted.notice !== undefined) await pulumi.log.warn(adopted.notice);
     if (deleted.warning !== undefined) await pulumi.log.warn(deleted.warning);
     await warnOf(deleted.unread, "whether routing objects were deleted is not known");
     if (plan.made.length > 0) {
@@ -292,9 +306,15 @@ export class WeightChange {
     }
   }
 
+  /** How an object of a cluster is registered, if it is gone or somebody else's. */
+  remade(...[cluster, object]: Parameters<DeletedObjects["remade"]>): RemadeObject {
+    const id = this.#adopted.idOf(cluster, object);
+    return id === undefined ? this.deleted.remade(cluster, object) : { import: id };
+  }
+
   /** What has to happen around Pulumi's update of a route's VirtualService. */
   hooks(route: PlannedRoute): pulumi.ResourceHookBinding | undefined {
-    const remake = this.deleted.remade(route.cluster, {
+    const remake = this.remade(route.cluster, {
       ...{ kind: "VirtualService", namespace: route.service.namespace, name: route.service.name },
     });
     const hooks = this.#hooksOf(route);
@@ -389,8 +409,11 @@ export class WeightChange {
       const own = routes.filter((route) => route.service === service);
       const canary = own.length > 0 ? canaryOf(service, mesh.clusterDomain) : undefined;
       if (!canary) return [];
-      // A cluster that joins a release has the weight of the others at once.
-      const both = own.some(({ wanted }) => wanted.weight > 0);
+      // A cluster that joins a release has the weight of the others at once; testers and copies come at any weight.
+      const both =
+        own.some(({ wanted }) => wanted.weight > 0) ||
+        service.matches.length > 0 ||
+        service.mirrorPercent > 0;
       return [{ ...canary, canary: service.stable.version }, ...(both ? [canary] : [])];
     });
     const limits = limitsOf(this.#settings);
