@@ -58,6 +58,10 @@ function differences(path: string, live: Fields, planned: Fields): string[] {
   });
 }
 
+function without(all: Fields, name: string): Fields {
+  return Object.fromEntries(Object.entries(all).filter(([key]) => key !== name));
+}
+
 function fullHost(host: string, { namespace, ownHost }: AdoptionScope): string {
   const [service = "", home = ""] = ownHost.split(".");
   const short = [`${service}.${home}`, `${service}.${home}.svc`];
@@ -72,8 +76,8 @@ function exportedTo(value: unknown): unknown {
 function conditions(match: unknown): readonly Fields[] | undefined {
   const each = list.safeParse(match ?? []);
   if (!each.success) return undefined;
-  const all = each.data.map(({ name: _, uri, ...more }) => ({
-    ...more,
+  const all = each.data.map(({ uri, ...more }) => ({
+    ...without(more, "name"),
     ...(uri !== undefined && !isDeepStrictEqual(uri, { prefix: "/" }) && { uri }),
   }));
   // One that asks for nothing is met by every request.
@@ -104,9 +108,11 @@ function routeText(route: unknown, scope: AdoptionScope): string {
   );
   const sum = weights.reduce((one, other) => one + other, 0);
   return all
-    .flatMap(({ destination, weight: _, ...more }, i) => {
+    .flatMap(({ destination, ...more }, i) => {
       const share = all.length === 1 ? 100 : ((weights[i] ?? 0) * 100) / sum;
-      return share === 0 ? [] : [`${share} % to ${destinationText(destination, scope, more)}`];
+      return share === 0
+        ? []
+        : [`${share} % to ${destinationText(destination, scope, without(more, "weight"))}`];
     })
     .sort()
     .join(", ");
@@ -134,11 +140,11 @@ function retriesOf(retries: unknown): Fields {
 
 /** What a rule does to requests, whichever way it is written. */
 function ruleOf(rule: Fields, scope: AdoptionScope): Fields {
-  const { name: _, match, route, timeout, retries, mirror, mirrorPercentage, ...more } = rule;
+  const { match, route, timeout, retries, mirror, mirrorPercentage, ...more } = rule;
   const limit = milliseconds(timeout);
   const percent = fields.catch({}).parse(mirrorPercentage ?? { value: 100 })["value"] ?? 0;
   return {
-    ...more,
+    ...without(more, "name"),
     match: conditions(match),
     route: routeText(route, scope),
     timeout: limit === undefined ? "none" : `${limit}ms`,
