@@ -87,6 +87,8 @@ export type CanaryRouteArgs = (CanaryRouting | { readonly objects: CanaryRouteOb
   readonly rule?: RemadeObject | undefined;
   /** Properties of the VirtualService whose changes do not count. @default all do */
   readonly ignoreChanges?: readonly string[] | undefined;
+  /** The VirtualService of others that Pulumi takes over, as `namespace/name`. @default it makes one */
+  readonly import?: string | undefined;
   /** What runs before and after Pulumi's update of the VirtualService. @default nothing */
   readonly hooks?: pulumi.ResourceHookBinding | undefined;
 };
@@ -152,7 +154,7 @@ export class CanaryRoute extends pulumi.ComponentResource {
         // By default a replacement (--replace) makes the new one first; both have one name, so that the
         // end of the old one would be the end of both.
         deleteBeforeReplace: true,
-        ...remadeOptions({ hooks: args.hooks, ignoreChanges: args.ignoreChanges }),
+        ...remadeOptions(args),
       },
     );
     this.host = objects.host;

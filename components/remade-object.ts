@@ -1,7 +1,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { REPLACES } from "../lib/routing/routing-annotations.ts";
 
-/** How an object is registered that may have been deleted behind Pulumi's back. */
+/** How an object is registered that may have been deleted behind Pulumi's back, or that others have made. */
 export interface RemadeObject {
   /** What its annotation `istio-canary/replaces` says. Another text makes Pulumi write it. @default it has none */
   readonly replaces?: string | undefined;
@@ -9,11 +9,14 @@ export interface RemadeObject {
   readonly hooks?: pulumi.ResourceHookBinding | undefined;
   /** Properties whose changes do not count. @default all do */
   readonly ignoreChanges?: readonly string[] | undefined;
+  /** What others have made and Pulumi takes over, as `namespace/name`; it then updates it. @default it makes it */
+  readonly import?: string | undefined;
 }
 
 /** The options of its resource, beside others. */
-export function remadeOptions({ hooks, ignoreChanges }: RemadeObject) {
+export function remadeOptions({ hooks, ignoreChanges, import: id }: RemadeObject) {
   return {
+    ...(id !== undefined && { import: id }),
     ...(hooks && { hooks }),
     ...(ignoreChanges && { ignoreChanges: [...ignoreChanges] }),
   };

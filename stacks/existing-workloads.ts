@@ -12,6 +12,7 @@ import {
   type FoundWorkload,
 } from "../lib/existing.ts";
 import type { Problem } from "../lib/problems.ts";
+import type { AdoptedObjects } from "./adopted-objects.ts";
 import type { ReleaseSettings } from "./config.ts";
 import type { PlannedRoute, ReleasePlan } from "./release-plan.ts";
 import { scopeIn } from "./routing-records.ts";
@@ -40,6 +41,9 @@ interface Place {
   readonly path: string;
 }
 
+/** What others have made and the update takes over. */
+type Adopted = Pick<AdoptedObjects, "idOf" | "problems">;
+
 /** Pods that a message names at most. */
 const NAMED = 3;
 
@@ -60,20 +64,28 @@ function switchedWorkload({ wanted, service, deployed, cluster }: PlannedRoute):
 async function claimProblems(
   settings: ReleaseSettings,
   { cluster, route, path }: Place,
+  adopted: Adopted | undefined,
 ): Promise<Problem[]> {
   const { deployed, service, key } = route;
   if (deployed?.existing) return [];
-  const claims = await clusterRouting.claims(cluster, scopeIn(settings, service, cluster.name));
+  const scope = scopeIn(settings, service, cluster.name);
+  const adopts = service.adopt === true;
+  const claims = adopts
+    ? await clusterRouting.claims(cluster, scope, true)
+    : await clusterRouting.claims(cluster, scope);
   if (claims.length > 0) {
     return [
       {
         path,
         rule: `must be routed by this program alone, but in ${cluster.name} ${allOf(claims)} routes ${key} or one of its hosts too`,
-        fix: "Have the owner remove it; what it did for the service has to be in this config. Objects of others are not adopted.",
+        fix: adopts
+          ? `Have the owner remove it; what it did for the service has to be in this config. Only a VirtualService and a DestinationRule ${key} are adopted.`
+          : `Have the owner remove it; what it did for the service has to be in this config. A VirtualService and a DestinationRule ${key} can be adopted (adopt: true).`,
       },
     ];
   }
-  return deployed
+  const ofOthers = { kind: "VirtualService", namespace: service.namespace, name: service.name };
+  return deployed && adopted?.idOf(cluster.name, ofOthers) === undefined
     ? [
         {
           path: `${path}.workload`,
@@ -156,12 +168,16 @@ function staysAsItIs({ deployed, wanted, rises, falls, service }: PlannedRoute):
   );
 }
 
-async function findingsIn(settings: ReleaseSettings, place: Place): Promise<PlaceFindings> {
+async function findingsIn(
+  settings: ReleaseSettings,
+  place: Place,
+  adopted: Adopted | undefined,
+): Promise<PlaceFindings> {
   const { cluster, existing, path } = place;
   try {
     const [found, claims] = await Promise.all([
       findWorkload(cluster, existing),
-      claimProblems(settings, place),
+      claimProblems(settings, place, adopted),
     ]);
     const objections = workloadObjections(existing, found, cluster.name).map(
       ({ key, isOfPods = false, ...objection }) => ({
@@ -191,12 +207,15 @@ async function findingsIn(settings: ReleaseSettings, place: Place): Promise<Plac
 /**
  * What the clusters say of the services that others have made. An update that lowers a weight goes on whatever they lack:
  * only what it would harm stops it.
+ *
+ * @param adopted what others have made and the update takes over. @default nothing
  */
 export async function existingFindings(
   settings: ReleaseSettings,
   clusters: readonly ClusterClient[],
   deployed: readonly DeployedCluster[],
   plan: ReleasePlan,
+  adopted?: Adopted,
 ): Promise<ExistingFindings> {
   const places = plan.routes.flatMap((route): Place[] => {
     const existing = existingService(route.service);
@@ -208,8 +227,12 @@ export async function existingFindings(
       ? [{ cluster, route, existing, path: route.wanted.path }]
       : [];
   });
-  const found = await Promise.all(places.map((place) => findingsIn(settings, place)));
-  const harm = [...plan.routes.flatMap(switchedWorkload), ...found.flatMap((each) => each.harm)];
+  const found = await Promise.all(places.map((place) => findingsIn(settings, place, adopted)));
+  const harm = [
+    ...plan.routes.flatMap(switchedWorkload),
+    ...(adopted?.problems ?? []),
+    ...found.flatMap((each) => each.harm),
+  ];
   const problems = found.flatMap((each) => each.problems);
   const warnings = found.flatMap((each) => each.warnings);
   return plan.routes.some(({ falls }) => falls)

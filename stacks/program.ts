@@ -33,7 +33,7 @@ const { traffic, registrations, rulesSettled } = releaseServices(
       records.hooks(route.cluster, route.service),
     ),
   (cluster, service, version) => counts.hooks(cluster, service, version),
-  (cluster, object) => change.deleted.remade(cluster, object),
+  (cluster, object) => change.remade(cluster, object),
   (cluster, namespace) => change.shared.stays(cluster, namespace),
 );
 if (!("meshStack" in settings)) {

@@ -78,6 +78,34 @@ export interface ReleasePlan {
 }
 
 /**
+ * Whether a route is one that others have made and that is to be adopted. It stays as it is: nothing is lowered, and
+ * nothing rises, before it is the program's.
+ */
+function isForeign(service: ServiceSettings, route: DeployedRoute | undefined): boolean {
+  return service.adopt === true && route !== undefined && route.existing !== true;
+}
+
+/** What is deployed, with those rules of others that name no version as the program would read its own. */
+function read(
+  deployed: readonly DeployedCluster[],
+  { services }: ReleaseSettings,
+): readonly DeployedCluster[] {
+  return deployed.map((cluster) => ({
+    ...cluster,
+    routes: new Map(
+      [...cluster.routes].map(([key, route]) => {
+        const service = services.find(
+          ({ name, namespace }) => serviceKey({ service: name, namespace }) === key,
+        );
+        return service && isForeign(service, route) && route.stable === ""
+          ? [key, { ...route, stable: service.stable.version, unnamed: true as const }]
+          : [key, route];
+      }),
+    ),
+  }));
+}
+
+/**
  * Plans the way from what is deployed to what is configured. It has no effect of its own.
  *
  * @param journals what updates, rollouts and guards have noted. @default nothing
@@ -86,11 +114,12 @@ export interface ReleasePlan {
  */
 export function planRelease(
   configured: ReleaseSettings,
-  deployed: readonly DeployedCluster[],
+  found: readonly DeployedCluster[],
   journals: Journals = new Map(),
   stack = "",
   deleted: DeletedRoutes = { lacksRoute: () => false, replaces: "", isShown: false },
 ): ReleasePlan {
+  const deployed = read(found, configured);
   const asked = { stack, release: releaseName(configured) };
   const decision = decideWeight(deployed, wantedBy(configured), journals, asked);
   const weight = decision.do === "keep" ? decision.weight : configured.weight;
@@ -128,8 +157,8 @@ export function planRelease(
           here,
           isGone && deleted.isShown ? deleted.replaces : replacesAnnotation(now, here),
         ),
-        rises: now !== undefined && isToRise(now, here),
-        falls: now !== undefined && isToFall(now, here),
+        rises: now !== undefined && !isForeign(service, now) && isToRise(now, here),
+        falls: now !== undefined && !isForeign(service, now) && isToFall(now, here),
         isSecond: route.role !== undefined && route.role !== firstRole,
         needed: isMade(service)
           ? neededFor(now, journals.get(cluster) ?? [], {

@@ -265,6 +265,9 @@ function releaseService(
   const routes = planned.flatMap((route) => {
     const cluster = clusters.find(({ name }) => name === route.cluster);
     if (!cluster) return [];
+    const weights = remade(route.cluster, {
+      ...{ kind: "VirtualService", namespace, name: service.name },
+    });
     const made = new CanaryRoute(
       `${key}-route-${route.cluster}`,
       {
@@ -272,9 +275,8 @@ function releaseService(
         weightsAfter,
         hooks: hooks(route),
         rule: remade(route.cluster, { kind: "DestinationRule", namespace, name: service.name }),
-        ignoreChanges: remade(route.cluster, {
-          ...{ kind: "VirtualService", namespace, name: service.name },
-        }).ignoreChanges,
+        ignoreChanges: weights.ignoreChanges,
+        import: weights.import,
       },
       { providers: { kubernetes: cluster.provider }, dependsOn: [...pods] },
     );

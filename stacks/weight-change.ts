@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import type { RemadeObject } from "../components/remade-object.ts";
 import { throwProblems } from "../components/throw-problems.ts";
 import { Barrier } from "../fleet/barrier.ts";
 import type { Check, Limits, Rise } from "../fleet/checks/check.ts";
@@ -21,6 +22,7 @@ import type { ReleaseSettings } from "./config.ts";
 import { existingFindings } from "./existing-workloads.ts";
 import { takeLeavingVersionsOut } from "./leaving-versions.ts";
 import { completion, type Registration } from "./left-out.ts";
+import { AdoptedObjects } from "./adopted-objects.ts";
 import { DeletedObjects } from "./deleted-objects.ts";
 import { planRelease, type PlannedRoute, type ReleasePlan } from "./release-plan.ts";
 import { SAID_ELSEWHERE } from "./said-elsewhere.ts";
@@ -130,6 +132,8 @@ export class WeightChange {
   readonly deleted: DeletedObjects;
   /** Namespaces with objects of others. */
   readonly shared: SharedNamespaces;
+  /** Routing objects of others that become the program's. */
+  readonly #adopted: AdoptedObjects;
   readonly #settings: ReleaseSettings;
   readonly #clusters: readonly ClusterClient[];
   readonly #notes: UpdateNotes;
@@ -143,9 +147,11 @@ export class WeightChange {
     plan: ReleasePlan,
     deleted = DeletedObjects.NONE,
     shared = SharedNamespaces.NONE,
+    adopted = AdoptedObjects.NONE,
   ) {
     this.deleted = deleted;
     this.shared = shared;
+    this.#adopted = adopted;
     this.#settings = settings;
     this.#clusters = clusters;
     this.#notes = notes;
@@ -200,7 +206,8 @@ export class WeightChange {
       SharedNamespaces.find(answering, settings, journals, stack),
     ]);
     const plan = planRelease(settings, deployed, journals, stack, deleted);
-    const change = new WeightChange(settings, clusters, notes, plan, deleted, shared);
+    const adopted = await AdoptedObjects.find(settings, clusters, deployed, plan);
+    const change = new WeightChange(settings, clusters, notes, plan, deleted, shared, adopted);
     // Those that are tried again are noted once they rise.
     if (!pulumi.runtime.isDryRun() && plan.forgives === undefined) {
       await warnOf(
@@ -208,7 +215,13 @@ export class WeightChange {
         "that canaries were taken back could not be noted",
       );
     }
-    const { problems, warnings } = await existingFindings(settings, clusters, deployed, plan);
+    const { problems, warnings } = await existingFindings(
+      settings,
+      clusters,
+      deployed,
+      plan,
+      adopted,
+    );
     const lowered = change.#falling.filter(({ cluster }) => !failed.has(cluster));
     const rises = plan.routes.some((route) => route.rises);
     throwProblems(
@@ -231,6 +244,7 @@ export class WeightChange {
       );
     }
     if (plan.warning !== undefined) await pulumi.log.warn(plan.warning);
+    if (adopted.notice !== undefined) await pulumi.log.warn(adopted.notice);
     if (deleted.warning !== undefined) await pulumi.log.warn(deleted.warning);
     await warnOf(deleted.unread, "whether routing objects were deleted is not known");
     if (plan.made.length > 0) {
@@ -314,9 +328,15 @@ export class WeightChange {
     }
   }
 
+  /** How an object of a cluster is registered, if it is gone or somebody else's. */
+  remade(...[cluster, object]: Parameters<DeletedObjects["remade"]>): RemadeObject {
+    const id = this.#adopted.idOf(cluster, object);
+    return id === undefined ? this.deleted.remade(cluster, object) : { import: id };
+  }
+
   /** What has to happen around Pulumi's update of a route's VirtualService. */
   hooks(route: PlannedRoute): pulumi.ResourceHookBinding | undefined {
-    const remake = this.deleted.remade(route.cluster, {
+    const remake = this.remade(route.cluster, {
       ...{ kind: "VirtualService", namespace: route.service.namespace, name: route.service.name },
     });
     const hooks = this.#hooksOf(route);
@@ -411,8 +431,11 @@ export class WeightChange {
       const own = routes.filter((route) => route.service === service);
       const canary = own.length > 0 ? canaryOf(service, mesh.clusterDomain) : undefined;
       if (!canary) return [];
-      // A cluster that joins a release has the weight of the others at once.
-      const both = own.some(({ wanted }) => wanted.weight > 0);
+      // A cluster that joins a release has the weight of the others at once; testers and copies come at any weight.
+      const both =
+        own.some(({ wanted }) => wanted.weight > 0) ||
+        service.matches.length > 0 ||
+        service.mirrorPercent > 0;
       return [{ ...canary, canary: service.stable.version }, ...(both ? [canary] : [])];
     });
     const limits = limitsOf(this.#settings);

@@ -1,7 +1,7 @@
 import type { KubernetesObject, V1OwnerReference, V1Pod } from "@kubernetes/client-node";
 import type { ServiceName } from "../../lib/names.ts";
 import type { EnvoyRouting, RoutingState } from "../../lib/routing/differences.ts";
-import type { FoundRoute, RoutingRules } from "../../lib/routing/routing.ts";
+import type { FoundRoute, RouteObjects, RoutingRules } from "../../lib/routing/routing.ts";
 import type { ClusterClient } from "../cluster-client.ts";
 
 /** How a write is to be made. */
@@ -56,6 +56,30 @@ export interface MadeObject {
   readonly name: string;
   /** Value of its annotation REPLACES. @default it has none */
   readonly replaces: string | undefined;
+}
+
+/** A service whose rules of others are to become the program's. */
+export interface AdoptionPlan extends ServiceName {
+  readonly clusterDomain: string;
+  /** Hosts of the ingress gateway that lead to the service. */
+  readonly outside: readonly string[];
+  /** The Service's port, if it has only one. */
+  readonly port?: number | undefined;
+  /** What the program makes of them. */
+  readonly objects: Pick<RouteObjects, "versions" | "weights">;
+}
+
+/** An object of others that has the name of the program's. */
+export interface Adoptable {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** Where requests go by it, in words. */
+  readonly says: string;
+  /** Why it cannot become the program's: field, and what is there. None if no request would notice. */
+  readonly objections: readonly string[];
+  /** The tool that seems to apply it. @default none is known */
+  readonly appliedBy?: string | undefined;
 }
 
 /** The routing of a service in one cluster, as it is now. */
@@ -119,8 +143,12 @@ export interface ClusterRouting {
    * Objects of others that route a service in one cluster already, as `Kind namespace/name`: also those that have the
    * names of this program's, and those whose wildcard covers the service. Paths of others on a host of the ingress
    * gateway are none.
+   *
+   * @param adopts whether the service's VirtualService and DestinationRule of others are none. @default false
    */
-  claims(cluster: ClusterClient, scope: RoutingScope): Promise<readonly string[]>;
+  claims(cluster: ClusterClient, scope: RoutingScope, adopts?: boolean): Promise<readonly string[]>;
+  /** Those of the service's VirtualService and DestinationRule that others have made. */
+  adoptable(cluster: ClusterClient, plan: AdoptionPlan): Promise<readonly Adoptable[]>;
   /** The objects in a namespace that this program has made to route requests. */
   made(cluster: ClusterClient, namespace: string): Promise<readonly MadeObject[]>;
   /** Makes an object that somebody has deleted. @param manager who has made it before */

@@ -1,4 +1,5 @@
 import type { ClusterRouting } from "./cluster-routing.ts";
+import { adoptableOf } from "./istio/adoptable.ts";
 import { routesOfAny, virtualHostsOf } from "./istio/envoy.ts";
 import { madeObjects, remakeObject } from "./istio/made-objects.ts";
 import { ownerOf, ownedRoutes, routesOf } from "./istio/read-routes.ts";
@@ -18,6 +19,7 @@ export const clusterRouting: ClusterRouting = {
   scope: routingScope,
   readAll: readRouting,
   claims: claimsOf,
+  adoptable: adoptableOf,
   made: madeObjects,
   remake: remakeObject,
   owner: ownerOf,

@@ -260,6 +260,16 @@ export const service = z
         examples: [["default"]],
       },
     ),
+    adopt: key(z.boolean().optional(), {
+      routing: "none",
+      description:
+        "Whether the VirtualService and the DestinationRule of the existing service's name become the program's, if others have made them. They must do to requests what this configuration says.",
+      fallback: "false, they are refused",
+      rules: ["must be left out unless `workload` is existing"],
+      effect:
+        "Pulumi imports both objects and updates them in place; no request goes another way. What it has adopted stays the program's.",
+      examples: [true],
+    }),
     timeout: key(durationOrNone("10s").default("10s"), {
       routing: "all",
       description:
@@ -497,4 +507,5 @@ export const EXISTING_KEYS = [
   "servicePort",
   "versionLabel",
   "serviceAccounts",
+  "adopt",
 ] as const satisfies (keyof Service)[];

@@ -2,10 +2,32 @@ import type { Mutant } from "./mutants.ts";
 
 const stacks = ["test/unit/stacks/existing-workloads.test.ts"];
 const claims = ["test/unit/fleet/routing/istio/read-routing.test.ts"];
+const adoption = ["test/unit/stacks/adopted-objects.test.ts"];
 const rules = ["test/unit/lib/existing.test.ts"];
 
 /** What makes a release safe whose pods others have made. */
 export const existingMutants: readonly Mutant[] = [
+  {
+    removes: "rules of others are adopted only if no request notices",
+    file: "stacks/existing-workloads.ts",
+    text: "...(adopted?.problems ?? []),",
+    replacement: "",
+    tests: adoption,
+  },
+  {
+    removes: "the weight of others' rules is not lowered before they are adopted",
+    file: "stacks/release-plan.ts",
+    text: "!isForeign(service, now) && isToFall(now, here)",
+    replacement: "isToFall(now, here)",
+    tests: adoption,
+  },
+  {
+    removes: "a rule's limits count when it is adopted",
+    file: "lib/routing/istio/adoption.ts",
+    text: 'timeout: limit === undefined ? "none" : `${limit}ms`,',
+    replacement: "",
+    tests: ["test/unit/lib/routing/istio/adoption.test.ts"],
+  },
   {
     removes: "no weight rises to a version of others that a cluster lacks, in the preview",
     file: "stacks/existing-workloads.ts",

@@ -48,10 +48,16 @@ function isOwned({ metadata: { annotations = {} } }: RoutingObject): boolean {
   return Object.entries(OWNED).every(([name, value]) => annotations[name] === value);
 }
 
+/** Whether an object would be the service's VirtualService or DestinationRule. */
+function isAdoptable(kind: RoutingKind, { metadata }: RoutingObject, { service }: RoutingScope) {
+  return kind !== "ServiceEntry" && metadata.name === service;
+}
+
 /** Objects of others that route a service already, as `Kind namespace/name`, with the wildcard by which they do. */
 export async function claimsOf(
   cluster: ClusterClient,
   scope: RoutingScope,
+  adopts = false,
 ): Promise<readonly string[]> {
   const kinds = await Promise.all(
     ROUTING_KINDS.map(async (kind) => ({ kind, all: await objectsOf(cluster, kind) })),
@@ -60,7 +66,7 @@ export async function claimsOf(
     all.flatMap((object) => {
       const { namespace, name } = object.metadata;
       const claim = hasOwnName(kind, object, scope)
-        ? isOwned(object)
+        ? isOwned(object) || (adopts && isAdoptable(kind, object, scope))
           ? undefined
           : `${kind} ${namespace}/${name}`
         : claimOf(kind, object, scope);

@@ -47,8 +47,8 @@ describe("the examples in docs/existing-services.md", () => {
     },
   );
 
-  it("are two: without a canary, and with one", () => {
-    expect(examples).toHaveLength(2);
+  it("are three: without a canary, with rules to adopt, and with a canary", () => {
+    expect(examples).toHaveLength(3);
   });
 });
 

@@ -192,7 +192,11 @@ describe("what others have made", () => {
 describe("routes that begin to name versions that others have made", () => {
   const names = ["cluster-a", "cluster-b"];
   /** The change to stable v1 and canary v2 from what both clusters have. */
-  const from = (route: Partial<DeployedRoute> | undefined, weight = 0) =>
+  const from = (
+    route: Partial<DeployedRoute> | undefined,
+    weight = 0,
+    more: Readonly<Record<string, unknown>> = {},
+  ) =>
     prepare(
       names.map((name) => {
         const { routes, ...cluster } = at(name, 0);
@@ -203,7 +207,7 @@ describe("routes that begin to name versions that others have made", () => {
       false,
       [],
       [],
-      existingSettings({}, weight),
+      existingSettings(more, weight),
     );
   const unnamed = { canary: undefined, unnamed: true } as const;
   const run = vi.mocked(subsets.run);
@@ -231,6 +235,14 @@ describe("routes that begin to name versions that others have made", () => {
 
   it("wait for both versions where the canary gets requests at once, as in a cluster that joins", async () => {
     await hook(await from(unnamed, 10), "cluster-a")();
+    expect(run.mock.calls[0]?.[0].canaries.map(({ canary }) => canary)).toEqual(["v1", "v2"]);
+  });
+
+  it.each([
+    ["testers", { matches: [{ header: { "x-canary": "true" } }] }],
+    ["copies of requests", { mirrorPercent: 10 }],
+  ])("wait for both versions where %s reach the canary at weight 0", async (_, more) => {
+    await hook(await from(unnamed, 0, more), "cluster-a")();
     expect(run.mock.calls[0]?.[0].canaries.map(({ canary }) => canary)).toEqual(["v1", "v2"]);
   });
 

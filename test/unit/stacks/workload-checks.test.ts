@@ -103,6 +103,7 @@ describe("the configuration of a service that the program makes", () => {
     ["servicePort", 8080],
     ["versionLabel", "version"],
     ["serviceAccounts", ["a"]],
+    ["adopt", true],
   ])("has no %s", (key, value) => {
     expect(of({ [key]: value })).toEqual([
       expect.stringContaining(

@@ -42,6 +42,27 @@ describe("what routes a service already", () => {
     ]);
   });
 
+  it("is not what has the names of the program's own, where these are adopted", async () => {
+    const cluster = clusterWith({
+      virtualservices: [
+        object("shop", { hosts: ["shop"] }),
+        object("flagger", { hosts: ["shop"] }),
+        object("shop", { hosts: ["shop.user.svc.cluster.local"] }, "web"),
+      ],
+      destinationrules: [
+        object("shop", { host: "shop" }),
+        object("shop-cluster-b", { host: "shop.user.cluster-b.mesh" }),
+      ],
+    });
+    const others = [
+      "VirtualService user/flagger",
+      "VirtualService web/shop",
+      "DestinationRule user/shop-cluster-b",
+    ];
+    expect(await claimsOf(cluster, scope, true)).toEqual(others);
+    expect(await claimsOf(cluster, scope)).toHaveLength(others.length + 2);
+  });
+
   it("is a wildcard of others that covers it in the mesh", async () => {
     const cluster = clusterWith({
       virtualservices: [

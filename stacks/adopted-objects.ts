@@ -1,0 +1,128 @@
+import type { ClusterClient } from "../fleet/cluster-client.ts";
+import { explain } from "../fleet/explain.ts";
+import type { Adoptable } from "../fleet/routing/cluster-routing.ts";
+import { clusterRouting } from "../fleet/routing/index.ts";
+import type { DeployedCluster } from "../lib/deployed.ts";
+import type { Problem } from "../lib/problems.ts";
+import type { ReleaseSettings } from "./config.ts";
+import type { PlannedRoute, ReleasePlan } from "./release-plan.ts";
+import { existingOf } from "./workload.ts";
+
+/** An object of others, where it is, and the service that is to have it. */
+interface Found extends Adoptable {
+  readonly cluster: string;
+  readonly route: PlannedRoute;
+}
+
+function textOf({ kind, namespace, name, cluster }: Found): string {
+  return `${kind} ${namespace}/${name} in ${cluster}`;
+}
+
+function goesTo({ shares, weights }: PlannedRoute["objects"], isUnnamed: boolean): string {
+  if (isUnnamed) return `all pods of ${weights.metadata.name}, as before`;
+  return Object.entries(shares)
+    .map(([version, share]) => `${share} % to ${version}`)
+    .join(", ");
+}
+
+/**
+ * Routing objects that others have made and that an update takes over (`services[].adopt`). Pulumi imports them, and
+ * updates them in the same step: they are never away, and do the same before and after.
+ */
+export class AdoptedObjects {
+  readonly #found: readonly Found[];
+  /** What keeps them from becoming the program's. */
+  readonly problems: readonly Problem[];
+
+  private constructor(found: readonly Found[], unread: readonly Problem[]) {
+    this.#found = found;
+    this.problems = [
+      ...unread,
+      ...found.flatMap((each) =>
+        each.objections.map((objection) => ({
+          path: `${each.route.wanted.path}.adopt`,
+          value: true,
+          rule: `must change nothing for requests, but of ${textOf(each)} ${objection}`,
+          fix: "Write in this config what it says, or have the owner change it there; once it is adopted, change the config.",
+        })),
+      ),
+    ];
+  }
+
+  /** Nobody has looked for any. */
+  static readonly NONE = new AdoptedObjects([], []);
+
+  /** Looks for them in all clusters that answer. */
+  static async find(
+    settings: ReleaseSettings,
+    clusters: readonly ClusterClient[],
+    deployed: readonly DeployedCluster[],
+    { routes }: Pick<ReleasePlan, "routes">,
+  ): Promise<AdoptedObjects> {
+    const unread: Problem[] = [];
+    const found = await Promise.all(
+      routes.map(async (route): Promise<Found[]> => {
+        const { service, objects } = route;
+        const cluster = clusters.find(({ name }) => name === route.cluster);
+        const about = deployed.find(({ name }) => name === route.cluster);
+        if (service.adopt !== true || !cluster || !about || about.unreachable !== undefined) {
+          return [];
+        }
+        const { ports, port } = existingOf(service) ?? {};
+        try {
+          const all = await clusterRouting.adoptable(cluster, {
+            ...{ service: service.name, namespace: service.namespace },
+            clusterDomain: settings.mesh.clusterDomain,
+            outside: service.ingressHosts,
+            port: (ports?.length ?? 1) === 1 ? port : undefined,
+            objects,
+          });
+          return all.map((each) => ({ ...each, cluster: cluster.name, route }));
+        } catch (error) {
+          unread.push({
+            path: `${route.wanted.path}.adopt`,
+            rule: `must be readable in ${cluster.name}: ${explain(error)}`,
+            fix: "Give the kubeconfig's user the rights that docs/permissions.md lists.",
+          });
+          return [];
+        }
+      }),
+    );
+    return new AdoptedObjects(found.flat(), unread);
+  }
+
+  /** By which id Pulumi imports an object; undefined if it is not somebody else's. */
+  idOf(
+    cluster: string,
+    { kind, namespace, name }: Pick<Adoptable, "kind" | "namespace" | "name">,
+  ): string | undefined {
+    const isThere = this.#found.some(
+      (each) =>
+        each.cluster === cluster &&
+        each.kind === kind &&
+        each.namespace === namespace &&
+        each.name === name,
+    );
+    return isThere ? `${namespace}/${name}` : undefined;
+  }
+
+  /** What is taken over, what it says and will say, for a person. @returns undefined if nothing is */
+  get notice(): string | undefined {
+    if (this.#found.length === 0) return undefined;
+    return [
+      "Rules of others become this stack's. Pulumi imports and updates them; requests go where they went:",
+      ...this.#found.map((each) => {
+        const { service, objects } = each.route;
+        const says =
+          each.kind === "VirtualService"
+            ? `: now ${each.says}; then ${goesTo(objects, service.canary === undefined)}`
+            : "";
+        const tool =
+          each.appliedBy === undefined
+            ? ""
+            : `. ${each.appliedBy} seems to apply it: have its owner take it out there without deleting it, or it is written back`;
+        return ` - ${textOf(each)}${says}${tool}`;
+      }),
+    ].join("\n");
+  }
+}
