@@ -76,10 +76,10 @@ describe("the container of a Deployment", () => {
   });
 
   it("has no arguments if it says none", () => {
-    const bare = deployment({ "pulumi-kubernetes-1": { "f:image": {} } });
+    const { metadata } = deployment({ "pulumi-kubernetes-1": { "f:image": {} } });
     const containers = [{ name: "cart", image: "cart:v1" }];
     const spec = { selector: {}, template: { spec: { containers } } };
-    expect(podsIn({ ...bare, spec }, "cart")).toEqual({
+    expect(podsIn({ ...(metadata && { metadata }), spec }, "cart")).toEqual({
       ...{ image: "cart:v1", args: [], env: {}, resources: {} },
     });
   });
