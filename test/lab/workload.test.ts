@@ -38,12 +38,22 @@ async function begun({ apps }: ClusterClient): Promise<number> {
   return Math.max(...items.map(({ metadata }) => metadata?.creationTimestamp?.getTime() ?? 0));
 }
 
-/** When all pods of stable's Deployment were of its newest ReplicaSet, and available. */
-async function complete({ apps }: ClusterClient): Promise<number> {
-  const { status } = await apps.readNamespacedDeployment({ name: `${service}-v1`, namespace });
-  const done = status?.conditions?.find(({ reason }) => reason === "NewReplicaSetAvailable");
-  if (!done?.lastUpdateTime) throw new Error("stable is not rolled");
-  return done.lastUpdateTime.getTime();
+/** When the newest pod of stable became ready, in milliseconds since 1970. */
+async function ready({ core }: ClusterClient): Promise<number> {
+  const { items } = await core.listNamespacedPod({
+    namespace,
+    labelSelector: `app=${service},version=v1`,
+  });
+  const newest = items
+    .toSorted(
+      (a, b) => Number(a.metadata?.creationTimestamp) - Number(b.metadata?.creationTimestamp),
+    )
+    .at(-1);
+  const condition = newest?.status?.conditions?.find(({ type }) => type === "Ready");
+  if (condition?.status !== "True" || !condition.lastTransitionTime) {
+    throw new Error("stable's newest pod is not ready");
+  }
+  return condition.lastTransitionTime.getTime();
 }
 
 describe("a canary that differs from stable in its environment alone", () => {
@@ -114,7 +124,7 @@ describe("a canary that differs from stable in its environment alone", () => {
   it("rolls stable in one cluster after the other if that is allowed", async () => {
     await pulumi.setConfig("allow[0]", "replace-stable");
     await pulumi.up("workload: another stable under the same name");
-    expect(await begun(second)).toBeGreaterThanOrEqual(await complete(first));
+    expect(await begun(second)).toBeGreaterThanOrEqual(await ready(first));
     await pulumi.setConfig("allow", undefined);
     expect((await pulumi.preview()).value).toEqual([]);
     for (const cluster of clusters) {
