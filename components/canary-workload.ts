@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as kx from "@pulumi/kubernetesx";
 import * as pulumi from "@pulumi/pulumi";
 import { SERVICE_PORT } from "../lib/names.ts";
+import { DEFAULT_RESOURCES } from "../lib/pods.ts";
 import { APP_PROTOCOLS, portName, type Protocol, type ServicePort } from "../lib/ports.ts";
 import { childOptions } from "./child-options.ts";
 import { canaryAutoscaler, type AutoscalingArgs } from "./canary-autoscaler.ts";
@@ -12,6 +13,12 @@ export interface VersionArgs {
   readonly version: string;
   /** Image with tag or digest. Another one rolls the pods, each replaced only when its successor is ready. */
   readonly image: string;
+  /** Environment variables over the service's, by name. @default the service's alone */
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  /** Arguments in place of the service's. @default the service's */
+  readonly args?: readonly string[] | undefined;
+  /** In place of the service's. @default the service's */
+  readonly resources?: k8s.types.input.core.v1.ResourceRequirements | undefined;
   /** Pods. Not looked at with `autoscaling`. @default 5 */
   readonly replicas?: number | undefined;
   /** Fewest pods that its autoscaler may leave, where that is more than the service's `min`. @default the service's */
@@ -119,8 +126,10 @@ function servicePorts(args: CanaryWorkloadArgs) {
   ];
 }
 
-function podSpec(args: CanaryWorkloadArgs, { version, image }: VersionArgs): kx.types.PodSpec {
-  const { service, cluster, healthPath = "/healthz", resources } = args;
+function podSpec(args: CanaryWorkloadArgs, own: VersionArgs): kx.types.PodSpec {
+  const { version, image } = own;
+  const { service, cluster, healthPath = "/healthz" } = args;
+  const containerArgs = own.args ?? args.args;
   const probe =
     args.protocol === "grpc"
       ? { grpc: { port: args.port } }
@@ -144,13 +153,10 @@ function podSpec(args: CanaryWorkloadArgs, { version, image }: VersionArgs): kx.
       {
         name: service,
         image,
-        ...(args.args && { args: [...args.args] }),
-        env: { ...args.env, SERVICE_VERSION: version, CLUSTER_NAME: cluster },
+        ...(containerArgs && { args: [...containerArgs] }),
+        env: { ...args.env, ...own.env, SERVICE_VERSION: version, CLUSTER_NAME: cluster },
         ports: containerPorts(args),
-        resources: resources ?? {
-          requests: { cpu: "100m", memory: "128Mi" },
-          limits: { memory: "256Mi" },
-        },
+        resources: own.resources ?? args.resources ?? DEFAULT_RESOURCES,
         readinessProbe: { ...probe, periodSeconds: 5 },
         livenessProbe: { ...probe, initialDelaySeconds: 10, periodSeconds: 10 },
         securityContext: {

@@ -3,13 +3,14 @@ import { serviceKey, type ServiceName } from "../lib/names.ts";
 import type { ClusterClient } from "./cluster-client.ts";
 import { explain } from "./explain.ts";
 import { allPages } from "./pages.ts";
+import { podsIn } from "./read-pods.ts";
 import { clusterRouting } from "./routing/index.ts";
 
 /** Services that one label selector names at most, so that a URL stays short enough for every proxy. */
 const NAMED_AT_ONCE = 50;
 
 /** What a service's Deployments say, by the label `version` of their pods. */
-type Workloads = Pick<DeployedRoute, "images" | "replicas">;
+type Workloads = Pick<DeployedRoute, "images" | "pods" | "replicas">;
 
 /** What the services' Deployments say, by `namespace/service`. */
 async function workloadsOf(
@@ -29,7 +30,8 @@ async function workloadsOf(
       const deployments = await allPages((page) =>
         cluster.apps.listNamespacedDeployment({ namespace, labelSelector, ...page }),
       );
-      return deployments.flatMap(({ metadata, spec }) => {
+      return deployments.flatMap((deployment) => {
+        const { metadata, spec } = deployment;
         const service = metadata?.labels?.["app"] ?? "";
         const version = spec?.template.metadata?.labels?.["version"];
         const image = spec?.template.spec?.containers.find(({ name }) => name === service)?.image;
@@ -39,6 +41,7 @@ async function workloadsOf(
                 key: serviceKey({ service, namespace }),
                 version,
                 image,
+                pods: podsIn(deployment, service),
                 replicas: spec?.replicas ?? 1,
               },
             ]
@@ -51,6 +54,9 @@ async function workloadsOf(
       key,
       {
         images: Object.fromEntries(own.map(({ version, image }) => [version, image])),
+        pods: Object.fromEntries(
+          own.flatMap(({ version, pods }) => (pods ? [[version, pods]] : [])),
+        ),
         replicas: Object.fromEntries(own.map(({ version, replicas }) => [version, replicas])),
       },
     ]),

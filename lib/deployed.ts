@@ -1,4 +1,5 @@
 import type { ChainRole } from "./mark.ts";
+import type { Pods } from "./pods.ts";
 import type { RoutingRules } from "./routing/routing.ts";
 import type { Split } from "./weights.ts";
 
@@ -30,6 +31,8 @@ export interface DeployedRoute extends DeployedSplit {
   readonly rules: RoutingRules;
   /** Image of the service's container by version, from the Deployments. */
   readonly images: Readonly<Record<string, string>>;
+  /** What decides the service's container by version, from the Deployments. @default nobody has asked */
+  readonly pods?: Readonly<Record<string, Pods>> | undefined;
   /** Pods that the service's Deployments want by version. @default nobody has asked */
   readonly replicas?: Readonly<Record<string, number>> | undefined;
 }

@@ -6,6 +6,7 @@ export const EXCEPTIONS = [
   "change-chain",
   "retry-canary",
   "shrink-stable",
+  "replace-stable",
 ] as const;
 export type Exception = (typeof EXCEPTIONS)[number];
 

@@ -1,7 +1,9 @@
 import { chainProblems, markedShare, serving, wantedShare } from "./chain-rules.ts";
 import { leastShareOf, shareOf, type DeployedCluster, type DeployedRoute } from "./deployed.ts";
+import { allOf } from "./enumerate.ts";
 import { exceptionFix, type Exception } from "./exceptions.ts";
 import type { ChainRole } from "./mark.ts";
+import { podDifferences, type PodDifference, type PodKey, type Pods } from "./pods.ts";
 import type { Problem } from "./problems.ts";
 import type { Split } from "./weights.ts";
 
@@ -26,6 +28,8 @@ export interface WantedRoute extends Split {
   readonly path: string;
   /** @default its owner decides */
   readonly canaryImage: string | undefined;
+  /** What decides the container, by version. @default its owner decides */
+  readonly pods?: Readonly<Record<string, Pods>> | undefined;
   /** What it is in a chain; a follower's weight is 0. @default it is in none */
   readonly role?: ChainRole | undefined;
 }
@@ -110,17 +114,8 @@ export function releaseProblems(
   deployed: readonly DeployedCluster[],
   wanted: Wanted,
 ): readonly Problem[] {
-  const marked = markedShare(deployed);
   const problems = wanted.routes.flatMap((route) => {
-    const known = deployed.flatMap((cluster): Known[] => {
-      const found = cluster.routes.get(route.key);
-      // Quarantine is about clients of entries; what others have marked reaches every follower.
-      const here =
-        route.role === "follower"
-          ? serving(route, wantedShare(wanted))
-          : wantedIn(wanted, route, cluster.name);
-      return found ? [{ ...cluster, route: serving(found, marked), wanted: here }] : [];
-    });
+    const known = knownOf(deployed, wanted, route);
     return [
       ...unreachableProblems(deployed, known, route),
       ...versionProblems(known, route, wanted),
@@ -128,6 +123,95 @@ export function releaseProblems(
     ];
   });
   return [...chainProblems(deployed, wanted), ...problems];
+}
+
+/** The clusters that have a service; of a chain's follower, with the share of what is marked. */
+function knownOf(
+  deployed: readonly DeployedCluster[],
+  wanted: Wanted,
+  route: WantedRoute,
+): readonly Known[] {
+  const marked = markedShare(deployed);
+  return deployed.flatMap((cluster): Known[] => {
+    const found = cluster.routes.get(route.key);
+    // Quarantine is about clients of entries; what others have marked reaches every follower.
+    const here =
+      route.role === "follower"
+        ? serving(route, wantedShare(wanted))
+        : wantedIn(wanted, route, cluster.name);
+    return found ? [{ ...cluster, route: serving(found, marked), wanted: here }] : [];
+  });
+}
+
+/** What a version's pods would be rolled for in a cluster in which they serve requests. */
+function rebuiltIn(
+  { route }: Known,
+  version: string | undefined,
+  pods: WantedRoute["pods"],
+): readonly PodDifference[] {
+  if (version === undefined || shareOf(route, version) === 0) return [];
+  const [there, to] = [route.pods?.[version], pods?.[version]];
+  return there && to ? podDifferences(there, to) : [];
+}
+
+/**
+ * The services of which a version serves requests and gets another configuration under its name, as `namespace/service`:
+ * they are rolled cluster by cluster.
+ */
+export function rebuiltServices(
+  deployed: readonly DeployedCluster[],
+  wanted: Wanted,
+): readonly string[] {
+  return wanted.routes
+    .filter((route) =>
+      knownOf(deployed, wanted, route).some((cluster) =>
+        [route.stable, route.canary].some(
+          (version) => rebuiltIn(cluster, version, route.pods).length > 0,
+        ),
+      ),
+    )
+    .map(({ key }) => key);
+}
+
+const POD_KEYS = ["image", "env", "args", "resources"] as const satisfies readonly PodKey[];
+
+/**
+ * A version that serves requests keeps what its pods are made of: all clusters would roll them at once, and no weight
+ * would hold back what is wrong with it.
+ */
+function rebuiltProblems(
+  known: readonly Known[],
+  { path, key, pods }: WantedRoute,
+  role: "stable" | "canary",
+  version: string | undefined,
+  keys: readonly PodKey[],
+  fix: string,
+): Problem[] {
+  return keys.flatMap((of) => {
+    const found = known.flatMap((cluster) => {
+      const difference = rebuiltIn(cluster, version, pods).find((each) => each.key === of);
+      return difference ? [{ cluster, difference }] : [];
+    });
+    const [first] = found;
+    if (!first || version === undefined) return [];
+    const names = [...new Set(found.flatMap(({ difference }) => difference.names ?? []))];
+    const { name, route } = first.cluster;
+    const serves = `while ${version} serves ${shareOf(route, version)} % of ${key} in ${allOf(found.map(({ cluster }) => cluster.name))}`;
+    return [
+      of === "image"
+        ? {
+            path: `${path}.${role}.image`,
+            value: pods?.[version]?.image,
+            rule: `must stay ${route.pods?.[version]?.image ?? ""} ${serves}`,
+            fix,
+          }
+        : {
+            path: `${path}.${role}.${of}`,
+            rule: `must stay what ${name} has${names.length > 0 ? ` for ${allOf(names)}` : ""} ${serves}`,
+            fix: `What the service's own ${of} says is for both versions. ${fix}`,
+          },
+    ];
+  });
 }
 
 function isAway({ unreachable }: DeployedCluster): boolean {
@@ -195,6 +279,10 @@ function versionProblems(
       route.weight > 0 &&
       (route.images[canary] ?? wanted.canaryImage) !== wanted.canaryImage,
   );
+  // A version that was the stable one when it was deployed, or is to be it now, is released already.
+  const beganAsCanary = known.filter(({ route }) => route.canary === canary);
+  const others = known.filter(({ route }) => route.canary !== canary);
+  const replaceFix = `Release it as a canary, under another version name. ${exceptionFix("replace-stable", allow)}`;
   const first = (clusters: readonly Known[]) => clusters[0]?.route;
   return [
     ...(taken.length > 0 && !allow.includes("change-stable")
@@ -231,6 +319,23 @@ function versionProblems(
           },
         ]
       : []),
+    ...(allow.includes("change-canary")
+      ? []
+      : rebuiltProblems(
+          beganAsCanary,
+          wanted,
+          "canary",
+          canary,
+          // Another image is refused above, whoever has written the one that is there.
+          POD_KEYS.filter((each) => each !== "image"),
+          `Take its weight back to 0 first. ${exceptionFix("change-canary", allow)}`,
+        )),
+    ...(allow.includes("replace-stable")
+      ? []
+      : [
+          ...rebuiltProblems(known, wanted, "stable", stable, POD_KEYS, replaceFix),
+          ...rebuiltProblems(others, wanted, "canary", canary, POD_KEYS, replaceFix),
+        ]),
   ];
 }
 

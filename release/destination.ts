@@ -38,8 +38,10 @@ const keysOf = ({ services }: ReleaseSettings) =>
   services.map(({ name, namespace }) => `${namespace}/${name}`).sort();
 
 function stop(config: Config): Stop<Config> {
-  // What is switched off for one update is not switched off on the way back.
-  return { config, wanted: { ...wantedBy(config.settings), allow: [] } };
+  const wanted = wantedBy(config.settings);
+  // What is switched off for one update is not switched off on the way back, save what is about no request's way.
+  const allow = wanted.allow.filter((each) => each === "replace-stable");
+  return { config, wanted: { ...wanted, allow } };
 }
 
 /**
@@ -133,14 +135,19 @@ export function findDestination(to: string, situation: Situation): Destination {
     const now = states.find(({ inForce }) => inForce);
     const applied = now && configOf(now, situation);
     const { settings } = applied && "settings" in applied ? applied : current;
+    let nearest: Destination | undefined;
     for (const state of targets.filter(({ inForce }) => !inForce)) {
       const config = configOf(state, situation);
       if (!("settings" in config) || sameRouting(config.settings, settings)) continue;
       const found = destination(String(state.number), config);
       if (found.plan.steps) return found;
+      nearest ??= found;
     }
     throw new Error(
-      "There is no earlier state with different routing that a rollback can reach. List all states with: npm run release -- history",
+      [
+        "There is no earlier state with different routing that a rollback can reach. List all states with: npm run release -- history",
+        ...(nearest ? [`No way leads to ${nearest.name}:`, ...(nearest.plan.problems ?? [])] : []),
+      ].join("\n"),
     );
   }
   const state = targets.find(({ number }) => String(number) === to);

@@ -31,7 +31,7 @@ export function afterUpdate(
           ...cluster,
           routes: new Map(
             wanted.routes.map((route) => {
-              const { key, stable, canary, canaryImage, weight, role, unnamed } = wantedIn(
+              const { key, stable, canary, canaryImage, pods, weight, role, unnamed } = wantedIn(
                 wanted,
                 route,
                 cluster.name,
@@ -45,7 +45,10 @@ export function afterUpdate(
               const split = { stable, canary, weight, unnamed };
               return [
                 key,
-                { generation: 0, replaces: undefined, rules: [], ...split, ...chain, images },
+                {
+                  ...{ generation: 0, replaces: undefined, rules: [], ...split, ...chain, images },
+                  pods: { ...before?.pods, ...pods },
+                },
               ];
             }),
           ),

@@ -1,8 +1,11 @@
+import { createHash } from "node:crypto";
 import type { Judged } from "../lib/judged.ts";
 import { CANARY_SEPARATOR } from "../lib/release-name.ts";
 import { crossClusterHost, idOf, serviceHost, serviceKey } from "../lib/names.ts";
+import { flatResources } from "../lib/pods.ts";
 import { roleIn } from "./chain.ts";
 import type { ReleaseSettings } from "./config.ts";
+import type { Service } from "./schema.ts";
 
 /** The services that have a canary. */
 export function judgedServices({
@@ -31,8 +34,16 @@ export function judgedServices({
   );
 }
 
+/** What a canary has for itself beside its image, in short; it is another release with another one. */
+function configurationOf({ env, args, resources }: Service["stable"]): string {
+  if ([env, args, resources].every((each) => each === undefined)) return "";
+  const sorted = Object.entries(env ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  const text = JSON.stringify([sorted, args, flatResources(resources)]);
+  return `; configuration ${createHash("sha256").update(text).digest("hex").slice(0, 8)}`;
+}
+
 /**
- * The canaries with their images: another one is another release. An existing service's image is its owner's; there the
+ * The canaries with their images, and what else they have for themselves: another one is another release. An existing service's image is its owner's; there the
  * version alone tells.
  */
 export function releaseName({ services }: ReleaseSettings): string {
@@ -42,7 +53,9 @@ export function releaseName({ services }: ReleaseSettings): string {
         ? [
             [
               `${serviceKey(idOf({ name, namespace }))} ${canary.version}`,
-              ...(canary.image === undefined ? [] : [`(${canary.image})`]),
+              ...(canary.image === undefined
+                ? []
+                : [`(${canary.image}${configurationOf(canary)})`]),
             ].join(" "),
           ]
         : [],

@@ -12,6 +12,7 @@ import type { Problem } from "../lib/problems.ts";
 import {
   isToFall,
   isToRise,
+  rebuiltServices,
   releaseProblems,
   wantedIn,
   weightIn,
@@ -71,6 +72,8 @@ export interface ReleasePlan {
   readonly forgives?: readonly string[] | undefined;
   /** Routes that are made without the weight that is configured: the next update raises it. */
   readonly made: readonly Pick<PlannedRoute, "key" | "cluster">[];
+  /** Services whose pods are rolled cluster by cluster, as `namespace/service`. */
+  readonly rolled: readonly string[];
   /** Canaries that were taken back, and why; see takenBack. */
   readonly failed: Readonly<Record<string, string>>;
   /** Rules that this way would break. */
@@ -181,6 +184,7 @@ export function planRelease(
     warning: decision.do === "keep" ? decision.warning : undefined,
     forgives: decision.do === "carry out" ? decision.forgives : undefined,
     made,
+    rolled: rebuiltServices(deployed, wanted),
     failed: takenBack(deployed, wanted, journals, asked),
     problems: decision.do === "refuse" ? [decision.problem, ...problems] : problems,
   };

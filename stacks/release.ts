@@ -78,7 +78,8 @@ export function releaseServices(
     const weightsAfter = Promise.all([own.promise, before, rulesInPlace]).then(
       ([ownRules, routesBefore]) => [...ownRules, ...routesBefore],
     );
-    const made = releaseService({ ...common, weightsAfter }, service, routes);
+    const isRolled = routes.some(({ key }) => plan.rolled.includes(key));
+    const made = releaseService({ ...common, weightsAfter }, service, routes, isRolled);
     own.resolve(made.rules);
     return made;
   });
@@ -166,7 +167,11 @@ interface ReleasedService {
   readonly registrations: readonly Registration[];
 }
 
-/** The Deployments of a service whose pods the program makes, and their autoscalers, in all clusters. */
+/**
+ * The Deployments of a service whose pods the program makes, and their autoscalers, in all clusters.
+ *
+ * @param isRolled whether each cluster's pods are ready before the next cluster's change
+ */
 function makeWorkloads(
   {
     settings,
@@ -176,9 +181,13 @@ function makeWorkloads(
   }: Pick<Common, "settings" | "clusters" | "namespaces" | "workloadHooks">,
   service: MadeService,
   planned: readonly PlannedRoute[],
+  isRolled: boolean,
 ): readonly pulumi.Resource[] {
   const { name, namespace, stable, canary } = service;
-  const workloads = clusters.map((cluster) => {
+  const workloads: CanaryWorkload[] = [];
+  for (const cluster of clusters) {
+    // Only in an update that needs it: otherwise all clusters are ready as soon as they can be.
+    const before = isRolled ? (workloads.at(-1)?.deployments ?? []) : [];
     const home = namespaces.get(cluster.name)?.get(namespace);
     const least = minPods(
       planned.find((route) => route.cluster === cluster.name),
@@ -189,7 +198,7 @@ function makeWorkloads(
       minPods: least[role],
       hooks: workloadHooks(cluster.name, service, of.version),
     });
-    return new CanaryWorkload(
+    const workload = new CanaryWorkload(
       `${name}.${namespace}-${cluster.name}`,
       {
         service: name,
@@ -211,10 +220,11 @@ function makeWorkloads(
       },
       {
         providers: { kubernetes: cluster.provider },
-        dependsOn: [...(home ? [home] : []), ...cluster.ready],
+        dependsOn: [...(home ? [home] : []), ...cluster.ready, ...before],
       },
     );
-  });
+    workloads.push(workload);
+  }
   return workloads.flatMap(({ deployments, autoscalers }) => [...deployments, ...autoscalers]);
 }
 
@@ -222,6 +232,7 @@ function releaseService(
   { settings, clusters, namespaces, addresses, hooks, workloadHooks, remade, weightsAfter }: Common,
   service: ServiceSettings,
   planned: readonly PlannedRoute[],
+  isRolled: boolean,
 ): ReleasedService {
   const { mesh } = settings;
   const { namespace, stable, canary } = service;
@@ -232,7 +243,7 @@ function releaseService(
   const existing = existingOf(service);
   // What others have made is there before the program runs; the mesh may not be.
   const pods = isMade(service)
-    ? makeWorkloads({ settings, clusters, namespaces, workloadHooks }, service, planned)
+    ? makeWorkloads({ settings, clusters, namespaces, workloadHooks }, service, planned, isRolled)
     : clusters.flatMap(({ ready }) => ready);
 
   const entries = clusters.flatMap((cluster) =>

@@ -189,7 +189,7 @@ export const schema = {
     owner: "stack",
     routing: "none",
     description:
-      "Release rules that are switched off, for a change that you mean to make in spite of them. skip-phase: the weight may rise by more than one phase. change-canary: the canary's version or image may change while it serves requests. change-stable: another version may become the stable one before it serves 100 % as the canary. change-chain: services may join or leave the chain, or change their role in it, while its canaries serve requests. retry-canary: a canary that was taken back, by a guard, a rollout or by hand, may rise again, once. shrink-stable: stable may get fewer pods than all requests need while a canary serves some of them.",
+      "Release rules that are switched off, for a change that you mean to make in spite of them. skip-phase: the weight may rise by more than one phase. change-canary: the canary's version, image, env, args or resources may change while it serves requests. change-stable: another version may become the stable one before it serves 100 % as the canary. change-chain: services may join or leave the chain, or change their role in it, while its canaries serve requests. retry-canary: a canary that was taken back, by a guard, a rollout or by hand, may rise again, once. shrink-stable: stable may get fewer pods than all requests need while a canary serves some of them. replace-stable: the image, env, args or resources of a version may change under the same name while it serves requests as stable; one cluster after the other is rolled.",
     rules: [`each must be one of ${EXCEPTIONS.join(", ")}`],
     effect: "Nothing in a cluster: it says which changes are refused. Remove it after the update.",
     examples: [["skip-phase"]],

@@ -1,8 +1,10 @@
 import { idOf, serviceKey } from "../lib/names.ts";
 import { markText } from "../lib/mark.ts";
+import { podsOf } from "../lib/pods.ts";
 import type { Wanted } from "../lib/release-rules.ts";
 import { roleIn } from "./chain.ts";
 import type { ReleaseSettings } from "./config.ts";
+import { isMade } from "./workload.ts";
 
 /** What the configuration wants of the services. */
 export function wantedBy(settings: ReleaseSettings): Wanted {
@@ -12,7 +14,8 @@ export function wantedBy(settings: ReleaseSettings): Wanted {
     allow,
     quarantine,
     mark: chain && markText(chain.mark),
-    routes: services.map(({ name, namespace, workload, stable, canary }, i) => {
+    routes: services.map((service, i) => {
+      const { name, namespace, workload, stable, canary } = service;
       const role = roleIn(chain, { name, namespace });
       return {
         key: serviceKey(idOf({ name, namespace })),
@@ -20,6 +23,14 @@ export function wantedBy(settings: ReleaseSettings): Wanted {
         stable: stable.version,
         canary: canary?.version,
         canaryImage: canary?.image,
+        // What an existing service's pods are made of is up to their owner.
+        ...(isMade(service) && {
+          pods: Object.fromEntries(
+            [service.stable, service.canary].flatMap((each) =>
+              each ? [[each.version, podsOf(service, each)] as const] : [],
+            ),
+          ),
+        }),
         weight: canary && role !== "follower" ? weight : 0,
         role,
         ...(workload === "existing" && !canary && { unnamed: true as const }),

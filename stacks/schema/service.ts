@@ -25,6 +25,34 @@ const RULE_ONLY =
   "Updates the DestinationRules in every cluster before any weight rises; nothing restarts.";
 const ROLLS = "Rolls the pods of all versions, each replaced only when its successor is ready.";
 
+const quantities = (what: string, examples: readonly unknown[]) =>
+  key(z.record(z.string(), scalar(z.string())).optional(), {
+    description: `What each pod's container ${what}, by resource, as Kubernetes quantities.`,
+    fallback: "none",
+    placeholder: "resource",
+    examples,
+  });
+
+const environment = z.record(
+  text(
+    (name) => /^[A-Za-z_]\w*$/.test(name) && !["SERVICE_VERSION", "CLUSTER_NAME"].includes(name),
+    "must be the name of an environment variable, and not SERVICE_VERSION or CLUSTER_NAME, which the program sets",
+    "For example: LOG_LEVEL.",
+    { pattern: "^(?!(SERVICE_VERSION|CLUSTER_NAME)$)[A-Za-z_]\\w*$" },
+  ),
+  scalar(z.string()),
+);
+
+const containerResources = z.strictObject({
+  requests: quantities("is promised", [{ cpu: "100m", memory: "128Mi" }]),
+  limits: quantities("gets at most", [{ memory: "256Mi" }]),
+});
+
+const containerArgs = z.array(scalar(z.string()));
+
+const ROLLS_ONE = "Rolls this version's pods, each replaced only when its successor is ready.";
+const KEPT = "must stay as it is while this version serves requests";
+
 const version = z.strictObject({
   version: key(label("v2"), {
     routing: "all",
@@ -42,8 +70,35 @@ const version = z.strictObject({
     routing: "none",
     description: "Image of the container, with a tag or digest.",
     fallback: "none, it must be given unless `workload` is existing",
-    effect: "Rolls this version's pods, each replaced only when its successor is ready.",
+    rules: [KEPT],
+    effect: ROLLS_ONE,
     examples: ["registry.example.com/user-service:v2"],
+  }),
+  env: key(environment.optional(), {
+    routing: "none",
+    description:
+      "Environment variables of this version alone: each is added to the service's `env`, or takes the place of the one with its name.",
+    fallback: "the service's `env`",
+    rules: [KEPT],
+    effect: ROLLS_ONE,
+    placeholder: "variable",
+    examples: [{ CACHE: "redis" }],
+  }),
+  args: key(containerArgs.optional(), {
+    routing: "none",
+    description: "Arguments of this version, in place of the service's.",
+    fallback: "the service's `args`",
+    rules: [KEPT],
+    effect: ROLLS_ONE,
+    examples: [["--port=8080", "--version=$(SERVICE_VERSION)", "--cache=redis"]],
+  }),
+  resources: key(containerResources.optional(), {
+    routing: "none",
+    description: "CPU and memory of this version's container, in place of the service's.",
+    fallback: "the service's `resources`",
+    rules: [KEPT],
+    effect: ROLLS_ONE,
+    examples: [{ requests: { cpu: "200m", memory: "256Mi" }, limits: { memory: "512Mi" } }],
   }),
   replicas: key(whole(1, 1000, "For example: 5.").default(5), {
     routing: "none",
@@ -99,14 +154,6 @@ const HASH_LABELS = [
 
 const LABEL_KEY =
   /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
-
-const quantities = (what: string, examples: readonly unknown[]) =>
-  key(z.record(z.string(), scalar(z.string())).optional(), {
-    description: `What each pod's container ${what}, by resource, as Kubernetes quantities.`,
-    fallback: "none",
-    placeholder: "resource",
-    examples,
-  });
 
 /** What editors ask of a version whose pods the program makes. */
 const PULLED = { type: "object", required: ["image"] };
@@ -347,37 +394,25 @@ export const service = z
       effect: ROUTE_ONLY,
       examples: [["user.example.com"]],
     }),
-    args: key(z.array(scalar(z.string())).optional(), {
+    args: key(containerArgs.optional(), {
       routing: "none",
       description:
         "Arguments of the container. `$(SERVICE_VERSION)` and `$(CLUSTER_NAME)` in them are expanded.",
       fallback: "the image's",
+      rules: ["must stay as it is for a version that serves requests"],
       effect: ROLLS,
       examples: [["--port=8080", "--version=$(SERVICE_VERSION)"]],
     }),
-    env: key(
-      z
-        .record(
-          text(
-            (name) =>
-              /^[A-Za-z_]\w*$/.test(name) && !["SERVICE_VERSION", "CLUSTER_NAME"].includes(name),
-            "must be the name of an environment variable, and not SERVICE_VERSION or CLUSTER_NAME, which the program sets",
-            "For example: LOG_LEVEL.",
-            { pattern: "^(?!(SERVICE_VERSION|CLUSTER_NAME)$)[A-Za-z_]\\w*$" },
-          ),
-          scalar(z.string()),
-        )
-        .optional(),
-      {
-        routing: "none",
-        description:
-          "Environment variables of the container, in addition to SERVICE_VERSION and CLUSTER_NAME.",
-        fallback: "none",
-        effect: ROLLS,
-        placeholder: "variable",
-        examples: [{ LOG_LEVEL: "info" }],
-      },
-    ),
+    env: key(environment.optional(), {
+      routing: "none",
+      description:
+        "Environment variables of the container, in addition to SERVICE_VERSION and CLUSTER_NAME.",
+      fallback: "none",
+      rules: ["must stay as it is for a version that serves requests"],
+      effect: ROLLS,
+      placeholder: "variable",
+      examples: [{ LOG_LEVEL: "info" }],
+    }),
     healthPath: key(
       pattern(/^\/\S*$/, "must be a path", "For example: /healthz.").default("/healthz"),
       {
@@ -411,21 +446,14 @@ export const service = z
         examples: [{ path: "/metrics" }],
       },
     ),
-    resources: key(
-      z
-        .strictObject({
-          requests: quantities("is promised", [{ cpu: "100m", memory: "128Mi" }]),
-          limits: quantities("gets at most", [{ memory: "256Mi" }]),
-        })
-        .optional(),
-      {
-        routing: "none",
-        description: "CPU and memory of the container.",
-        fallback: "requests of 100m CPU and 128Mi memory, a limit of 256Mi memory",
-        effect: ROLLS,
-        examples: [{ requests: { cpu: "100m", memory: "128Mi" }, limits: { memory: "256Mi" } }],
-      },
-    ),
+    resources: key(containerResources.optional(), {
+      routing: "none",
+      description: "CPU and memory of the container.",
+      fallback: "requests of 100m CPU and 128Mi memory, a limit of 256Mi memory",
+      rules: ["must stay as it is for a version that serves requests"],
+      effect: ROLLS,
+      examples: [{ requests: { cpu: "100m", memory: "128Mi" }, limits: { memory: "256Mi" } }],
+    }),
     autoscaling: key(autoscaling.optional(), {
       routing: "none",
       description:
@@ -498,9 +526,13 @@ export const MADE_KEYS = [
 ] as const satisfies (keyof Service)[];
 
 /** The same of a version. */
-export const MADE_VERSION_KEYS = ["image", "replicas"] as const satisfies (keyof z.output<
-  typeof version
->)[];
+export const MADE_VERSION_KEYS = [
+  "image",
+  "env",
+  "args",
+  "resources",
+  "replicas",
+] as const satisfies (keyof z.output<typeof version>)[];
 
 /** Keys that only an existing service has. */
 export const EXISTING_KEYS = [

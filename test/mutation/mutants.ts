@@ -4,6 +4,7 @@ import { existingMutants } from "./existing-mutants.ts";
 import { guardMutants } from "./guard-mutants.ts";
 import { protocolMutants } from "./protocol-mutants.ts";
 import { takenBackMutants } from "./taken-back-mutants.ts";
+import { workloadMutants } from "./workload-mutants.ts";
 
 /** One thing taken out of the program, and the unit tests that must then fail. */
 export interface Mutant {
@@ -34,6 +35,7 @@ export const mutants: readonly Mutant[] = [
   ...guardMutants,
   ...protocolMutants,
   ...takenBackMutants,
+  ...workloadMutants,
   {
     removes: "the barrier: one cluster's refusal stops all",
     file: "lib/protocol.ts",

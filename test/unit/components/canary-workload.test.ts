@@ -90,6 +90,39 @@ describe("CanaryWorkload", () => {
     });
   });
 
+  it("gives a version what it has for itself: its variables over the service's, the rest in their place", async () => {
+    const own = {
+      env: { A: "2", C: "3" },
+      args: ["--fast"],
+      resources: { requests: { cpu: "1" } },
+    };
+    const program = await workload({
+      env: { A: "1", B: "1" },
+      args: ["--slow"],
+      resources: { requests: { cpu: "2" } },
+      versions: args.versions.map((each) => (each.version === "v2" ? { ...each, ...own } : each)),
+    });
+    const container = (version: string) => {
+      const { template } = program.named(`work-${version}`).inputs["spec"] as {
+        template: {
+          spec: { containers: [{ env: { name: string; value: string }[] } & typeof own] };
+        };
+      };
+      const [{ env, ...more }] = template.spec.containers;
+      return {
+        ...{ args: more.args, resources: more.resources },
+        env: Object.fromEntries(env.map(({ name, value }) => [name, value])),
+      };
+    };
+    const names = (version: string) => ({ SERVICE_VERSION: version, CLUSTER_NAME: "cluster-a" });
+    expect(container("v1")).toEqual({
+      env: { A: "1", B: "1", ...names("v1") },
+      args: ["--slow"],
+      resources: { requests: { cpu: "2" } },
+    });
+    expect(container("v2")).toEqual({ ...own, env: { ...own.env, B: "1", ...names("v2") } });
+  });
+
   it("runs 5 pods unless told otherwise, and takes each replaced only when its successor is ready", async () => {
     const program = await workload();
     expect(program.named("work-v1").inputs["spec"]).toMatchObject({

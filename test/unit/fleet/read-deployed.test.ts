@@ -90,6 +90,7 @@ describe("what is deployed in a cluster", () => {
     expect(routes["user/order"]).toMatchObject({
       ...{ stable: "v1", canary: "v2", weight: 10 },
       images: { v1: "order:v1", v2: "order:v2" },
+      pods: { v1: { image: "order:v1" }, v2: { image: "order:v2" } },
     });
     expect(requests.toSorted()).toEqual([
       ...Array<string>(3).fill("list deployments app in (cart,order,shop)"),

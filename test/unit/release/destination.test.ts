@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { podsOf } from "../../../lib/pods.ts";
 import { problemLine } from "../../../lib/problems.ts";
 import type { Split } from "../../../lib/weights.ts";
 import { findDestination, type Situation } from "../../../release/destination.ts";
@@ -108,6 +109,30 @@ describe("the previous state", () => {
     expect(() => findDestination("previous", situation(v("v1", "v2", 0), zero))).toThrow(
       "There is no earlier state with different routing",
     );
+  });
+
+  it("says what to allow where a version was made of something else, and is reached once it is allowed", () => {
+    const promoted = situation(v("v2"), release(v("v1", "v2", 100)), release(v("v2")));
+    const deployed = promoted.deployed.map((cluster) => ({
+      ...cluster,
+      routes: new Map(
+        [...cluster.routes].map(([key, route]) => {
+          const pods = { v2: podsOf({}, { image: "image:v2-hotfix" }) };
+          return [key, { ...route, pods }] as const;
+        }),
+      ),
+    }));
+    expect(() => findDestination("previous", { ...promoted, deployed })).toThrow(
+      /No way leads to state 1:\n - services\[0\]\.canary\.image: must stay image:v2-hotfix .* replace-stable/,
+    );
+    const allowing = (of: Release) => {
+      const found = read(of);
+      return "settings" in found
+        ? { settings: { ...found.settings, allow: ["replace-stable" as const] } }
+        : found;
+    };
+    const found = findDestination("previous", { ...promoted, deployed, read: allowing });
+    expect([found.name, weights(found)]).toEqual(["state 1", [100]]);
   });
 
   it("may differ by its matches alone", () => {

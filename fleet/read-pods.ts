@@ -1,0 +1,68 @@
+import type { V1Deployment, V1EnvVar } from "@kubernetes/client-node";
+import { flatResources, OWN_VARIABLES, type Pods } from "../lib/pods.ts";
+
+/** Field managers of Pulumi's provider begin so. */
+const PULUMI = "pulumi";
+
+/** What is in an object at keys, or undefined. */
+function at(value: unknown, ...keys: readonly string[]): unknown {
+  return keys.reduce<unknown>(
+    (inner, key) =>
+      typeof inner === "object" && inner !== null ? Reflect.get(inner, key) : undefined,
+    value,
+  );
+}
+
+/**
+ * Says whether Pulumi has written a field of a container, and nobody has taken it over since: another value in the
+ * configuration then changes it. Where the API server does not tell, it counts as written.
+ */
+function writtenByPulumi(
+  { metadata }: V1Deployment,
+  container: string,
+): (...field: readonly string[]) => boolean {
+  const containers = (metadata?.managedFields ?? [])
+    .filter(({ manager }) => manager?.startsWith(PULUMI))
+    .map(({ fieldsV1 }) =>
+      at(
+        fieldsV1,
+        ...["f:spec", "f:template", "f:spec", "f:containers"],
+        `k:${JSON.stringify({ name: container })}`,
+      ),
+    )
+    .filter((fields) => fields !== undefined);
+  return (...field) =>
+    containers.length === 0 || containers.some((fields) => at(fields, ...field) !== undefined);
+}
+
+/** A variable's text, or where it comes from, as JSON has it. */
+function valueOf({ value, valueFrom }: V1EnvVar): unknown {
+  return valueFrom ? JSON.parse(JSON.stringify(valueFrom)) : (value ?? "");
+}
+
+/** What decides the container of a Deployment; undefined if it has no such container. */
+export function podsIn(deployment: V1Deployment, container: string): Pods | undefined {
+  const found = deployment.spec?.template.spec?.containers.find(({ name }) => name === container);
+  if (!found) return undefined;
+  const isPulumis = writtenByPulumi(deployment, container);
+  const isVariable = (name: string) => {
+    const variable = ["f:env", `k:${JSON.stringify({ name })}`];
+    return isPulumis(...variable, "f:value") || isPulumis(...variable, "f:valueFrom");
+  };
+  return {
+    image: isPulumis("f:image") ? found.image : undefined,
+    env: Object.fromEntries(
+      (found.env ?? [])
+        .filter(({ name }) => !OWN_VARIABLES.includes(name))
+        .map((each) => [each.name, isVariable(each.name) ? valueOf(each) : undefined]),
+    ),
+    args: found.args === undefined || isPulumis("f:args") ? (found.args ?? []) : undefined,
+    resources: Object.fromEntries(
+      Object.entries(flatResources(found.resources)).map(([name, quantity]) => {
+        const [kind = "", ...resource] = name.split(".");
+        const isOwn = isPulumis("f:resources", `f:${kind}`, `f:${resource.join(".")}`);
+        return [name, isOwn ? quantity : undefined];
+      }),
+    ),
+  };
+}

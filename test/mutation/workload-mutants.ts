@@ -1,0 +1,36 @@
+import type { Mutant } from "./mutants.ts";
+
+const rules = ["test/unit/lib/rebuilt.test.ts"];
+const release = ["test/unit/stacks/rebuilt.test.ts"];
+
+/** What keeps a version that serves requests as it is. */
+export const workloadMutants: readonly Mutant[] = [
+  {
+    removes: "a version that serves as stable keeps what its pods are made of",
+    file: "lib/release-rules.ts",
+    text: '...rebuiltProblems(known, wanted, "stable", stable, POD_KEYS, replaceFix),',
+    replacement: "",
+    tests: rules,
+  },
+  {
+    removes: "a canary that serves keeps its configuration, not its image alone",
+    file: "lib/release-rules.ts",
+    text: 'POD_KEYS.filter((each) => each !== "image"),',
+    replacement: "[],",
+    tests: rules,
+  },
+  {
+    removes: "stable's pods are rolled in one cluster after the other",
+    file: "stacks/release.ts",
+    text: "isRolled ? (workloads.at(-1)?.deployments ?? []) : []",
+    replacement: "[]",
+    tests: release,
+  },
+  {
+    removes: "what somebody else has written is no change of the configuration",
+    file: "fleet/read-pods.ts",
+    text: "containers.length === 0 || containers.some(",
+    replacement: "containers.length >= 0 || containers.some(",
+    tests: ["test/unit/fleet/read-pods.test.ts"],
+  },
+];
