@@ -34,19 +34,13 @@ describe("the configuration of an existing service", () => {
       autoscaling: { max: 3 },
       user: 1,
       accountAnnotations: { a: "b" },
+      template: {},
       stable: { version: "v1", image: "registry.example.com/user-service:v1" },
       canary: { version: "v2", replicas: 2 },
     });
     const keys = [
       ...["port", "args", "env", "healthPath", "metrics", "resources", "autoscaling", "user"],
-      "port",
-      "args",
-      "env",
-      "healthPath",
-      "metrics",
-      "resources",
-      "user",
-      "accountAnnotations",
+      ...["accountAnnotations", "template"],
     ];
     const found = lines(raw);
     expect(found).toHaveLength(keys.length + 2);
