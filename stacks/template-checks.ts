@@ -7,7 +7,7 @@ import type { Loose } from "./checks.ts";
 /** User and group of the sidecar, whose traffic it does not catch. */
 const SIDECAR_ID = 1337;
 /** The sidecar's own containers, which Istio lets a template change. */
-const SIDECAR = /^istio-/;
+const isSidecar = (name: unknown) => typeof name === "string" && name.startsWith("istio-");
 const REMOVE = "Remove it.";
 
 /** Fields of the pod's spec that are not the user's, and why. */
@@ -70,7 +70,7 @@ function metadataProblems(metadata: Fields, path: string): Problem[] {
   );
   const inject = ["labels", "annotations"].flatMap((map) => {
     const value = fieldsOf(metadata[map])["sidecar.istio.io/inject"];
-    return value === undefined || String(value) === "true"
+    return value === undefined || value === true || value === "true"
       ? []
       : [
           {
@@ -162,7 +162,7 @@ function specProblems(spec: Fields, path: string, service: Loose): Problem[] {
     ...Object.entries(OWNED_SPEC).flatMap(([name, [rule, fix]]) =>
       name in spec ? [{ path: `${path}.${name}`, value: spec[name], rule, fix }] : [],
     ),
-    ...(hostNetwork !== undefined && hostNetwork !== null && String(hostNetwork) !== "false"
+    ...(hostNetwork !== undefined && hostNetwork !== null && hostNetwork !== false
       ? [
           {
             path: `${path}.hostNetwork`,
@@ -184,7 +184,7 @@ function specProblems(spec: Fields, path: string, service: Loose): Problem[] {
       : []),
     ...userProblems(spec, path),
     ...[...containers, ...inits].flatMap(({ element, at }) =>
-      SIDECAR.test(String(element["name"])) ? [] : userProblems(element, at),
+      isSidecar(element["name"]) ? [] : userProblems(element, at),
     ),
     ...containers.flatMap(({ element, at }) =>
       element["name"] === service["name"] ? mainProblems(element, at, service) : [],
@@ -204,7 +204,7 @@ function specProblems(spec: Fields, path: string, service: Loose): Problem[] {
     ...containers.flatMap(({ element, at }) =>
       typeof element["name"] === "string" &&
       element["name"] !== service["name"] &&
-      !SIDECAR.test(element["name"]) &&
+      !isSidecar(element["name"]) &&
       typeof element["image"] !== "string"
         ? [
             {

@@ -112,10 +112,14 @@ describe("a service with a pod template of its own", () => {
   it("is called as any other one, and nothing is left to do", async () => {
     const [first] = clusters as [ClusterClient];
     const client = await ensureClientPod(first);
-    await until("the client to know the service", async () => {
-      const { status } = await call(first, client, `http://${host}/`);
-      if (status !== 200) throw new Error(`it has answered ${status}`);
-    });
+    await until(
+      "the client to know the service",
+      async () => {
+        const { status } = await call(first, client, `http://${host}/`);
+        if (status !== 200) throw new Error(`it has answered ${status}`);
+      },
+      { timeoutMs: 30_000, everyMs: 250 },
+    );
     const answers = await calls(first, client, `http://${host}/`, 20);
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
     for (const { cluster } of answers) {
