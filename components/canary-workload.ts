@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as kx from "@pulumi/kubernetesx";
 import * as pulumi from "@pulumi/pulumi";
 import { SERVICE_PORT } from "../lib/names.ts";
+import { mergePodTemplate, type PodTemplate } from "../lib/pod-template.ts";
 import { DEFAULT_RESOURCES } from "../lib/pods.ts";
 import { APP_PROTOCOLS, portName, type Protocol, type ServicePort } from "../lib/ports.ts";
 import { childOptions } from "./child-options.ts";
@@ -65,6 +66,11 @@ export interface CanaryWorkloadArgs {
   readonly user?: number | undefined;
   /** Annotations of the ServiceAccount, such as a cloud's role. @default none */
   readonly accountAnnotations?: Readonly<Record<string, string>> | undefined;
+  /**
+   * Merged over the template of the pods; a field that is null is left out of it. It must leave alone what the pods are
+   * selected, called and confirmed by: labels, selector, image, first port, ServiceAccount. @default none
+   */
+  readonly template?: PodTemplate | undefined;
 }
 
 /** What a Deployment's pods share, the key of its selector. */
@@ -169,6 +175,22 @@ function podSpec(args: CanaryWorkloadArgs, own: VersionArgs): kx.types.PodSpec {
   };
 }
 
+/** The template of a version's pods, with the user's own over it. */
+function podTemplate(
+  args: CanaryWorkloadArgs,
+  version: VersionArgs,
+  labels: Readonly<Record<string, string>>,
+): pulumi.Input<k8s.types.input.core.v1.PodTemplateSpec> {
+  const { podSpec: spec } = new kx.PodBuilder(podSpec(args, version));
+  const metadata = { labels, ...metricsAnnotations(args) };
+  const { template } = args;
+  if (!template) return { metadata, spec };
+  return pulumi
+    .output(spec)
+    .apply((made) => mergePodTemplate({ metadata, spec: { ...made } }, template))
+    .apply((merged) => merged as k8s.types.input.core.v1.PodTemplateSpec);
+}
+
 /**
  * A service in one cluster, with a Deployment for each version behind one Service. Which version
  * gets which requests is CanaryRoute's concern.
@@ -204,7 +226,6 @@ export class CanaryWorkload extends pulumi.ComponentResource {
       const labels = { ...selector, env: environment };
       const metadata = { name: `${service}-${version.version}`, namespace, labels };
 
-      const pods = new kx.PodBuilder(podSpec(args, version));
       const deployment = new k8s.apps.v1.Deployment(
         `${name}-${version.version}`,
         {
@@ -214,10 +235,7 @@ export class CanaryWorkload extends pulumi.ComponentResource {
             ...(args.autoscaling === undefined && { replicas: version.replicas ?? 5 }),
             strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: "25%" } },
             selector: { matchLabels: selector },
-            template: {
-              metadata: { labels, ...metricsAnnotations(args) },
-              spec: pods.podSpec,
-            },
+            template: podTemplate(args, version, labels),
           },
         },
         {

@@ -16,7 +16,7 @@ export interface ConfigKey {
   /** What its value must hold beside the type, each as `must be …` or `each must be …`. */
   readonly rules: readonly string[];
   readonly meta: KeyMeta;
-  /** The keys within its value, or within each element of it. */
+  /** The keys within its value, or within each element of it; none where another key tells them. */
   readonly children: readonly ConfigKey[];
 }
 
@@ -129,7 +129,7 @@ export function configKeys(shape: Shape, prefix = "", above?: string): readonly 
       default: defaultOf(type),
       rules: [...new Set([...rulesOf(type), ...(meta.rules ?? [])])],
       meta: { ...meta, description, ...(effect !== undefined && { effect }) },
-      children: childrenOf(type, path, effect),
+      children: meta.sameAs === undefined ? childrenOf(type, path, effect) : [],
     };
   });
 }

@@ -68,11 +68,13 @@ function example(key: ConfigKey, value: unknown): string {
 const placeholders: Readonly<Record<string, string>> = { "<cluster>": "cluster-a" };
 
 function section(key: ConfigKey, depth: number): string {
-  const { description, effect, examples = [], secret } = key.meta;
+  const { description, effect, examples = [], secret, sameAs } = key.meta;
   const [shown] = examples;
   return [
     `${"#".repeat(depth)} ${code(key.path)}`,
-    description,
+    sameAs === undefined
+      ? description
+      : `${description} The keys within it are those of [${code(sameAs)}](#${anchor(sameAs)}).`,
     [
       `- **Type:** ${key.type}${secret === true ? ", may be secret" : ""}`,
       `- **Default:** ${key.required ? "none, the key is required" : defaultText(key, code)}`,

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { NEEDED_MESH_KEYS, schema } from "../stacks/schema.ts";
+import { bare } from "../stacks/schema/structure.ts";
 import { docKeywords, type TopKeyMeta } from "../stacks/schema/values.ts";
 
 type Json = z.core.JSONSchema.BaseSchema;
@@ -34,7 +35,7 @@ function finish(json: Json & Partial<TopKeyMeta>, type: z.core.$ZodTypes): void 
   if (effect !== undefined) {
     json.description = `${json.description ?? ""}\n\nWhen changed: ${effect}`;
   }
-  if (def.type === "pipe") {
+  if (def.type === "pipe" && bare(type)._zod.def.type === "string") {
     Object.assign(json, { type: ["string", "number", "boolean"] });
   }
   if (secret === true) {

@@ -6,6 +6,7 @@ import type { Problem } from "../lib/problems.ts";
 import { chainConfigProblems } from "./chain-checks.ts";
 import { monitoringProblems } from "./monitoring-checks.ts";
 import { portProblems } from "./port-checks.ts";
+import { templateProblems } from "./template-checks.ts";
 import { mixedWorkloadProblems, workloadProblems } from "./workload-checks.ts";
 import {
   durationMs,
@@ -383,6 +384,7 @@ export function crossChecks(raw: Loose, parts: Parts, now: Date): Problem[] {
     ...(joins ? [] : ingressProblems(ingress, services, now)),
     ...serviceListProblems(entries(raw["services"]) ?? []),
     ...workloadProblems(entries(raw["services"]) ?? []),
+    ...templateProblems(entries(raw["services"]) ?? []),
     ...mixedWorkloadProblems(services ?? [], parts.chain),
     ...portProblems(services ?? [], parts.chain),
     ...(services ?? []).flatMap(serviceProblems),

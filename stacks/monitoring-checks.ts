@@ -1,7 +1,7 @@
 import { alertNames } from "../monitoring/rules.ts";
+import { nearest } from "../lib/nearest.ts";
 import type { Problem } from "../lib/problems.ts";
 import { durationMs, type Monitoring } from "./schema.ts";
-import { nearest } from "./unknown-keys.ts";
 
 /** Rules that span several keys of `monitoring`. */
 export function monitoringProblems(monitoring: Monitoring): Problem[] {

@@ -217,6 +217,7 @@ function makeWorkloads(
         metrics: service.metrics,
         resources: service.resources,
         user: service.user,
+        template: service.template,
       },
       {
         providers: { kubernetes: cluster.provider },

@@ -1,33 +1,8 @@
-import { closestMatch } from "leven";
+import { nearest } from "../lib/nearest.ts";
 import type { Problem } from "../lib/problems.ts";
 import { keysAt } from "./schema/structure.ts";
 import { OWNED_POLICY_KEYS } from "./schema/traffic-policy.ts";
 import { schema, type ConfigKey } from "./schema.ts";
-
-/** How many letters of a key may be wrong for another key to be meant; two that are swapped are two. */
-function tolerance(letters: number): number {
-  return letters <= 3 ? 1 : Math.max(2, Math.floor(letters * 0.4));
-}
-
-/** A name without what is often written another way: case, hyphens, underscores. */
-function plain(name: string): string {
-  return name.toLowerCase().replaceAll(/[-_]/g, "");
-}
-
-/**
- * The one of `known` that is likely meant by `written`.
- *
- * @param maxDistance letters that may differ
- */
-export function nearest(
-  written: string,
-  known: readonly string[],
-  maxDistance = tolerance(plain(written).length),
-): string | undefined {
-  const names = new Map(known.map((name) => [plain(name), name]));
-  const match = closestMatch(plain(written), [...names.keys()], { maxDistance });
-  return match === undefined ? undefined : names.get(match);
-}
 
 /** A key that stands below a top-level key, at a place in its value. */
 export function unknownInner(

@@ -3,6 +3,7 @@ import { PROTOCOLS } from "../../lib/ports.ts";
 import { autoscaling } from "./autoscaling.ts";
 import { corsPolicy } from "./cors-policy.ts";
 import { match } from "./match.ts";
+import { template } from "./template.ts";
 import { trafficPolicy } from "./traffic-policy.ts";
 import {
   domain,
@@ -115,6 +116,7 @@ const version = z.strictObject({
     description:
       "What holds for this version alone: each of the three keys replaces the service's whole.",
     fallback: "the service's `trafficPolicy`",
+    sameAs: "services[].trafficPolicy",
     effect: RULE_ONLY,
     examples: [{ outlierDetection: { consecutive5xxErrors: 3 } }],
   }),
@@ -499,6 +501,27 @@ export const service = z
         examples: [{ "eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/user-service" }],
       },
     ),
+    template: key(template.optional(), {
+      routing: "none",
+      description:
+        "A PodTemplateSpec of Kubernetes (`metadata`, `spec`), merged over the pods that the program makes, as docs/pod-template.md tells: volumes, variables from others' ConfigMaps and Secrets, probes, scheduling, further containers. The container named after the service is the program's. A field that is `null` leaves out what the program sets.",
+      fallback: "none, the pods are as the program makes them",
+      rules: [
+        "must have fields of Kubernetes' PodTemplateSpec alone",
+        "must leave alone what the program sets itself: the labels app, version and env, the container's image and first port, its variables SERVICE_VERSION and CLUSTER_NAME, the ServiceAccount, the sidecar",
+      ],
+      effect: ROLLS,
+      examples: [
+        {
+          spec: {
+            containers: [
+              { name: "user-service", volumeMounts: [{ name: "tmp", mountPath: "/tmp" }] },
+            ],
+            volumes: [{ name: "tmp", emptyDir: {} }],
+          },
+        },
+      ],
+    }),
   })
   .meta({
     // What the program makes it must know all of; editors ask for it too.
@@ -523,6 +546,7 @@ export const MADE_KEYS = [
   "autoscaling",
   "user",
   "accountAnnotations",
+  "template",
 ] as const satisfies (keyof Service)[];
 
 /** The same of a version. */

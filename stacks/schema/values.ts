@@ -31,6 +31,8 @@ export interface KeyMeta {
   readonly secret?: boolean;
   /** What the keys of a map are, as it stands for them in paths: `<cluster>`. */
   readonly placeholder?: string;
+  /** Path of another key with the same keys within it, where these are told. @default they are told here */
+  readonly sameAs?: string;
   /** Must be said by each key within one of "parts". @default as the key above it */
   readonly routing?: Routing;
 }
@@ -50,6 +52,7 @@ export const docKeywords = [
   "rules",
   "secret",
   "placeholder",
+  "sameAs",
   "routing",
   "owner",
   "meshNeeds",

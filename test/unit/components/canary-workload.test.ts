@@ -66,6 +66,52 @@ describe("CanaryWorkload", () => {
     }
   });
 
+  it("merges a template over the pods of each version, and changes nothing with an empty one", async () => {
+    const templateOf = async (version: string, template?: CanaryWorkloadArgs["template"]) => {
+      const program = await workload({ metrics: { path: "/metrics" }, template });
+      const { template: made } = program.named(`work-${version}`).inputs["spec"] as {
+        template: object;
+      };
+      return made;
+    };
+    const plain = await templateOf("v2");
+    expect(await templateOf("v2", {})).toEqual(plain);
+    const merged = await templateOf("v2", {
+      metadata: { annotations: { a: "b" } },
+      spec: {
+        securityContext: { runAsUser: null },
+        volumes: [{ name: "tmp", emptyDir: {} }],
+        containers: [
+          { name: "side", image: "side:1" },
+          { name: "user-service", volumeMounts: [{ name: "tmp", mountPath: "/tmp" }] },
+        ],
+      },
+    });
+    expect(merged).toMatchObject({
+      metadata: {
+        labels: { app: "user-service", version: "v2", env: "prod" },
+        annotations: { "prometheus.io/path": "/metrics", a: "b" },
+      },
+      spec: {
+        serviceAccountName: "user-service",
+        volumes: [{ name: "tmp", emptyDir: {} }],
+        containers: [
+          {
+            name: "user-service",
+            image: "registry.example.com/user-service:v2",
+            ports: [{ name: "http", containerPort: 8080 }],
+            volumeMounts: [{ name: "tmp", mountPath: "/tmp" }],
+          },
+          { name: "side", image: "side:1" },
+        ],
+      },
+    });
+    expect(merged).toHaveProperty("spec.securityContext", {
+      runAsNonRoot: true,
+      seccompProfile: { type: "RuntimeDefault" },
+    });
+  });
+
   it("selects the pods of one version in each Deployment, and of all versions in the Service", async () => {
     const program = await workload();
     for (const version of ["v1", "v2"]) {

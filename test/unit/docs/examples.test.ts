@@ -28,14 +28,17 @@ function withExample({ services, ...example }: Config) {
   return { ...raw, ...example, services: [{ ...first, ...shown, name, namespace }] };
 }
 
-describe.each(["gates.md", "monitoring.md"])("the examples in docs/%s", (page) => {
-  it.each(examplesOf(page).map((example) => [Object.keys(example).join(", "), example] as const))(
-    "are a configuration: %s",
-    (_, example) => {
-      expect(parseConfig(withExample(example)).problems).toEqual([]);
-    },
-  );
-});
+describe.each(["gates.md", "monitoring.md", "pod-template.md"])(
+  "the examples in docs/%s",
+  (page) => {
+    it.each(examplesOf(page).map((example) => [Object.keys(example).join(", "), example] as const))(
+      "are a configuration: %s",
+      (_, example) => {
+        expect(parseConfig(withExample(example)).problems).toEqual([]);
+      },
+    );
+  },
+);
 
 describe("the examples in docs/existing-services.md", () => {
   const examples = examplesOf("existing-services.md");

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { describe, expect, it } from "vitest";
 import { configKeys, defaultText, flatten } from "../../../scripts/config-keys.ts";
 import { schema } from "../../../stacks/schema.ts";
+import { bare } from "../../../stacks/schema/structure.ts";
 import { key } from "../../../stacks/schema/values.ts";
 
 const all = configKeys(schema).flatMap(flatten);
@@ -78,6 +79,17 @@ describe("the configuration's keys", () => {
       }
     },
   );
+
+  it("are told once where two keys have the same within them", () => {
+    expect(at("services[].trafficPolicy.loadBalancer.simple")).toBeDefined();
+    for (const role of ["stable", "canary"]) {
+      const { schema: type, meta, children } = at(`services[].${role}.trafficPolicy`) ?? {};
+      expect(children).toEqual([]);
+      const told = at(meta?.sameAs ?? "");
+      expect(told?.children).not.toEqual([]);
+      expect(type && bare(type)).toBe(told && bare(told.schema));
+    }
+  });
 
   it("cannot be without a description or without a default", () => {
     expect(() => configKeys({ bare: z.string() })).toThrow(/^bare has no description/);

@@ -34,12 +34,13 @@ describe("the configuration of an existing service", () => {
       autoscaling: { max: 3 },
       user: 1,
       accountAnnotations: { a: "b" },
+      template: {},
       stable: { version: "v1", image: "registry.example.com/user-service:v1" },
       canary: { version: "v2", env: {}, args: [], resources: {}, replicas: 2 },
     });
     const keys = [
       ...["port", "args", "env", "healthPath", "metrics", "resources", "autoscaling", "user"],
-      ...["accountAnnotations", "stable.image"],
+      ...["accountAnnotations", "template", "stable.image"],
       ...["canary.env", "canary.args", "canary.resources", "canary.replicas"],
     ];
     const found = lines(raw);
