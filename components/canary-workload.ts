@@ -3,7 +3,7 @@ import * as kx from "@pulumi/kubernetesx";
 import * as pulumi from "@pulumi/pulumi";
 import { SERVICE_PORT } from "../lib/names.ts";
 import { mergePodTemplate, type PodTemplate } from "../lib/pod-template.ts";
-import { DEFAULT_RESOURCES } from "../lib/pods.ts";
+import { DEFAULT_RESOURCES, TEMPLATE, templateDigest } from "../lib/pods.ts";
 import { APP_PROTOCOLS, portName, type Protocol, type ServicePort } from "../lib/ports.ts";
 import { childOptions } from "./child-options.ts";
 import { canaryAutoscaler, type AutoscalingArgs } from "./canary-autoscaler.ts";
@@ -229,7 +229,11 @@ export class CanaryWorkload extends pulumi.ComponentResource {
       const deployment = new k8s.apps.v1.Deployment(
         `${name}-${version.version}`,
         {
-          metadata,
+          metadata: {
+            ...metadata,
+            // By which an update sees that it is another one.
+            ...(args.template && { annotations: { [TEMPLATE]: templateDigest(args.template) } }),
+          },
           // PodBuilder's own Deployment would select by container name, both versions' pods at once.
           spec: {
             ...(args.autoscaling === undefined && { replicas: version.replicas ?? 5 }),

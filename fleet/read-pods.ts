@@ -1,5 +1,5 @@
 import type { V1Deployment, V1EnvVar } from "@kubernetes/client-node";
-import { flatResources, OWN_VARIABLES, type Pods } from "../lib/pods.ts";
+import { flatResources, OWN_VARIABLES, TEMPLATE, type Pods } from "../lib/pods.ts";
 
 /** Field managers of Pulumi's provider begin so. */
 const PULUMI = "pulumi";
@@ -45,6 +45,7 @@ export function podsIn(deployment: V1Deployment, container: string): Pods | unde
   const found = deployment.spec?.template.spec?.containers.find(({ name }) => name === container);
   if (!found) return undefined;
   const isPulumis = writtenByPulumi(deployment, container);
+  const template = deployment.metadata?.annotations?.[TEMPLATE];
   const isVariable = (name: string) => {
     const variable = ["f:env", `k:${JSON.stringify({ name })}`];
     return isPulumis(...variable, "f:value") || isPulumis(...variable, "f:valueFrom");
@@ -64,5 +65,6 @@ export function podsIn(deployment: V1Deployment, container: string): Pods | unde
         return [name, isOwn ? quantity : undefined];
       }),
     ),
+    ...(template !== undefined && { template }),
   };
 }

@@ -1,7 +1,12 @@
+import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
+import { mergePodTemplate, type PodTemplate } from "./pod-template.ts";
 
 /** Environment variables that the program sets itself, in every container. */
 export const OWN_VARIABLES: readonly string[] = ["SERVICE_VERSION", "CLUSTER_NAME"];
+
+/** On a Deployment: which template of the user's its pods are made with; see templateDigest. */
+export const TEMPLATE = "istio-canary/template";
 
 /** What a container gets where nobody has said anything else. */
 export const DEFAULT_RESOURCES = {
@@ -32,6 +37,8 @@ export interface Pods {
   readonly args: readonly string[] | undefined;
   /** Quantities by `requests.cpu`, `limits.memory` and so on. */
   readonly resources: Readonly<Record<string, string | undefined>>;
+  /** Digest of the template that is merged over the pods'. @default there is none */
+  readonly template?: string | undefined;
 }
 
 /** One of the keys by which a version's container may differ. */
@@ -56,13 +63,57 @@ export function flatResources(resources: Resources | undefined): Readonly<Record
   );
 }
 
-/** What a version's container is to be: its own variables over the service's, its own arguments and resources in place of them. */
-export function podsOf(service: Said, version: Said & { readonly image: string }): Pods {
+/** Names a template of the user's by its content. */
+export function templateDigest(template: PodTemplate): string {
+  return createHash("sha256").update(JSON.stringify(template)).digest("hex").slice(0, 16);
+}
+
+/** What a container has of what is compared. */
+interface Container {
+  readonly name: string;
+  readonly env?: readonly (Readonly<Record<string, unknown>> & { readonly name: string })[];
+  readonly args?: readonly string[];
+  readonly resources?: Resources;
+}
+
+/** The container with the user's template over it. */
+function templated(container: Container, template: PodTemplate | undefined): Container {
+  if (!template) return container;
+  const { spec } = mergePodTemplate({ spec: { containers: [container] } }, template);
+  const containers = (spec?.["containers"] ?? []) as readonly Container[];
+  return containers.find(({ name }) => name === container.name) ?? container;
+}
+
+/**
+ * What a version's container is to be: its own variables over the service's, its own arguments and resources in place of
+ * them, and the user's template over all.
+ */
+export function podsOf(
+  service: Said & { readonly name: string; readonly template?: PodTemplate | undefined },
+  version: Said & { readonly image: string },
+): Pods {
+  const { name, template } = service;
+  const variables = Object.entries({ ...service.env, ...version.env });
+  const { env, args, resources } = templated(
+    {
+      name,
+      env: variables.map(([variable, value]) => ({ name: variable, value })),
+      args: version.args ?? service.args ?? [],
+      resources: version.resources ?? service.resources ?? DEFAULT_RESOURCES,
+    },
+    template,
+  );
   return {
     image: version.image,
-    env: { ...service.env, ...version.env },
-    args: version.args ?? service.args ?? [],
-    resources: flatResources(version.resources ?? service.resources ?? DEFAULT_RESOURCES),
+    env: Object.fromEntries(
+      (env ?? []).map(({ name: variable, value, valueFrom }) => [
+        variable,
+        valueFrom ?? value ?? "",
+      ]),
+    ),
+    args: args ?? [],
+    resources: flatResources(resources),
+    ...(template && { template: templateDigest(template) }),
   };
 }
 
@@ -144,5 +195,6 @@ export function podDifferences(deployed: Pods, wanted: Pods): readonly PodDiffer
       ? [{ key: "args" as const }]
       : []),
     ...(resources.length > 0 ? [{ key: "resources" as const, names: resources }] : []),
+    ...(deployed.template !== wanted.template ? [{ key: "template" as const }] : []),
   ];
 }

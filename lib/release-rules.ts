@@ -173,7 +173,13 @@ export function rebuiltServices(
     .map(({ key }) => key);
 }
 
-const POD_KEYS = ["image", "env", "args", "resources"] as const satisfies readonly PodKey[];
+const POD_KEYS = [
+  "image",
+  "env",
+  "args",
+  "resources",
+  "template",
+] as const satisfies readonly PodKey[];
 
 /**
  * A version that serves requests keeps what its pods are made of: all clusters would roll them at once, and no weight
@@ -206,9 +212,9 @@ function rebuiltProblems(
             fix,
           }
         : {
-            path: `${path}.${role}.${of}`,
+            path: of === "template" ? `${path}.template` : `${path}.${role}.${of}`,
             rule: `must stay what ${name} has${names.length > 0 ? ` for ${allOf(names)}` : ""} ${serves}`,
-            fix: `What the service's own ${of} says is for both versions. ${fix}`,
+            fix: `What the service's own ${of} says is for all versions. ${fix}`,
           },
     ];
   });

@@ -75,6 +75,16 @@ describe("CanaryWorkload", () => {
       return made;
     };
     const plain = await templateOf("v2");
+    const digestOf = async (template?: CanaryWorkloadArgs["template"]) => {
+      const { annotations } = (await workload({ template })).named("work-v2").inputs[
+        "metadata"
+      ] as {
+        annotations?: Readonly<Record<string, string>>;
+      };
+      return annotations?.["istio-canary/template"];
+    };
+    expect(await digestOf()).toBeUndefined();
+    expect(await digestOf({})).not.toBe(await digestOf({ spec: { nodeName: "a" } }));
     expect(await templateOf("v2", {})).toEqual(plain);
     const merged = await templateOf("v2", {
       metadata: { annotations: { a: "b" } },

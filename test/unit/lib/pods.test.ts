@@ -6,6 +6,7 @@ const image = "registry.example.com/user-service:v1";
 describe("what a version's container is", () => {
   it("is the service's, with the version's own variables over it", () => {
     const service = {
+      name: "user-service",
       env: { A: "1", B: "1" },
       args: ["--a"],
       resources: { requests: { cpu: "1" } },
@@ -25,8 +26,40 @@ describe("what a version's container is", () => {
     });
   });
 
+  it("has what the user's template says of it over all, and is known by that template", () => {
+    const template = {
+      spec: {
+        containers: [
+          {
+            name: "user-service",
+            env: [
+              { name: "B", valueFrom: { secretKeyRef: { name: "db", key: "password" } } },
+              { name: "C", value: "3" },
+            ],
+            args: ["--b"],
+          },
+          { name: "proxy", image: "proxy:1", args: ["--c"] },
+        ],
+      },
+    };
+    const service = { name: "user-service", env: { A: "1", B: "1" }, args: ["--a"], template };
+    const found = podsOf(service, { image });
+    expect(found).toMatchObject({
+      env: { A: "1", B: { secretKeyRef: { name: "db", key: "password" } }, C: "3" },
+      args: ["--b"],
+      resources: { "requests.cpu": "100m" },
+    });
+    const other = { ...template, metadata: { annotations: { a: "b" } } };
+    const changed = podsOf({ ...service, template: other }, { image });
+    expect(podDifferences(found, found)).toEqual([]);
+    expect(podDifferences(found, changed)).toEqual([{ key: "template" }]);
+    expect(
+      podDifferences(podsOf({ ...service, template: undefined }, { image }), found),
+    ).toContainEqual({ key: "template" });
+  });
+
   it("has the program's resources where nobody says any", () => {
-    expect(podsOf({}, { image }).resources).toEqual({
+    expect(podsOf({ name: "user-service" }, { image }).resources).toEqual({
       ...{ "requests.cpu": "100m", "requests.memory": "128Mi", "limits.memory": "256Mi" },
     });
   });

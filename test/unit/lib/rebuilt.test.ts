@@ -12,7 +12,7 @@ type ByVersion = Readonly<Record<string, Pods>>;
 
 /** What versions are made of, with these variables. */
 const pods = (version: string, env: Readonly<Record<string, string>> = {}): Pods =>
-  podsOf({}, { image: `image:${version}`, env });
+  podsOf({ name: "user-service" }, { image: `image:${version}`, env });
 const plain = { v1: pods("v1"), v2: pods("v2"), v3: pods("v3") };
 
 function deployed(split: Split, made: ByVersion = plain, ...names: string[]): DeployedCluster[] {
@@ -42,7 +42,7 @@ describe("a version that serves requests", () => {
     expect(lines(deployed(v("v1", "v2", 30)), wanted(v("v1", "v2", 30), changed))).toEqual([
       ` - services[0].stable.image: must stay image:v1 while v1 serves 70 % of ${KEY} in a and b, got "image:hotfix". ${fix}`,
       ` - services[0].stable.env: must stay what a has for LEVEL while v1 serves 70 % of ${KEY} in a and b. ` +
-        `What the service's own env says is for both versions. ${fix}`,
+        `What the service's own env says is for all versions. ${fix}`,
     ]);
     const allowed = wanted(v("v1", "v2", 30), changed, ["replace-stable"]);
     expect(lines(deployed(v("v1", "v2", 30)), allowed)).toEqual([]);

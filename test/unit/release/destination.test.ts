@@ -117,7 +117,7 @@ describe("the previous state", () => {
       ...cluster,
       routes: new Map(
         [...cluster.routes].map(([key, route]) => {
-          const pods = { v2: podsOf({}, { image: "image:v2-hotfix" }) };
+          const pods = { v2: podsOf({ name: "user-service" }, { image: "image:v2-hotfix" }) };
           return [key, { ...route, pods }] as const;
         }),
       ),

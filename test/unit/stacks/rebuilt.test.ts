@@ -19,7 +19,7 @@ const image = "registry.example.com/user-service:v1";
 const deployed = (env: Readonly<Record<string, string>>) =>
   CLUSTERS.map((name) => {
     const cluster = deployedCluster(name, split("v1", "v2", 10));
-    const pods = { v1: podsOf({}, { image, env }) };
+    const pods = { v1: podsOf({ name: "user-service" }, { image, env }) };
     const routes = [...cluster.routes].map(([key, route]) => [key, { ...route, pods }] as const);
     return { ...cluster, routes: new Map(routes) };
   });
