@@ -588,6 +588,21 @@ describe("a canary that was taken back", () => {
     expect(writeNotes).not.toHaveBeenCalled();
   });
 
+  it("is noted later where a cluster was away, or has joined", async () => {
+    const canaries = { [`${KEY} ${CANARY}`]: "the guard of cluster-b says: slow" };
+    vi.mocked(readNotes).mockImplementation(({ name }) =>
+      Promise.resolve<Record<string, string>>(
+        name === "cluster-a"
+          ? { "failed-test": JSON.stringify({ format: 1, at: 1, canaries }) }
+          : {},
+      ),
+    );
+    await prepare(zero, 0);
+    expect(vi.mocked(writeNotes).mock.calls.map(([{ name }, , owner]) => [name, owner])).toEqual([
+      ["cluster-b", "failed-test"],
+    ]);
+  });
+
   /** What is written into the notes, in this order, in cluster-a; `raise` where the weight rises. */
   function written() {
     const order: unknown[] = [];
