@@ -1,11 +1,7 @@
 import { canaryRouteObjects, type CanaryRouteObjects } from "../components/index.ts";
 import { neededFor, type Needed } from "../lib/capacity.ts";
 import { isTakenBack } from "../lib/chain-rules.ts";
-import {
-  replacesAnnotation,
-  type DeployedCluster,
-  type DeployedRoute,
-} from "../lib/deployed.ts";
+import { replacesAnnotation, type DeployedCluster, type DeployedRoute } from "../lib/deployed.ts";
 import type { ChainRole } from "../lib/mark.ts";
 import { crossClusterHost, serviceKey } from "../lib/names.ts";
 import type { Problem } from "../lib/problems.ts";
