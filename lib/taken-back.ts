@@ -16,7 +16,7 @@ import {
   type Notes,
 } from "./journal.ts";
 import type { Problem } from "./problems.ts";
-import { canariesIn } from "./release-name.ts";
+import { canariesIn, canariesOf } from "./release-name.ts";
 import { weightIn, type Wanted } from "./release-rules.ts";
 import { failedCanaries, guardsVerdict, rolloutsVerdict } from "./verdict.ts";
 
@@ -219,7 +219,12 @@ export function decideWeight(
   const allows = wanted.allow.includes("retry-canary");
   const isLeft = allows && retriesIn(found, asked.stack);
   if (allows && !isLeft && !rollsBack) {
-    const failed = guards.filter((note) => note.release === release && note.failed);
+    const tried = canariesIn(release);
+    const failed = guards.filter(
+      (note) =>
+        note.failed &&
+        canariesOf(note.release, note.failed.services).some((each) => tried.includes(each)),
+    );
     return { do: "carry out", forgives: failed.map(failureId) };
   }
 

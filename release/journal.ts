@@ -133,15 +133,21 @@ export class Journal {
   /**
    * Lets the next update raise a canary that was taken back, though the last one has done so already.
    *
+   * @param stack its name, with or without organization and project
+   * @param namespaces of all the stack's services: updates also note there where no service has a canary
    * @returns why it could not be written, by cluster
    */
-  async retryAgain(stack: string): Promise<ReadonlyMap<string, string>> {
+  async retryAgain(
+    stack: string,
+    namespaces: readonly string[],
+  ): Promise<ReadonlyMap<string, string>> {
     const failed = new Map<string, string>();
+    const name = stack.split("/").at(-1) ?? stack;
+    const key = configuredKey(name);
     await Promise.all(
-      this.#places().map(async ({ cluster, namespace }) => {
+      this.#places([...new Set(namespaces)]).map(async ({ cluster, namespace }) => {
         try {
-          const note = withoutRetries(await readNotes(cluster, namespace), stack);
-          const key = configuredKey(stack);
+          const note = withoutRetries(await readNotes(cluster, namespace), name);
           if (note) await writeNotes(cluster, namespace, key, { [key]: note });
         } catch (error) {
           failed.set(cluster.name, explain(error));
@@ -151,9 +157,9 @@ export class Journal {
     return failed;
   }
 
-  #places() {
+  #places(namespaces = this.#namespaces) {
     return this.#clusters.flatMap((cluster) =>
-      this.#namespaces.map((namespace) => ({ cluster, namespace })),
+      namespaces.map((namespace) => ({ cluster, namespace })),
     );
   }
 

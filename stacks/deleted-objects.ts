@@ -29,8 +29,8 @@ function textOf({ kind, namespace, name }: ObjectName): string {
 }
 
 /**
- * The routing objects of a service in a cluster that must be there if its VirtualService, or anything else of it, is:
- * updates make it last. The hosts that name a cluster are only made once that one is released too.
+ * The routing objects of a service in a cluster that must be there if anything of it is, there or in another cluster
+ * about this one. The hosts that name a cluster are only made once that one is released too.
  */
 function expected(
   settings: ReleaseSettings,
@@ -99,13 +99,26 @@ export class DeletedObjects {
         }
       }),
     );
+    const isReadable = (cluster: string) =>
+      !unread.has(cluster) &&
+      deployed.some(({ name, unreachable }) => name === cluster && unreachable === undefined);
     const deleted = found.map(({ cluster, made }) => {
       const missing = settings.services.flatMap((service) => {
         const key = serviceKey({ service: service.name, namespace: service.namespace });
         const released = deployed.flatMap(({ name, routes }) => (routes.has(key) ? [name] : []));
         const objects = expected(settings, service, cluster, released);
         const isThere = (object: ObjectName) => made.some((each) => isSame(each, object));
-        return objects.some(isThere) ? objects.filter((object) => !isThere(object)) : [];
+        // With the CRDs, all of it goes at once; other clusters still have the host that names this one.
+        const crossing = {
+          ...{ kind: "ServiceEntry", namespace: service.namespace },
+          name: crossClusterName(service.name, cluster),
+        };
+        const isNamed = found.some(
+          (other) => other.cluster !== cluster && other.made.some((each) => isSame(each, crossing)),
+        );
+        return isReadable(cluster) && (isNamed || objects.some(isThere))
+          ? objects.filter((object) => !isThere(object))
+          : [];
       });
       return [cluster, missing] as const;
     });

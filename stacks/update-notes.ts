@@ -44,8 +44,8 @@ export class UpdateNotes {
   readonly #stack: string;
   /** What is noted of configurations, by cluster. */
   readonly #noted = new Map<string, ConfiguredNote | undefined>();
-  /** What is noted of canaries that were taken back. */
-  #failed: Readonly<Record<string, string>> = {};
+  /** What is noted of canaries that were taken back, by cluster. */
+  readonly #failed = new Map<string, Readonly<Record<string, string>>>();
   readonly #unread = new Map<string, string>();
 
   constructor(
@@ -86,11 +86,8 @@ export class UpdateNotes {
       const retries = retriesIn(notes, this.#stack);
       const made = madeIn(notes, this.#stack);
       this.#noted.set(cluster, configured && configuredNote(configured, retries, made));
+      this.#failed.set(cluster, failedIn(notes, this.#stack));
     }
-    this.#failed = failedIn(
-      found.flatMap(([, notes]) => notes),
-      this.#stack,
-    );
     return new Map(found);
   }
 
@@ -124,15 +121,19 @@ export class UpdateNotes {
   }
 
   /**
-   * Notes which canaries were taken back, if that has changed.
+   * Notes which canaries were taken back, in every cluster that does not say so.
    *
    * @param canaries why each of them was, by its name in the release's
    * @returns why it could not be noted, by cluster
    */
   async failed(canaries: Readonly<Record<string, string>>): Promise<ReadonlyMap<string, string>> {
-    if (isDeepStrictEqual(canaries, this.#failed)) return new Map();
-    this.#failed = canaries;
-    return this.#write(() => [failedKey(this.#stack), { canaries }]);
+    const failed = await this.#write(({ name }) => {
+      if (isDeepStrictEqual(canaries, this.#failed.get(name) ?? {})) return undefined;
+      this.#failed.set(name, canaries);
+      return [failedKey(this.#stack), { canaries }];
+    });
+    for (const cluster of failed.keys()) this.#failed.delete(cluster);
+    return failed;
   }
 
   /**

@@ -208,8 +208,8 @@ export class WeightChange {
     const plan = planRelease(settings, deployed, journals, stack, deleted);
     const adopted = await AdoptedObjects.find(settings, clusters, deployed, plan);
     const change = new WeightChange(settings, clusters, notes, plan, deleted, shared, adopted);
-    // Those that are tried again are noted once they rise.
-    if (!pulumi.runtime.isDryRun() && plan.forgives === undefined) {
+    // Also those that are tried again: a guard forgets once there is another release, though nothing has risen.
+    if (!pulumi.runtime.isDryRun()) {
       await warnOf(
         await notes.failed(plan.failed),
         "that canaries were taken back could not be noted",
@@ -474,7 +474,13 @@ export class WeightChange {
       );
     }
     const { raised, text } = await raiseWeights(this.#barrier);
-    if (!raised) throw new Error(text);
+    if (!raised) {
+      await warnOf(
+        await this.#notes.failed(this.plan.failed),
+        "that canaries were taken back could not be noted",
+      );
+      throw new Error(text);
+    }
     await pulumi.log.info(text);
   }
 

@@ -79,7 +79,8 @@ export async function rollout({
 
   if (again) {
     stack.retryOnce();
-    for (const [cluster, why] of await journal.retryAgain(name)) {
+    const namespaces = settings.services.map(({ namespace }) => namespace);
+    for (const [cluster, why] of await journal.retryAgain(name, namespaces)) {
       console.error(`${cluster}: that the canary is tried again could not be noted: ${why}`);
     }
   }

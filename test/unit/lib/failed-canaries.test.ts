@@ -107,4 +107,22 @@ describe("another service's canary", () => {
       forgives: [],
     });
   });
+
+  it("may rise again though a guard that is gone has said it of another release, and stays forgiven", () => {
+    const next = `${CANARY}, ${NEW_CART}`;
+    const { decision } = ask(next, guardNote([KEY]), ["retry-canary"]);
+    expect(decision).toEqual({ do: "carry out", forgives: ["cluster-b 7"] });
+    const forgiven = { retry: { format: 1, at: 10, forgives: ["cluster-b 7"] } };
+    expect(ask(next, { ...guardNote([KEY]), ...forgiven })).toEqual({
+      decision: { do: "carry out" },
+      failed: {},
+    });
+    // What it has said of the one that has changed is no part of it.
+    expect(
+      ask(next, { ...guardNote(["shop/cart"]), ...carried }, ["retry-canary"]).decision,
+    ).toEqual({
+      do: "carry out",
+      forgives: [],
+    });
+  });
 });

@@ -1,5 +1,5 @@
 import { ApiException, type KubernetesObject } from "@kubernetes/client-node";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { writeNotes } from "../../../fleet/notes.ts";
 import { Journal, type GuardNote } from "../../../release/journal.ts";
@@ -22,7 +22,7 @@ class FakeCluster {
     return this.away ? Promise.reject(new Error("no answer")) : Promise.resolve().then(value);
   }
   core = {
-    readNamespacedConfigMap: () =>
+    readNamespacedConfigMap: (): Promise<{ data: Record<string, string> }> =>
       this.#answer(() => {
         if (Object.keys(this.data).length === 0) throw new ApiException(404, "none", {}, {});
         return { data: this.data };
@@ -137,13 +137,31 @@ describe("the journal", () => {
     const note = { format: 1, at: T0, weight: 10, canaries: { "user/user-service": "v2" } };
     fakes[0].data["configured-prod"] = JSON.stringify({ ...note, retries: true });
     fakes[1].data["configured-prod"] = JSON.stringify(note);
-    expect(await of.retryAgain("prod")).toEqual(new Map());
+    expect(await of.retryAgain("prod", ["user"])).toEqual(new Map());
     expect(JSON.parse(fakes[0].data["configured-prod"])).toEqual(note);
     // As the updates' field manager, which has the same.
     expect(fakes[0].managers).toEqual(["istio-canary-rollout-configured-prod"]);
     expect(fakes[1].managers).toEqual([]);
     fakes[1].away = true;
-    expect(await of.retryAgain("prod")).toEqual(new Map([["cluster-b", "no answer"]]));
+    expect(await of.retryAgain("prod", ["user"])).toEqual(new Map([["cluster-b", "no answer"]]));
+  });
+
+  it("does so by the stack's full name, and in namespaces where no service has a canary", async () => {
+    const { fakes, of } = journal();
+    const note = { format: 1, at: T0, weight: 10, canaries: { "user/user-service": "v2" } };
+    const read: string[] = [];
+    for (const fake of fakes) {
+      fake.data["configured-prod"] = JSON.stringify({ ...note, retries: true });
+      vi.spyOn(fake.core, "readNamespacedConfigMap").mockImplementation(
+        (...[at]: readonly unknown[]) => {
+          read.push(`${fake.name} ${(at as { readonly namespace: string }).namespace}`);
+          return Promise.resolve({ data: fake.data });
+        },
+      );
+    }
+    await of.retryAgain("acme/istio-canary/prod", ["shop", "user", "user"]);
+    expect(read).toEqual(["cluster-a shop", "cluster-a user", "cluster-b shop", "cluster-b user"]);
+    for (const { data } of fakes) expect(JSON.parse(data["configured-prod"] ?? "")).toEqual(note);
   });
 
   it("goes by the newest when a cluster was away", async () => {

@@ -21,14 +21,15 @@ function all(other: string): MadeObject[] {
   ].map((each) => ({ ...each, replaces: undefined }));
 }
 
-/** What each cluster has, and how it routes the service; cluster-b has all of it. */
+/** What each cluster has, and how it routes the service; cluster-b has all of it unless something else is said. */
 async function find(
   made: readonly MadeObject[],
   deployed = ["cluster-a", "cluster-b"].map((name) => deployedCluster(name, split("v1", "v2", 10))),
   preview = false,
+  others: readonly MadeObject[] = all("cluster-a"),
 ) {
   vi.spyOn(clusterRouting, "made").mockImplementation(({ name }) =>
-    Promise.resolve(name === "cluster-a" ? made : all("cluster-a")),
+    Promise.resolve(name === "cluster-a" ? made : others),
   );
   vi.spyOn(pulumi.runtime, "isDryRun").mockReturnValue(preview);
   const to = settings({ weight: 10 });
@@ -105,8 +106,21 @@ describe("a routing object that somebody has deleted", () => {
     },
   );
 
+  it("is found where nothing is left of the service, as when the CRDs were deleted", async () => {
+    const routes = [
+      deployedCluster("cluster-a", undefined),
+      deployedCluster("cluster-b", split("v1", "v2", 10)),
+    ];
+    const { deleted } = await find([], routes);
+    for (const gone of all("cluster-b")) {
+      expect(deleted.remade("cluster-a", gone).hooks).toBeDefined();
+    }
+    expect(deleted.lacksRoute("cluster-a", KEY)).toBe(true);
+  });
+
   it("is not one that was never made: of a new service, or of a cluster that has just joined", async () => {
-    expect((await find([])).deleted.warning).toBeUndefined();
+    const none = ["cluster-a", "cluster-b"].map((name) => deployedCluster(name, undefined));
+    expect((await find([], none, false, [])).deleted.warning).toBeUndefined();
     const joins = [
       deployedCluster("cluster-a", split("v1", "v2", 10)),
       deployedCluster("cluster-b", undefined),
@@ -114,6 +128,8 @@ describe("a routing object that somebody has deleted", () => {
     const { deleted } = await find(
       [route, rule].map((each) => ({ ...each, replaces: undefined })),
       joins,
+      false,
+      [],
     );
     expect(deleted.warning).toBeUndefined();
   });
@@ -137,8 +153,12 @@ describe("a route that is made", () => {
     deployedCluster("cluster-a", undefined),
     deployedCluster("cluster-b", split("v1", "v2", 10)),
   ];
-  const plannedIn = async (made: readonly MadeObject[], preview = false) => {
-    const { to, deployed, deleted } = await find(made, routes, preview);
+  const plannedIn = async (
+    made: readonly MadeObject[],
+    preview = false,
+    others = all("cluster-a"),
+  ) => {
+    const { to, deployed, deleted } = await find(made, routes, preview, others);
     const plan = planRelease(to, deployed, new Map(), "test", deleted);
     const planned = plan.routes.find(({ cluster }) => cluster === "cluster-a");
     const { annotations } = planned?.objects.weights.metadata ?? {};
@@ -151,7 +171,7 @@ describe("a route that is made", () => {
   };
 
   it("gives the canary nothing in a cluster that joins, so that its weight passes the checks", async () => {
-    expect(await plannedIn([])).toEqual({
+    expect(await plannedIn([], false, all("cluster-c"))).toEqual({
       made: [{ key: KEY, cluster: "cluster-a" }],
       weight: 0,
       shares: { v1: 100, v2: 0 },

@@ -600,26 +600,66 @@ describe("a canary that was taken back", () => {
     expect(writeNotes).not.toHaveBeenCalled();
   });
 
-  it("is raised if that is allowed, after the guards were told to forget it", async () => {
-    const order: string[] = [];
+  it("is noted later where a cluster was away, or has joined", async () => {
+    const canaries = { [`${KEY} ${CANARY}`]: "the guard of cluster-b says: slow" };
+    vi.mocked(readNotes).mockImplementation(({ name }) =>
+      Promise.resolve<Record<string, string>>(
+        name === "cluster-a"
+          ? { "failed-test": JSON.stringify({ format: 1, at: 1, canaries }) }
+          : {},
+      ),
+    );
+    await prepare(zero, 0);
+    expect(vi.mocked(writeNotes).mock.calls.map(([{ name }, , owner]) => [name, owner])).toEqual([
+      ["cluster-b", "failed-test"],
+    ]);
+  });
+
+  /** What is written into the notes, in this order, in cluster-a; `raise` where the weight rises. */
+  function written() {
+    const order: unknown[] = [];
     vi.mocked(writeNotes).mockImplementation(({ name }, namespace, owner, values) => {
-      expect(values).toEqual({
-        retry: { format: 1, at: expect.any(Number) as number, forgives: ["cluster-b 7"] },
-      });
-      order.push(`${owner} ${namespace} ${name}`);
+      const { canaries, forgives } = values[owner] as {
+        readonly canaries?: object;
+        readonly forgives?: readonly string[];
+      };
+      if (name === "cluster-a") order.push([owner, namespace, canaries ?? forgives]);
       return name === "cluster-b" ? Promise.reject(new Error("denied")) : Promise.resolve();
     });
     vi.mocked(raiseWeights).mockImplementation(() => {
       order.push("raise");
       return Promise.resolve({ raised: true, text: "done" });
     });
+    return order;
+  }
+  const takenBack = [
+    "failed-test",
+    "user",
+    { [`${KEY} ${CANARY}`]: "the guard of cluster-b says: slow" },
+  ];
+  const forgotten = [
+    ["retry", "user", ["cluster-b 7"]],
+    ["failed-test", "user", {}],
+  ];
+
+  it("is raised if that is allowed, after the guards were told to forget it", async () => {
+    const order = written();
     const change = await prepare(zero, 10, false, [], ["retry-canary"]);
-    expect(order).toEqual([]);
+    expect(order).toEqual([takenBack]);
+    warned.mockClear();
     await hook(change, "cluster-a")();
-    expect(order).toEqual(["retry user cluster-a", "retry user cluster-b", "raise"]);
+    expect(order).toEqual([takenBack, ...forgotten, "raise"]);
     expect(warned).toHaveBeenCalledExactlyOnceWith(
       "cluster-b: that the canary is tried again could not be noted, so a guard may take it back at once: denied",
     );
+  });
+
+  it("stays noted where it could not be raised, though the guards have forgotten it", async () => {
+    const order = written();
+    const change = await prepare(zero, 10, false, [], ["retry-canary"]);
+    vi.mocked(raiseWeights).mockResolvedValue({ raised: false, text: "a pod is not ready" });
+    await expect(hook(change, "cluster-a")()).rejects.toThrow("a pod is not ready");
+    expect(order).toEqual([takenBack, ...forgotten, takenBack]);
   });
 });
 
