@@ -64,7 +64,7 @@ export const autoscalingMutants: readonly Mutant[] = [
   {
     removes: "no configuration leaves stable too few pods while the canary serves",
     file: "stacks/weight-change.ts",
-    text: "...shrinkProblems(plan, settings.allow), ",
+    text: "...shrinkProblems(plan, settings.allow),",
     replacement: "",
     tests: change,
   },

@@ -67,8 +67,8 @@ export const existingMutants: readonly Mutant[] = [
     removes:
       "a service that this program makes does not become an existing one, which removes its pods",
     file: "stacks/existing-workloads.ts",
-    text: "return deployed\n    ?",
-    replacement: "return deployed?.existing\n    ?",
+    text: "return deployed && adopted",
+    replacement: "return deployed?.existing && adopted",
     tests: stacks,
   },
   {

@@ -88,8 +88,8 @@ export const mutants: readonly Mutant[] = [
   {
     removes: "an Envoy that serves another weight is late",
     file: "fleet/confirm.ts",
-    text: "if (routes && served !== weight)",
-    replacement: "if (routes && served > 100)",
+    text: "if (served !== weight) {",
+    replacement: "if (served > 100) {",
     tests: fleet,
   },
   {
@@ -230,7 +230,7 @@ export const mutants: readonly Mutant[] = [
   {
     removes: "down at once, before anything is registered",
     file: "stacks/weight-change.ts",
-    text: "await change.#lower()",
+    text: "await early.#lower()",
     replacement: "new Map<string, string>()",
     tests: change,
   },
@@ -387,8 +387,8 @@ export const mutants: readonly Mutant[] = [
     removes:
       "a preview made ahead counts only for the program, config and state that it was made of",
     file: "release/preview-ahead.ts",
-    text: "(await this.#stack.fingerprint()) === ahead.fingerprint",
-    replacement: '(await this.#stack.fingerprint()) !== ""',
+    text: "fingerprint === ahead.fingerprint",
+    replacement: 'fingerprint !== ""',
     tests: ["test/unit/release/preview-ahead.test.ts"],
   },
   {
