@@ -251,7 +251,7 @@ export const mutants: readonly Mutant[] = [
   {
     removes: "a failed rise fails the command",
     file: "stacks/weight-change.ts",
-    text: "if (!raised) throw new Error(text);",
+    text: "throw new Error(text);",
     replacement: "void raised;",
     tests: change,
   },
