@@ -130,15 +130,16 @@ function loweredByHand(served: readonly Served[], wanted: Wanted): string | unde
   return undefined;
 }
 
-/** The first of the canaries that were taken back, in words. */
-function before(failed: Readonly<Record<string, string>>): string | undefined {
-  const [first] = Object.entries(failed);
+/** The first of the release's canaries that were taken back, in words. */
+function before(failed: Readonly<Record<string, string>>, release: string): string | undefined {
+  const [first] = Object.entries(failed).filter(([canary]) => canariesIn(release).includes(canary));
   return first && `${first[0]} was taken back before: ${first[1]}`;
 }
 
 /**
  * The canaries of the release that were taken back, and why, by their names in it: also as part of another release. An
- * update notes them, since a guard forgets what it has said of a release once there is another one.
+ * update notes them, since a guard forgets what it has said of a release once there is another one. Of a service that has
+ * no canary now, the last one stays noted, until that version is the stable one.
  */
 export function takenBack(
   deployed: readonly DeployedCluster[],
@@ -151,8 +152,15 @@ export function takenBack(
   const isZero = servedIn(deployed, wanted, journals, asked).every(({ share }) => share === 0);
   const now = failedCanaries(guardsIn(found), progress, forgivenIn(found), isZero);
   const before = failedIn(found, asked.stack);
+  const resting = wanted.routes
+    .filter(({ canary }) => canary === undefined)
+    .flatMap(({ key, stable }) =>
+      [...now.keys(), ...Object.keys(before)].filter(
+        (canary) => canary.startsWith(`${key} `) && canary.split(" ")[1] !== stable,
+      ),
+    );
   return Object.fromEntries(
-    canariesIn(asked.release).flatMap((canary) => {
+    [...canariesIn(asked.release), ...new Set(resting)].flatMap((canary) => {
       const reason = now.get(canary) ?? before[canary];
       return reason === undefined ? [] : [[canary, reason] as const];
     }),
@@ -209,7 +217,7 @@ export function decideWeight(
   const reason =
     guardsVerdict(guards, release, progress, forgivenIn(found)) ??
     rolloutsVerdict(progress, release, isZero) ??
-    before(takenBack(deployed, wanted, journals, asked)) ??
+    before(takenBack(deployed, wanted, journals, asked), release) ??
     zeroed(served, wanted) ??
     loweredByHand(served, wanted);
   if (reason === undefined) return { do: "carry out" };

@@ -134,7 +134,7 @@ export const takenBackMutants: readonly Mutant[] = [
   {
     removes: "another service's new canary does not bring one back that has failed",
     file: "lib/taken-back.ts",
-    text: "    before(takenBack(deployed, wanted, journals, asked)) ??\n",
+    text: "    before(takenBack(deployed, wanted, journals, asked), release) ??\n",
     replacement: "",
     tests: ["test/unit/lib/failed-canaries.test.ts"],
   },

@@ -95,6 +95,21 @@ describe("another service's canary", () => {
     expect(noted).toEqual(carried["failed-prod"].canaries);
   });
 
+  it("does not bring back one that was left out of the config for a while", () => {
+    const journals = new Map(clusters.map((name) => [name, [notes(carried)]]));
+    const resting = wantedRelease(split("v1"));
+    const noted = takenBack(deployed, resting, journals, { stack: "prod", release: CART });
+    expect(noted).toEqual(carried["failed-prod"].canaries);
+    expect(decideWeight(deployed, resting, journals, { stack: "prod", release: CART }).do).toBe(
+      "carry out",
+    );
+    expect(ask(BOTH, { "failed-prod": { format: 1, at: 4, canaries: noted } }).decision.do).toBe(
+      "refuse",
+    );
+    const promoted = wantedRelease(split("v2"));
+    expect(takenBack(deployed, promoted, journals, { stack: "prod", release: CART })).toEqual({});
+  });
+
   it("may rise where it has not failed, beside a new one of the service that has", () => {
     const { decision, failed: noted } = ask(`${CANARY}, ${NEW_CART}`, guardNote(["shop/cart"]));
     expect(decision).toEqual({ do: "carry out" });
