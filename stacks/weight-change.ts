@@ -236,7 +236,12 @@ export class WeightChange {
       ],
     );
     await change.#noteNeeded();
-    if (!pulumi.runtime.isDryRun()) await takeLeavingVersionsOut(plan, settings, clusters);
+    if (!pulumi.runtime.isDryRun()) {
+      await warnOf(
+        await takeLeavingVersionsOut(plan, settings, clusters),
+        "requests that ask for a version that goes may fail until this update is done, since not every route has left it",
+      );
+    }
     if (rises) {
       await warnOf(
         notes.unread,
