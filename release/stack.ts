@@ -17,6 +17,7 @@ import { problemLine, type Problem } from "../lib/problems.ts";
 import { parseDigest, type Digest } from "../preview/digest.ts";
 import { previewJson } from "../preview/preview-json.ts";
 import { parseConfig, rawConfig, type ReleaseSettings } from "../stacks/config.ts";
+import { findMesh, type FoundMesh } from "../stacks/existing-istio.ts";
 import { meshStackOf, type MeshStack } from "../stacks/mesh-stack.ts";
 import { RELEASE_KEYS } from "../stacks/schema.ts";
 import { setNumber, withCopy, withEntry, withNumber } from "./config-file.ts";
@@ -41,15 +42,15 @@ export class ReleaseStack {
   readonly #project: string;
   /** As it was read last. */
   #config: ConfigMap;
-  /** What the stack says whose mesh this one uses. @default this one has its own */
-  readonly #meshStack: MeshStack | Problem | undefined;
+  /** What is known of the mesh that this stack does not install. @default it has its own */
+  readonly #meshStack: MeshStack | FoundMesh | Problem | undefined;
   #retries = false;
 
   private constructor(
     stack: Stack,
     project: string,
     config: ConfigMap,
-    meshStack: MeshStack | Problem | undefined,
+    meshStack: MeshStack | FoundMesh | Problem | undefined,
   ) {
     this.name = stack.name;
     this.#stack = stack;
@@ -74,7 +75,9 @@ export class ReleaseStack {
       stack,
       name,
       config,
-      meshStack ? meshStackOf(meshStack, await outputsOf(stack, meshStack)) : undefined,
+      meshStack
+        ? meshStackOf(meshStack, await outputsOf(stack, meshStack))
+        : await findMesh(rawConfig(textOf(config), name)),
     );
   }
 
@@ -183,9 +186,7 @@ export class ReleaseStack {
   /** The configuration with another release in it, checked as the program checks it. */
   settings(release: Release): { settings: ReleaseSettings } | { problems: readonly string[] } {
     const replaced = RELEASE_KEYS.map((key) => `${this.#project}:${key}`);
-    const text = Object.entries(this.#config).flatMap(([key, { value }]) =>
-      replaced.includes(key) ? [] : [[key, value] as const],
-    );
+    const text = Object.entries(textOf(this.#config)).filter(([key]) => !replaced.includes(key));
     const changed = Object.entries(release).map(
       ([key, value]) => [`${this.#project}:${key}`, value] as const,
     );
@@ -287,6 +288,11 @@ async function projectFiles(root: string): Promise<string[]> {
     files.push(`${file} ${mtimeMs} ${size}`);
   }
   return files.sort();
+}
+
+/** The values of a configuration as they are written in it. */
+function textOf(config: ConfigMap): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(config).map(([key, { value }]) => [key, value]));
 }
 
 /** The values of another stack's outputs. */

@@ -4,6 +4,7 @@ import { NO_LIMIT } from "../lib/duration.ts";
 import { crossClusterName, isServiceName } from "../lib/names.ts";
 import type { Problem } from "../lib/problems.ts";
 import { chainConfigProblems } from "./chain-checks.ts";
+import { installedIstioProblems } from "./existing-istio-checks.ts";
 import { monitoringProblems } from "./monitoring-checks.ts";
 import { portProblems } from "./port-checks.ts";
 import { templateProblems } from "./template-checks.ts";
@@ -21,6 +22,8 @@ import {
 
 /** The parts of the configuration that are valid by themselves; the others are undefined. */
 export interface Parts {
+  /** Whether the program installs Istio: it is neither another stack's nor others'. */
+  readonly installs: boolean;
   /** Whether the mesh is another stack's; then this one has no parts of a mesh. */
   readonly joins: boolean;
   readonly mesh?: Mesh | undefined;
@@ -83,7 +86,7 @@ function string(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
-function clusterProblems(clusters: readonly Loose[]): Problem[] {
+function clusterProblems(clusters: readonly Loose[], installs: boolean): Problem[] {
   const at = (key: string) => (i: number) => `clusters[${i}].${key}`;
   return [
     ...(clusters.length < 2
@@ -103,13 +106,15 @@ function clusterProblems(clusters: readonly Loose[]): Problem[] {
       "must name each cluster once",
       "Give the cluster another name.",
     ),
-    ...duplicates(
-      clusters,
-      at("network"),
-      ({ network }) => string(network),
-      "must be a network that no other cluster has",
-      "Give each cluster its own network; gateways connect them.",
-    ),
+    ...(installs
+      ? duplicates(
+          clusters,
+          at("network"),
+          ({ network }) => string(network),
+          "must be a network that no other cluster has",
+          "Give each cluster its own network; gateways connect them.",
+        )
+      : []),
     ...duplicates(
       clusters,
       at("context"),
@@ -349,7 +354,7 @@ export function hostOwners(
 
 function chartProblems({ charts, istioVersion }: Mesh): Problem[] {
   return ["base", "istiod", "gateway"]
-    .map((chart) => `${charts.directory ?? ""}/${chart}-${istioVersion}.tgz`)
+    .map((chart) => `${charts.directory ?? ""}/${chart}-${istioVersion ?? ""}.tgz`)
     .filter((file) => charts.directory !== undefined && !existsSync(file))
     .map((file) => ({
       path: "mesh.charts.directory",
@@ -366,13 +371,15 @@ function chartProblems({ charts, istioVersion }: Mesh): Problem[] {
  * @param parts those of them that are valid by themselves
  */
 export function crossChecks(raw: Loose, parts: Parts, now: Date): Problem[] {
-  const { joins, mesh, clusters, certificates, ingress, services, phases, weight } = parts;
+  const { installs, joins, mesh, clusters, certificates, ingress, services, phases, weight } =
+    parts;
   const listed = joins ? undefined : entries(raw["clusters"]);
   const own = certificates?.root !== undefined || certificates?.clusters !== undefined;
   return [
-    ...(mesh ? chartProblems(mesh) : []),
-    ...(listed ? clusterProblems(listed) : []),
-    ...(own && clusters
+    ...(installs ? installedIstioProblems(raw) : []),
+    ...(mesh && installs ? chartProblems(mesh) : []),
+    ...(listed ? clusterProblems(listed, installs) : []),
+    ...(own && clusters && installs
       ? authorityProblems(
           "certificates",
           certificates.root,
@@ -381,7 +388,7 @@ export function crossChecks(raw: Loose, parts: Parts, now: Date): Problem[] {
           now,
         )
       : []),
-    ...(joins ? [] : ingressProblems(ingress, services, now)),
+    ...(installs ? ingressProblems(ingress, services, now) : []),
     ...serviceListProblems(entries(raw["services"]) ?? []),
     ...workloadProblems(entries(raw["services"]) ?? []),
     ...templateProblems(entries(raw["services"]) ?? []),

@@ -7,6 +7,12 @@ import type { Problem } from "../lib/problems.ts";
 import type { Exception } from "../lib/exceptions.ts";
 import { apiServers, localServers } from "./api-servers.ts";
 import { crossChecks, entries, hostOwners, isBlank, type Parts } from "./checks.ts";
+import {
+  existingIngressProblems,
+  existingIstioProblems,
+  isExistingIstio,
+} from "./existing-istio-checks.ts";
+import { findMesh, type FoundMesh } from "./existing-istio.ts";
 import { guardSettings, type GuardSettings } from "./guard-checks.ts";
 import { problemsOf } from "./issues.ts";
 import { clustersOf, meshKeyProblems, meshStackProblems, serversOf } from "./mesh-stack-checks.ts";
@@ -38,7 +44,20 @@ export type ClusterAccess = Pick<
   "name" | "context" | "kubeconfig" | "apiServer" | "prometheus"
 >;
 
+/** A mesh that the program installs. */
+export interface InstalledMesh extends Mesh {
+  readonly id: string;
+  readonly istioVersion: string;
+}
+
+/** Gateways for clients outside that the program installs. */
+export interface InstalledIngress extends Ingress {
+  readonly hosts: string[];
+}
+
+/** A cluster in which the program installs Istio. */
 export interface ClusterSettings extends Cluster {
+  readonly network: string;
   /** How the other clusters reach its API server. */
   readonly server: ApiServer;
 }
@@ -57,6 +76,10 @@ export interface ReleaseSettings {
   readonly chain: Chain | undefined;
   /** The Gateway object for clients outside the mesh, as `namespace/name`. @default the mesh has no ingress gateway */
   readonly ingressGateway: string | undefined;
+  /** Whether all clusters are in one network, so that no host names one of them. @default false */
+  readonly oneNetwork?: boolean | undefined;
+  /** What speaks against the mesh that others have installed. @default nothing */
+  readonly istioFindings?: FoundMesh["findings"] | undefined;
   readonly phases: readonly number[];
   readonly weight: number;
   /** Rules that are switched off. */
@@ -76,29 +99,31 @@ export interface ReleaseSettings {
 
 /** The configuration of a stack that installs the mesh. */
 export interface Settings extends ReleaseSettings {
-  readonly mesh: Mesh;
+  readonly mesh: InstalledMesh;
   readonly clusters: readonly ClusterSettings[];
   readonly certificates: Certificates;
-  readonly ingress: Ingress | undefined;
+  readonly ingress: InstalledIngress | undefined;
   readonly monitoring: Monitoring | undefined;
 }
 
-/** The configuration of a stack whose services run in another stack's mesh. */
+/** The configuration of a stack whose services run in a mesh that it does not install. */
 export interface ReleaseStackSettings extends ReleaseSettings {
-  readonly meshStack: MeshStack;
+  /** Another stack's mesh, or the one of others' Istio. */
+  readonly meshStack: MeshStack | FoundMesh;
 }
 
 /**
  * Reads the stack's configuration.
  *
  * @param raw values by key, without the project's name
- * @param meshStack what the stack that `meshStack` names says of its mesh. @default it is not known
+ * @param meshStack what the stack that `meshStack` names says of its mesh, or the clusters of others' Istio. @default it
+ * is not known
  * @returns the settings, or every problem there is
  */
 export function parseConfig(
   raw: Readonly<Record<string, unknown>>,
   now: Date = new Date(),
-  meshStack?: MeshStack,
+  meshStack?: MeshStack | FoundMesh,
 ):
   | { settings: Settings | ReleaseStackSettings; problems: [] }
   | { settings: undefined; problems: Problem[] } {
@@ -114,10 +139,15 @@ export function parseConfig(
 
   const kubeconfig = read("kubeconfig", schema.kubeconfig);
   const joins = !isBlank(raw["meshStack"]);
+  const existing = isExistingIstio(raw);
   read("meshStack", schema.meshStack);
   const clusters = joins ? undefined : read("clusters", schema.clusters.unwrap());
-  const reached = joins && meshStack ? clustersOf(meshStack, kubeconfig) : undefined;
+  const reached =
+    (joins || existing) && meshStack
+      ? clustersOf(meshStack, existing ? undefined : kubeconfig)
+      : undefined;
   const parts = {
+    installs: !joins && !existing,
     joins,
     mesh: joins ? undefined : read("mesh", schema.mesh.unwrap()),
     clusters,
@@ -151,10 +181,17 @@ export function parseConfig(
     weight !== undefined && {
       ...{ services, chain, phases, weight, quarantine, allow, safety, prometheus, rollout },
     };
-  if (joins) {
-    problems.push(...meshKeyProblems(raw));
-    if (meshStack && reached && services) {
+  if (joins || existing) {
+    problems.push(...(joins ? meshKeyProblems(raw) : existingIstioProblems(raw)));
+    const about = guard ? problems : [];
+    let servers: ReturnType<typeof apiServers> = [];
+    if (existing) {
+      servers = apiServers(entries(raw["clusters"]) ?? [], kubeconfig, problems);
+      about.push(...localServers(servers));
+      problems.push(...existingIngressProblems(services ?? [], ingress?.gateway));
+    } else if (meshStack && "name" in meshStack && reached && services) {
       problems.push(...meshStackProblems(meshStack, services, reached));
+      servers = serversOf(meshStack.name, reached, about);
     }
     const guarded =
       meshStack &&
@@ -162,7 +199,7 @@ export function parseConfig(
       guardSettings(
         guard,
         reached,
-        serversOf(meshStack.name, reached, guard ? problems : []),
+        servers,
         {
           own: meshStack.mesh.ownPrometheus
             ? (meshStack.mesh.monitoringNamespace ?? MONITORING_NAMESPACE)
@@ -184,6 +221,10 @@ export function parseConfig(
             ownPrometheus: meshStack.mesh.ownPrometheus,
             clusters: reached,
             services: withHosts(release.services, undefined),
+            ...("istio" in meshStack && {
+              oneNetwork: meshStack.oneNetwork,
+              istioFindings: meshStack.findings,
+            }),
           },
         };
   }
@@ -201,26 +242,33 @@ export function parseConfig(
       { own: monitoringNamespace, access: prometheus ?? {} },
       problems,
     );
-  if (problems.length > 0 || !mesh || !clusters || !certificates || !release) {
+  const { id, istioVersion } = mesh ?? {};
+  if (
+    problems.length > 0 ||
+    !(mesh && clusters && certificates && release) ||
+    id === undefined ||
+    istioVersion === undefined
+  ) {
     return { settings: undefined, problems };
   }
+  const gateways = ingress?.hosts && { ...ingress, hosts: ingress.hosts };
   return {
     problems: [],
     settings: {
       ...release,
       guard: guarded,
-      mesh,
-      clusters: clusters.flatMap((cluster, i) => {
+      mesh: { ...mesh, id, istioVersion },
+      clusters: clusters.flatMap(({ network, ...cluster }, i) => {
         const server = servers[i];
         const file = cluster.kubeconfig ?? kubeconfig;
-        return server
-          ? [{ ...cluster, server, ...(file !== undefined && { kubeconfig: file }) }]
+        return server && network !== undefined
+          ? [{ ...cluster, network, server, ...(file !== undefined && { kubeconfig: file }) }]
           : [];
       }),
       certificates,
-      ingress,
-      ingressGateway: ingress && INGRESS_GATEWAY_OBJECT,
-      services: withHosts(release.services, ingress),
+      ingress: gateways,
+      ingressGateway: gateways && INGRESS_GATEWAY_OBJECT,
+      services: withHosts(release.services, gateways),
       monitoring: parts.monitoring,
       ownPrometheus,
     },
@@ -262,7 +310,7 @@ export async function loadConfig(): Promise<Settings | ReleaseStackSettings> {
   const name = isBlank(raw["meshStack"])
     ? undefined
     : schema.meshStack.safeParse(raw["meshStack"]).data;
-  const found = name === undefined ? undefined : await readMeshStack(name);
+  const found = name === undefined ? await findMesh(raw) : await readMeshStack(name);
   const [meshStack, unread] = found && "rule" in found ? [undefined, [found]] : [found, []];
   const { settings, problems: inside } = parseConfig(raw, new Date(), meshStack);
   const problems = [

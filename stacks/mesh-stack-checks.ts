@@ -2,7 +2,7 @@ import type { Problem } from "../lib/problems.ts";
 import { apiServers, localServers } from "./api-servers.ts";
 import type { ClusterAccess } from "./config.ts";
 import { isBlank, type Loose } from "./checks.ts";
-import type { MeshStack } from "./mesh-stack.ts";
+import type { MeshFacts, MeshStack } from "./mesh-stack.ts";
 import { MESH_KEYS, type Service } from "./schema.ts";
 
 /** Keys that a stack without a mesh of its own must not have. */
@@ -23,7 +23,7 @@ function isEmptyList(value: unknown): boolean {
  * if it has one.
  */
 export function clustersOf(
-  { mesh }: MeshStack,
+  { mesh }: MeshFacts,
   kubeconfig: string | undefined,
 ): readonly ClusterAccess[] {
   return mesh.clusters.map((cluster) => ({

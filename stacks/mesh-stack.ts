@@ -32,7 +32,19 @@ export type MeshOutput = z.output<typeof meshOutput>;
 
 /** The output `mesh` of a stack that uses another one's. */
 const joinedOutput = z.object({ mesh: z.object({ stack: z.string() }) });
-export type JoinedOutput = z.output<typeof joinedOutput>["mesh"];
+
+/** The output `mesh` of a stack whose Istio others have installed. */
+const foundOutput = z.object({
+  mesh: z.object({
+    istio: z.literal("existing"),
+    id: z.string().optional(),
+    trustDomain: z.string(),
+    clusterDomain: z.string(),
+  }),
+});
+
+/** What a stack says of a mesh that it does not install. */
+export type JoinedOutput = z.output<typeof joinedOutput | typeof foundOutput>["mesh"];
 
 /** The outputs of a stack with a mesh, as far as the services of other stacks depend on them. */
 const outputs = z.object({
@@ -50,11 +62,24 @@ const outputs = z.object({
   ),
 });
 
+/** What services need to know of a mesh that their stack does not install. */
+export interface MeshFacts extends Omit<z.output<typeof outputs>, "clusters"> {
+  readonly clusters: Readonly<
+    Record<
+      string,
+      z.output<typeof outputs>["clusters"][string] & {
+        /** Istio's revision that pods get. @default default, the one without a name */
+        readonly revision?: string | undefined;
+      }
+    >
+  >;
+}
+
 /** What a stack with a mesh says of it. */
-export type MeshStack = z.output<typeof outputs> & {
+export interface MeshStack extends MeshFacts {
   /** The stack's full name. */
   readonly name: string;
-};
+}
 
 /** Tells other stacks about the mesh; nothing of it is secret. */
 export function describeMesh({
@@ -136,6 +161,13 @@ export function meshStackOf(
       fix: `Set it with: pulumi config set meshStack ${joined.data.mesh.stack}`,
     };
   }
+  if (foundOutput.safeParse(values).success) {
+    return {
+      ...problem,
+      rule: "must be a stack that has installed a mesh, but this one uses Istio that others have installed",
+      fix: "Give this stack mesh.istio: existing and the clusters of that one, and: pulumi config rm meshStack",
+    };
+  }
   const missing = [...new Set(parsed.error.issues.map(({ path }) => path.join(".")))];
   return {
     ...problem,
@@ -144,28 +176,41 @@ export function meshStackOf(
   };
 }
 
-/** The mesh that another stack has installed, for the services of this one. */
+/**
+ * The mesh of another stack, or of others' Istio, for the services of this one.
+ *
+ * @throws if there is a cluster of which nothing is known
+ */
 export function joinMesh({ clusters, meshStack }: ReleaseStackSettings): Mesh {
   const { mesh, rootCaExpires } = meshStack;
   return {
-    clusters: clusters.flatMap((access) => {
+    clusters: clusters.map((access) => {
       const known = meshStack.clusters[access.name];
-      return known
-        ? [
-            {
-              name: access.name,
-              network: known.network,
-              provider: clusterProvider(access),
-              eastWestAddresses: pulumi.output(known.gateways.eastWest),
-              ingressAddresses: mesh.ingress && pulumi.output(known.gateways.ingress),
-              istioVersion: pulumi.output(known.istioVersion),
-              caExpires: pulumi.output(known.caExpires),
-              ready: [],
-            },
-          ]
-        : [];
+      // Whatever is not registered, Pulumi deletes.
+      if (!known) throw new Error(`nothing is known of the mesh in ${access.name}`);
+      return {
+        name: access.name,
+        network: known.network,
+        provider: clusterProvider(access),
+        eastWestAddresses: pulumi.output(known.gateways.eastWest),
+        ingressAddresses: mesh.ingress && pulumi.output(known.gateways.ingress),
+        istioVersion: pulumi.output(known.istioVersion),
+        caExpires: pulumi.output(known.caExpires),
+        revision: known.revision,
+        ready: [],
+      };
     }),
     rootExpires: pulumi.output(rootCaExpires),
-    output: { stack: meshStack.name },
+    output: outputOf(meshStack),
+  };
+}
+
+function outputOf(mesh: ReleaseStackSettings["meshStack"]): JoinedOutput {
+  if ("name" in mesh) return { stack: mesh.name };
+  const { trustDomain, clusterDomain } = mesh.mesh;
+  return {
+    istio: mesh.istio,
+    ...(mesh.id !== undefined && { id: mesh.id }),
+    ...{ trustDomain, clusterDomain },
   };
 }

@@ -25,6 +25,8 @@ export interface MeshCluster {
   readonly istioVersion: pulumi.Output<string>;
   /** When its certificate authority ends, ISO 8601 in UTC. */
   readonly caExpires: pulumi.Output<string>;
+  /** Istio's revision that pods get. @default default, the one without a name */
+  readonly revision?: string | undefined;
   /** What must be there before the first workload: istiod and its rules. */
   readonly ready: readonly pulumi.Resource[];
 }

@@ -17,6 +17,7 @@ import {
 import { decideWeight, takenBack, type Journals } from "../lib/taken-back.ts";
 import { placeIn } from "./chain.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
+import { namedClusters } from "./named-clusters.ts";
 import { releaseName } from "./judged.ts";
 import { wantedBy } from "./wanted.ts";
 import { existingOf, isMade, policiesOf, portsOf } from "./workload.ts";
@@ -219,9 +220,7 @@ function routeObjects(
     retries: service.retries,
     corsPolicy: service.corsPolicy,
     mirrorPercent: service.mirrorPercent,
-    crossClusterHosts: clusters
-      .filter(({ name }) => name !== cluster)
-      .map(({ name }) => crossClusterHost(id, name)),
+    crossClusterHosts: namedClusters(settings, cluster).map((name) => crossClusterHost(id, name)),
     ingress:
       ingressGateway === undefined
         ? undefined

@@ -5,6 +5,7 @@ import { crossClusterHost, crossClusterName, virtualAddresses } from "../lib/nam
 import { weightIn } from "../lib/release-rules.ts";
 import { autoscalingOf, minPods } from "./autoscaling.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
+import { namedClusters } from "./named-clusters.ts";
 import type { DeletedObjects } from "./deleted-objects.ts";
 import type { SharedNamespaces } from "./shared-namespaces.ts";
 import type { Registration } from "./left-out.ts";
@@ -131,16 +132,18 @@ type Namespaces = ReadonlyMap<string, ReadonlyMap<string, k8s.core.v1.Namespace>
 
 function makeNamespaces(
   { services }: ReleaseSettings,
-  { name, provider }: MeshCluster,
+  { name, provider, revision = "default" }: MeshCluster,
   stays: Stays,
 ) {
+  const injection =
+    revision === "default" ? { "istio-injection": "enabled" } : { "istio.io/rev": revision };
   const names = [...new Set(services.filter(isMade).map(({ namespace }) => namespace))];
   return new Map(
     names.map((namespace) => [
       namespace,
       new k8s.core.v1.Namespace(
         `${namespace}-${name}`,
-        { metadata: { name: namespace, labels: { "istio-injection": "enabled" } } },
+        { metadata: { name: namespace, labels: injection } },
         { provider, ...(stays(name, namespace) && { retainOnDelete: true }) },
       ),
     ]),
@@ -249,7 +252,7 @@ function releaseService(
 
   const entries = clusters.flatMap((cluster) =>
     clusters
-      .filter((other) => other !== cluster)
+      .filter(({ name }) => namedClusters(settings, cluster.name).includes(name))
       .map((other) => {
         const host = crossClusterHost(id, other.name);
         const name = crossClusterName(service.name, other.name);

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { INGRESS_GATEWAY_OBJECT } from "../lib/names.ts";
 import { weightIn } from "../lib/release-rules.ts";
 import { placeIn } from "./chain.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
@@ -29,7 +30,7 @@ export function routingDigest(
   service: ServiceSettings,
   cluster: string,
 ): string {
-  const { mesh, clusters } = settings;
+  const { mesh, clusters, ingressGateway, oneNetwork } = settings;
   const place = placeIn(settings, service);
   const weight = place?.role === "follower" ? 0 : weightIn(settings, cluster);
   const { stable, canary, matches, mirrorPercent, ...always } = routed(serviceSchema, service);
@@ -43,6 +44,10 @@ export function routingDigest(
       stable: stable?.version,
       stablePolicy: stable?.trafficPolicy,
     },
+    // Left out where the program installs the gateways, so that records from before there were others' still count.
+    ...(ingressGateway !== undefined &&
+      ingressGateway !== INGRESS_GATEWAY_OBJECT && { ingressGateway }),
+    ...(oneNetwork && { oneNetwork }),
     canary: canary && { ...canary, weight, matches, mirrorPercent },
     // Left out without a chain, so that records from before there were any still count.
     ...(place && {

@@ -6,6 +6,7 @@ import { recordRouting } from "../fleet/records/routing-records.ts";
 import type { RoutingScope } from "../fleet/routing/cluster-routing.ts";
 import { clusterRouting } from "../fleet/routing/index.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
+import { namedClusters } from "./named-clusters.ts";
 import { routingDigest } from "./routing-digest.ts";
 import { durationMs } from "./schema.ts";
 
@@ -20,15 +21,14 @@ export function whoRuns(environment: NodeJS.ProcessEnv = process.env): string {
 
 /** How a service is routed in one of the stack's clusters. */
 export function scopeIn(
-  { mesh, clusters }: ReleaseSettings,
+  settings: ReleaseSettings,
   { name, namespace, ingressHosts }: ServiceSettings,
   cluster: string,
 ): RoutingScope {
-  const others = clusters.map((each) => each.name).filter((other) => other !== cluster);
   return clusterRouting.scope(
     { service: name, namespace },
-    mesh.clusterDomain,
-    others,
+    settings.mesh.clusterDomain,
+    namedClusters(settings, cluster),
     ingressHosts,
   );
 }

@@ -20,6 +20,7 @@ import { mostStable, shrinkProblems, shrunk } from "./autoscaling.ts";
 import { canaryOf, chainOfRise, hostsOf } from "./canaries.ts";
 import type { ReleaseSettings } from "./config.ts";
 import { existingFindings } from "./existing-workloads.ts";
+import { istioProblems } from "./existing-istio-problems.ts";
 import { takeLeavingVersionsOut } from "./leaving-versions.ts";
 import { completion, type Registration } from "./left-out.ts";
 import { AdoptedObjects } from "./adopted-objects.ts";
@@ -222,6 +223,7 @@ export class WeightChange {
       plan,
       adopted,
     );
+    const istio = istioProblems(settings, deployed, plan);
     const lowered = change.#falling.filter(({ cluster }) => !failed.has(cluster));
     const rises = plan.routes.some((route) => route.rises);
     throwProblems(
@@ -232,6 +234,7 @@ export class WeightChange {
         ...(rises ? unreadProblems(plan, clusters, notes.unread) : []),
         ...(await removalProblems(answering, settings, journals, stack)),
         ...change.shared.problems,
+        ...istio.problems,
         ...problems,
       ],
     );
@@ -258,6 +261,11 @@ export class WeightChange {
       );
     }
     for (const warning of shrunk(plan)) await pulumi.log.warn(warning);
+    if (istio.warnings.length > 0) {
+      await pulumi.log.warn(
+        ["Of the Istio that others have installed:", ...istio.warnings.map(problemLine)].join("\n"),
+      );
+    }
     if (warnings.length > 0) {
       await pulumi.log.warn(
         ["What others have made is not all there:", ...warnings.map(problemLine)].join("\n"),

@@ -1,10 +1,24 @@
+import type { V1Pod } from "@kubernetes/client-node";
 import * as z from "zod";
 import { answersOf } from "../ask-pods.ts";
+import type { ClusterClient } from "../cluster-client.ts";
 import { getJson } from "../pod-http.ts";
 import type { Check } from "./check.ts";
 import { ISTIOD_HTTP_PORT, istiodPods } from "./istiod.ts";
 
 const clusterz = z.array(z.looseObject({ id: z.string(), syncStatus: z.string() }));
+
+/**
+ * How a pod of istiod stands with each cluster that it reads endpoints of, its own included, by the cluster's name:
+ * `synced` if all is well.
+ */
+export async function clustersReadBy(
+  cluster: ClusterClient,
+  pod: V1Pod,
+): Promise<Readonly<Record<string, string>>> {
+  const known = clusterz.parse(await getJson(cluster, pod, ISTIOD_HTTP_PORT, "/debug/clusterz"));
+  return Object.fromEntries(known.map(({ id, syncStatus }) => [id, syncStatus]));
+}
 
 /** An istiod that does not see another cluster does not know the canary's pods there. */
 export const remoteClusters: Check = {
@@ -13,11 +27,9 @@ export const remoteClusters: Check = {
     const findings = await answersOf(
       () => istiodPods(cluster),
       async (pod) => {
-        const known = clusterz.parse(
-          await getJson(cluster, pod, ISTIOD_HTTP_PORT, "/debug/clusterz"),
-        );
+        const known = await clustersReadBy(cluster, pod);
         return clusters.flatMap(({ name }) => {
-          const status = known.find(({ id }) => id === name)?.syncStatus ?? "unknown there";
+          const status = known[name] ?? "unknown there";
           return status === "synced"
             ? []
             : [

@@ -8,14 +8,22 @@ export const cluster = z.strictObject({
     routing: "all",
     description:
       "Name of the cluster in the mesh and in hosts such as `user-service.user.NAME.mesh`.",
-    rules: ["must be different in each cluster"],
+    rules: [
+      "must be different in each cluster",
+      "must be what istiod calls the cluster if `mesh.istio` is existing",
+    ],
     effect: "Makes it a new cluster: everything of the mesh in it is recreated. Do not change it.",
     examples: ["cluster-a"],
   }),
-  network: key(label("network-a"), {
+  network: key(label("network-a").optional(), {
     routing: "none",
     description: "The cluster's network. Other networks reach it through its east-west gateway.",
-    rules: ["must be different in each cluster"],
+    fallback:
+      "none, it must be given unless `mesh.istio` is existing: then it is read from the cluster",
+    rules: [
+      "must be different in each cluster",
+      "must be the cluster's own if `mesh.istio` is existing: all clusters may then be in one",
+    ],
     effect:
       "Upgrades istiod and the east-west gateway; sidecars take the network when their pods are next recreated: restart the services' Deployments.",
     examples: ["network-a"],

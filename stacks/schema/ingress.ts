@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { domain, key, label, rule } from "./values.ts";
+import { domain, key, label, pattern, rule } from "./values.ts";
 
 const tls = z.strictObject({
   credentialName: key(label("user-example-com"), {
@@ -33,30 +33,55 @@ const tls = z.strictObject({
 });
 
 /** The gateways for clients outside the mesh. */
-export const ingress = z.strictObject({
-  hosts: key(
-    rule(
-      z.array(domain("user.example.com")).meta({ minItems: 1, uniqueItems: true }),
-      (hosts) => hosts.length > 0 && new Set(hosts).size === hosts.length,
-      "must list at least one host, each once",
-      "For example: [user.example.com].",
+export const ingress = z
+  .strictObject({
+    gateway: key(
+      pattern(
+        /^[a-z0-9]([-a-z0-9]*[a-z0-9])?\/[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/,
+        "must be a Gateway object as NAMESPACE/NAME",
+        "For example: istio-ingress/public.",
+      ).optional(),
+      {
+        description:
+          "With `mesh.istio: existing`: the Gateway object (networking.istio.io) of others that takes requests for the `ingressHosts` of services, the same in every cluster.",
+        fallback: "none, clients outside reach no service",
+        rules: [
+          "must be left out unless `mesh.istio` is existing",
+          "must be there in every cluster, and select pods that run",
+          "must take requests for the `ingressHosts` of all services",
+        ],
+        effect: "Updates the VirtualServices of services with `ingressHosts`.",
+        examples: ["istio-ingress/public"],
+      },
     ),
-    {
-      description:
-        "Domain names that the gateways answer for; all others get 403. DNS leads them to the gateways of all clusters.",
-      rules: [
-        "each host must lead to exactly one service; if every service of this stack has `ingressHosts`, other hosts may be left to other stacks",
-      ],
+    hosts: key(
+      rule(
+        z.array(domain("user.example.com")).meta({ minItems: 1, uniqueItems: true }),
+        (hosts) => hosts.length > 0 && new Set(hosts).size === hosts.length,
+        "must list at least one host, each once",
+        "For example: [user.example.com].",
+      ).optional(),
+      {
+        description:
+          "Domain names that the gateways answer for; all others get 403. DNS leads them to the gateways of all clusters.",
+        fallback:
+          "none, they must be given unless `mesh.istio` is existing: then they are those of its Gateway",
+        rules: [
+          "must be left out if `mesh.istio` is existing",
+          "each host must lead to exactly one service; if every service of this stack has `ingressHosts`, other hosts may be left to other stacks",
+        ],
+        effect: "In force in every cluster at once; nothing restarts.",
+        examples: [["user.example.com"]],
+      },
+    ),
+    tls: key(tls.optional(), {
+      description: "HTTPS on port 443, in addition to HTTP on port 80.",
+      fallback: "HTTP only",
+      rules: ["must be left out if `mesh.istio` is existing"],
       effect: "In force in every cluster at once; nothing restarts.",
-      examples: [["user.example.com"]],
-    },
-  ),
-  tls: key(tls.optional(), {
-    description: "HTTPS on port 443, in addition to HTTP on port 80.",
-    fallback: "HTTP only",
-    effect: "In force in every cluster at once; nothing restarts.",
-    examples: [{ credentialName: "user-example-com", httpsRedirect: true }],
-  }),
-});
+      examples: [{ credentialName: "user-example-com", httpsRedirect: true }],
+    }),
+  })
+  .meta({ anyOf: [{ required: ["hosts"] }, { required: ["gateway"] }] });
 
 export type Ingress = z.output<typeof ingress>;

@@ -50,100 +50,146 @@ const tracing = z.strictObject({
   ),
 });
 
+const NOT_EXISTING = "must be left out if `istio` is existing";
+
+/** Keys without which no Istio can be installed. */
+export const NEEDED_TO_INSTALL = ["id", "istioVersion"] as const;
+
+/** Keys that say how Istio is installed. */
+export const INSTALLED_KEYS = ["charts", "hub", "tracing", "values"] as const;
+
 /** What all clusters share. */
-export const mesh = z.strictObject({
-  id: key(label("prod-mesh"), {
-    routing: "none",
-    description:
-      "The mesh's id, the same in all clusters. It is also the organisation in generated certificates.",
-    effect:
-      "Issues new intermediate certificates from the same root and upgrades istiod; proxies take the id when their pods are next recreated.",
-    examples: ["prod-mesh"],
-  }),
-  istioVersion: key(
-    pattern(
-      /^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/,
-      "must be a full version",
-      "For example: 1.31.0, in quotes if YAML takes it for a number.",
-    ),
-    {
+export const mesh = z
+  .strictObject({
+    istio: key(z.enum(["installed", "existing"]).optional(), {
       routing: "none",
-      description: "Istio's version in all clusters, of the charts and of the images.",
+      description:
+        "Whose Istio is. installed: the program installs it in all clusters. existing: others have, with istioctl, Helm or the Sail operator; the program reads what it needs of it from the clusters, and changes nothing of it, as docs/existing-istio.md tells.",
+      fallback: "installed",
+      rules: ["must not be existing together with `certificates` or `monitoring`"],
+      effect: "Do not change it: the program would remove the mesh that it has installed.",
+      examples: ["existing"],
+    }),
+    revision: key(label("1-31-0").optional(), {
+      routing: "none",
+      description:
+        "With `istio: existing`: the revision of Istio that the services' pods are to have, where a cluster has several. Namespaces that the program makes are labelled with the revision that was found, unless it is `default`.",
+      fallback: "the only one that a cluster has",
+      rules: ["must be left out unless `istio` is existing"],
       effect:
-        "Upgrades istiod and the gateways in every cluster. Sidecars take the new version when their pods are next recreated: restart the services' Deployments. Go one minor version at a time.",
-      examples: ["1.31.0"],
-    },
-  ),
-  trustDomain: key(domain("cluster.local").default("cluster.local"), {
-    routing: "all",
-    description: "Domain of all workload identities: `spiffe://cluster.local/ns/…/sa/…`.",
-    effect: "Breaks mTLS between old and new workloads until all pods have been recreated.",
-    examples: ["cluster.local"],
-  }),
-  clusterDomain: key(domain("cluster.local").default("cluster.local"), {
-    routing: "all",
-    description:
-      "Domain of Kubernetes Services, as the clusters' kubelets and DNS are configured; the same in all clusters.",
-    effect:
-      "Changes every service's host in all rules. Change it together with the clusters' own setting only.",
-    examples: ["cluster.local"],
-  }),
-  env: key(
-    pattern(
-      /^[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?$/,
-      "must be the value of a label",
-      "For example: prod.",
-    ).default("prod"),
-    {
+        "Updates the label of the namespaces that the program makes; pods take the revision when they are next recreated.",
+      examples: ["1-31-0"],
+    }),
+    id: key(label("prod-mesh").optional(), {
       routing: "none",
-      description: "Value of the label `env` on the services' objects and pods.",
-      effect: "Rolls the pods of every service.",
-      examples: ["prod"],
-    },
-  ),
-  charts: key(
-    rule(
-      charts,
-      ({ repository, directory }) => repository === undefined || directory === undefined,
-      "must name a repository or a directory, not both",
-      "Remove one of them.",
-    ).default({}),
-    {
+      description:
+        "The mesh's id, the same in all clusters. It is also the organisation in generated certificates.",
+      fallback: "none, it must be given unless `istio` is existing",
+      effect:
+        "Issues new intermediate certificates from the same root and upgrades istiod; proxies take the id when their pods are next recreated.",
+      examples: ["prod-mesh"],
+    }),
+    istioVersion: key(
+      pattern(
+        /^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/,
+        "must be a full version",
+        "For example: 1.31.0, in quotes if YAML takes it for a number.",
+      ).optional(),
+      {
+        routing: "none",
+        description: "Istio's version in all clusters, of the charts and of the images.",
+        fallback: "none, it must be given unless `istio` is existing",
+        effect:
+          "Upgrades istiod and the gateways in every cluster. Sidecars take the new version when their pods are next recreated: restart the services' Deployments. Go one minor version at a time.",
+        examples: ["1.31.0"],
+      },
+    ),
+    trustDomain: key(domain("cluster.local").default("cluster.local"), {
+      routing: "all",
+      description: "Domain of all workload identities: `spiffe://cluster.local/ns/…/sa/…`.",
+      rules: [
+        "must be that of the clusters if `istio` is existing; left out, it is read from them",
+      ],
+      effect: "Breaks mTLS between old and new workloads until all pods have been recreated.",
+      examples: ["cluster.local"],
+    }),
+    clusterDomain: key(domain("cluster.local").default("cluster.local"), {
+      routing: "all",
+      description:
+        "Domain of Kubernetes Services, as the clusters' kubelets and DNS are configured; the same in all clusters.",
+      rules: [
+        "must be that of the clusters if `istio` is existing; left out, it is read from them",
+      ],
+      effect:
+        "Changes every service's host in all rules. Change it together with the clusters' own setting only.",
+      examples: ["cluster.local"],
+    }),
+    env: key(
+      pattern(
+        /^[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?$/,
+        "must be the value of a label",
+        "For example: prod.",
+      ).default("prod"),
+      {
+        routing: "none",
+        description: "Value of the label `env` on the services' objects and pods.",
+        effect: "Rolls the pods of every service.",
+        examples: ["prod"],
+      },
+    ),
+    charts: key(
+      rule(
+        charts,
+        ({ repository, directory }) => repository === undefined || directory === undefined,
+        "must name a repository or a directory, not both",
+        "Remove one of them.",
+      ).default({}),
+      {
+        routing: "none",
+        description: "Where Istio's Helm charts come from.",
+        rules: [NOT_EXISTING],
+        effect: "Upgrades the Helm releases; if the charts are the same, nothing restarts.",
+        examples: [{ directory: "/srv/charts" }],
+      },
+    ),
+    hub: key(filled("docker.io/istio").optional(), {
       routing: "none",
-      description: "Where Istio's Helm charts come from.",
-      effect: "Upgrades the Helm releases; if the charts are the same, nothing restarts.",
-      examples: [{ directory: "/srv/charts" }],
-    },
-  ),
-  hub: key(filled("docker.io/istio").optional(), {
-    routing: "none",
-    description: "Image hub of istiod and the proxies (Helm value `global.hub`).",
-    fallback: "the charts' own",
-    effect: "Restarts istiod; proxies come from the new hub when their pods are next recreated.",
-    examples: ["registry.example.com/istio"],
-  }),
-  tracing: key(tracing.optional(), {
-    routing: "none",
-    description:
-      "Traces by OpenTelemetry: every proxy's spans carry the workload's version (`service.version`) and cluster (`k8s.cluster.name`).",
-    fallback: "none",
-    effect: "Restarts istiod, and updates all proxies.",
-    examples: [{ collector: "otel-collector.observability.svc.cluster.local" }],
-  }),
-  values: key(
-    z
-      .strictObject({
-        base: helmValues("base", [{}]),
-        istiod: helmValues("istiod", [{ pilot: { autoscaleMin: 2 } }]),
-        gateway: helmValues("gateway", [{ service: { annotations: {} } }]),
-      })
-      .default({ base: {}, istiod: {}, gateway: {} }),
-    {
+      description: "Image hub of istiod and the proxies (Helm value `global.hub`).",
+      fallback: "the charts' own",
+      rules: [NOT_EXISTING],
+      effect: "Restarts istiod; proxies come from the new hub when their pods are next recreated.",
+      examples: ["registry.example.com/istio"],
+    }),
+    tracing: key(tracing.optional(), {
       routing: "none",
-      description: "Helm values for what no other key covers, the same in every cluster.",
-      examples: [{ istiod: { pilot: { autoscaleMin: 2 } } }],
-    },
-  ),
-});
+      description:
+        "Traces by OpenTelemetry: every proxy's spans carry the workload's version (`service.version`) and cluster (`k8s.cluster.name`).",
+      fallback: "none",
+      rules: [NOT_EXISTING],
+      effect: "Restarts istiod, and updates all proxies.",
+      examples: [{ collector: "otel-collector.observability.svc.cluster.local" }],
+    }),
+    values: key(
+      z
+        .strictObject({
+          base: helmValues("base", [{}]),
+          istiod: helmValues("istiod", [{ pilot: { autoscaleMin: 2 } }]),
+          gateway: helmValues("gateway", [{ service: { annotations: {} } }]),
+        })
+        .default({ base: {}, istiod: {}, gateway: {} }),
+      {
+        routing: "none",
+        description: "Helm values for what no other key covers, the same in every cluster.",
+        rules: [NOT_EXISTING],
+        examples: [{ istiod: { pilot: { autoscaleMin: 2 } } }],
+      },
+    ),
+  })
+  .meta({
+    // What the program installs it must know all of; editors ask for it too.
+    if: { properties: { istio: { const: "existing" } }, required: ["istio"] },
+    then: {},
+    else: { required: [...NEEDED_TO_INSTALL] },
+  });
 
 export type Mesh = z.output<typeof mesh>;

@@ -387,11 +387,12 @@ export const service = z
     }),
     ingressHosts: key(z.array(domain("user.example.com")).optional(), {
       routing: "all",
-      description: "Which of `ingress.hosts` lead to this service.",
+      description:
+        "Which of `ingress.hosts` lead to this service. With `ingress.gateway`: which hosts of that Gateway do.",
       fallback: "all of them if this is the only service, else none",
       rules: [
         "must be hosts of `ingress.hosts`",
-        "must be given, `[]` for none, if `meshStack` is and its mesh has `ingress`",
+        "must be given, `[]` for none, if `meshStack` is and its mesh has `ingress`, or with `ingress.gateway`",
       ],
       effect: ROUTE_ONLY,
       examples: [["user.example.com"]],

@@ -1,0 +1,160 @@
+import type { Problem } from "../lib/problems.ts";
+import { duplicates, entries, isBlank, type Loose } from "./checks.ts";
+import { INSTALLED_KEYS, NEEDED_TO_INSTALL } from "./schema/mesh.ts";
+import type { Service } from "./schema.ts";
+
+function keysOf(value: unknown): Loose {
+  return typeof value === "object" && value !== null ? (value as Loose) : {};
+}
+
+/** Whether the configuration says that others have installed Istio. */
+export function isExistingIstio(raw: Loose): boolean {
+  return isBlank(raw["meshStack"]) && keysOf(raw["mesh"])["istio"] === "existing";
+}
+
+function mustBeGiven(of: Loose, path: string, keys: readonly string[]): Problem[] {
+  return keys.flatMap((key) =>
+    of[key] === undefined
+      ? [
+          {
+            path: `${path}.${key}`,
+            rule: "must be given",
+            fix: "Write it; or, if others have installed Istio in the clusters, set mesh.istio: existing.",
+          },
+        ]
+      : [],
+  );
+}
+
+function mustBeLeftOut(
+  of: Loose,
+  path: string,
+  keys: readonly string[],
+  rule: string,
+  fix: string,
+): Problem[] {
+  return keys.flatMap((key) =>
+    isBlank(of[key]) ? [] : [{ path: path === "" ? key : `${path}.${key}`, rule, fix }],
+  );
+}
+
+/**
+ * What must be there where the program installs Istio, and what must not.
+ *
+ * @param raw all keys as they were written
+ */
+export function installedIstioProblems(raw: Loose): Problem[] {
+  const { mesh, ingress } = raw;
+  const rule = "must be left out where the program installs Istio";
+  const fix =
+    "Remove it; or, if others have installed Istio in the clusters, set mesh.istio: existing.";
+  return [
+    ...(isBlank(mesh) ? [] : mustBeGiven(keysOf(mesh), "mesh", NEEDED_TO_INSTALL)),
+    ...mustBeLeftOut(keysOf(mesh), "mesh", ["revision"], rule, fix),
+    ...(entries(raw["clusters"]) ?? []).flatMap((cluster, i) =>
+      mustBeGiven(cluster, `clusters[${i}]`, ["network"]),
+    ),
+    ...(isBlank(ingress) ? [] : mustBeGiven(keysOf(ingress), "ingress", ["hosts"])),
+    ...mustBeLeftOut(keysOf(ingress), "ingress", ["gateway"], rule, fix),
+  ];
+}
+
+/**
+ * What must not be there where others have installed Istio.
+ *
+ * @param raw all keys as they were written
+ */
+export function existingIstioProblems(raw: Loose): Problem[] {
+  const { mesh, ingress } = raw;
+  const rule =
+    "must be left out where others have installed Istio, which this program does not change";
+  const fix = "Remove it.";
+  return [
+    ...mustBeLeftOut(keysOf(mesh), "mesh", INSTALLED_KEYS, rule, fix),
+    ...mustBeLeftOut(
+      raw,
+      "",
+      ["certificates"],
+      rule,
+      "Remove it with: pulumi config rm certificates",
+    ),
+    ...mustBeLeftOut(
+      raw,
+      "",
+      ["monitoring"],
+      rule,
+      "Remove it with: pulumi config rm monitoring. Set clusters[].prometheus to the URL of each cluster's Prometheus.",
+    ),
+    ...mustBeLeftOut(
+      keysOf(ingress),
+      "ingress",
+      ["hosts", "tls"],
+      rule,
+      "Remove it: the Gateway object that ingress.gateway names has hosts and certificates.",
+    ),
+    ...(isBlank(ingress) ? [] : gatewayGiven(keysOf(ingress))),
+  ];
+}
+
+function gatewayGiven({ gateway }: Loose): Problem[] {
+  return gateway === undefined
+    ? [
+        {
+          path: "ingress.gateway",
+          rule: "must be given",
+          fix: "Write the Gateway object that takes requests from outside as NAMESPACE/NAME, or remove ingress.",
+        },
+      ]
+    : [];
+}
+
+/** What services must say of their hosts outside the mesh where the gateways are others'. */
+export function existingIngressProblems(
+  services: readonly Service[],
+  gateway: string | undefined,
+): Problem[] {
+  const hosts = services.flatMap(({ ingressHosts = [] }, service) =>
+    ingressHosts.map((host) => ({ service, host })),
+  );
+  return [
+    ...(services.length === 0
+      ? [
+          {
+            path: "services",
+            value: [],
+            rule: "must list a service: the mesh is others'",
+            fix: "Add one with name, namespace, port and stable.",
+          },
+        ]
+      : []),
+    ...services.flatMap(({ ingressHosts }, i): Problem[] => {
+      const path = `services[${i}].ingressHosts`;
+      if (gateway !== undefined && ingressHosts === undefined) {
+        return [
+          {
+            path,
+            rule: `must be given: Gateway ${gateway} may have hosts of others' services too`,
+            fix: "Write [] for none, or the hosts that lead to this service.",
+          },
+        ];
+      }
+      return gateway === undefined && ingressHosts !== undefined && ingressHosts.length > 0
+        ? [
+            {
+              path,
+              value: ingressHosts,
+              rule: "must be empty while no Gateway is named",
+              fix: "Set ingress.gateway to the Gateway object that takes requests for them, as NAMESPACE/NAME, or remove them.",
+            },
+          ]
+        : [];
+    }),
+    ...duplicates(
+      hosts,
+      (i) => `services[${hosts[i]?.service ?? 0}].ingressHosts`,
+      ({ host }) => host,
+      "must be a host of this service alone",
+      "Remove it from one of them.",
+    ),
+  ];
+}
