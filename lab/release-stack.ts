@@ -9,7 +9,7 @@ import { setStackKeys, stackFile } from "./stack-file.ts";
  * Makes a stack of services that run in the mesh of the lab's stack, with its config and no resource yet.
  * What an interrupted run has left of it is destroyed first.
  *
- * @param config the stack's keys, beside `meshStack`
+ * @param config the stack's keys, beside `meshStack`, which is left out if they have a `mesh`
  */
 export async function makeReleaseStack(
   settings: LabSettings,
@@ -27,6 +27,7 @@ export async function makeReleaseStack(
   // It may be that of a lab that is no more.
   await rm(file, { force: true });
   await pulumi.create();
-  await setStackKeys(file, { meshStack: `organization/istio-canary/${labStack}`, ...config });
+  const mesh = "mesh" in config ? {} : { meshStack: `organization/istio-canary/${labStack}` };
+  await setStackKeys(file, { ...mesh, ...config });
   return pulumi;
 }

@@ -17,6 +17,7 @@ export const testReleases = [
   "api-server",
   "campaign",
   "concurrent",
+  "existing-istio",
   "faults",
   "guard",
   "guarded",
@@ -58,7 +59,7 @@ export interface OwnStackOptions {
   readonly config?: Readonly<Record<string, unknown>>;
 }
 
-/** Installs a release at weight 0, in the mesh of the lab's stack. */
+/** Installs a release at weight 0, in the mesh of the lab's stack, unless `config` has a `mesh`. */
 export async function installOwnStack(
   name: TestRelease,
   { replicas = 1, config = {} }: OwnStackOptions = {},

@@ -48,10 +48,10 @@ describe("the configuration's keys", () => {
         "must not be less in stable, while a canary serves requests, than stable had when the canary began",
       ],
     });
-    expect(at("mesh.id")).toMatchObject({ type: "text", required: true });
+    expect(at("clusters[].name")).toMatchObject({ type: "text", required: true });
     expect(at("ingress.hosts")).toMatchObject({
       type: "list of text",
-      required: true,
+      required: false,
       rules: [
         "must list at least one host, each once",
         "each must be a domain name in lower case",
