@@ -45,13 +45,13 @@ export type ClusterAccess = Pick<
 >;
 
 /** A mesh that the program installs. */
-export interface InstalledMesh extends Mesh {
+interface InstalledMesh extends Mesh {
   readonly id: string;
   readonly istioVersion: string;
 }
 
 /** Gateways for clients outside that the program installs. */
-export interface InstalledIngress extends Ingress {
+interface InstalledIngress extends Ingress {
   readonly hosts: string[];
 }
 

@@ -10,7 +10,7 @@ import {
 } from "../lib/existing-istio/gateway-rules.ts";
 import { meshFindings } from "../lib/existing-istio/mesh-rules.ts";
 import { within } from "../lib/within.ts";
-import type { Loose } from "./checks.ts";
+import { isBlank, type Loose } from "./checks.ts";
 import { isExistingIstio } from "./existing-istio-checks.ts";
 import type { MeshFacts } from "./mesh-stack.ts";
 import { schema, type Cluster, type Mesh } from "./schema.ts";
@@ -117,7 +117,9 @@ export async function findMesh(raw: Loose): Promise<FoundMesh | undefined> {
   const parts = isExistingIstio(raw) ? partsOf(raw) : undefined;
   if (!parts) return undefined;
   const { mesh, gateway, services } = parts;
-  const kubeconfig = schema.kubeconfig.safeParse(raw["kubeconfig"] || undefined).data;
+  const kubeconfig = isBlank(raw["kubeconfig"])
+    ? undefined
+    : schema.kubeconfig.safeParse(raw["kubeconfig"]).data;
   const clusters = parts.clusters.map((cluster) => ({
     ...cluster,
     kubeconfig: cluster.kubeconfig ?? kubeconfig,
