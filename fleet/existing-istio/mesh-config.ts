@@ -1,4 +1,4 @@
-import { load } from "js-yaml";
+import { loadAll } from "js-yaml";
 import * as z from "zod";
 
 const everywhere = z.array(z.string()).optional();
@@ -30,6 +30,11 @@ const EXPORTS = [
   "defaultDestinationRuleExportTo",
 ] as const;
 
+/** The document of a text; one without any says nothing. */
+function document(text = ""): unknown {
+  return loadAll(text)[0] ?? {};
+}
+
 /**
  * What the ConfigMap with the mesh config says.
  *
@@ -37,8 +42,8 @@ const EXPORTS = [
  * @throws if it is no mesh config
  */
 export function readMeshConfig(data: Readonly<Record<string, string>>) {
-  const config = meshConfig.parse(load(data["mesh"] ?? "") ?? {});
-  const networks = meshNetworks.parse(load(data["meshNetworks"] ?? "") ?? {});
+  const config = meshConfig.parse(document(data["mesh"]));
+  const networks = meshNetworks.parse(document(data["meshNetworks"]));
   return {
     trustDomain: config.trustDomain,
     rootNamespace: config.rootNamespace,

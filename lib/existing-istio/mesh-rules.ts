@@ -106,7 +106,7 @@ function differences(places: readonly IstioPlace[]): IstioFinding[] {
 function ofMeshConfig({ cluster: { name }, found }: IstioPlace): IstioFinding[] {
   const version = versionOf(found);
   const about = (isWrong: boolean, rule: string, fix: string): IstioFinding[] =>
-    isWrong ? [{ kind: "problem", path: "mesh.istio", value: "existing", rule, fix }] : [];
+    isWrong ? [{ kind: "problem", path: "mesh.istio", rule, fix }] : [];
   return [
     ...about(
       version !== undefined && !isSupportedIstio(version),

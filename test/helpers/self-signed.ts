@@ -1,3 +1,4 @@
+import "reflect-metadata";
 import * as x509 from "@peculiar/x509";
 
 /** A certificate for 127.0.0.1 that is its own authority, and its key, PEM. */
