@@ -19,7 +19,7 @@ import { schema, type Cluster, type Mesh } from "./schema.ts";
 const ANSWER_WITHIN_MS = 5_000;
 
 /** Longest wait for all that is asked of a cluster, in milliseconds. */
-const FOUND_WITHIN_MS = 15_000;
+const FOUND_WITHIN_MS = 10_000;
 
 /** A cluster of the configuration, and what it has, if it could be read. */
 interface Read {

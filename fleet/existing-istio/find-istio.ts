@@ -2,6 +2,7 @@ import type { V1Deployment } from "@kubernetes/client-node";
 import type { FoundIstio, NoIstio } from "../../lib/existing-istio/found.ts";
 import { allOf } from "../../lib/enumerate.ts";
 import { SYSTEM_NAMESPACE } from "../../lib/names.ts";
+import { within } from "../../lib/within.ts";
 import { answersOf } from "../ask-pods.ts";
 import { clustersReadBy } from "../checks/remote-clusters.ts";
 import type { ClusterClient } from "../cluster-client.ts";
@@ -18,6 +19,9 @@ import { readMeshConfig } from "./mesh-config.ts";
 
 /** Port of istiod on which it tells its version. */
 const ISTIOD_MONITORING_PORT = 15014;
+
+/** Longest wait for what istiod says, in milliseconds: a lower weight waits for it. */
+const ASKED_WITHIN_MS = 5_000;
 
 /** The revision of an istiod that has none. */
 const NO_REVISION = "default";
@@ -93,7 +97,7 @@ function settingsOf({ spec }: V1Deployment) {
 /** What the pods of an istiod say of themselves. A cluster counts as read once all of them read it. */
 async function askIstiod(cluster: ClusterClient, revision: string): Promise<FoundIstio["running"]> {
   try {
-    const answers = await answersOf(
+    const asking = answersOf(
       () => cluster.runningPods(`app=istiod,${REVISION}=${revision}`, SYSTEM_NAMESPACE),
       async (pod) => {
         const [text, reads] = await Promise.all([
@@ -103,6 +107,8 @@ async function askIstiod(cluster: ClusterClient, revision: string): Promise<Foun
         return { version: /^v?(\d+\.\d+\.\d+)/.exec(text)?.[1] ?? text.trim(), reads };
       },
     );
+    const late = `no answer within ${ASKED_WITHIN_MS / 1000} s`;
+    const answers = await within(ASKED_WITHIN_MS, asking, late);
     if (answers.length === 0) return { silent: `no pod of revision ${revision} runs` };
     const [version = "", ...others] = [...new Set(answers.map((each) => each.version))].sort();
     if (others.length > 0) {

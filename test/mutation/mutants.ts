@@ -1,5 +1,6 @@
 import { autoscalingMutants } from "./autoscaling-mutants.ts";
 import { chainMutants } from "./chain-mutants.ts";
+import { existingIstioMutants } from "./existing-istio-mutants.ts";
 import { existingMutants } from "./existing-mutants.ts";
 import { guardMutants } from "./guard-mutants.ts";
 import { protocolMutants } from "./protocol-mutants.ts";
@@ -32,6 +33,7 @@ export const mutants: readonly Mutant[] = [
   ...autoscalingMutants,
   ...chainMutants,
   ...existingMutants,
+  ...existingIstioMutants,
   ...guardMutants,
   ...protocolMutants,
   ...takenBackMutants,

@@ -3,7 +3,8 @@ import { load } from "js-yaml";
 import { describe, expect, it } from "vitest";
 import { parseConfig } from "../../../stacks/config.ts";
 import type { Rollout } from "../../../stacks/schema.ts";
-import { rawConfig } from "../../helpers/fixtures.ts";
+import { isExistingIstio } from "../../../stacks/existing-istio-checks.ts";
+import { kubeconfigFile, rawConfig } from "../../helpers/fixtures.ts";
 
 type Config = Readonly<Record<string, unknown>>;
 
@@ -52,6 +53,16 @@ describe("the examples in docs/existing-services.md", () => {
 
   it("are three: without a canary, with rules to adopt, and with a canary", () => {
     expect(examples).toHaveLength(3);
+  });
+});
+
+describe("the example in docs/existing-istio.md", () => {
+  it("is a configuration of which only the clusters are left to be read", () => {
+    const [example, ...others] = examplesOf("existing-istio.md");
+    expect(others).toEqual([]);
+    const raw = { ...example, kubeconfig: kubeconfigFile() };
+    expect(isExistingIstio(raw)).toBe(true);
+    expect(parseConfig(raw).problems).toEqual([]);
   });
 });
 

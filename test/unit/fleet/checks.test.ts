@@ -341,6 +341,15 @@ describe("the check of the certificate authorities", () => {
     expect(finding?.mayHeal).toBe(false);
   });
 
+  it("finds them under the names that cert-manager gives them", async () => {
+    const { cluster } = await withCertificates(8);
+    const { data = {} } = await cluster.core.readNamespacedSecret({ name: "", namespace: "" });
+    const [authority = "", root = ""] = Object.values(data);
+    const named = { "tls.crt": authority, "ca.crt": root };
+    const of = context({ core: { readNamespacedSecret: () => Promise.resolve({ data: named }) } });
+    expect(await certificates.run(of)).toEqual([]);
+  });
+
   it("names one that is missing", async () => {
     const empty = context({ core: { readNamespacedSecret: () => Promise.resolve({ data: {} }) } });
     expect(await certificates.run(empty)).toHaveLength(2);

@@ -226,6 +226,19 @@ describe("an Istio of others", () => {
       ),
     ],
     [
+      "an east-west gateway that does not go by the server name",
+      {
+        gateways: foundIstio("b").gateways.map(({ servers, ...each }) => ({
+          ...each,
+          servers: servers.map((server) => ({ ...server, tlsMode: "PASSTHROUGH" })),
+        })),
+      },
+      given(
+        "lead to a gateway that passes mTLS through, but no Gateway object of cluster-b has a server for its pods with port 15443, tls.mode AUTO_PASSTHROUGH and hosts that cover *.cluster.local",
+        "Have the owner expose the services as Istio's documentation does (cross-network-gateway).",
+      ),
+    ],
+    [
       "no Gateway of the name",
       { gateways: foundIstio("b").gateways.slice(0, 1) },
       'problem - ingress.gateway: must be a Gateway object in every cluster, but cluster-b has none of this name, got "edge/public". Correct it to NAMESPACE/NAME, or have the owner make it there.',

@@ -189,6 +189,37 @@ describe("what others have made", () => {
   });
 });
 
+describe("what speaks against the Istio that others have installed", () => {
+  const finding = { path: "mesh.id", rule: "must be the same", fix: "Have it corrected." };
+  const from = (was: number, weight: number, kind: "problem" | "harm") =>
+    prepare([at("cluster-a", was), at("cluster-b", was)], weight, false, [], [], {
+      ...settings({ weight }),
+      istioFindings: [{ ...finding, kind }],
+    });
+  const refusal =
+    /does not allow this change [^]+ - mesh\.id: must be the same\. Have it corrected\.$/;
+
+  it("keeps a weight from rising", async () => {
+    await expect(from(0, 10, "problem")).rejects.toThrow(refusal);
+  });
+
+  it("keeps none from falling, and is told", async () => {
+    const warned = vi.spyOn(pulumi.log, "warn").mockResolvedValue();
+    await from(30, 10, "problem");
+    expect(lower).toHaveBeenCalledOnce();
+    expect(warned).toHaveBeenCalledWith(
+      "Of the Istio that others have installed:\n - mesh.id: must be the same. Have it corrected.",
+    );
+  });
+
+  it("lets nothing be registered from what is not known, once the weight has fallen", async () => {
+    await expect(from(30, 10, "harm")).rejects.toThrow(
+      /^The weight is 10 % now in cluster-a, cluster-b\. What is deployed does not allow/,
+    );
+    expect(lower).toHaveBeenCalledOnce();
+  });
+});
+
 describe("routes that begin to name versions that others have made", () => {
   const names = ["cluster-a", "cluster-b"];
   /** The change to stable v1 and canary v2 from what both clusters have. */
