@@ -7,6 +7,7 @@ import { z } from "zod";
 import { labEnvironment, labPaths } from "../../../lab/environment.ts";
 import { labSettings } from "../../../lab/settings.ts";
 import { installStandIns } from "../../../lab/standins/install.ts";
+import { killProcesses, processesOf, UPDATE_VARIABLE } from "../update-processes.ts";
 
 const settings = labSettings();
 /** Another API server than the lab's can be tested against: its kubeconfig, and a folder with pulumi, helm and kubectl. */
@@ -67,6 +68,7 @@ export class Project {
         path.delimiter,
       ),
       KUBECONFIG: kubeconfig,
+      [UPDATE_VARIABLE]: this.namespace,
       PULUMI_HOME: path.join(folder, "home"),
       PULUMI_BACKEND_URL: `file://${path.join(folder, "state")}`,
       PULUMI_CONFIG_PASSPHRASE_FILE: path.join(folder, "passphrase"),
@@ -113,6 +115,12 @@ export class Project {
       reject: false,
       all: true,
     });
+  }
+
+  /** Kills everything that the project's commands have started, and takes away the lock that it leaves. */
+  async kill(): Promise<void> {
+    killProcesses(await processesOf(this.namespace));
+    await this.must("cancel", "--yes");
   }
 
   /** A command that has to succeed. */
