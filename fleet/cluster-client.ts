@@ -18,6 +18,7 @@ import {
   type V1Status,
 } from "@kubernetes/client-node";
 import { Transient } from "./explain.ts";
+import { listedKubeconfig } from "./kubeconfig.ts";
 import { webSockets } from "./web-sockets.ts";
 
 /** How an API server is reached. */
@@ -67,8 +68,9 @@ export class ClusterClient {
     this.name = name;
     this.#answerWithinMs = answerWithinMs;
     this.kubeConfig = new KubeConfig();
-    if (kubeconfig === undefined) this.kubeConfig.loadFromDefault();
-    else this.kubeConfig.loadFromFile(kubeconfig);
+    const file = kubeconfig ?? listedKubeconfig(context);
+    if (file === undefined) this.kubeConfig.loadFromDefault();
+    else this.kubeConfig.loadFromFile(file);
     this.kubeConfig.setCurrentContext(context);
     this.apps = this.#client(AppsV1Api);
     this.autoscaling = this.#client(AutoscalingV2Api);
