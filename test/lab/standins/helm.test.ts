@@ -152,7 +152,7 @@ test("a cancelled upgrade ends soon, and the next update goes on from it", async
 test("what a helm that was killed has recorded blocks every update, until its Secret is deleted", async () => {
   await project.program(release('{ data: { a: "b" } }', "timeout: 120"));
   await project.up();
-  await project.program(release("{ data: { c: \"d\" }, deploy: true }", "timeout: 120"));
+  await project.program(release('{ data: { c: "d" }, deploy: true }', "timeout: 120"));
   const update = project.start("up", "--yes", "--skip-preview");
   const pending = ["get", "secrets", "--selector", "owner=helm,status=pending-upgrade"];
   const record = await until(

@@ -59,14 +59,17 @@ export class Project {
   readonly #folder: string;
   readonly #env: Record<string, string>;
 
-  private constructor(folder: string) {
+  private constructor(folder: string, more: readonly string[]) {
     this.#folder = folder;
     this.namespace = `standins-${randomBytes(4).toString("hex")}`;
     this.#env = {
       ...labEnvironment(settings),
-      PATH: [bin, path.join(settings.root, "node_modules/.bin"), process.env["PATH"] ?? ""].join(
-        path.delimiter,
-      ),
+      PATH: [
+        bin,
+        path.join(settings.root, "node_modules/.bin"),
+        ...more,
+        process.env["PATH"] ?? "",
+      ].join(path.delimiter),
       KUBECONFIG: kubeconfig,
       [UPDATE_VARIABLE]: this.namespace,
       PULUMI_HOME: path.join(folder, "home"),
@@ -75,8 +78,9 @@ export class Project {
     };
   }
 
-  static async create(): Promise<Project> {
-    const project = new Project(await mkdtemp(path.join(tmpdir(), "standins-")));
+  /** @param more folders on the PATH, after the lab's own. @default none */
+  static async create(...more: readonly string[]): Promise<Project> {
+    const project = new Project(await mkdtemp(path.join(tmpdir(), "standins-")), more);
     const folder = project.#folder;
     await mkdir(path.join(folder, "state"));
     await writeFile(path.join(folder, "passphrase"), "test", { mode: 0o600 });
