@@ -32,8 +32,20 @@ export interface Connection {
   };
 }
 
+/** What a kubeconfig says of a context. */
+interface Chosen {
+  readonly source: Connection["source"];
+  readonly text: string;
+  /** The file, for a person. */
+  readonly where: string;
+  readonly contextName: string | undefined;
+  readonly context: Fields[string];
+  readonly cluster: Fields[string];
+  readonly user: () => Fields[string];
+}
+
 /** Reads a kubeconfig and picks the cluster and user of a context. */
-export async function connect(choice: KubeconfigChoice): Promise<Connection> {
+async function choose(choice: KubeconfigChoice): Promise<Chosen> {
   const source = sourceOf(choice.kubeconfig);
   const text = "text" in source ? source.text : await readFile(source.path, "utf8");
   const where = "text" in source ? "the kubeconfig" : source.path;
@@ -58,7 +70,20 @@ export async function connect(choice: KubeconfigChoice): Promise<Connection> {
   const context = named("contexts", contextName)["context"];
   const cluster = named("clusters", choice.cluster ?? textAt(context, "cluster"))["cluster"];
   const userName = textAt(context, "user");
-  const user = userName === undefined ? {} : named("users", userName)["user"];
+  const user = () => (userName === undefined ? {} : named("users", userName)["user"]);
+  return { source, text, where, contextName, context, cluster, user };
+}
+
+/** All that a kubeconfig says of the cluster of a context. */
+export async function activeCluster(choice: KubeconfigChoice): Promise<Fields> {
+  const { cluster } = await choose(choice);
+  return isFields(cluster) ? cluster : {};
+}
+
+/** How to reach the API server of a context. */
+export async function connect(choice: KubeconfigChoice): Promise<Connection> {
+  const { source, text, where, contextName, context, cluster, ...chosen } = await choose(choice);
+  const user = chosen.user();
 
   // Unlike kubectl, the official provider loads the content, which does not know where it came from.
   const folder = process.cwd();

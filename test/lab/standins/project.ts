@@ -121,6 +121,11 @@ export class Project {
     });
   }
 
+  /** Sets a variable in the environment of the project's commands. */
+  set(variable: string, value: string): void {
+    this.#env[variable] = value;
+  }
+
   /** Kills everything that the project's commands have started, and takes away the lock that it leaves. */
   async kill(): Promise<void> {
     killProcesses(await processesOf(this.namespace));
