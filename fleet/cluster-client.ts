@@ -18,6 +18,7 @@ import {
   type V1Status,
 } from "@kubernetes/client-node";
 import { Transient } from "./explain.ts";
+import { listedKubeconfig } from "./kubeconfig.ts";
 import { webSockets } from "./web-sockets.ts";
 
 /** How an API server is reached. */
@@ -34,6 +35,9 @@ export interface ClusterAccess {
 
 /** The label that Istio's injection gives to every pod with a proxy, sidecar or gateway. */
 const PROXY_LABEL = "service.istio.io/canonical-name";
+
+/** Asks an API server for the metadata of a list's objects, and nothing of what is in them. */
+const METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 
 /** Like AbortSignal.timeout, but with an error whose message the client may prefix. */
 function timeoutSignal(ms: number): AbortSignal {
@@ -55,6 +59,8 @@ export class ClusterClient {
   readonly coordination: CoordinationV1Api;
   readonly custom: CustomObjectsApi;
   readonly objects: KubernetesObjectApi;
+  /** Lists Secrets without their content. */
+  readonly secretsMetadata: Pick<CoreV1Api, "listNamespacedSecret">;
   readonly #answerWithinMs: number;
   #clockAhead: number | undefined;
 
@@ -62,8 +68,9 @@ export class ClusterClient {
     this.name = name;
     this.#answerWithinMs = answerWithinMs;
     this.kubeConfig = new KubeConfig();
-    if (kubeconfig === undefined) this.kubeConfig.loadFromDefault();
-    else this.kubeConfig.loadFromFile(kubeconfig);
+    const file = kubeconfig ?? listedKubeconfig(context);
+    if (file === undefined) this.kubeConfig.loadFromDefault();
+    else this.kubeConfig.loadFromFile(file);
     this.kubeConfig.setCurrentContext(context);
     this.apps = this.#client(AppsV1Api);
     this.autoscaling = this.#client(AutoscalingV2Api);
@@ -71,6 +78,7 @@ export class ClusterClient {
     this.coordination = this.#client(CoordinationV1Api);
     this.custom = this.#client(CustomObjectsApi);
     this.objects = this.#client(KubernetesObjectApi);
+    this.secretsMetadata = this.#client(CoreV1Api, METADATA_ONLY);
   }
 
   /** How far the API server's clock was ahead of this machine's at its last answer, in milliseconds. */
@@ -78,8 +86,12 @@ export class ClusterClient {
     return this.#clockAhead;
   }
 
-  /** Like KubeConfig's makeApiClient, but with a time limit for every answer. */
-  #client<T extends ApiType>(type: new (config: Configuration) => T): T {
+  /**
+   * Like KubeConfig's makeApiClient, but with a time limit for every answer.
+   *
+   * @param accept in which form answers are wanted. @default the client's choice
+   */
+  #client<T extends ApiType>(type: new (config: Configuration) => T, accept?: string): T {
     const server = this.kubeConfig.getCurrentCluster()?.server;
     if (server === undefined) throw new Error(`the kubeconfig has no server for ${this.name}`);
     return new type(
@@ -90,6 +102,7 @@ export class ClusterClient {
           {
             pre: (request) => {
               request.setSignal(timeoutSignal(this.#answerWithinMs));
+              if (accept !== undefined) request.setHeaderParam("Accept", accept);
               return Promise.resolve(request);
             },
             post: (response) => {

@@ -40,6 +40,11 @@ export function isNotFound(error: unknown): boolean {
   return error instanceof ApiException && error.code === 404;
 }
 
+/** Whether the API server has refused a write because the object is no longer what the write was meant for. */
+export function isConflict(error: unknown): boolean {
+  return error instanceof ApiException && error.code === 409;
+}
+
 /** Whether the API server has refused a request for good: it would do so again. */
 export function isFinal(error: unknown): boolean {
   return isRefusal(error) && error.code !== REQUEST_TIMEOUT && error.code !== TOO_MANY_REQUESTS;

@@ -1,6 +1,6 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
-import { delimiter, join } from "node:path";
+import { delimiter, isAbsolute, join, resolve } from "node:path";
 import { KubeConfig } from "@kubernetes/client-node";
 import type { ApiServer } from "../lib/reader-kubeconfig.ts";
 
@@ -11,6 +11,32 @@ export function defaultKubeconfigs(env: NodeJS.ProcessEnv = process.env): readon
 }
 
 /**
+ * The one file for a context where $KUBECONFIG lists several: Pulumi's Kubernetes provider takes the whole list for one
+ * path, and the client refuses two files with a cluster of one name.
+ *
+ * @param context its name. @default the first file with a current context is meant
+ * @returns an absolute path, or undefined if there is no list, or no file of it has the context
+ */
+export function listedKubeconfig(
+  context: string | undefined,
+  env: NodeJS.ProcessEnv = process.env,
+): string | undefined {
+  const files = defaultKubeconfigs(env);
+  const given = env["KUBECONFIG"] ?? "";
+  if (given === "" || given === files[0]) return undefined;
+  const found = existing(files).find((file) => {
+    const config = readKubeconfig(file);
+    return context === undefined ? config.currentContext : config.getContextObject(context);
+  });
+  return found === undefined ? undefined : resolve(found);
+}
+
+/** As kubectl does, without those of a list that are not there. */
+function existing(files: readonly string[]): readonly string[] {
+  return files.length > 1 ? files.filter((file) => existsSync(file)) : files;
+}
+
+/**
  * The API server of a context, from the first of the files that has the context.
  *
  * @throws Error that says what is wrong with which file
@@ -18,7 +44,7 @@ export function defaultKubeconfigs(env: NodeJS.ProcessEnv = process.env): readon
 export function apiServerOf(files: readonly string[], context: string): ApiServer {
   const seen: string[] = [];
   // One by one: KubeConfig merges files, and refuses two with a cluster of one name, which kubectl takes.
-  for (const file of files) {
+  for (const file of existing(files)) {
     const config = readKubeconfig(file);
     const found = config.getContextObject(context);
     if (!found) {
@@ -31,7 +57,19 @@ export function apiServerOf(files: readonly string[], context: string): ApiServe
         `its context ${context} names a cluster ${found.cluster} that ${file} does not have`,
       );
     }
+    const user = config.getUser(found.user);
+    if (!user && files.length > 1) {
+      throw new Error(
+        `its context ${context} names a user ${found.user} that ${file} does not have, and Pulumi's Kubernetes provider reads no other file for it`,
+      );
+    }
     const { server, caData, caFile } = cluster;
+    const relative = relativePaths(file, found.cluster, found.user);
+    if (relative.length > 0) {
+      throw new Error(
+        `${file} has paths that start from its own folder, where Pulumi's Kubernetes provider does not look: ${relative.join(", ")}. Make them absolute, or have kubectl put the content there: kubectl config view --flatten --kubeconfig ${file}`,
+      );
+    }
     return {
       server,
       certificateAuthority:
@@ -56,4 +94,25 @@ function readKubeconfig(file: string): KubeConfig {
     throw new Error(`${file} is not a kubeconfig with contexts and clusters`);
   }
   return config;
+}
+
+/** Paths of a cluster and a user that lead nowhere from this process's folder, as they are written in the file. */
+function relativePaths(file: string, cluster: string, user: string): readonly string[] {
+  const config = new KubeConfig();
+  // Unlike loadFromFile, this leaves paths as they are.
+  config.loadFromString(readFileSync(file, "utf8"));
+  const { caFile, caData } = config.getCluster(cluster) ?? {};
+  const found = config.getUser(user);
+  const { certFile, certData, keyFile, keyData } = found ?? {};
+  const command: unknown = (found?.exec as { command?: unknown } | undefined)?.command;
+  const paths = [
+    caData === undefined ? caFile : undefined,
+    certData === undefined ? certFile : undefined,
+    keyData === undefined ? keyFile : undefined,
+    // One without a folder is looked for on PATH.
+    typeof command === "string" && command.includes("/") ? command : undefined,
+  ];
+  return paths.filter(
+    (path): path is string => path !== undefined && !isAbsolute(path) && !existsSync(resolve(path)),
+  );
 }

@@ -39,6 +39,8 @@ export function labEnvironment(
     PULUMI_CONFIG_PASSPHRASE_FILE: passphrase,
     PULUMI_SKIP_UPDATE_CHECK: "true",
     PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+    // All plugins are in the lab's PULUMI_HOME or beside its pulumi; of one on PATH, pulumi warns in every process.
+    PULUMI_IGNORE_AMBIENT_PLUGINS: "true",
     NODE_COMPILE_CACHE: path.join(settings.dir, "compile-cache"),
     ...withoutProxy(settings, env),
   };

@@ -39,12 +39,23 @@ export interface Mesh {
   readonly output: MeshOutput | JoinedOutput;
 }
 
-/** Installs the mesh over all clusters: every one the same, every pair connected both ways. */
-export function installMesh(settings: Settings): Mesh {
+/**
+ * Installs the mesh over all clusters: every one the same, every pair connected both ways.
+ *
+ * @param transformations of all resources in a cluster. @default none
+ */
+export function installMesh(
+  settings: Settings,
+  transformations: (cluster: string) => readonly pulumi.ResourceTransformation[] = () => [],
+): Mesh {
   const certificates = certificatesOf(settings);
   const clusters = settings.clusters.map((cluster) => {
     const provider = clusterProvider(cluster);
-    return { provider, ...installCluster(settings, cluster, provider, certificates) };
+    const opts = {
+      providers: { kubernetes: provider },
+      transformations: [...transformations(cluster.name)],
+    };
+    return { provider, ...installCluster(settings, cluster, opts, certificates) };
   });
 
   clusters.forEach((source, i) => {
@@ -99,7 +110,7 @@ function complete(pems: NonNullable<Settings["certificates"]["clusters"]>) {
 function installCluster(
   { mesh, ingress }: Settings,
   cluster: ClusterSettings,
-  provider: k8s.Provider,
+  opts: pulumi.ComponentResourceOptions,
   certificates: MeshCertificates,
 ) {
   const { name, network } = cluster;
@@ -108,7 +119,6 @@ function installCluster(
   if (!authority) {
     throw new Error(`no certificate authority was made for ${name}`);
   }
-  const opts = { providers: { kubernetes: provider } };
   const controlPlane = new IstioControlPlane(
     `istio-${name}`,
     {

@@ -1,5 +1,7 @@
+import * as pulumi from "@pulumi/pulumi";
 import { loadConfig } from "./config.ts";
 import { CountHandOver } from "./count-hand-over.ts";
+import { InterruptedReleases } from "./interrupted-releases.ts";
 import { keepOutputs } from "./kept-outputs.ts";
 import { LoweredSince } from "./lowered-since.ts";
 import { joinMesh } from "./mesh-stack.ts";
@@ -17,8 +19,13 @@ const settings = { ...configured, weight: change.plan.weight };
 // What is checked while Pulumi registers resources counts only as long as it changes none of them.
 if (change.checksAhead) onResourceChange(change.outdateChecks);
 
+const interrupted =
+  "meshStack" in settings ? undefined : await InterruptedReleases.find(settings.clusters);
+await interrupted?.warn();
 const { clusters: members, ...about } =
-  "meshStack" in settings ? joinMesh(settings) : installMesh(settings);
+  "meshStack" in settings
+    ? joinMesh(settings)
+    : installMesh(settings, (cluster) => (interrupted ? [interrupted.before(cluster)] : []));
 const lowered = new LoweredSince(settings);
 const records = new RoutingRecords(settings);
 const counts = new CountHandOver(settings);
@@ -46,8 +53,8 @@ if (!("meshStack" in settings)) {
  * Percent of requests for the canary, in every cluster that is not in quarantine. It is less than what is configured
  * while a canary that was taken back stays as it is, and 0 after a route was made somewhere, until the next update.
  */
-export const weight = change
-  .complete(registrations, () => lowered.hasFailed)
+export const weight = pulumi
+  .all([change.complete(registrations, () => lowered.hasFailed), interrupted?.warnOfRest()])
   .apply(() => (change.plan.made.length > 0 ? 0 : settings.weight));
 
 /** When the root certificate of the mesh ends. */

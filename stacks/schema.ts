@@ -39,7 +39,7 @@ export const schema = {
     routing: "none",
     description:
       "Path of the kubeconfig file with the contexts of all clusters. A path, not the content: that would be in the state in plain text.",
-    fallback: "the files in $KUBECONFIG, or ~/.kube/config",
+    fallback: "the file in $KUBECONFIG that has the context, or ~/.kube/config",
     effect: "A file that leads to the same clusters changes nothing in them.",
     examples: ["/home/me/.kube/config"],
   }),

@@ -2,6 +2,7 @@ import { KubeConfig } from "@kubernetes/client-node";
 import { ownedCanaries } from "../../fleet/canary-weights.ts";
 import { ClusterClient } from "../../fleet/cluster-client.ts";
 import { explain } from "../../fleet/explain.ts";
+import { listedKubeconfig } from "../../fleet/kubeconfig.ts";
 import { writeNotes } from "../../fleet/notes.ts";
 import { toZero, type ZeroedCluster } from "../../fleet/to-zero.ts";
 import { JOURNAL_FORMAT, zeroKey, type Zeroed } from "../../lib/journal.ts";
@@ -126,8 +127,9 @@ async function recordedContexts(
   services: readonly string[],
 ): Promise<readonly string[]> {
   const config = new KubeConfig();
-  if (kubeconfig === undefined) config.loadFromDefault();
-  else config.loadFromFile(kubeconfig);
+  const file = kubeconfig ?? listedKubeconfig(undefined);
+  if (file === undefined) config.loadFromDefault();
+  else config.loadFromFile(file);
   const current = config.getCurrentContext();
   const missing = (why: string, cause?: unknown) =>
     new Error(

@@ -31,7 +31,7 @@ export function kubeconfigFile(letters: readonly string[] = ["a", "b", "c"]): st
       contexts: [...letters.map((l) => [`prod-${l}`, l]), ["local", "local"]].map(
         ([name, cluster]) => ({ name, context: { cluster, user: "me" } }),
       ),
-      users: [],
+      users: [{ name: "me", user: {} }],
     }),
   );
   return file;

@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { execa } from "execa";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
-import { processInfos, type ProcessInfo } from "../../lab/clusters/proc.ts";
+import type { ProcessInfo } from "../../lab/clusters/proc.ts";
 import { labEnvironment } from "../../lab/environment.ts";
 import { serverImage } from "../../lab/service-config.ts";
 import { labSettings } from "../../lab/settings.ts";
@@ -14,6 +14,7 @@ import { sameShares } from "../../lib/deployed.ts";
 import { until } from "../../lib/until.ts";
 import type { Split } from "../../lib/weights.ts";
 import { clusters, failure, type LabRelease } from "./release.ts";
+import { killProcesses, processesOf, UPDATE_VARIABLE } from "./update-processes.ts";
 
 const settings = labSettings();
 
@@ -62,19 +63,6 @@ function operationsOf({ pulumi, service: { stable, canary } }: LabRelease): read
   ];
 }
 
-/** Every process that has inherited a value of this variable. */
-async function processesOf(update: string): Promise<readonly ProcessInfo[]> {
-  const pids = (await readdir("/proc")).map(Number).filter((pid) => pid > 0);
-  const own = await Promise.all(
-    pids.map(async (pid) => {
-      // Some processes of the machine have just ended, or are nobody's to look at.
-      const environment = await readFile(`/proc/${pid}/environ`, "utf8").catch(() => "");
-      return environment.includes(`LAB_TEST_UPDATE=${update}`) ? [pid] : [];
-    }),
-  );
-  return processInfos(own.flat());
-}
-
 /**
  * Runs `pulumi up`, and kills what is chosen after so many milliseconds, or as soon as it is there.
  * Gives what was killed: nothing if the update has ended before.
@@ -87,7 +75,7 @@ async function killedUp(
   const update = randomUUID();
   const running = execa("pulumi", ["up", "--yes", "--skip-preview", "--stack", stack], {
     cwd: settings.root,
-    env: { ...labEnvironment(settings), LAB_TEST_UPDATE: update },
+    env: { ...labEnvironment(settings), [UPDATE_VARIABLE]: update },
     stdin: "ignore",
     reject: false,
     timeout: 120_000,
@@ -107,13 +95,7 @@ async function killedUp(
     },
     { timeoutMs: 60_000, everyMs: 20 },
   );
-  for (const { pid } of chosen) {
-    try {
-      process.kill(pid, "SIGKILL");
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-    }
-  }
+  killProcesses(chosen);
   const { timedOut } = await running;
   expect(timedOut, "pulumi up ends by itself").toBe(false);
   return chosen.map(({ pid }) => pid);

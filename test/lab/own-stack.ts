@@ -3,6 +3,7 @@ import { labService } from "../../lab/mesh/service.ts";
 import { makeReleaseStack } from "../../lab/release-stack.ts";
 import { rolloutConfig, serviceConfig } from "../../lab/service-config.ts";
 import { labSettings } from "../../lab/settings.ts";
+import { guardPolicies } from "../../lib/manifests/guard-policies.ts";
 import { until } from "../../lib/until.ts";
 import { labClusters, labPulumi } from "./lab.ts";
 
@@ -85,11 +86,21 @@ export async function installOwnStack(
 export async function removeOwnStack(name: TestRelease): Promise<void> {
   const pulumi = labPulumi(ownStack(name));
   if (!(await pulumi.exists())) return;
+  const guards = `istio-canary-guard-${ownStack(name)}`;
+  const apiVersion = "admissionregistration.k8s.io/v1";
+  const kinds = ["ValidatingAdmissionPolicyBinding", "ValidatingAdmissionPolicy"];
+  // What the guards have outside their namespace.
+  const policies = Object.keys(guardPolicies(guards)).flatMap((policy) =>
+    kinds.map((kind) => ({ apiVersion, kind, metadata: { name: `${guards}-${policy}` } })),
+  );
+  const namespaces = ownNamespaces(name).map((namespace) => ({
+    ...{ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } },
+  }));
   await Promise.all(
-    labClusters().flatMap(({ core }) =>
-      ownNamespaces(name).map(async (namespace) => {
+    labClusters().flatMap(({ objects }) =>
+      [...policies, ...namespaces].map(async (object) => {
         try {
-          await core.deleteNamespace({ name: namespace });
+          await objects.delete(object);
         } catch (error) {
           // Not every release has guards, and an installation that has failed may have made none.
           if (!isNotFound(error)) throw error;

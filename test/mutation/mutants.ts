@@ -3,6 +3,7 @@ import { chainMutants } from "./chain-mutants.ts";
 import { existingIstioMutants } from "./existing-istio-mutants.ts";
 import { existingMutants } from "./existing-mutants.ts";
 import { guardMutants } from "./guard-mutants.ts";
+import { helmMutants } from "./helm-mutants.ts";
 import { protocolMutants } from "./protocol-mutants.ts";
 import { takenBackMutants } from "./taken-back-mutants.ts";
 import { workloadMutants } from "./workload-mutants.ts";
@@ -35,6 +36,7 @@ export const mutants: readonly Mutant[] = [
   ...existingMutants,
   ...existingIstioMutants,
   ...guardMutants,
+  ...helmMutants,
   ...protocolMutants,
   ...takenBackMutants,
   ...workloadMutants,

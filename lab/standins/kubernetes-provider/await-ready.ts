@@ -3,7 +3,7 @@ import type { KubernetesClient } from "./client.ts";
 import { isNotFound } from "./client.ts";
 import { annotation, idOf, referenceTo } from "./objects.ts";
 import { podProblems } from "./pod-problems.ts";
-import { hasReadyEndpoint, needsEndpoints, readiness, type Readiness } from "./readiness.ts";
+import { missingEndpoints, needsEndpoints, readiness, type Readiness } from "./readiness.ts";
 import { RETRY_FOR, retrying } from "./retry.ts";
 import { listAt, textAt, type Fields } from "./values.ts";
 
@@ -50,9 +50,8 @@ async function readinessOf(client: KubernetesClient, object: Fields): Promise<Re
     { apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice", namespace },
     { labelSelector: `kubernetes.io/service-name=${name}` },
   );
-  return hasReadyEndpoint(slices)
-    ? own
-    : { state: "waiting", reason: "no ready pod stands behind the service" };
+  const reason = missingEndpoints(slices);
+  return reason === undefined ? own : { state: "waiting", reason };
 }
 
 /** Waits until an object is ready and gives its last state; fails with the reasons as NotReadyError. */

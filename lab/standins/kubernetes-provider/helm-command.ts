@@ -58,17 +58,19 @@ function chartArguments(inputs: Fields): string[] {
 
 const valuesArguments = (files: readonly string[]) => files.flatMap((file) => ["--values", file]);
 
+/** What a Release's creation and its update are to helm, as in the official provider (helm_release.go). */
+export type HelmOperation = "install" | "upgrade";
+
 /**
- * `helm upgrade --install` for a release.
+ * `helm install` or `helm upgrade` for a release.
  *
  * @param valueFiles files with the values, later ones win; values are never arguments, which any user could read
- * @param owner label that marks the release as this resource's
  * @param timeout the resource's `customTimeouts`, in seconds; 0 for none
  */
-export function upgradeArguments(
+export function releaseArguments(
+  operation: HelmOperation,
   inputs: Fields,
   valueFiles: readonly string[],
-  owner: string,
   timeout: number,
 ): string[] {
   const own = at(inputs, "timeout");
@@ -76,36 +78,33 @@ export function upgradeArguments(
   const history = at(inputs, "maxHistory");
   const description = textAt(inputs, "description");
   const wait = !asksFor(inputs, "skipAwait");
+  const only = (which: HelmOperation, ...args: readonly string[]) =>
+    operation === which ? args : [];
   return [
-    "upgrade",
-    "--install",
+    operation,
     textAt(inputs, "name") ?? "",
     ...chartArguments(inputs),
     ...valuesArguments(valueFiles),
-    "--labels",
-    `${OWNER_LABEL}=${owner}`,
     "--timeout",
     `${seconds}s`,
     // As the official provider applies a release: by the client, so that its objects have no foreign field manager.
     "--server-side=false",
-    ...(asksFor(inputs, "createNamespace") ? ["--create-namespace"] : []),
+    ...(asksFor(inputs, "createNamespace") ? only("install", "--create-namespace") : []),
     ...(asksFor(inputs, "atomic") ? ["--rollback-on-failure"] : []),
-    ...(asksFor(inputs, "cleanupOnFail") ? ["--cleanup-on-fail"] : []),
+    ...(asksFor(inputs, "cleanupOnFail") ? only("upgrade", "--cleanup-on-fail") : []),
     ...(asksFor(inputs, "takeOwnership") ? ["--take-ownership"] : []),
     ...(asksFor(inputs, "renderSubchartNotes") ? ["--render-subchart-notes"] : []),
     // Helm 3's rules of readiness, which the official provider uses; they include a load balancer's address.
     ...(wait ? ["--wait=legacy"] : []),
     ...(wait && asksFor(inputs, "waitForJobs") ? ["--wait-for-jobs"] : []),
-    ...(typeof history === "number" ? ["--history-max", String(history)] : []),
+    // Without it helm's program keeps ten; the official provider sets its own limit, or none.
+    ...only("upgrade", "--history-max", String(typeof history === "number" ? history : 0)),
     ...(description === undefined ? [] : ["--description", description]),
     "--output",
     "json",
     "--hide-notes",
   ];
 }
-
-/** Label on a release's record that tells which Pulumi resource it belongs to. */
-export const OWNER_LABEL = "pulumi-resource";
 
 /** `helm template` for a release: renders the chart with the values and checks them, without a cluster. */
 export function templateArguments(inputs: Fields, valueFiles: readonly string[]): string[] {

@@ -1,15 +1,12 @@
-import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
-import { chartChecksum } from "./chart-checksum.ts";
-import type { KubernetesClient } from "./client.ts";
 import { driftedInputs } from "./drift.ts";
 import { helm, HelmError, helmWithValues, type HelmOptions } from "./helm.ts";
 import {
-  OWNER_LABEL,
+  releaseArguments,
   statusOf,
   templateArguments,
   unsupportedInputs,
-  upgradeArguments,
+  type HelmOperation,
 } from "./helm-command.ts";
 import { idOf, parseId, type Urn } from "./objects.ts";
 import { problemsDuring, releaseProblems } from "./release-problems.ts";
@@ -38,7 +35,10 @@ import {
   type Fields,
 } from "./values.ts";
 
-/** A Helm release (`kubernetes:helm.sh/v3:Release`), kept by the `helm` program. */
+/**
+ * A Helm release (`kubernetes:helm.sh/v3:Release`), kept by the `helm` program. As with the official provider, what a
+ * helm that was killed has recorded stays, and helm refuses to go on from it.
+ */
 export class HelmRelease implements Resource {
   readonly #session: Session;
 
@@ -46,7 +46,7 @@ export class HelmRelease implements Resource {
     this.#session = session;
   }
 
-  async check({ olds, news, proposedName }: CheckRequest): Promise<Checked> {
+  check({ olds, news, proposedName }: CheckRequest): Promise<Checked> {
     const failures = unsupportedInputs(news).map((property) => ({
       property,
       reason: "not supported by the lab's stand-in for the Kubernetes provider",
@@ -55,15 +55,12 @@ export class HelmRelease implements Resource {
     if (name === undefined) {
       failures.push({ property: "name", reason: "automatic names are switched off; set name" });
     }
-    const chart = textAt(news, "chart");
     const inputs: Fields = {
       ...news,
       name,
       namespace: at(news, "namespace") ?? this.#session.settings.namespace ?? "default",
-      // A chart on disk may change while its path stays the same.
-      checksum: chart === undefined ? undefined : await chartChecksum(chart),
     };
-    return { inputs, failures };
+    return Promise.resolve({ inputs, failures });
   }
 
   replacement(olds: Fields, news: Fields): Difference {
@@ -80,15 +77,11 @@ export class HelmRelease implements Resource {
       await this.#render(inputs);
       return { id: "", state: { ...inputs, status: UNKNOWN } };
     }
-    const there = await this.#metadata(id);
-    if (there && fieldsAt(there, "labels")[OWNER_LABEL] !== ownerOf(urn)) {
-      throw new Error(`the release ${id} already exists; import it, or uninstall it`);
-    }
-    return { id, state: await this.#upgrade(urn, id, inputs, timeout) };
+    return { id, state: await this.#run("install", urn, id, inputs, timeout) };
   }
 
   async update({ urn, id, inputs, state, preview, timeout }: UpdateRequest): Promise<Fields> {
-    if (!preview) return this.#upgrade(urn, id, inputs, timeout);
+    if (!preview) return this.#run("upgrade", urn, id, inputs, timeout);
     await this.#render(inputs);
     const status = { ...fieldsAt(state, "status") };
     for (const key of ["revision", "status", "chart", "version", "appVersion"]) {
@@ -162,14 +155,20 @@ export class HelmRelease implements Resource {
     });
   }
 
-  async #upgrade(urn: Urn, id: string, inputs: Fields, timeout: number): Promise<Fields> {
+  async #run(
+    operation: HelmOperation,
+    urn: Urn,
+    id: string,
+    inputs: Fields,
+    timeout: number,
+  ): Promise<Fields> {
     const client = reachable(this.#session);
     const { namespace, name } = parseId(id);
-    await this.#forgetInterrupted(client, urn, namespace, name);
+    const before = await this.#metadata(id);
     const { signal, tell } = this.#session;
     const running = helmWithValues(
       inputs,
-      (files) => upgradeArguments(plain(inputs), files, ownerOf(urn), timeout),
+      (files) => releaseArguments(operation, plain(inputs), files, timeout),
       this.#options(id),
     );
     const problems = await problemsDuring(
@@ -184,45 +183,17 @@ export class HelmRelease implements Resource {
     } catch (error) {
       if (!(error instanceof HelmError)) throw error;
       const found = await this.#metadataAfter(id);
+      // As in the official provider: what has not begun leaves the state as it is.
+      if (!found || found["revision"] === before?.["revision"]) {
+        throw new Error(`helm: ${error.message}`, { cause: error });
+      }
       const now = signal.aborted ? [] : await releaseProblems(client, namespace, name);
       const reasons = now.length > 0 || signal.aborted ? now : problems;
       const message = [`helm: ${error.message}`, ...reasons].join("\n");
-      if (!found) throw new Error(message, { cause: error });
       throw new PartialFailure(message, id, { ...inputs, status: statusOf(found) }, inputs);
     }
     const metadata = await this.#metadata(id);
     return { ...inputs, status: metadata ? statusOf(metadata) : {} };
-  }
-
-  /**
-   * Removes the record of an installation or upgrade that never ended, because helm refuses to go on
-   * from it. The engine's lock on the stack makes sure that none is under way; what the interrupted
-   * run has created keeps helm's marks and is taken over.
-   */
-  async #forgetInterrupted(
-    client: KubernetesClient,
-    urn: Urn,
-    namespace: string,
-    name: string,
-  ): Promise<void> {
-    if (
-      !(await client.find({ apiVersion: "v1", kind: "Namespace", namespace: "", name: namespace }))
-    )
-      return;
-    const records = await client.list(
-      { apiVersion: "v1", kind: "Secret", namespace },
-      {
-        labelSelector:
-          `owner=helm,name=${name},` +
-          "status in (pending-install,pending-upgrade,pending-rollback)",
-      },
-    );
-    for (const record of records) {
-      const secret = textAt(record, "metadata", "name") ?? "";
-      this.#session.tell(urn, "warning", `taking over from an interrupted run of helm (${secret})`);
-      const path = `/api/v1/namespaces/${namespace}/secrets/${secret}`;
-      await client.json("DELETE", path);
-    }
   }
 
   /** The release as helm knows it, or undefined if there is none. */
@@ -256,9 +227,4 @@ export class HelmRelease implements Resource {
     const { connection } = reachable(this.#session);
     return { connection, namespace: parseId(id).namespace, signal: this.#session.signal };
   }
-}
-
-/** What marks a release as this resource's own: its label, which must be short. */
-function ownerOf(urn: Urn): string {
-  return createHash("sha256").update(urn.text).digest("hex").slice(0, 16);
 }

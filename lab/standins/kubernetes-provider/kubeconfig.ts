@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
-import { dirname, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { SecureVersion } from "node:tls";
 import { load } from "js-yaml";
 import { at, isFields, listAt, textAt, type Fields } from "./values.ts";
@@ -32,13 +32,32 @@ export interface Connection {
   };
 }
 
+/** What a kubeconfig says of a context. */
+interface Chosen {
+  readonly source: Connection["source"];
+  readonly text: string;
+  /** The file, for a person. */
+  readonly where: string;
+  readonly contextName: string | undefined;
+  readonly context: Fields[string];
+  readonly cluster: Fields[string];
+  readonly user: () => Fields[string];
+}
+
 /** Reads a kubeconfig and picks the cluster and user of a context. */
-export async function connect(choice: KubeconfigChoice): Promise<Connection> {
+async function choose(choice: KubeconfigChoice): Promise<Chosen> {
   const source = sourceOf(choice.kubeconfig);
   const text = "text" in source ? source.text : await readFile(source.path, "utf8");
   const where = "text" in source ? "the kubeconfig" : source.path;
   const config = load(text);
-  if (!isFields(config as Fields)) throw new Error(`${where} is not a kubeconfig`);
+  if (!isFields(config as Fields)) {
+    throw new Error(
+      "failed to parse kubeconfig data in `kubernetes:config:kubeconfig`: " +
+        ("path" in source
+          ? `${where} is not a kubeconfig`
+          : "neither the path of one file that is there, nor the content of one"),
+    );
+  }
   const named = (list: string, name: string | undefined): Fields => {
     const entry = listAt(config as Fields, list).find((item) => at(item, "name") === name);
     if (!isFields(entry)) {
@@ -51,9 +70,23 @@ export async function connect(choice: KubeconfigChoice): Promise<Connection> {
   const context = named("contexts", contextName)["context"];
   const cluster = named("clusters", choice.cluster ?? textAt(context, "cluster"))["cluster"];
   const userName = textAt(context, "user");
-  const user = userName === undefined ? {} : named("users", userName)["user"];
+  const user = () => (userName === undefined ? {} : named("users", userName)["user"]);
+  return { source, text, where, contextName, context, cluster, user };
+}
 
-  const folder = "text" in source ? process.cwd() : dirname(source.path);
+/** All that a kubeconfig says of the cluster of a context. */
+export async function activeCluster(choice: KubeconfigChoice): Promise<Fields> {
+  const { cluster } = await choose(choice);
+  return isFields(cluster) ? cluster : {};
+}
+
+/** How to reach the API server of a context. */
+export async function connect(choice: KubeconfigChoice): Promise<Connection> {
+  const { source, text, where, contextName, context, cluster, ...chosen } = await choose(choice);
+  const user = chosen.user();
+
+  // Unlike kubectl, the official provider loads the content, which does not know where it came from.
+  const folder = process.cwd();
   const server = textAt(cluster, "server");
   if (server === undefined) throw new Error(`${where}: the cluster has no server`);
   const ca = await material(cluster, "certificate-authority", folder);
@@ -80,17 +113,17 @@ export async function connect(choice: KubeconfigChoice): Promise<Connection> {
   };
 }
 
+/** As parseKubeconfigString in the official provider's util.go: one path, or else it is the content. */
 function sourceOf(kubeconfig: string | undefined): Connection["source"] {
-  // Like the official provider, only the first file of $KUBECONFIG counts here.
-  const given = kubeconfig ?? process.env["KUBECONFIG"]?.split(":")[0];
-  const path = (given ?? "~/.kube/config").replace(/^~(?=\/)/, homedir());
-  if (kubeconfig !== undefined && /[\n{]/.test(kubeconfig) && !existsSync(path)) {
-    return { text: kubeconfig };
-  }
-  return { path: resolve(path) };
+  // The SDK hands $KUBECONFIG on as it is.
+  const given =
+    [kubeconfig, process.env["KUBECONFIG"]].find((each) => each !== undefined && each !== "") ??
+    "~/.kube/config";
+  const path = given.replace(/^~(?=\/|$)/, homedir());
+  return existsSync(path) ? { path: resolve(path) } : { text: given };
 }
 
-/** Certificate or key: in the kubeconfig itself as base64, or in a file beside it. */
+/** Certificate or key: in the kubeconfig itself as base64, or in a file. */
 async function material(
   holder: Fields[string],
   name: string,

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { awaitGone, awaitReady, skipsAwait, NotReadyError } from "./await-ready.ts";
 import { ApiError, isNotFound } from "./client.ts";
 import { replacedBy, samePlace, type Changes } from "./diff.ts";
@@ -8,7 +7,6 @@ import {
   fieldManagerOf,
   idOf,
   kindOf,
-  managersOf,
   parseId,
   previewOfCreation,
   referenceTo,
@@ -99,7 +97,7 @@ export class ObjectResource implements Resource {
     if (preview) return { id: "", state: await this.#previewCreation(urn, inputs) };
     const object = toServerKeys(plain(inputs));
     const manager = fieldManagerOf(urn);
-    await this.#makeWay(urn, object, manager);
+    await this.#makeWay(object);
     const live = await this.#apply(urn, object, manager, { dryRun: false });
     const id = idOf(referenceTo(live));
     return { id, state: await this.#awaited(urn, live, inputs, manager, id, timeout) };
@@ -109,15 +107,40 @@ export class ObjectResource implements Resource {
     const manager = textAt(state, "__fieldManager") ?? fieldManagerOf(urn);
     if (preview && (hasUnknown(inputs) || !this.#session.client)) return inputs;
     const object = toServerKeys(plain(inputs));
+    // An apply would make it anew, which the official provider does not (Update in pkg/await/await.go).
+    await reachable(this.#session).get(referenceTo(object));
+    if (!preview) {
+      const live = await this.#updated(urn, object, inputs, manager, id);
+      return this.#awaited(urn, live, inputs, manager, id, timeout);
+    }
     try {
-      const live = await this.#apply(urn, object, manager, { dryRun: preview });
-      if (!preview) return await this.#awaited(urn, live, inputs, manager, id, timeout);
+      const live = await this.#apply(urn, object, manager, { dryRun: true });
       const metadata = { ...fieldsAt(live, "metadata") };
       for (const key of ["generation", "resourceVersion"]) metadata[key] = UNKNOWN;
       return stateOf({ ...live, metadata }, inputs, manager);
     } catch (error) {
-      if (preview && this.#cannotTell(urn, error)) return inputs;
+      if (this.#cannotTell(urn, error)) return inputs;
       throw error;
+    }
+  }
+
+  /** The object as it was written. If that was refused, the state gets the new inputs all the same, as the official one's. */
+  async #updated(
+    urn: Urn,
+    object: Fields,
+    inputs: Fields,
+    manager: string,
+    id: string,
+  ): Promise<Fields> {
+    try {
+      return await this.#apply(urn, object, manager, { dryRun: false });
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      const live = await reachable(this.#session)
+        .find(referenceTo(object))
+        .catch((): undefined => undefined);
+      if (!live) throw error;
+      throw new PartialFailure(error.message, id, stateOf(live, inputs, manager), inputs);
     }
   }
 
@@ -183,13 +206,9 @@ export class ObjectResource implements Resource {
     const object = toServerKeys(plain(inputs));
     const manager = fieldManagerOf(urn);
     try {
+      // It may be gone by then, as its own predecessor will be; the official provider says nothing of it either.
       const existing = await client.find(referenceTo(object));
-      if (existing && !settings.upsertExistingObjects) {
-        // Its own predecessor will be gone by then; anyone else's object will not.
-        const ours = this.#session.known.has(urn.text) || managersOf(existing).includes(manager);
-        if (!ours) throw alreadyExists(object);
-        return previewOfCreation(inputs, inputs);
-      }
+      if (existing && !settings.upsertExistingObjects) return previewOfCreation(inputs, inputs);
       const live = await this.#apply(urn, object, manager, { dryRun: true });
       return previewOfCreation(stateOf(live, inputs, manager), inputs);
     } catch (error) {
@@ -210,22 +229,10 @@ export class ObjectResource implements Resource {
     return forbidden;
   }
 
-  /** Makes sure that an object may be created: nobody else's is there, and an old one is gone. */
-  async #makeWay(urn: Urn, object: Fields, manager: string): Promise<void> {
-    const { settings, signal } = this.#session;
-    const client = reachable(this.#session);
-    if (settings.upsertExistingObjects) return;
-    const end = Date.now() + RETRY_FOR;
-    for (;;) {
-      const existing = await client.find(referenceTo(object));
-      if (!existing) return;
-      const going = fieldsAt(existing, "metadata")["deletionTimestamp"] !== undefined;
-      // Left by an update of this resource that was interrupted before its state was written.
-      if (!going && managersOf(existing).includes(manager)) return;
-      if (!going || Date.now() >= end) throw alreadyExists(object);
-      this.#session.tell(urn, "info", "waiting for the old object of this name to be deleted");
-      await delay(500, undefined, { signal });
-    }
+  /** As the official provider since 4.29: whatever has the name is in the way, whoever has made it. */
+  async #makeWay(object: Fields): Promise<void> {
+    if (this.#session.settings.upsertExistingObjects) return;
+    if (await reachable(this.#session).find(referenceTo(object))) throw alreadyExists(object);
   }
 
   async #apply(
@@ -307,6 +314,6 @@ function alreadyExists(object: Fields): Error {
   const reference = referenceTo(object);
   return new Error(
     `${reference.kind} "${idOf(reference)}" already exists; import it, delete it, ` +
-      "or set upsertExistingObjects on the provider",
+      "or set upsertExistingObjects on the provider (PULUMI_K8S_UPSERT_EXISTING_OBJECTS=true)",
   );
 }

@@ -74,12 +74,6 @@ export function fieldManagerOf(urn: Urn): string {
   return `pulumi-kubernetes-${createHash("sha256").update(urn.text).digest("hex").slice(0, 8)}`;
 }
 
-/** The managers that have applied an object. */
-export function managersOf(object: Fields): string[] {
-  const entries = fieldsAt(object, "metadata")["managedFields"];
-  return Array.isArray(entries) ? entries.flatMap((entry) => textAt(entry, "manager") ?? []) : [];
-}
-
 function renameKeys(value: Value, rename: (key: string) => string): Value {
   if (Array.isArray(value)) return value.map((item) => renameKeys(item, rename));
   if (!isFields(value)) return value;

@@ -8,6 +8,7 @@ import statusPb from "@pulumi/pulumi/proto/status_pb.js";
 import type * as wire from "@pulumi/pulumi/proto/provider_pb.js";
 import { DetailedError, unary } from "../plugin-server.ts";
 import { KubernetesClient } from "./client.ts";
+import { replacedConfig } from "./config-diff.ts";
 import { changesBetween, withoutIgnored, type Changes } from "./diff.ts";
 import type { EngineLog } from "./engine-log.ts";
 import { HelmRelease } from "./helm-release.ts";
@@ -34,7 +35,6 @@ export class KubernetesProvider {
       settings: settingsOf({}),
       client: undefined,
       unreachable: "the provider has not been configured",
-      known: new Set(),
       signal: this.#cancelled.signal,
       tell: (urn, severity, message) => {
         log.tell(urn.text, severity, message);
@@ -73,13 +73,7 @@ export class KubernetesProvider {
       const olds = fromStruct(request.getOldInputs());
       const news = fromStruct(request.getNews());
       const changes = withoutIgnored(changesBetween(olds, news), request.getIgnorechangesList());
-      // Another API server means other objects.
-      const cluster = [...changes.keys()].filter((path) => path in kubeconfigOf({}));
-      const moved =
-        cluster.length > 0 &&
-        !hasUnknown(news) &&
-        (await serverOf(olds)) !== (await serverOf(news));
-      return diffResponse(changes, moved ? cluster : [], false);
+      return diffResponse(changes, await replacedConfig(olds, news, changes), false);
     }),
     configure: unary(async (request: wire.ConfigureRequest) => {
       await this.#configure(fromStruct(request.getArgs()));
@@ -101,7 +95,6 @@ export class KubernetesProvider {
         .setFailuresList(failures.map(({ property, reason }) => failure(property, reason)));
     }),
     diff: unary((request: wire.DiffRequest) => {
-      this.#session.known.add(request.getUrn());
       const olds = fromStruct(request.getOldInputs());
       const news = fromStruct(request.getNews());
       const changes = withoutIgnored(changesBetween(olds, news), request.getIgnorechangesList());
@@ -189,15 +182,6 @@ export class KubernetesProvider {
       const unreachable = error instanceof Error ? error.message : String(error);
       this.#session = { ...this.#session, unreachable };
     }
-  }
-}
-
-async function serverOf(config: Fields): Promise<string> {
-  try {
-    return (await connect(kubeconfigOf(config))).server.href;
-  } catch (error) {
-    // A kubeconfig that has gone says nothing about the cluster: compare what it was called.
-    return error instanceof Error ? error.message : String(error);
   }
 }
 

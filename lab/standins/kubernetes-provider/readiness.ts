@@ -140,13 +140,21 @@ export function needsEndpoints(object: Fields): boolean {
     at(object, "apiVersion") === "v1" &&
     at(object, "kind") === "Service" &&
     at(object, "spec", "type") !== "ExternalName" &&
+    at(object, "spec", "clusterIP") !== "None" &&
     Object.keys(fieldsAt(object, "spec", "selector")).length > 0
   );
 }
 
-/** Whether one of a Service's EndpointSlices names an address that can take requests. */
-export function hasReadyEndpoint(slices: readonly Fields[]): boolean {
-  return slices.some((slice) =>
-    listAt(slice, "endpoints").some((endpoint) => at(endpoint, "conditions", "ready") !== false),
-  );
+/**
+ * Why a Service's pods keep it from being ready, or undefined if they do not. Like the official provider (service.go),
+ * it waits for every pod that is selected; unlike it, also for the first one, where that waits ten seconds for one to come.
+ */
+export function missingEndpoints(slices: readonly Fields[]): string | undefined {
+  const conditions = slices
+    .flatMap((slice) => listAt(slice, "endpoints"))
+    .map((endpoint) => fieldsAt(endpoint, "conditions"))
+    .filter(({ terminating }) => terminating !== true);
+  const pending = conditions.filter(({ ready }) => ready === false).length;
+  if (pending > 0) return `${pending} pods behind the service are not ready`;
+  return conditions.length === 0 ? "no ready pod stands behind the service" : undefined;
 }

@@ -19,8 +19,6 @@ export interface Session {
   /** Undefined while the cluster cannot be reached, or is not known yet; `unreachable` tells why. */
   readonly client: KubernetesClient | undefined;
   readonly unreachable: string;
-  /** URNs the engine has asked to compare: they are in the state, so creating one replaces its old object. */
-  readonly known: Set<string>;
   /** Aborted when the user cancels the update. */
   readonly signal: AbortSignal;
   /** Shows a message beside a resource; `info` only until the next one, `warning` to stay. */

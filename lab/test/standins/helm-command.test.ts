@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import {
+  releaseArguments,
   statusOf,
   templateArguments,
   unsupportedInputs,
-  upgradeArguments,
   valueSources,
 } from "../../standins/kubernetes-provider/helm-command.ts";
 import { ASSET, type Fields } from "../../standins/kubernetes-provider/values.ts";
@@ -16,26 +16,37 @@ const release: Fields = {
   values: { pilot: { password: "opensesame" } },
 };
 const upgrade = (more: Fields = {}, timeout = 0) =>
-  upgradeArguments({ ...release, ...more }, ["/tmp/values.yaml"], "owner", timeout);
+  releaseArguments("upgrade", { ...release, ...more }, ["/tmp/values.yaml"], timeout);
+const install = (more: Fields) =>
+  releaseArguments("install", { ...release, ...more }, ["/tmp/values.yaml"], 0);
 
-test("a release is installed or upgraded, waited for, and marked as its resource's", () => {
+// helmUpdate in provider/pkg/provider/helm_release.go of the official provider.
+test("an update upgrades the release, waits for it, and keeps all its revisions", () => {
   expect(upgrade()).toEqual([
     "upgrade",
-    "--install",
     "istiod",
     "/charts/istiod.tgz",
     "--values",
     "/tmp/values.yaml",
-    "--labels",
-    "pulumi-resource=owner",
     "--timeout",
     "300s",
     "--server-side=false",
     "--wait=legacy",
+    "--history-max",
+    "0",
     "--output",
     "json",
     "--hide-notes",
   ]);
+});
+
+// helmCreate there: it is never an upgrade of what is there.
+test("a creation installs the release, with the flags that an installation has", () => {
+  const args = install({ maxHistory: 3, cleanupOnFail: true, createNamespace: true });
+  expect(args.slice(0, 2)).toEqual(["install", "istiod"]);
+  expect(args).toContain("--create-namespace");
+  expect(args.join(" ")).not.toMatch(/history-max|cleanup-on-fail/);
+  expect(upgrade({ createNamespace: true })).not.toContain("--create-namespace");
 });
 
 test("values are never arguments", () => {
@@ -43,7 +54,6 @@ test("values are never arguments", () => {
 });
 
 test.each<[Fields, string[]]>([
-  [{ createNamespace: true }, ["--create-namespace"]],
   [{ atomic: true }, ["--rollback-on-failure"]],
   [{ cleanupOnFail: true }, ["--cleanup-on-fail"]],
   [{ skipCrds: true }, ["--skip-crds"]],

@@ -17,7 +17,7 @@ clusters:
   - {name: two, cluster: {server: "https://two.test:6443/prefix", certificate-authority-data: ${btoa("CA")}}}
 users:
   - {name: token, user: {token: t0ken}}
-  - {name: files, user: {client-certificate: cert.pem, client-key-data: ${btoa("KEY")}}}
+  - {name: files, user: {client-certificate: CERT, client-key-data: ${btoa("KEY")}}}
 `;
 let folder: string;
 let path: string;
@@ -25,7 +25,7 @@ let path: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "kubeconfig-"));
   path = join(folder, "config");
-  await writeFile(path, text, { mode: 0o600 });
+  await writeFile(path, text.replace("CERT", join(folder, "cert.pem")), { mode: 0o600 });
   await writeFile(join(folder, "cert.pem"), "CERT");
 });
 afterAll(async () => rm(folder, { recursive: true, force: true }));
@@ -41,7 +41,7 @@ test("the current context is used where none is given", async () => {
   expect(connection.server.href).toBe("https://one.test:6443/");
 });
 
-test("certificates are read from the kubeconfig, or from files beside it", async () => {
+test("certificates are read from the kubeconfig, or from files", async () => {
   const { tls, namespace } = await connect({ kubeconfig: path, context: "b" });
   expect(namespace).toBe("team");
   expect(String(tls.ca)).toBe("CA");
@@ -52,6 +52,19 @@ test("certificates are read from the kubeconfig, or from files beside it", async
 
 test("a kubeconfig may be given as text", async () => {
   expect(await connect({ kubeconfig: text })).toMatchObject({ source: { text }, context: "a" });
+});
+
+// parseKubeconfigString in provider/pkg/provider/util.go of the official provider: os.Stat, or else it is the content.
+test("a list of paths, as kubectl takes it, is no path", async () => {
+  const error = "neither the path of one file that is there, nor the content of one";
+  await expect(connect({ kubeconfig: `${path}:${path}` })).rejects.toThrow(error);
+});
+
+// There clientcmd.Load gets the content alone, without the place that kubectl resolves paths by.
+test("a file that is named by a path from the kubeconfig's folder is not found", async () => {
+  const relative = join(folder, "relative");
+  await writeFile(relative, text.replace("CERT", "cert.pem"), { mode: 0o600 });
+  await expect(connect({ kubeconfig: relative, context: "b" })).rejects.toThrow("ENOENT");
 });
 
 test("a context that is missing is named, with those there are", async () => {

@@ -4,7 +4,6 @@ import {
   fieldManagerOf,
   idOf,
   kindOf,
-  managersOf,
   parseId,
   parseUrn,
   previewOfCreation,
@@ -44,7 +43,6 @@ test("a resource has the same field manager in every update, and no other resour
   expect(manager).toMatch(/^pulumi-kubernetes-[0-9a-f]{8}$/);
   expect(fieldManagerOf(parseUrn(URN))).toBe(manager);
   expect(fieldManagerOf(parseUrn(`${URN}x`))).not.toBe(manager);
-  expect(managersOf({ metadata: { managedFields: [{ manager }] } })).toEqual([manager]);
 });
 
 test("the SDK's spelling of x-kubernetes keys is translated both ways", () => {

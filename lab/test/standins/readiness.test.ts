@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import {
-  hasReadyEndpoint,
+  missingEndpoints,
   needsEndpoints,
   readiness,
 } from "../../standins/kubernetes-provider/readiness.ts";
@@ -80,9 +80,20 @@ test("a service waits for a pod behind it only if it selects any", () => {
   expect(needsEndpoints(service({ selector: { app: "web" } }))).toBe(true);
   expect(needsEndpoints(service({}))).toBe(false);
   expect(needsEndpoints(service({ type: "ExternalName", selector: { app: "web" } }))).toBe(false);
-  const slice = (ready: boolean): Fields => ({ endpoints: [{ conditions: { ready } }] });
-  expect(hasReadyEndpoint([slice(false), slice(true)])).toBe(true);
-  expect(hasReadyEndpoint([slice(false), { endpoints: [] }, {}])).toBe(false);
+  expect(needsEndpoints(service({ clusterIP: "None", selector: { app: "web" } }))).toBe(false);
+});
+
+// checkAndLogStatus and processEndpointEvent in provider/pkg/await/service.go of the official provider.
+test("a service waits for every pod behind it, except those that end", () => {
+  const slice = (ready: boolean, terminating = false): Fields => ({
+    endpoints: [{ conditions: { ready, terminating } }],
+  });
+  expect(missingEndpoints([slice(true), slice(true)])).toBeUndefined();
+  expect(missingEndpoints([slice(true), slice(false, true)])).toBeUndefined();
+  expect(missingEndpoints([slice(false), slice(true)])).toBe(
+    "1 pods behind the service are not ready",
+  );
+  expect(missingEndpoints([{ endpoints: [] }, {}])).toBe("no ready pod stands behind the service");
 });
 
 test("a service account's token secret waits for the token, other secrets for nothing", () => {

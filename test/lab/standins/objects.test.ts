@@ -162,7 +162,10 @@ test("someone else's object is not taken over, but can be imported", async () =>
       { provider, ${options} });
   `;
   await project.program(map(""));
-  const refused = await project.pulumi("preview");
+  // As with the official provider, only the update sees it.
+  expect(await project.preview()).toEqual({ "create theirs": [] });
+  const refused = await project.pulumi("up", "--yes", "--skip-preview");
+  expect(refused.ok).toBe(false);
   expect(refused.text).toContain(
     `ConfigMap "${project.namespace}/theirs" already exists; import it`,
   );
@@ -204,14 +207,47 @@ test("a cancelled update ends soon and keeps what it has made; the next one goes
   expect(await project.output("address")).toBe("192.0.2.1");
 });
 
-test("an object whose creation was lost with the state is recognised as the stack's own", async () => {
+// The official provider creates since 4.29 (#2926), and takes nothing over; upsertExistingObjects brings that back.
+test("an object whose creation was lost with the state is in the way, until it may be taken over", async () => {
   await project.program(`
     new k8s.core.v1.ConfigMap("lost", { metadata: meta("lost"), data: { a: "1" } }, { provider });
   `);
   await project.up();
   await project.must("state", "delete", "--yes", await project.urn("lost"));
+  const { ok, text } = await project.pulumi("up", "--yes", "--skip-preview");
+  expect(ok).toBe(false);
+  expect(text).toContain(`ConfigMap "${project.namespace}/lost" already exists`);
+  project.set("PULUMI_K8S_UPSERT_EXISTING_OBJECTS", "true");
+  await project.up();
+  project.set("PULUMI_K8S_UPSERT_EXISTING_OBJECTS", "");
   await project.up();
   expect(await project.preview()).toEqual({});
+});
+
+// Update in provider/pkg/await/await.go of the official provider reads the object first.
+test("an update of an object that is gone makes none, and its preview fails too", async () => {
+  const map = (value: string) => `
+    new k8s.core.v1.ConfigMap("lost", { metadata: meta("lost"), data: { a: "${value}" } },
+      { provider: new k8s.Provider("mutable", {
+          kubeconfig: process.env["KUBECONFIG"] ?? "", context: "cluster-a",
+          enableConfigMapMutable: true }) });
+  `;
+  await project.program("");
+  await project.up();
+  await project.program(map("1"));
+  await project.up();
+  await project.kubectl("delete", "configmap", "lost");
+  await project.program(map("2"));
+  for (const command of [["preview"], ["up", "--yes", "--skip-preview"]]) {
+    const { ok, text } = await project.pulumi(...command);
+    expect(ok).toBe(false);
+    expect(text).toContain('configmaps "lost" not found');
+  }
+  await project.must("refresh", "--yes");
+  await project.up();
+  expect(await project.kubectl("get", "configmap", "lost", "--output", "jsonpath={.data.a}")).toBe(
+    "2",
+  );
 });
 
 test("an existing service can be read, and read again in a preview", async () => {

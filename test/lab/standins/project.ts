@@ -7,6 +7,7 @@ import { z } from "zod";
 import { labEnvironment, labPaths } from "../../../lab/environment.ts";
 import { labSettings } from "../../../lab/settings.ts";
 import { installStandIns } from "../../../lab/standins/install.ts";
+import { killProcesses, processesOf, UPDATE_VARIABLE } from "../update-processes.ts";
 
 const settings = labSettings();
 /** Another API server than the lab's can be tested against: its kubeconfig, and a folder with pulumi, helm and kubectl. */
@@ -58,23 +59,28 @@ export class Project {
   readonly #folder: string;
   readonly #env: Record<string, string>;
 
-  private constructor(folder: string) {
+  private constructor(folder: string, more: readonly string[]) {
     this.#folder = folder;
     this.namespace = `standins-${randomBytes(4).toString("hex")}`;
     this.#env = {
       ...labEnvironment(settings),
-      PATH: [bin, path.join(settings.root, "node_modules/.bin"), process.env["PATH"] ?? ""].join(
-        path.delimiter,
-      ),
+      PATH: [
+        bin,
+        path.join(settings.root, "node_modules/.bin"),
+        ...more,
+        process.env["PATH"] ?? "",
+      ].join(path.delimiter),
       KUBECONFIG: kubeconfig,
+      [UPDATE_VARIABLE]: this.namespace,
       PULUMI_HOME: path.join(folder, "home"),
       PULUMI_BACKEND_URL: `file://${path.join(folder, "state")}`,
       PULUMI_CONFIG_PASSPHRASE_FILE: path.join(folder, "passphrase"),
     };
   }
 
-  static async create(): Promise<Project> {
-    const project = new Project(await mkdtemp(path.join(tmpdir(), "standins-")));
+  /** @param more folders on the PATH, after the lab's own. @default none */
+  static async create(...more: readonly string[]): Promise<Project> {
+    const project = new Project(await mkdtemp(path.join(tmpdir(), "standins-")), more);
     const folder = project.#folder;
     await mkdir(path.join(folder, "state"));
     await writeFile(path.join(folder, "passphrase"), "test", { mode: 0o600 });
@@ -113,6 +119,17 @@ export class Project {
       reject: false,
       all: true,
     });
+  }
+
+  /** Sets a variable in the environment of the project's commands. */
+  set(variable: string, value: string): void {
+    this.#env[variable] = value;
+  }
+
+  /** Kills everything that the project's commands have started, and takes away the lock that it leaves. */
+  async kill(): Promise<void> {
+    killProcesses(await processesOf(this.namespace));
+    await this.must("cancel", "--yes");
   }
 
   /** A command that has to succeed. */

@@ -1,9 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { dump } from "js-yaml";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { apiServerOf, defaultKubeconfigs } from "../../../fleet/kubeconfig.ts";
+import { apiServerOf, defaultKubeconfigs, listedKubeconfig } from "../../../fleet/kubeconfig.ts";
+import { kubeconfigText } from "../../helpers/fake-api-server.ts";
 import { kubeconfigFile } from "../../helpers/fixtures.ts";
 
 describe("a kubeconfig", () => {
@@ -26,7 +27,7 @@ describe("a kubeconfig", () => {
     );
   });
 
-  it("may keep the authority in a file beside it", () => {
+  it("may keep the authority in a file, by an absolute path", () => {
     const folder = mkdtempSync(join(tmpdir(), "kubeconfig-"));
     onTestFinished(() => {
       rmSync(folder, { recursive: true });
@@ -37,13 +38,21 @@ describe("a kubeconfig", () => {
       file,
       dump({
         clusters: [
-          { name: "a", cluster: { server: "https://a", "certificate-authority": "ca.pem" } },
+          {
+            name: "a",
+            cluster: { server: "https://a", "certificate-authority": join(folder, "ca.pem") },
+          },
+          { name: "c", cluster: { server: "https://c", "certificate-authority": "ca.pem" } },
         ],
         contexts: [
           { name: "prod-a", context: { cluster: "a", user: "me" } },
           { name: "prod-b", context: { cluster: "b", user: "me" } },
+          { name: "prod-c", context: { cluster: "c", user: "them" } },
         ],
-        users: [{ name: "me", user: { token: "hush" } }],
+        users: [
+          { name: "me", user: { token: "hush" } },
+          { name: "them", user: { exec: { command: "bin/token" }, "client-key": "key.pem" } },
+        ],
       }),
     );
     expect(apiServerOf([file], "prod-a")).toEqual({
@@ -52,6 +61,11 @@ describe("a kubeconfig", () => {
     });
     expect(() => apiServerOf([file], "prod-b")).toThrow(
       `its context prod-b names a cluster b that ${file} does not have`,
+    );
+    expect(() => apiServerOf([file], "prod-c")).toThrow(
+      new Error(
+        `${file} has paths that start from its own folder, where Pulumi's Kubernetes provider does not look: ca.pem, key.pem, bin/token. Make them absolute, or have kubectl put the content there: kubectl config view --flatten --kubeconfig ${file}`,
+      ),
     );
   });
 
@@ -62,6 +76,41 @@ describe("a kubeconfig", () => {
       writeFileSync(file, text);
       const error = `${file} is not a kubeconfig with contexts and clusters`;
       expect(() => apiServerOf([file], "prod-a")).toThrow(new Error(error));
+    },
+  );
+
+  it("that is one of a list may be missing, and must have its contexts' users", () => {
+    const [file, gone] = [kubeconfigFile(), join(tmpdir(), "no-such-kubeconfig")];
+    writeFileSync(
+      file,
+      kubeconfigText({ "prod-a": "https://a" }).replace("name: me", "name: them"),
+    );
+    expect(() => apiServerOf([gone, file], "prod-a")).toThrow(
+      `its context prod-a names a user me that ${file} does not have, and Pulumi's Kubernetes provider reads no other file for it`,
+    );
+    expect(() => apiServerOf([gone], "prod-a")).toThrow("ENOENT");
+  });
+
+  it("of a list is the first that has the context", () => {
+    const [a, b] = [kubeconfigFile(["a"]), kubeconfigFile(["a", "b"])];
+    const gone = join(tmpdir(), "no-such-kubeconfig");
+    const env = { KUBECONFIG: [gone, a, b].join(delimiter) };
+    expect(listedKubeconfig("prod-a", env)).toBe(a);
+    expect(listedKubeconfig("prod-b", env)).toBe(b);
+    expect(listedKubeconfig("prod-x", env)).toBeUndefined();
+    expect(listedKubeconfig("prod-a", { KUBECONFIG: `${a}${delimiter}` })).toBe(a);
+  });
+
+  it("of a list is the first with a current context where none is named", () => {
+    const [a, b] = [kubeconfigFile(["a"]), kubeconfigFile(["b"])];
+    writeFileSync(b, kubeconfigText({ current: "https://b" }));
+    expect(listedKubeconfig(undefined, { KUBECONFIG: [a, b].join(delimiter) })).toBe(b);
+  });
+
+  it.each([{}, { KUBECONFIG: "" }, { KUBECONFIG: "/home/me/.kube/config" }])(
+    "is no list: %j",
+    (env) => {
+      expect(listedKubeconfig("prod-a", env)).toBeUndefined();
     },
   );
 
