@@ -4,6 +4,7 @@ import { NO_LIMIT } from "../lib/duration.ts";
 import { crossClusterName, isServiceName } from "../lib/names.ts";
 import type { Problem } from "../lib/problems.ts";
 import { chainConfigProblems } from "./chain-checks.ts";
+import { clusterPreferenceProblems } from "./cluster-preference-checks.ts";
 import { monitoringProblems } from "./monitoring-checks.ts";
 import { portProblems } from "./port-checks.ts";
 import { templateProblems } from "./template-checks.ts";
@@ -387,6 +388,7 @@ export function crossChecks(raw: Loose, parts: Parts, now: Date): Problem[] {
     ...templateProblems(entries(raw["services"]) ?? []),
     ...mixedWorkloadProblems(services ?? [], parts.chain),
     ...portProblems(services ?? [], parts.chain),
+    ...clusterPreferenceProblems(services ?? [], mesh),
     ...(services ?? []).flatMap(serviceProblems),
     ...madeTwice(services ?? [], parts.clusterNames ?? []),
     ...chainConfigProblems(parts.chain, services),
