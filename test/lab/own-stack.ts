@@ -17,6 +17,7 @@ export const testReleases = [
   "api-server",
   "campaign",
   "concurrent",
+  "failover",
   "faults",
   "guard",
   "guarded",
