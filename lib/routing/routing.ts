@@ -27,7 +27,8 @@ export interface Retries {
   readonly perTryTimeout?: string | undefined;
   /**
    * Envoy's conditions, joined by commas. @default "connect-failure,refused-stream,unavailable,cancelled", of which a
-   * service with gRPC ports has the first two: it may have worked on a call that it answers with one of the others
+   * service with gRPC ports has the first two: it may have worked on a call that it answers with one of the others; with
+   * a preference of clusters also "reset-before-request"
    */
   readonly on?: string | undefined;
 }

@@ -143,7 +143,7 @@ const retries = z.strictObject({
     description:
       "Envoy's conditions for a retry, joined by commas, as in Istio's `retryOn`. With conditions on an answer (5xx, gateway-error, reset, unavailable, a status), a request that the service has worked on runs again: only for requests that may.",
     fallback:
-      "connect-failure,refused-stream,unavailable,cancelled; without the last two if a port is grpc: a call that is answered so may have been worked on",
+      "connect-failure,refused-stream,unavailable,cancelled; without the last two if a port is grpc: a call that is answered so may have been worked on; with reset-before-request if `clusterPreference` is set",
     examples: ["connect-failure,refused-stream"],
   }),
 });
