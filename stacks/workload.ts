@@ -66,7 +66,8 @@ export function policiesOf({
   trafficPolicy: all,
   stable,
   canary,
-}: Pick<ServiceSettings, "clusterPreference" | "trafficPolicy" | "stable" | "canary">): Policies | undefined {
+}: Pick<ServiceSettings, "clusterPreference" | "trafficPolicy" | "stable" | "canary">):
+  Policies | undefined {
   const versions = Object.fromEntries(
     [stable, canary].flatMap((each) =>
       each?.trafficPolicy ? [[each.version, each.trafficPolicy] as const] : [],
