@@ -34,7 +34,7 @@ function failover(preference: ClusterPreference, ports: readonly ServicePort[]):
       consecutive5xxErrors: 0,
       consecutiveGatewayErrors: 0,
       interval: "1s",
-      baseEjectionTime: "10s",
+      baseEjectionTime: "5s",
       maxEjectionPercent: 100,
     },
   };

@@ -65,7 +65,7 @@ const EJECTION = {
   consecutive5xxErrors: 0,
   consecutiveGatewayErrors: 0,
   interval: "1s",
-  baseEjectionTime: "10s",
+  baseEjectionTime: "5s",
   maxEjectionPercent: 100,
 };
 const TCP = { connectTimeout: "1s", tcpKeepalive: { time: "2s", interval: "1s", probes: 2 } };
