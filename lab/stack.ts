@@ -29,7 +29,9 @@ function labConfig(settings: LabSettings, charts: string): Record<string, unknow
       values: {
         base: {},
         istiod: {
+          // One node cannot lose a part of them, and each takes its part of two cores.
           autoscaleEnabled: false,
+          replicaCount: 1,
           resources: { requests: { cpu: "10m", memory: "100Mi" } },
           // Envoy comes from its own project: it lacks the filters that Istio's build adds.
           env: {

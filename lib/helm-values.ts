@@ -55,6 +55,16 @@ export interface Tracing {
 /** Name of the provider of traces in the mesh config, by which Telemetry refers to it. */
 export const TRACING_PROVIDER = "istio-canary-tracing";
 
+/** Spreads pods over zones and nodes where that can be, and runs them where it cannot. */
+function spreadConstraints(matchLabels: Readonly<Record<string, string>>) {
+  return ["topology.kubernetes.io/zone", "kubernetes.io/hostname"].map((topologyKey) => ({
+    maxSkew: 1,
+    topologyKey,
+    whenUnsatisfiable: "ScheduleAnyway",
+    labelSelector: { matchLabels },
+  }));
+}
+
 export interface ControlPlaneSettings {
   readonly cluster: string;
   readonly network: string;
@@ -68,9 +78,16 @@ export interface ControlPlaneSettings {
   readonly tracing?: Tracing | undefined;
 }
 
-/** Values of the chart `istiod` for one primary cluster of a mesh over several networks. */
+/**
+ * Values of the chart `istiod` for one primary cluster of a mesh over several networks: two pods, since without one the
+ * API server refuses every change of routes, also the way back. The chart adds a disruption budget to two.
+ */
 export function istiodValues(settings: ControlPlaneSettings): HelmValues {
   return mergeValues(VALIDATION, {
+    autoscaleMin: 2,
+    // Counts where the chart's autoscaler is switched off.
+    replicaCount: 2,
+    topologySpreadConstraints: spreadConstraints({ app: "istiod" }),
     global: {
       meshID: settings.meshId,
       multiCluster: { clusterName: settings.cluster },
@@ -103,20 +120,13 @@ export interface GatewaySettings {
   readonly network?: string | undefined;
 }
 
-/** Values of the chart `gateway`: a fixed number of replicas, spread over nodes, never all away at once. */
+/** Values of the chart `gateway`: a fixed number of replicas, spread over zones and nodes, never all away at once. */
 export function gatewayValues(release: string, settings: GatewaySettings): HelmValues {
   return {
     autoscaling: { enabled: false },
     replicaCount: settings.replicas,
     podDisruptionBudget: { maxUnavailable: 1 },
-    topologySpreadConstraints: [
-      {
-        maxSkew: 1,
-        topologyKey: "kubernetes.io/hostname",
-        whenUnsatisfiable: "ScheduleAnyway",
-        labelSelector: { matchLabels: gatewayLabels(release) },
-      },
-    ],
+    topologySpreadConstraints: spreadConstraints(gatewayLabels(release)),
     ...(settings.network !== undefined && { networkGateway: settings.network }),
   };
 }

@@ -5,6 +5,7 @@ import { crossClusterName, isServiceName } from "../lib/names.ts";
 import type { Problem } from "../lib/problems.ts";
 import { chainConfigProblems } from "./chain-checks.ts";
 import { installedIstioProblems } from "./existing-istio-checks.ts";
+import { clusterPreferenceProblems } from "./cluster-preference-checks.ts";
 import { monitoringProblems } from "./monitoring-checks.ts";
 import { portProblems } from "./port-checks.ts";
 import { templateProblems } from "./template-checks.ts";
@@ -394,6 +395,7 @@ export function crossChecks(raw: Loose, parts: Parts, now: Date): Problem[] {
     ...templateProblems(entries(raw["services"]) ?? []),
     ...mixedWorkloadProblems(services ?? [], parts.chain),
     ...portProblems(services ?? [], parts.chain),
+    ...clusterPreferenceProblems(services ?? [], mesh),
     ...(services ?? []).flatMap(serviceProblems),
     ...madeTwice(services ?? [], parts.clusterNames ?? []),
     ...chainConfigProblems(parts.chain, services),

@@ -62,17 +62,21 @@ export function existingService(service: ServiceSettings): ExistingService | und
 
 /** The policies of a service's destinations; undefined where nothing but Istio's defaults is wanted. */
 export function policiesOf({
+  clusterPreference: preference,
   trafficPolicy: all,
   stable,
   canary,
-}: Pick<ServiceSettings, "trafficPolicy" | "stable" | "canary">): Policies | undefined {
+}: Pick<ServiceSettings, "clusterPreference" | "trafficPolicy" | "stable" | "canary">):
+  Policies | undefined {
   const versions = Object.fromEntries(
     [stable, canary].flatMap((each) =>
       each?.trafficPolicy ? [[each.version, each.trafficPolicy] as const] : [],
     ),
   );
   const hasOwn = Object.keys(versions).length > 0;
-  return all || hasOwn ? { ...(all && { all }), ...(hasOwn && { versions }) } : undefined;
+  return preference || all || hasOwn
+    ? { ...(preference && { preference }), ...(all && { all }), ...(hasOwn && { versions }) }
+    : undefined;
 }
 
 /** The ports under which a service is called; undefined where it is the one HTTP port alone. */

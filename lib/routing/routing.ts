@@ -27,7 +27,8 @@ export interface Retries {
   readonly perTryTimeout?: string | undefined;
   /**
    * Envoy's conditions, joined by commas. @default "connect-failure,refused-stream,unavailable,cancelled", of which a
-   * service with gRPC ports has the first two: it may have worked on a call that it answers with one of the others
+   * service with gRPC ports has the first two: it may have worked on a call that it answers with one of the others; with
+   * a preference of clusters also "reset-before-request"
    */
   readonly on?: string | undefined;
 }
@@ -35,8 +36,17 @@ export interface Retries {
 /** What clients' proxies do on the way to pods: Istio's TrafficPolicy, without what the program owns of it. */
 export type TrafficPolicy = Readonly<Record<string, unknown>>;
 
+/** Which clusters' pods get the requests of a cluster's clients. */
+export const CLUSTER_PREFERENCES = ["own-first", "spread"] as const;
+export type ClusterPreference = (typeof CLUSTER_PREFERENCES)[number];
+
 /** Policies of a service's destinations, the same in all clusters. */
 export interface Policies {
+  /**
+   * Whether pods of the client's own cluster come first, or those of all clusters are alike. With either of them, what
+   * does not answer is left out. @default all are alike, and nothing is left out
+   */
+  readonly preference?: ClusterPreference | undefined;
   /** Of all versions. @default Istio's */
   readonly all?: TrafficPolicy | undefined;
   /** Of single versions, by name: each key replaces that of `all` whole. @default none */

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { PROTOCOLS } from "../../lib/ports.ts";
+import { CLUSTER_PREFERENCES } from "../../lib/routing/routing.ts";
 import { autoscaling } from "./autoscaling.ts";
 import { corsPolicy } from "./cors-policy.ts";
 import { match } from "./match.ts";
@@ -142,7 +143,7 @@ const retries = z.strictObject({
     description:
       "Envoy's conditions for a retry, joined by commas, as in Istio's `retryOn`. With conditions on an answer (5xx, gateway-error, reset, unavailable, a status), a request that the service has worked on runs again: only for requests that may.",
     fallback:
-      "connect-failure,refused-stream,unavailable,cancelled; without the last two if a port is grpc: a call that is answered so may have been worked on",
+      "connect-failure,refused-stream,unavailable,cancelled; without the last two if a port is grpc: a call that is answered so may have been worked on; with reset-before-request if `clusterPreference` is set",
     examples: ["connect-failure,refused-stream"],
   }),
 });
@@ -332,6 +333,19 @@ export const service = z
         "Retries of a request that has not reached the service, by default: no request, and so no POST, then runs twice.",
       effect: ROUTE_ONLY,
       examples: [{ attempts: 2, perTryTimeout: "3s" }],
+    }),
+    clusterPreference: key(z.enum(CLUSTER_PREFERENCES).optional(), {
+      routing: "all",
+      description:
+        "Which clusters' pods get the requests of a cluster's clients. own-first: those of their own cluster, and those of the others where it has none that can be reached. spread: those of all clusters alike. With either of them a connection is given up after 1 s, what cannot be reached is left out for a while, and only requests that have not reached the service are sent again, as docs/failover.md tells. Write own-first for a new service.",
+      fallback:
+        "spread, with Istio's time limit of 10 s for a connection and nothing that is left out",
+      rules: [
+        "must be left out with `trafficPolicy.loadBalancer.localityLbSetting`",
+        "needs Istio 1.31 for a service with http2 or grpc ports",
+      ],
+      effect: RULE_ONLY,
+      examples: ["own-first"],
     }),
     trafficPolicy: key(trafficPolicy.optional(), {
       routing: "all",

@@ -19,6 +19,7 @@ export const testReleases = [
   "campaign",
   "concurrent",
   "existing-istio",
+  "failover",
   "faults",
   "guard",
   "guarded",

@@ -2,6 +2,7 @@ import { autoscalingMutants } from "./autoscaling-mutants.ts";
 import { chainMutants } from "./chain-mutants.ts";
 import { existingIstioMutants } from "./existing-istio-mutants.ts";
 import { existingMutants } from "./existing-mutants.ts";
+import { failoverMutants } from "./failover-mutants.ts";
 import { guardMutants } from "./guard-mutants.ts";
 import { helmMutants } from "./helm-mutants.ts";
 import { protocolMutants } from "./protocol-mutants.ts";
@@ -35,6 +36,7 @@ export const mutants: readonly Mutant[] = [
   ...chainMutants,
   ...existingMutants,
   ...existingIstioMutants,
+  ...failoverMutants,
   ...guardMutants,
   ...helmMutants,
   ...protocolMutants,

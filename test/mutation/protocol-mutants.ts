@@ -43,14 +43,15 @@ export const protocolMutants: readonly Mutant[] = [
   {
     removes: "a policy leaves mutual TLS as it is",
     file: "lib/routing/istio/destination-rule.ts",
-    text: "...istioPolicy(policies?.all),\n    ...(!existing",
-    replacement: "...istioPolicy(policies?.all),\n    ...(!existing && !policies?.all",
+    text: "...istioPolicy(servicePolicy(policies, ports)),\n    ...(!existing",
+    replacement:
+      "...istioPolicy(servicePolicy(policies, ports)),\n    ...(!existing && !policies?.all",
     tests: policies,
   },
   {
     removes: "a further port's policy says all that holds for it",
     file: "lib/routing/istio/destination-rule.ts",
-    text: "...istioPolicy(subset === undefined ? own : { ...policies?.all, ...own }),",
+    text: "...istioPolicy(subset === undefined ? own : { ...all, ...own }),",
     replacement: "...istioPolicy(own),",
     tests: ports,
   },

@@ -7,9 +7,11 @@ import {
   workloadIdentity,
   type ServiceName,
 } from "../../names.ts";
+import type { ServicePort } from "../../ports.ts";
 import type { CrossClusterArgs, Policies, TrafficPolicy } from "../routing.ts";
 import { OWNED } from "../routing-annotations.ts";
 import { passthroughSni } from "./envoy-names.ts";
+import { servicePolicy, versionPolicy } from "./traffic-policy.ts";
 
 interface DestinationRuleArgs extends ServiceName {
   readonly clusterDomain: string;
@@ -19,6 +21,8 @@ interface DestinationRuleArgs extends ServiceName {
   readonly existing?: ExistingWorkload | undefined;
   /** @default Istio's */
   readonly policies?: Policies | undefined;
+  /** @default HTTP alone */
+  readonly ports?: readonly ServicePort[] | undefined;
 }
 
 /** Whoever gives a policy has checked it: to the compiler it may be anything, since Istio's type is too large for it. */
@@ -35,11 +39,12 @@ export function destinationRule({
   versions,
   existing,
   policies,
+  ports,
   ...name
 }: DestinationRuleArgs) {
   const label = existing?.versionLabel ?? "version";
   const trafficPolicy = {
-    ...istioPolicy(policies?.all),
+    ...istioPolicy(servicePolicy(policies, ports)),
     ...(!existing && { tls: { mode: "ISTIO_MUTUAL" as const } }),
   };
   return {
@@ -50,7 +55,7 @@ export function destinationRule({
       host: serviceHost(name, clusterDomain),
       ...(Object.keys(trafficPolicy).length > 0 && { trafficPolicy }),
       subsets: versions.map((version) => {
-        const own = policies?.versions?.[version];
+        const own = versionPolicy(policies, version, ports);
         return {
           name: version,
           labels: { [label]: version },
@@ -70,6 +75,7 @@ export function crossClusterDestinationRule(args: CrossClusterArgs) {
     args;
   const accounts = existing?.serviceAccounts ?? [name.service];
   const [first, ...others] = ports ?? [];
+  const all = servicePolicy(policies, ports);
   const tls = (subset?: string, port = first?.port ?? existing?.port) => ({
     mode: "ISTIO_MUTUAL" as const,
     sni: passthroughSni(name, clusterDomain, subset, port),
@@ -83,7 +89,7 @@ export function crossClusterDestinationRule(args: CrossClusterArgs) {
     tls: tls(subset),
     ...(others.length > 0 && {
       portLevelSettings: others.map(({ port }) => ({
-        ...istioPolicy(subset === undefined ? own : { ...policies?.all, ...own }),
+        ...istioPolicy(subset === undefined ? own : { ...all, ...own }),
         port: { number: port },
         tls: tls(subset, port),
       })),
@@ -99,10 +105,10 @@ export function crossClusterDestinationRule(args: CrossClusterArgs) {
     },
     spec: {
       host: crossClusterHost(name, cluster),
-      trafficPolicy: policy(policies?.all),
+      trafficPolicy: policy(all),
       subsets: versions.map((version) => ({
         name: version,
-        trafficPolicy: policy(policies?.versions?.[version], version),
+        trafficPolicy: policy(versionPolicy(policies, version, ports), version),
       })),
     },
   } satisfies IDestinationRule;

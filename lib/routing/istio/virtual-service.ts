@@ -17,6 +17,9 @@ import { routingRules } from "./routing-rules.ts";
 /** Conditions under which a request has certainly not reached the service. */
 const NOT_SENT = "connect-failure,refused-stream";
 
+/** One more: the connection was lost before the request was written to it. */
+const NOT_WRITTEN = "reset-before-request";
+
 /** What a request's host must be. It may carry the port. */
 type Authority =
   /** No host of the mesh is another's prefix. */
@@ -39,6 +42,8 @@ export function virtualService(args: RouteArgs) {
   const [first] = ports;
   // With one port Istio knows which one is meant; a gateway's own number says nothing of it where there are several.
   const ingressPort = ingressHosts.length > 0 && ports.length > 1 ? first?.port : undefined;
+  const preference = args.policies?.preference;
+  const notSent = preference === undefined ? NOT_SENT : `${NOT_SENT},${NOT_WRITTEN}`;
   const policy = {
     // Without one Istio sets no limit; its CRD refuses 0s.
     ...(timeout !== NO_LIMIT && { timeout }),
@@ -47,9 +52,11 @@ export function virtualService(args: RouteArgs) {
       retryOn:
         retries.on ??
         (ports.some(({ protocol }) => protocol === "grpc")
-          ? NOT_SENT
-          : `${NOT_SENT},unavailable,cancelled`),
+          ? notSent
+          : `${notSent},unavailable,cancelled`),
       ...(retries.perTryTimeout !== undefined && { perTryTimeout: retries.perTryTimeout }),
+      // The third try goes to another cluster: until all pods of the own one are ejected, only there it can succeed.
+      ...(preference === "own-first" && { retryRemoteLocalities: true }),
     },
   };
 

@@ -93,6 +93,25 @@ describe("IstioControlPlane", () => {
     });
   });
 
+  it("runs two istiods, apart from each other, so that a node that goes leaves one", async () => {
+    const program = await controlPlane();
+    expect(program.named("istio-istiod").inputs["values"]).toMatchObject({
+      autoscaleMin: 2,
+      replicaCount: 2,
+      topologySpreadConstraints: ["topology.kubernetes.io/zone", "kubernetes.io/hostname"].map(
+        (topologyKey) => ({
+          maxSkew: 1,
+          topologyKey,
+          whenUnsatisfiable: "ScheduleAnyway",
+          labelSelector: { matchLabels: { app: "istiod" } },
+        }),
+      ),
+    });
+    const one = { autoscaleMin: 1, replicaCount: 1 };
+    const kept = await controlPlane({ values: { istiod: one } });
+    expect(kept.named("istio-istiod").inputs["values"]).toMatchObject(one);
+  });
+
   it("merges values key by key, theirs last", async () => {
     const program = await controlPlane({
       values: {

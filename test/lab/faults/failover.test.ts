@@ -1,0 +1,54 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+import { disturb, mend } from "../cut.ts";
+import { callAtOnce, named, RATE, untilNamedAnswers, withFailoverRelease } from "../failover.ts";
+import { first, second } from "../release.ts";
+import { failures, hasFailed } from "../requests.ts";
+
+const { change, sendWhile, scale } = withFailoverRelease("own-first");
+
+beforeAll(async () => {
+  await change(10);
+});
+
+describe("a cluster that is cut off, so that packets are lost", () => {
+  it("costs no request of a service that prefers its own cluster", async () => {
+    const { sent } = await sendWhile(15, () => disturb(second.name, { kind: "drop" }));
+    expect(sent.length).toBeGreaterThan(15 * RATE);
+    expect(sent.filter(hasFailed)).toEqual([]);
+    expect([...new Set(sent.map(({ cluster }) => cluster))]).toEqual([first.name]);
+    expect([...new Set(sent.map(({ version }) => version))].sort()).toEqual(["v1", "v2"]);
+  });
+
+  it("has the host that names it fail soon, and answer again once it is back", async () => {
+    await untilNamedAnswers();
+    await disturb(second.name, { kind: "drop" });
+    for (const round of [1, 2, 3]) {
+      const answers = await callAtOnce(first, named, 20);
+      console.log(
+        `round ${round}: ${answers.map(({ status, seconds }) => `${status} ${seconds}`).join(", ")}`,
+      );
+      for (const { status, seconds } of round === 1 ? [] : answers) {
+        expect(status).toBe(503);
+        expect(seconds).toBeLessThan(1.5);
+      }
+    }
+    await mend(second.name);
+    await untilNamedAnswers();
+  });
+});
+
+describe("pods of a service that are gone in one cluster", () => {
+  afterAll(async () => {
+    await scale(first);
+  });
+
+  it("have the other cluster answer instead", async () => {
+    const { sent, at } = await sendWhile(15, () => scale(first, 0));
+    const late = sent.filter((each) => each.at > at + 10_000);
+    expect([...new Set(late.map(({ cluster }) => cluster))]).toEqual([second.name]);
+    expect(failures(sent, "GET").percent).toBeLessThanOrEqual(0.2);
+    expect(failures(sent, "POST").percent).toBeLessThanOrEqual(2);
+    expect(sent.filter((each) => hasFailed(each) && each.at > at + 5000)).toEqual([]);
+  });
+});

@@ -1,0 +1,91 @@
+import { beforeAll, describe, expect, it } from "vitest";
+
+import { EAST_WEST_GATEWAY, SYSTEM_NAMESPACE } from "../../../lib/names.ts";
+import { signalInPod } from "../component.ts";
+import { disturb } from "../cut.ts";
+import { withFailoverRelease } from "../failover.ts";
+import { first, second } from "../release.ts";
+import { failures, hasFailed, type Sent } from "../requests.ts";
+
+const { change, sendWhile, pulumi } = withFailoverRelease("spread");
+
+/** Few requests fail, and none that begins later than 5 s after the fault. */
+function expectFew({ sent, at }: { readonly sent: readonly Sent[]; readonly at: number }): void {
+  for (const method of ["GET", "POST"] as const) {
+    const { all, failed, percent } = failures(sent, method);
+    console.log(
+      `${method}: ${failed.length} of ${all} failed, ${percent.toFixed(2)} %: ${failed.map((each) => `${each.at - at} ms: ${each.result} after ${each.took} ms`).join(", ")}`,
+    );
+  }
+  expect(sent.filter((each) => hasFailed(each) && each.at > at + 5000)).toEqual([]);
+  expect(failures(sent, "GET").percent).toBeLessThanOrEqual(0.2);
+  expect(failures(sent, "POST").percent).toBeLessThanOrEqual(2);
+}
+
+async function killGateways(): Promise<void> {
+  const { items } = await second.core.listNamespacedPod({
+    namespace: SYSTEM_NAMESPACE,
+    labelSelector: `app=${EAST_WEST_GATEWAY}`,
+  });
+  for (const { metadata } of items) {
+    await second.core.deleteNamespacedPod({
+      name: metadata?.name ?? "",
+      namespace: SYSTEM_NAMESPACE,
+      gracePeriodSeconds: 0,
+    });
+  }
+}
+
+beforeAll(async () => {
+  await change(10);
+});
+
+describe("a service whose requests go to all clusters alike", () => {
+  it("gets answers of both", async () => {
+    const { sent } = await sendWhile(5, () => Promise.resolve());
+    expect([...new Set(sent.map(({ cluster }) => cluster))].sort()).toEqual([
+      first.name,
+      second.name,
+    ]);
+    expect(sent.filter(hasFailed)).toEqual([]);
+  });
+
+  it("loses few requests to a cluster whose packets are lost", async () => {
+    expectFew(await sendWhile(60, () => disturb(second.name, { kind: "drop" })));
+  });
+
+  it("loses few to one whose connections are reset", async () => {
+    expectFew(await sendWhile(30, () => disturb(second.name, { kind: "reset" })));
+  });
+
+  it("loses none where a tenth of the packets are lost", async () => {
+    const { sent } = await sendWhile(30, () => disturb(second.name, { kind: "loss", share: 0.1 }));
+    expect(sent.filter(hasFailed)).toEqual([]);
+  });
+
+  it("loses few to one whose gateways are killed", async () => {
+    expectFew(await sendWhile(30, killGateways));
+  });
+
+  it.each([first, second])("loses none without istiod in $name", async ({ name }) => {
+    const { sent } = await sendWhile(20, () =>
+      signalInPod(name, "istiod-", "pilot-discovery", "SIGSTOP"),
+    ).finally(() => signalInPod(name, "istiod-", "pilot-discovery", "SIGCONT"));
+    expect(sent.filter(hasFailed)).toEqual([]);
+  });
+
+  it("loses none when its own cluster comes first", async () => {
+    await pulumi.setConfig("services[0].clusterPreference", "own-first");
+    await pulumi.up("failover: own cluster first");
+    for (const fault of [
+      () => disturb(second.name, { kind: "drop" }),
+      () => disturb(second.name, { kind: "reset" }),
+      () => disturb(second.name, { kind: "loss", share: 0.3 }),
+      killGateways,
+    ]) {
+      const { sent } = await sendWhile(fault === killGateways ? 20 : 60, fault);
+      expect(sent.filter(hasFailed)).toEqual([]);
+      expect([...new Set(sent.map(({ cluster }) => cluster))]).toEqual([first.name]);
+    }
+  });
+});

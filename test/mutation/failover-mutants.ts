@@ -1,0 +1,85 @@
+import type { Mutant } from "./mutants.ts";
+
+const tests = ["test/unit/stacks/cluster-preference.test.ts"];
+const policy = "lib/routing/istio/traffic-policy.ts";
+
+/** What keeps a cluster that fails from costing requests, and a bad canary from hiding. */
+export const failoverMutants: readonly Mutant[] = [
+  {
+    removes: "the own cluster comes first",
+    file: policy,
+    text: 'preference === "own-first"',
+    replacement: 'preference !== "own-first"',
+    tests,
+  },
+  {
+    removes: "a connection is given up before the request is",
+    file: policy,
+    text: 'connectTimeout: "1s",',
+    replacement: "",
+    tests,
+  },
+  {
+    removes: "a dead connection of HTTP/2 is found",
+    file: policy,
+    text: 'protocol !== "http"',
+    replacement: 'protocol === "http"',
+    tests,
+  },
+  {
+    removes: "what an application answers ejects nothing",
+    file: policy,
+    text: "consecutive5xxErrors: 0,",
+    replacement: "",
+    tests,
+  },
+  {
+    removes: "nor does what it answers as a gateway would",
+    file: policy,
+    text: "consecutiveGatewayErrors: 0,",
+    replacement: "",
+    tests,
+  },
+  {
+    removes: "the one endpoint of a far cluster may be ejected",
+    file: policy,
+    text: "maxEjectionPercent: 100,",
+    replacement: "",
+    tests,
+  },
+  {
+    removes: "a version's own policy keeps what it does not name",
+    file: policy,
+    text: "return mergeValues(replaced, own);",
+    replacement: "return own;",
+    tests,
+  },
+  {
+    removes: "a third try goes to another cluster",
+    file: "lib/routing/istio/virtual-service.ts",
+    text: '...(preference === "own-first" && { retryRemoteLocalities: true }),',
+    replacement: "",
+    tests,
+  },
+  {
+    removes: "a service without a preference stays as it was",
+    file: policy,
+    text: "if (policies?.preference === undefined) return policies?.all;",
+    replacement: 'if (!policies) return failover("spread", ports);',
+    tests,
+  },
+  {
+    removes: "another preference is another routing",
+    file: "stacks/workload.ts",
+    text: "...(preference && { preference }), ",
+    replacement: "",
+    tests,
+  },
+  {
+    removes: "pings are not written where Istio does not know them",
+    file: "stacks/cluster-preference-checks.ts",
+    text: "!hasPings(mesh.istioVersion)",
+    replacement: "hasPings(mesh.istioVersion)",
+    tests,
+  },
+];
