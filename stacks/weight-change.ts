@@ -336,7 +336,9 @@ export class WeightChange {
   /** How an object of a cluster is registered, if it is gone or somebody else's. */
   remade(...[cluster, object]: Parameters<DeletedObjects["remade"]>): RemadeObject {
     const id = this.#adopted.idOf(cluster, object);
-    return id === undefined ? this.deleted.remade(cluster, object) : { import: id };
+    if (id !== undefined) return { import: id };
+    const own = this.#adopted.ownIdOf(cluster, object);
+    return { ...this.deleted.remade(cluster, object), ...(own !== undefined && { import: own }) };
   }
 
   /** What has to happen around Pulumi's update of a route's VirtualService. */
