@@ -100,8 +100,6 @@ export async function checked(
   return {
     taken,
     refusals,
-    warnings: new Map(
-      valid.map(({ proposal }, i) => [serviceKey(proposal), about(warnings, i)]),
-    ),
+    warnings: new Map(valid.map(({ proposal }, i) => [serviceKey(proposal), about(warnings, i)])),
   };
 }

@@ -138,7 +138,8 @@ export function proposed(
   ].sort(inOrder);
   const { stable, canary } = rolesOf(said, versions, chosen);
   if (stable === undefined) {
-    const what = pods.length === 0 ? "it selects no pod" : `none of its pods has the label ${label}`;
+    const what =
+      pods.length === 0 ? "it selects no pod" : `none of its pods has the label ${label}`;
     return { key, reasons: [`nobody knows its version: ${what}`] };
   }
   const [first, ...more] = splitPorts(found[0]?.workload.service?.ports ?? []);
