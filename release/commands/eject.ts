@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { ClusterClient } from "../../fleet/cluster-client.ts";
+import * as z from "zod";
 import { explain } from "../../fleet/explain.ts";
 import { markAgain, readObject, unmark } from "../../fleet/unmark.ts";
 import { fromJson } from "../../lib/from-json.ts";
@@ -26,6 +27,9 @@ export interface EjectOptions {
   /** Changes nothing. @default false */
   readonly dryRun?: boolean;
 }
+
+/** An entry of the config's services, as far as it says which one it is. */
+const named = z.array(z.looseObject({ name: z.string(), namespace: z.string() }));
 
 const keyOf = (service: ServiceSettings) => serviceKey(idOf(service));
 
@@ -163,14 +167,20 @@ async function whileNoRollout<T>(
   }
 }
 
+/** The services that the config names, right or wrong. */
+function configuredServices(stack: ReleaseStack) {
+  return named.parse(fromJson(stack.release.services ?? "[]"));
+}
+
 /** The config without the services; without a canary no weight is allowed. */
 async function takeOut(
   stack: ReleaseStack,
   gone: readonly string[],
   left: readonly ServiceSettings[],
 ): Promise<void> {
-  const raw = fromJson(stack.release.services ?? "[]") as { name: string; namespace: string }[];
-  const services = raw.filter((each) => !gone.includes(serviceKey(idOf(each))));
+  const services = configuredServices(stack).filter(
+    (each) => !gone.includes(serviceKey(idOf(each))),
+  );
   const hasCanary = left.some(({ canary }) => canary !== undefined);
   await stack.configure({
     ...stack.release,
@@ -194,18 +204,20 @@ export async function eject({
   dryRun = false,
 }: EjectOptions): Promise<void> {
   const stack = await ReleaseStack.open(name);
-  const settings = settingsOf(stack);
-  const clusters = clustersOf(settings);
-  const services = settings.services.filter(
-    (each) => service.length === 0 || service.includes(keyOf(each)),
-  );
-  const keys = services.map(keyOf);
-  if (services.length === 0) {
+  const isAsked = (key: string) => service.length === 0 || service.includes(key);
+  const keys = configuredServices(stack)
+    .map((each) => serviceKey(idOf(each)))
+    .filter(isAsked);
+  // Without one the config of a stack with meshStack is not even valid.
+  if (keys.length === 0) {
     console.log(
       `Stack ${name} has ${service.length === 0 ? "no service" : `no ${service.join(", ")}`}: nothing to hand back.`,
     );
     return;
   }
+  const settings = settingsOf(stack);
+  const clusters = clustersOf(settings);
+  const services = settings.services.filter((each) => isAsked(keyOf(each)));
   const left = settings.services.filter((each) => !services.includes(each));
   await whileNoRollout(settings, clusters, name, async () => {
     const problems = await problemsOf(settings, clusters, services, keepSplit);
