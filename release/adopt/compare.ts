@@ -34,7 +34,7 @@ export function readStackFile(text: string, prefix: string): StackFile | undefin
   // `pulumi config set` without --path writes lists as text.
   const at = (key: string) => {
     const value = config[`${prefix}:${key}`];
-    return typeof value === "string" ? fromJson(value) : value;
+    return typeof value === "string" ? (fromJson(value) ?? value) : value;
   };
   const services = schema.services.safeParse(at("services"));
   if (!services.success) {
