@@ -10,8 +10,15 @@ export interface LiveStateObject extends StateObject {
   readonly live: LiveObject;
 }
 
-/** The order in which people read them, and in which they can be applied. */
-const ORDER = ["Namespace", "ServiceAccount", "Service", "Deployment"];
+/** The order in which they can be applied: what rules name comes before them. */
+const ORDER = [
+  "Namespace",
+  "ServiceAccount",
+  "Service",
+  "Deployment",
+  "ServiceEntry",
+  "DestinationRule",
+];
 
 /** Annotations that controllers write. */
 const WRITTEN = /^deployment\.kubernetes\.io\//;

@@ -6,26 +6,28 @@ const urns = z.array(z.string()).nullish();
 const resource = z.looseObject({
   urn: z.string(),
   type: z.string(),
-  custom: z.boolean().default(false),
+  custom: z.boolean().optional(),
   /** Left by an update that was interrupted. */
-  delete: z.boolean().default(false),
+  delete: z.boolean().optional(),
   parent: z.string().nullish(),
   dependencies: urns,
   propertyDependencies: z.record(z.string(), urns).nullish(),
   deletedWith: z.string().nullish(),
-  inputs: z
-    .looseObject({
-      apiVersion: z.unknown(),
-      kind: z.unknown(),
-      metadata: z.looseObject({ name: z.unknown(), namespace: z.unknown() }).optional(),
-    })
-    .nullish(),
+  inputs: z.unknown().optional(),
 });
 type Resource = z.infer<typeof resource>;
 
+/** The inputs of an object of a cluster. */
+const objectInputs = z.looseObject({
+  apiVersion: z.string(),
+  kind: z.string(),
+  metadata: z.looseObject({ name: z.string(), namespace: z.string().optional() }),
+});
+
+// Read, and written back: nothing in it may get another value here.
 const exported = z.looseObject({
   deployment: z.looseObject({
-    resources: z.array(resource).default([]),
+    resources: z.array(resource).optional(),
     pending_operations: z.array(z.unknown()).nullish(),
   }),
 });
@@ -76,10 +78,6 @@ function components({ service, namespace }: ServiceName, clusters: readonly stri
   ]);
 }
 
-function textOf(value: unknown): string | undefined {
-  return typeof value === "string" ? value : undefined;
-}
-
 /** A state that does not name resources any more which it does not have. */
 function withoutNames(all: readonly Resource[], gone: ReadonlySet<string>): Resource[] {
   const kept = (list: readonly string[]) => list.filter((urn) => !gone.has(urn));
@@ -108,7 +106,7 @@ export function handBack(
   clusters: readonly string[],
   namespaces: readonly string[],
 ): HandedBack {
-  const { resources, pending_operations: pending } = state.deployment;
+  const { resources = [], pending_operations: pending } = state.deployment;
   if ((pending ?? []).length > 0) {
     throw new Error("the last update was interrupted: run pulumi up first, which completes it");
   }
@@ -133,21 +131,13 @@ export function handBack(
   }
   const objects = resources.flatMap((each): StateObject[] => {
     const place = gone.get(each.urn);
-    const { apiVersion, kind, metadata } = each.inputs ?? {};
-    const name = textOf(metadata?.name);
-    if (!place || !each.custom) return [];
-    if (each.delete || name === undefined) {
+    if (!place || each.custom !== true) return [];
+    const { data: inputs } = objectInputs.safeParse(each.inputs);
+    if (each.delete === true || !inputs) {
       throw new Error(`${each.urn} is not as an update has left it: run pulumi up first`);
     }
-    return [
-      {
-        ...place,
-        apiVersion: textOf(apiVersion) ?? "v1",
-        kind: textOf(kind) ?? each.type.split(":").at(-1) ?? "",
-        namespace: textOf(metadata?.namespace),
-        name,
-      },
-    ];
+    const { apiVersion, kind, metadata } = inputs;
+    return [{ ...place, apiVersion, kind, namespace: metadata.namespace, name: metadata.name }];
   });
   const rest = resources.filter(({ urn }) => !gone.has(urn));
   return {
