@@ -4,7 +4,9 @@ import type { Adoptable } from "../fleet/routing/cluster-routing.ts";
 import { clusterRouting } from "../fleet/routing/index.ts";
 import type { DeployedCluster } from "../lib/deployed.ts";
 import { crossClusterHost, crossClusterName } from "../lib/names.ts";
+import { configuredKey, JOURNAL, otherStacksOf } from "../lib/journal.ts";
 import type { Problem } from "../lib/problems.ts";
+import type { Journals } from "../lib/taken-back.ts";
 import type { ReleaseSettings } from "./config.ts";
 import type { PlannedRoute, ReleasePlan } from "./release-plan.ts";
 import { existingOf } from "./workload.ts";
@@ -32,6 +34,16 @@ function idIn(all: readonly Place[], cluster: string, object: Omit<Place, "clust
 
 function textOf({ kind, namespace, name, cluster }: Found): string {
   return `${kind} ${namespace}/${name} in ${cluster}`;
+}
+
+/** Two stacks would write the same objects, and one would delete them with itself. */
+function ofStack({ wanted, key }: PlannedRoute, cluster: string, stack: string): Problem {
+  return {
+    path: `${wanted.path}.adopt`,
+    value: true,
+    rule: `must not take the routes of ${key} in ${cluster} from stack ${stack}, whose last update has made them`,
+    fix: `Take the service out of stack ${stack} (release eject --stack ${stack} --service ${key}). If that stack is no more, delete the key ${configuredKey(stack)} of the ConfigMap ${JOURNAL} in the service's namespace.`,
+  };
 }
 
 function goesTo({ shares, weights }: PlannedRoute["objects"], isUnnamed: boolean): string {
@@ -71,14 +83,29 @@ export class AdoptedObjects {
   /** Nobody has looked for any. */
   static readonly NONE = new AdoptedObjects([], [], []);
 
-  /** Looks for them in all clusters that answer. */
+  /**
+   * Looks for them in all clusters that answer.
+   *
+   * @param journals what updates have noted. @default nothing
+   * @param stack the stack's name
+   */
   static async find(
     settings: ReleaseSettings,
     clusters: readonly ClusterClient[],
     deployed: readonly DeployedCluster[],
     { routes }: Pick<ReleasePlan, "routes">,
+    journals: Journals = new Map(),
+    stack = "",
   ): Promise<AdoptedObjects> {
     const unread: Problem[] = [];
+    const lists = new Map<string, ReturnType<typeof clusterRouting.made>>();
+    // Once for all services of a namespace.
+    const made = async (cluster: ClusterClient, namespace: string) => {
+      const at = `${cluster.name} ${namespace}`;
+      const list = lists.get(at) ?? clusterRouting.made(cluster, namespace);
+      lists.set(at, list);
+      return list;
+    };
     const own: Place[] = [];
     const found = await Promise.all(
       routes.map(async (route): Promise<Found[]> => {
@@ -98,12 +125,11 @@ export class AdoptedObjects {
         }));
         const names = [service.name, ...crossing.map(({ name }) => name)];
         try {
-          const made = await clusterRouting.made(cluster, namespace);
-          own.push(
-            ...made
-              .filter(({ name }) => names.includes(name))
-              .map((each) => ({ ...each, cluster: cluster.name })),
-          );
+          const here = (await made(cluster, namespace)).filter(({ name }) => names.includes(name));
+          own.push(...here.map((each) => ({ ...each, cluster: cluster.name })));
+          const notes = journals.get(cluster.name) ?? [];
+          const stacks = here.length > 0 ? otherStacksOf(notes, stack, route.key) : [];
+          unread.push(...stacks.map((other) => ofStack(route, cluster.name, other)));
           const all = await clusterRouting.adoptable(cluster, {
             ...{ ...id, crossing },
             clusterDomain: settings.mesh.clusterDomain,

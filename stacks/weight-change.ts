@@ -206,7 +206,7 @@ export class WeightChange {
       SharedNamespaces.find(answering, settings, journals, stack),
     ]);
     const plan = planRelease(settings, deployed, journals, stack, deleted);
-    const adopted = await AdoptedObjects.find(settings, clusters, deployed, plan);
+    const adopted = await AdoptedObjects.find(settings, clusters, deployed, plan, journals, stack);
     const change = new WeightChange(settings, clusters, notes, plan, deleted, shared, adopted);
     // Also those that are tried again: a guard forgets once there is another release, though nothing has risen.
     if (!pulumi.runtime.isDryRun()) {

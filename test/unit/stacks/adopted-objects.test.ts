@@ -133,6 +133,25 @@ describe("rules of others that are adopted", () => {
     expect(adopted.notice).not.toContain("in cluster-a");
   });
 
+  it("are not taken from another stack", async () => {
+    const own = { metadata: { annotations: { "pulumi.com/patchForce": "true" } }, spec: {} };
+    const { to, clusters, from, plan } = await find({ virtualservices: own });
+    const configured = (key: string) =>
+      JSON.stringify({ format: 1, at: 1, weight: 10, canaries: { [key]: "v2" } });
+    const problems = async (notes: Readonly<Record<string, string>>) => {
+      const journals = new Map([["cluster-a", [notes]]]);
+      const found = await AdoptedObjects.find(to, clusters, from, plan, journals, "prod");
+      return found.problems.map(problemLine);
+    };
+    const other = { "configured-shop": configured("user/user-service") };
+    expect(await problems(other)).toEqual([
+      " - services[0].adopt: must not take the routes of user/user-service in cluster-a from stack shop, whose last update has made them, got true. Take the service out of stack shop (release eject --stack shop --service user/user-service). If that stack is no more, delete the key configured-shop of the ConfigMap istio-canary-rollout in the service's namespace.",
+    ]);
+    expect(await problems({ "configured-shop": configured("user/other") })).toEqual([]);
+    const both = { ...other, "configured-prod": configured("user/user-service") };
+    expect(await problems(both)).toEqual([]);
+  });
+
   it("are those for a host that names a cluster too, once these were handed back", async () => {
     const host = "user-service.user.cluster-b.mesh";
     const { adopted } = await find({
