@@ -32,8 +32,7 @@ export async function readObject(
   { apiVersion, kind, name, namespace }: ObjectPlace,
 ): Promise<LiveObject> {
   const metadata = { name, ...(namespace !== undefined && { namespace }) };
-  // The client's type asks for a name, which it has.
-  return (await cluster.objects.read({ apiVersion, kind, metadata })) as LiveObject;
+  return cluster.objects.read<LiveObject>({ apiVersion, kind, metadata });
 }
 
 async function patch(
@@ -47,7 +46,7 @@ async function patch(
       apiVersion,
       kind,
       metadata: { name, ...(namespace !== undefined && { namespace }), ...metadata },
-    } as KubernetesObject,
+    },
     undefined,
     dryRun ? "All" : undefined,
     undefined,

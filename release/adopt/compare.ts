@@ -59,9 +59,10 @@ export function chosenIn(file: StackFile | undefined, key: string): Chosen {
 
 /** All that a service's entry says, with what it leaves out. */
 function complete(service: Service): Readonly<Record<string, unknown>> {
-  const { adopt, ...more } = service;
   return {
-    ...more,
+    ...service,
+    // Says nothing of what requests meet.
+    adopt: undefined,
     servicePort: service.servicePort ?? SERVICE_PORT,
     protocol: service.protocol ?? "http",
     morePorts: service.morePorts ?? [],

@@ -20,15 +20,16 @@ const ORDER = [
   "DestinationRule",
 ];
 
-/** Annotations that controllers write. */
-const WRITTEN = /^deployment\.kubernetes\.io\//;
+/** How annotations begin that controllers write. */
+const WRITTEN = "deployment.kubernetes.io/";
 
 /** An object as its owner would write it: without what the API server and this program have added. */
 export function manifestOf({ live }: LiveStateObject): Readonly<Record<string, unknown>> {
-  const { apiVersion, kind, metadata = {}, status, ...more } = live;
+  const { apiVersion, kind, metadata = {}, ...others } = live;
+  const more = Object.fromEntries(Object.entries(others).filter(([name]) => name !== "status"));
   const labels = unmarked(metadata.labels);
   const annotations = Object.fromEntries(
-    Object.entries(unmarked(metadata.annotations)).filter(([name]) => !WRITTEN.test(name)),
+    Object.entries(unmarked(metadata.annotations)).filter(([name]) => !name.startsWith(WRITTEN)),
   );
   return {
     apiVersion,

@@ -1,7 +1,7 @@
 import type { KubernetesObject } from "@kubernetes/client-node";
 
-type Object_ = KubernetesObject & { [field: string]: unknown };
 type Fields = Record<string, unknown>;
+type AnyObject = KubernetesObject & Fields;
 
 /** The kinds that it knows, by group and version: those that tests need. */
 const KINDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -51,20 +51,20 @@ function meets(labels: Readonly<Record<string, string>>, selector: string): bool
 
 /** Objects of an API server, of any kind that it knows. */
 export class FakeObjects {
-  readonly all: Object_[] = [];
+  readonly all: AnyObject[] = [];
 
   add(...objects: readonly KubernetesObject[]): void {
     const live = { generation: 1, resourceVersion: "1" };
     this.all.push(
       ...objects.map((each) => ({
-        ...(structuredClone(each) as Object_),
-        metadata: { ...live, ...structuredClone(each.metadata) },
+        ...(structuredClone(each) as AnyObject),
+        metadata: Object.assign({}, live, structuredClone(each.metadata)),
       })),
     );
   }
 
   /** The object, to look into it or to change it. */
-  get(kind: string, name: string): Object_ | undefined {
+  get(kind: string, name: string): AnyObject | undefined {
     return this.all.find((each) => each.kind === kind && each.metadata?.name === name);
   }
 
@@ -112,8 +112,8 @@ export class FakeObjects {
       // Stands for none.
       if (JSON.stringify(metadata.managedFields) === "[{}]") metadata.managedFields = [];
       if (url.searchParams.get("dryRun") === null) {
-        if (object) this.all[this.all.indexOf(object)] = patched as Object_;
-        else this.add(patched as Object_);
+        if (object) this.all[this.all.indexOf(object)] = patched;
+        else this.add(patched);
       }
       return { code: 200, value: patched };
     }
@@ -132,7 +132,12 @@ export function withPods(
     if (object.kind !== "Deployment") return [];
     const { template } = (
       object as unknown as {
-        spec: { template: { metadata: object; spec: { serviceAccountName?: string } } };
+        spec: {
+          template: {
+            metadata: { labels?: Readonly<Record<string, string>> };
+            spec: { serviceAccountName?: string };
+          };
+        };
       }
     ).spec;
     const { name, namespace } = object.metadata ?? {};
@@ -140,7 +145,10 @@ export function withPods(
       {
         apiVersion: "v1",
         kind: "Pod",
-        metadata: { ...template.metadata, name: `${name ?? ""}-1`, namespace },
+        metadata: {
+          ...{ name: `${name ?? ""}-1`, namespace },
+          labels: { ...template.metadata.labels, "service.istio.io/canonical-name": "any" },
+        },
         spec: {
           serviceAccountName: template.spec.serviceAccountName,
           containers: [
@@ -155,12 +163,5 @@ export function withPods(
       } as KubernetesObject,
     ];
   });
-  const labelled = pods.map((pod) => ({
-    ...pod,
-    metadata: {
-      ...pod.metadata,
-      labels: { ...pod.metadata?.labels, "service.istio.io/canonical-name": "any" },
-    },
-  }));
-  return [...objects, ...labelled];
+  return [...objects, ...pods];
 }

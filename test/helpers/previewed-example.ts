@@ -44,7 +44,8 @@ export async function previewedExample(name: string): Promise<Recording> {
   const raw = Object.fromEntries(
     Object.entries(config).map(([key, value]) => [key.replace(/^istio-canary:/, ""), value]),
   );
-  const joined = raw["meshStack"] === undefined ? undefined : meshOf(String(raw["meshStack"]));
+  const meshStack = raw["meshStack"];
+  const joined = typeof meshStack === "string" ? meshOf(meshStack) : undefined;
   const { settings, problems } = parseConfig(
     { ...raw, kubeconfig: kubeconfigFile() },
     new Date(),

@@ -182,7 +182,7 @@ describe("release adopt", () => {
         ...{ timeout: "none", crossClusterHosts: ["reviews.bookinfo.cluster-b.mesh"] },
         existing: { port: 9080, versionLabel: "version", serviceAccounts: ["bookinfo-reviews"] },
       });
-      others.add(weights as KubernetesObject, versions as KubernetesObject);
+      others.add(weights, versions);
     }
     expect(await run()).toContain("says what the clusters have");
   });

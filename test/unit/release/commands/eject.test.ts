@@ -1,9 +1,8 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import type { KubernetesObject } from "@kubernetes/client-node";
 import { loadAll } from "js-yaml";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi, type MockInstance } from "vitest";
 import { canaryRouteObjects } from "../../../../components/canary-route.ts";
 import { ClusterClient } from "../../../../fleet/cluster-client.ts";
 import { clustersOf } from "../../../../release/clusters.ts";
@@ -31,6 +30,8 @@ let settings: ReleaseSettings;
 let state: StackState;
 let imported: StackState[];
 let configured: Record<string, string>[];
+let stack: Record<string, unknown>;
+let take: MockInstance<Lease["take"]>;
 
 /** A stack's state with the route of the service in each cluster, and a provider. */
 function routed(): StackState {
@@ -72,7 +73,7 @@ function routes(weight: number): void {
   });
   for (const { others } of servers) {
     others.all.length = 0;
-    others.add(weights as KubernetesObject, versions as KubernetesObject);
+    others.add(weights, versions);
   }
 }
 const live = (i: number, kind = "VirtualService") => servers[i]?.others.get(kind, "user-service");
@@ -100,16 +101,17 @@ beforeEach(async () => {
   [state, imported, configured] = [routed(), [], []];
   routes(0);
   const release = { services: JSON.stringify([existingService]), weight: "0" };
+  stack = {
+    ...{ name: "prod", shortName: "prod", release },
+    settings: () => ({ settings }),
+    exportState: () => Promise.resolve(state),
+    importState: (next: StackState) => Promise.resolve(imported.push(next)),
+    configure: (next: Record<string, string>) => Promise.resolve(configured.push(next)),
+  };
   vi.spyOn(ReleaseStack, "open").mockImplementation(() =>
-    Promise.resolve({
-      ...{ name: "prod", shortName: "prod", release },
-      settings: () => ({ settings }),
-      exportState: () => Promise.resolve(state),
-      importState: (next: StackState) => Promise.resolve(imported.push(next)),
-      configure: (next: Record<string, string>) => Promise.resolve(configured.push(next)),
-    } as unknown as ReleaseStack),
+    Promise.resolve(stack as unknown as ReleaseStack),
   );
-  vi.spyOn(Lease.prototype, "take").mockResolvedValue();
+  take = vi.spyOn(Lease.prototype, "take").mockResolvedValue();
   vi.spyOn(Lease.prototype, "release").mockResolvedValue();
   vi.spyOn(console, "log").mockImplementation((text: string) => printed.push(text));
 });
@@ -176,9 +178,7 @@ describe("release eject", () => {
   });
 
   it("is refused while a rollout runs, and while guards would lower what is handed back", async () => {
-    vi.mocked(Lease.prototype.take).mockRejectedValueOnce(
-      new LeaseHeld("cluster-a", "ann on laptop", undefined),
-    );
+    take.mockRejectedValueOnce(new LeaseHeld("cluster-a", "ann on laptop", undefined));
     await expect(run()).rejects.toThrow(
       "Nothing was handed back:\n - a rollout is running, by ann on laptop: wait for its end, or stop it",
     );
@@ -208,18 +208,7 @@ describe("release eject", () => {
   });
 
   it("is undone where the state cannot be written", async () => {
-    vi.mocked(ReleaseStack.open).mockImplementation(() =>
-      Promise.resolve({
-        ...{
-          name: "prod",
-          shortName: "prod",
-          release: { services: JSON.stringify([existingService]) },
-        },
-        settings: () => ({ settings }),
-        exportState: () => Promise.resolve(state),
-        importState: () => Promise.reject(new Error("the stack is currently locked")),
-      } as unknown as ReleaseStack),
-    );
+    stack["importState"] = () => Promise.reject(new Error("the stack is currently locked"));
     await expect(run()).rejects.toThrow(
       "Nothing was handed back:\n - the stack is currently locked",
     );
@@ -228,17 +217,7 @@ describe("release eject", () => {
 
   it("is undone where another update has changed the stack meanwhile", async () => {
     let asked = 0;
-    vi.mocked(ReleaseStack.open).mockImplementation(() =>
-      Promise.resolve({
-        ...{
-          name: "prod",
-          shortName: "prod",
-          release: { services: JSON.stringify([existingService]) },
-        },
-        settings: () => ({ settings }),
-        exportState: () => Promise.resolve({ ...state, version: asked++ }),
-      } as unknown as ReleaseStack),
-    );
+    stack["exportState"] = () => Promise.resolve({ ...state, version: asked++ });
     await expect(run()).rejects.toThrow(
       "Nothing was handed back:\n - another update has changed the stack meanwhile: run this command again",
     );
