@@ -361,9 +361,10 @@ describe("release adopt", () => {
         hosts: [name],
         http: [
           {
+            // In either order: the one that gets most is the stable one.
             route: [
-              { destination: { host: name, subset: "v1" }, weight: 100 - weight },
               { destination: { host: name, subset: "v2" }, weight },
+              { destination: { host: name, subset: "v1" }, weight: 100 - weight },
             ],
           },
         ],
