@@ -5,6 +5,7 @@ import { loadAll } from "js-yaml";
 import { afterEach, beforeEach, describe, expect, it, vi, type MockInstance } from "vitest";
 import { canaryRouteObjects } from "../../../../components/canary-route.ts";
 import { ClusterClient } from "../../../../fleet/cluster-client.ts";
+import { JOURNAL } from "../../../../lib/journal.ts";
 import { clustersOf } from "../../../../release/clusters.ts";
 import { eject, type EjectOptions } from "../../../../release/commands/eject.ts";
 import { parseState, type StackState } from "../../../../release/eject/state.ts";
@@ -143,6 +144,22 @@ describe("release eject", () => {
           metadata: { name: "user-service", namespace: "user" },
         },
       ]);
+    }
+  });
+
+  it("is noted, so that no update asks for what is handed back", async () => {
+    const note = { format: 1, at: 1, weight: 0, canaries: { "user/user-service": "v2" } };
+    for (const { others } of servers) {
+      others.add({
+        ...{ apiVersion: "v1", kind: "ConfigMap" },
+        metadata: { name: JOURNAL, namespace: "user" },
+        ...{ data: { "configured-prod": JSON.stringify(note) } },
+      });
+    }
+    await run();
+    for (const { others } of servers) {
+      const data = others.get("ConfigMap", JOURNAL)?.["data"] as Record<string, string>;
+      expect(JSON.parse(data["configured-prod"] ?? "")).toMatchObject({ canaries: {} });
     }
   });
 
