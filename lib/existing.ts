@@ -1,5 +1,5 @@
 import { serviceKey, type ServiceName } from "./names.ts";
-import { APP_PROTOCOLS, type ServicePort } from "./ports.ts";
+import { APP_PROTOCOLS, PROTOCOLS, type ServicePort } from "./ports.ts";
 
 /** How the pods of a service are found that others have made. */
 export interface ExistingWorkload {
@@ -90,7 +90,17 @@ function protocolOf({ name = "", appProtocol, protocol = "TCP" }: FoundPort): st
   return appProtocol === undefined ? (told.split("-")[0] ?? "") : told;
 }
 
-const SPLIT_BY_REQUEST = ["http", "http2", "grpc"];
+const SPLIT_BY_REQUEST: readonly string[] = PROTOCOLS;
+
+/** The ports of a Service whose requests are split, the one first that clients without a port in the URL call. */
+export function splitPorts(ports: readonly FoundPort[]): readonly ServicePort[] {
+  return ports
+    .flatMap((each) => {
+      const protocol = PROTOCOLS.find((known) => known === protocolOf(each));
+      return protocol === undefined ? [] : [{ port: each.port, protocol }];
+    })
+    .toSorted((one, other) => Number(other.port === 80) - Number(one.port === 80));
+}
 
 function portText(port: FoundPort): string {
   const { name, appProtocol } = port;

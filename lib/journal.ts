@@ -181,6 +181,24 @@ export function configuredIn(found: readonly Notes[], stack: string): Configured
   return note && { weight: note.weight, canaries: note.canaries };
 }
 
+/**
+ * Other stacks whose last complete update has configured a service with a canary, unless this stack's has too.
+ *
+ * @param key the service, as `namespace/name`
+ */
+export function otherStacksOf(
+  found: readonly Notes[],
+  stack: string,
+  key: string,
+): readonly string[] {
+  const prefix = configuredKey("");
+  const stacks = [...new Set(found.flatMap(Object.keys))].flatMap((name) =>
+    name.startsWith(prefix) ? [name.slice(prefix.length)] : [],
+  );
+  const having = stacks.filter((each) => configuredIn(found, each)?.canaries[key] !== undefined);
+  return having.includes(stack) ? [] : having.toSorted();
+}
+
 /** The services that the last complete update of a stack has made, as `namespace/service`. */
 export function madeIn(found: readonly Notes[], stack: string): readonly string[] {
   return newest(found, configuredKey(stack), configuredSchema)?.made ?? [];

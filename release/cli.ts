@@ -1,4 +1,6 @@
 import { Command, Option } from "commander";
+import type { AdoptOptions } from "./commands/adopt.ts";
+import type { EjectOptions } from "./commands/eject.ts";
 import type { GuardOptions } from "./commands/guard.ts";
 import type { HistoryOptions } from "./commands/history.ts";
 import type { PauseOptions } from "./commands/pause.ts";
@@ -148,6 +150,37 @@ program
   .action(async (options: ReportOptions) => {
     const { writeReport } = await import("./commands/report.ts");
     console.log(await writeReport(options));
+  });
+
+program
+  .command("adopt")
+  .description(
+    "find services that others have made in all clusters, and write a stack's config file that takes them over; exit code 2 if there is one that differs",
+  )
+  .requiredOption("--context <name>", "a context of the kubeconfig for each cluster", all)
+  .option("--kubeconfig <file>", "the kubeconfig (default: the files kubectl reads)")
+  .option("--namespace <name>", "only services of this namespace, repeatable", all)
+  .option("--service <namespace/name>", "only this service, repeatable", all)
+  .option("--stack <name>", "the stack", "adopted")
+  .option(
+    "--mesh-stack <name>",
+    "full name of the stack that has installed the mesh (default: others have installed Istio)",
+  )
+  .action(async (options: AdoptOptions) => {
+    const { adopt } = await import("./commands/adopt.ts");
+    await adopt(options);
+  });
+program
+  .command("eject")
+  .description("hand the routing of services back to their owners; no request goes another way")
+  .requiredOption("--stack <name>", "the stack")
+  .option("--service <namespace/name>", "only this service, repeatable (default: all)", all)
+  .option("--out <folder>", "where the owners' manifests are written", "handed-back")
+  .option("--keep-split", "also while a canary has a part of the requests, which it then keeps")
+  .option("--dry-run", "say what would be done, and change nothing")
+  .action(async (options: EjectOptions) => {
+    const { eject } = await import("./commands/eject.ts");
+    await eject(options);
   });
 
 try {

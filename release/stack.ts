@@ -20,6 +20,8 @@ import { parseConfig, rawConfig, type ReleaseSettings } from "../stacks/config.t
 import { findMesh, type FoundMesh } from "../stacks/existing-istio.ts";
 import { meshStackOf, type MeshStack } from "../stacks/mesh-stack.ts";
 import { RELEASE_KEYS } from "../stacks/schema.ts";
+import { exportState, importState } from "./stack-state.ts";
+import type { StackState } from "./eject/state.ts";
 import { setNumber, withCopy, withEntry, withNumber } from "./config-file.ts";
 import { isAlive } from "./is-alive.ts";
 import { releaseOf, statesOf, type Release, type State } from "./states.ts";
@@ -150,10 +152,7 @@ export class ReleaseStack {
   }
 
   get #configFile(): string {
-    return path.join(
-      this.#stack.workspace.workDir,
-      `Pulumi.${this.name.split("/").at(-1) ?? ""}.yaml`,
-    );
+    return path.join(this.#stack.workspace.workDir, `Pulumi.${this.shortName}.yaml`);
   }
 
   get #weightKey(): string {
@@ -170,6 +169,23 @@ export class ReleaseStack {
     const digest = parseDigest(json);
     if (!ok) throw new UpdateFailure(digest.diagnostics, "pulumi preview has failed");
     return digest;
+  }
+
+  /** The stack's name without its organization and project. */
+  get shortName(): string {
+    return this.name.split("/").at(-1) ?? "";
+  }
+
+  /** What Pulumi knows of the stack's resources. */
+  async exportState(): Promise<StackState> {
+    const { workDir, envVars } = this.#stack.workspace;
+    return exportState(this.name, { cwd: workDir, env: envVars });
+  }
+
+  /** Replaces that. @throws if another update of the stack is running */
+  async importState(state: StackState): Promise<void> {
+    const { workDir, envVars } = this.#stack.workspace;
+    await importState(this.name, state, { cwd: workDir, env: envVars });
   }
 
   /** Every state that the backend has recorded, newest first. */

@@ -24,10 +24,14 @@ export class MayHeal extends Error {}
 
 /** Another command raises the weight of the release. */
 export class LeaseHeld extends Held {
+  /** Who does. */
+  readonly holder: string;
+
   constructor(cluster: string, holder: string, since: Date | undefined) {
     super(
       `${holder} has been raising the weight of this release${since ? ` since ${new Date(since).toISOString()}` : ""} (lease in ${cluster}). Until it ends, this command only watches, and rolls back a bad canary.`,
     );
+    this.holder = holder;
   }
 }
 

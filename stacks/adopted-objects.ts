@@ -3,7 +3,10 @@ import { explain } from "../fleet/explain.ts";
 import type { Adoptable } from "../fleet/routing/cluster-routing.ts";
 import { clusterRouting } from "../fleet/routing/index.ts";
 import type { DeployedCluster } from "../lib/deployed.ts";
+import { crossClusterHost, crossClusterName } from "../lib/names.ts";
+import { configuredKey, JOURNAL, otherStacksOf } from "../lib/journal.ts";
 import type { Problem } from "../lib/problems.ts";
+import type { Journals } from "../lib/taken-back.ts";
 import type { ReleaseSettings } from "./config.ts";
 import type { PlannedRoute, ReleasePlan } from "./release-plan.ts";
 import { existingOf } from "./workload.ts";
@@ -14,8 +17,33 @@ interface Found extends Adoptable {
   readonly route: PlannedRoute;
 }
 
+/** An object, and where it is. */
+type Place = Pick<Adoptable, "kind" | "namespace" | "name"> & { readonly cluster: string };
+
+const isAt =
+  (cluster: string, { kind, namespace, name }: Omit<Place, "cluster">) =>
+  (each: Place): boolean =>
+    each.cluster === cluster &&
+    each.kind === kind &&
+    each.namespace === namespace &&
+    each.name === name;
+
+function idIn(all: readonly Place[], cluster: string, object: Omit<Place, "cluster">) {
+  return all.some(isAt(cluster, object)) ? `${object.namespace}/${object.name}` : undefined;
+}
+
 function textOf({ kind, namespace, name, cluster }: Found): string {
   return `${kind} ${namespace}/${name} in ${cluster}`;
+}
+
+/** Two stacks would write the same objects, and one would delete them with itself. */
+function ofStack({ wanted, key }: PlannedRoute, cluster: string, stack: string): Problem {
+  return {
+    path: `${wanted.path}.adopt`,
+    value: true,
+    rule: `must not take the routes of ${key} in ${cluster} from stack ${stack}, whose last update has made them`,
+    fix: `Take the service out of stack ${stack} (release eject --stack ${stack} --service ${key}). If that stack is no more, delete the key ${configuredKey(stack)} of the ConfigMap ${JOURNAL} in the service's namespace.`,
+  };
 }
 
 function goesTo({ shares, weights }: PlannedRoute["objects"], isUnnamed: boolean): string {
@@ -31,11 +59,14 @@ function goesTo({ shares, weights }: PlannedRoute["objects"], isUnnamed: boolean
  */
 export class AdoptedObjects {
   readonly #found: readonly Found[];
+  /** The program's own: Pulumi imports those that its state does not have, and takes no notice of the others. */
+  readonly #own: readonly Place[];
   /** What keeps them from becoming the program's. */
   readonly problems: readonly Problem[];
 
-  private constructor(found: readonly Found[], unread: readonly Problem[]) {
+  private constructor(found: readonly Found[], own: readonly Place[], unread: readonly Problem[]) {
     this.#found = found;
+    this.#own = own;
     this.problems = [
       ...unread,
       ...found.flatMap((each) =>
@@ -50,16 +81,32 @@ export class AdoptedObjects {
   }
 
   /** Nobody has looked for any. */
-  static readonly NONE = new AdoptedObjects([], []);
+  static readonly NONE = new AdoptedObjects([], [], []);
 
-  /** Looks for them in all clusters that answer. */
+  /**
+   * Looks for them in all clusters that answer.
+   *
+   * @param journals what updates have noted. @default nothing
+   * @param stack the stack's name
+   */
   static async find(
     settings: ReleaseSettings,
     clusters: readonly ClusterClient[],
     deployed: readonly DeployedCluster[],
     { routes }: Pick<ReleasePlan, "routes">,
+    journals: Journals = new Map(),
+    stack = "",
   ): Promise<AdoptedObjects> {
     const unread: Problem[] = [];
+    const lists = new Map<string, ReturnType<typeof clusterRouting.made>>();
+    // Once for all services of a namespace.
+    const made = async (cluster: ClusterClient, namespace: string) => {
+      const at = `${cluster.name} ${namespace}`;
+      const list = lists.get(at) ?? clusterRouting.made(cluster, namespace);
+      lists.set(at, list);
+      return list;
+    };
+    const own: Place[] = [];
     const found = await Promise.all(
       routes.map(async (route): Promise<Found[]> => {
         const { service, objects } = route;
@@ -69,9 +116,22 @@ export class AdoptedObjects {
           return [];
         }
         const { ports, port } = existingOf(service) ?? {};
+        const { namespace } = service;
+        const id = { service: service.name, namespace };
+        const others = settings.clusters.filter(({ name }) => name !== cluster.name);
+        const crossing = others.map(({ name }) => ({
+          name: crossClusterName(service.name, name),
+          host: crossClusterHost(id, name),
+        }));
+        const names = [service.name, ...crossing.map(({ name }) => name)];
         try {
+          const here = (await made(cluster, namespace)).filter(({ name }) => names.includes(name));
+          own.push(...here.map((each) => ({ ...each, cluster: cluster.name })));
+          const notes = journals.get(cluster.name) ?? [];
+          const stacks = here.length > 0 ? otherStacksOf(notes, stack, route.key) : [];
+          unread.push(...stacks.map((other) => ofStack(route, cluster.name, other)));
           const all = await clusterRouting.adoptable(cluster, {
-            ...{ service: service.name, namespace: service.namespace },
+            ...{ ...id, crossing },
             clusterDomain: settings.mesh.clusterDomain,
             outside: service.ingressHosts,
             port: (ports?.length ?? 1) === 1 ? port : undefined,
@@ -88,22 +148,17 @@ export class AdoptedObjects {
         }
       }),
     );
-    return new AdoptedObjects(found.flat(), unread);
+    return new AdoptedObjects(found.flat(), own, unread);
   }
 
   /** By which id Pulumi imports an object; undefined if it is not somebody else's. */
-  idOf(
-    cluster: string,
-    { kind, namespace, name }: Pick<Adoptable, "kind" | "namespace" | "name">,
-  ): string | undefined {
-    const isThere = this.#found.some(
-      (each) =>
-        each.cluster === cluster &&
-        each.kind === kind &&
-        each.namespace === namespace &&
-        each.name === name,
-    );
-    return isThere ? `${namespace}/${name}` : undefined;
+  idOf(cluster: string, object: Omit<Place, "cluster">): string | undefined {
+    return idIn(this.#found, cluster, object);
+  }
+
+  /** The same of one that is the program's, so that it is not made anew where Pulumi's state was lost. */
+  ownIdOf(cluster: string, object: Omit<Place, "cluster">): string | undefined {
+    return idIn(this.#own, cluster, object);
   }
 
   /** What is taken over, what it says and will say, for a person. @returns undefined if nothing is */

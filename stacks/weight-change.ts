@@ -207,7 +207,7 @@ export class WeightChange {
       SharedNamespaces.find(answering, settings, journals, stack),
     ]);
     const plan = planRelease(settings, deployed, journals, stack, deleted);
-    const adopted = await AdoptedObjects.find(settings, clusters, deployed, plan);
+    const adopted = await AdoptedObjects.find(settings, clusters, deployed, plan, journals, stack);
     const change = new WeightChange(settings, clusters, notes, plan, deleted, shared, adopted);
     // Also those that are tried again: a guard forgets once there is another release, though nothing has risen.
     if (!pulumi.runtime.isDryRun()) {
@@ -344,7 +344,9 @@ export class WeightChange {
   /** How an object of a cluster is registered, if it is gone or somebody else's. */
   remade(...[cluster, object]: Parameters<DeletedObjects["remade"]>): RemadeObject {
     const id = this.#adopted.idOf(cluster, object);
-    return id === undefined ? this.deleted.remade(cluster, object) : { import: id };
+    if (id !== undefined) return { import: id };
+    const own = this.#adopted.ownIdOf(cluster, object);
+    return { ...this.deleted.remade(cluster, object), ...(own !== undefined && { import: own }) };
   }
 
   /** What has to happen around Pulumi's update of a route's VirtualService. */

@@ -2,6 +2,7 @@ import type { KubernetesObject, V1OwnerReference, V1Pod } from "@kubernetes/clie
 import type { ServiceName } from "../../lib/names.ts";
 import type { EnvoyRouting, RoutingState } from "../../lib/routing/differences.ts";
 import type { FoundRoute, RouteObjects, RoutingRules } from "../../lib/routing/routing.ts";
+import type { SaidRoute } from "../../lib/routing/said.ts";
 import type { ClusterClient } from "../cluster-client.ts";
 
 /** How a write is to be made. */
@@ -67,6 +68,8 @@ export interface AdoptionPlan extends ServiceName {
   readonly port?: number | undefined;
   /** What the program makes of them. */
   readonly objects: Pick<RouteObjects, "versions" | "weights">;
+  /** Names of the objects that are about the service in one other cluster, and the host of each. */
+  readonly crossing: readonly { readonly name: string; readonly host: string }[];
 }
 
 /** An object of others that has the name of the program's. */
@@ -144,11 +147,16 @@ export interface ClusterRouting {
    * names of this program's, and those whose wildcard covers the service. Paths of others on a host of the ingress
    * gateway are none.
    *
-   * @param adopts whether the service's VirtualService and DestinationRule of others are none. @default false
+   * @param adopts whether those of others are none that \`adoptable\` gives. @default false
    */
   claims(cluster: ClusterClient, scope: RoutingScope, adopts?: boolean): Promise<readonly string[]>;
-  /** Those of the service's VirtualService and DestinationRule that others have made. */
+  /**
+   * Those of the service's VirtualService and DestinationRule that others have made, and of the objects for hosts that
+   * name a cluster, which were handed back.
+   */
   adoptable(cluster: ClusterClient, plan: AdoptionPlan): Promise<readonly Adoptable[]>;
+  /** What the service's routing objects say in the words of the configuration, whoever has made them. */
+  said(cluster: ClusterClient, name: ServiceName): Promise<SaidRoute>;
   /** The objects in a namespace that this program has made to route requests. */
   made(cluster: ClusterClient, namespace: string): Promise<readonly MadeObject[]>;
   /** Makes an object that somebody has deleted. @param manager who has made it before */

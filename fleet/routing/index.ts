@@ -5,6 +5,7 @@ import { madeObjects, remakeObject } from "./istio/made-objects.ts";
 import { ownerOf, ownedRoutes, routesOf } from "./istio/read-routes.ts";
 import { claimsOf, readRouting } from "./istio/read-routing.ts";
 import { routingScope } from "./istio/routing-scope.ts";
+import { saidIn } from "./istio/said-in.ts";
 import { behind } from "./istio/serves.ts";
 import { writeRoutes } from "./istio/write-routes.ts";
 
@@ -20,6 +21,7 @@ export const clusterRouting: ClusterRouting = {
   readAll: readRouting,
   claims: claimsOf,
   adoptable: adoptableOf,
+  said: saidIn,
   made: madeObjects,
   remake: remakeObject,
   owner: ownerOf,

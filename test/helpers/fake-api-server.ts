@@ -5,6 +5,7 @@ import { dump } from "js-yaml";
 import { WebSocketServer } from "ws";
 import { canaryRouteObjects, type CanaryRouting } from "../../components/canary-route.ts";
 import { splitOf } from "../../lib/routing/istio/split.ts";
+import { FakeObjects } from "./fake-objects.ts";
 import type { virtualService } from "../../lib/routing/istio/virtual-service.ts";
 
 /** A kubeconfig with a context for each API server, by its URL; the first one is current. */
@@ -55,6 +56,8 @@ export class FakeApiServer {
   readonly configMaps = new Map<string, Record<string, string>>();
   /** Why no ConfigMap may be written. @default it may */
   refusesNotes: string | undefined;
+  /** Objects of any kind. While there is one, nothing else is answered from. */
+  readonly others = new FakeObjects();
   /** Each request as `METHOD path`. */
   readonly requests: string[] = [];
   /** Says why a write is refused, or lets it pass. */
@@ -131,6 +134,15 @@ export class FakeApiServer {
     const answer = (code: number, value: unknown) => {
       response.writeHead(code, { "content-type": "application/json" }).end(JSON.stringify(value));
     };
+    if (this.others.all.length > 0) {
+      const url = new URL(request.url ?? "", "http://localhost");
+      const refused =
+        request.method === "GET" || url.searchParams.has("dryRun") ? undefined : this.refuse();
+      const found = this.others.answer(request.method ?? "", url, body);
+      if (refused !== undefined) answer(403, { message: refused });
+      else answer(found?.code ?? 404, found?.value ?? { message: "not found" });
+      return;
+    }
     const map = /\/namespaces\/([^/]+)\/configmaps\/([^/]+)$/.exec(path)?.slice(1).join("/");
     const key = /\/namespaces\/([^/]+)\/virtualservices\/([^/]+)$/.exec(path)?.slice(1).join("/");
     const object = key === undefined ? undefined : this.#objects.get(key);

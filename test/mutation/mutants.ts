@@ -5,6 +5,7 @@ import { existingMutants } from "./existing-mutants.ts";
 import { failoverMutants } from "./failover-mutants.ts";
 import { guardMutants } from "./guard-mutants.ts";
 import { helmMutants } from "./helm-mutants.ts";
+import { handOverMutants } from "./hand-over-mutants.ts";
 import { protocolMutants } from "./protocol-mutants.ts";
 import { takenBackMutants } from "./taken-back-mutants.ts";
 import { workloadMutants } from "./workload-mutants.ts";
@@ -39,6 +40,7 @@ export const mutants: readonly Mutant[] = [
   ...failoverMutants,
   ...guardMutants,
   ...helmMutants,
+  ...handOverMutants,
   ...protocolMutants,
   ...takenBackMutants,
   ...workloadMutants,

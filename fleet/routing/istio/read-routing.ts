@@ -2,6 +2,7 @@ import type { V1Pod } from "@kubernetes/client-node";
 import * as z from "zod";
 import { isDeepStrictEqual } from "node:util";
 import type { EnvoyRouting } from "../../../lib/routing/differences.ts";
+import { crossClusterHost } from "../../../lib/names.ts";
 import { GROUP, VERSION } from "../../../lib/routing/istio/kinds.ts";
 import { OWNED } from "../../../lib/routing/routing-annotations.ts";
 import type { RoutingRules } from "../../../lib/routing/routing.ts";
@@ -48,9 +49,13 @@ function isOwned({ metadata: { annotations = {} } }: RoutingObject): boolean {
   return Object.entries(OWNED).every(([name, value]) => annotations[name] === value);
 }
 
-/** Whether an object would be the service's VirtualService or DestinationRule. */
-function isAdoptable(kind: RoutingKind, { metadata }: RoutingObject, { service }: RoutingScope) {
-  return kind !== "ServiceEntry" && metadata.name === service;
+/** Whether an object would be the service's VirtualService or DestinationRule, or is for a host that names a cluster. */
+function isAdoptable(kind: RoutingKind, { metadata, spec }: RoutingObject, scope: RoutingScope) {
+  const { service, namespace } = scope;
+  if (metadata.name === service) return kind !== "ServiceEntry";
+  const [host, ...others] = spec.host === undefined ? spec.hosts : [spec.host, ...spec.hosts];
+  const cluster = metadata.name.slice(service.length + 1);
+  return others.length === 0 && host === crossClusterHost({ service, namespace }, cluster);
 }
 
 /** Objects of others that route a service already, as `Kind namespace/name`, with the wildcard by which they do. */

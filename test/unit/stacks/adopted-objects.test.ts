@@ -43,15 +43,28 @@ const theirs = {
   },
 };
 
-/** A cluster with these objects of the service's name, by the plural of their kind. */
+/** A cluster with these objects, by the plural of their kind, which have the service's name, or by that and their own name. */
 function clusterWith(name: string, objects: Readonly<Record<string, unknown>>): ClusterClient {
+  const keyOf = (plural: string, own: string) =>
+    own === "user-service" ? plural : `${plural}/${own}`;
   return {
     name,
     custom: {
-      getNamespacedCustomObject: ({ plural }: { plural: string }) =>
-        plural in objects
-          ? Promise.resolve(objects[plural])
-          : Promise.reject(new ApiException(404, "not found", {}, {})),
+      getNamespacedCustomObject: (asked: { plural: string; name: string }) => {
+        const found = objects[keyOf(asked.plural, asked.name)];
+        return found === undefined
+          ? Promise.reject(new ApiException(404, "not found", {}, {}))
+          : Promise.resolve(found);
+      },
+      listNamespacedCustomObject: ({ plural }: { plural: string }) =>
+        Promise.resolve({
+          items: Object.entries(objects).flatMap(([key, object]) => {
+            const [kind, own = "user-service"] = key.split("/");
+            const { metadata } = object as { metadata: object };
+            const named = { ...metadata, name: own, namespace: "user" };
+            return kind === plural ? [{ ...(object as object), metadata: named }] : [];
+          }),
+        }),
     },
   } as unknown as ClusterClient;
 }
@@ -101,11 +114,71 @@ describe("rules of others that are adopted", () => {
     expect(claims).toHaveBeenCalledWith(clusters[0], expect.anything(), true);
   });
 
-  it("are left where they are the program's, or not there", async () => {
+  it("are imported all the same where they are the program's, whose state was lost", async () => {
     const own = { metadata: { annotations: { "pulumi.com/patchForce": "true" } }, spec: {} };
-    const { adopted } = await find({ virtualservices: own });
+    const { adopted } = await find({
+      virtualservices: own,
+      "serviceentries/user-service-cluster-b": own,
+      "serviceentries/another": own,
+    });
+    expect(adopted.problems).toEqual([]);
     expect(adopted.idOf("cluster-a", route)).toBeUndefined();
-    expect(adopted.idOf("cluster-a", rule)).toBeUndefined();
+    expect(adopted.ownIdOf("cluster-a", route)).toBe("user/user-service");
+    const entry = { ...object("ServiceEntry"), name: "user-service-cluster-b" };
+    expect(adopted.ownIdOf("cluster-a", entry)).toBe("user/user-service-cluster-b");
+    // Not the service's, not there, and somebody else's.
+    expect(adopted.ownIdOf("cluster-a", { ...entry, name: "another" })).toBeUndefined();
+    expect(adopted.ownIdOf("cluster-a", rule)).toBeUndefined();
+    expect(adopted.ownIdOf("cluster-b", route)).toBeUndefined();
+    expect(adopted.notice).not.toContain("in cluster-a");
+  });
+
+  it("are not taken from another stack", async () => {
+    const own = { metadata: { annotations: { "pulumi.com/patchForce": "true" } }, spec: {} };
+    const { to, clusters, from, plan } = await find({ virtualservices: own });
+    const configured = (key: string) =>
+      JSON.stringify({ format: 1, at: 1, weight: 10, canaries: { [key]: "v2" } });
+    const problems = async (notes: Readonly<Record<string, string>>) => {
+      const journals = new Map([["cluster-a", [notes]]]);
+      const found = await AdoptedObjects.find(to, clusters, from, plan, journals, "prod");
+      return found.problems.map(problemLine);
+    };
+    const other = { "configured-shop": configured("user/user-service") };
+    expect(await problems(other)).toEqual([
+      " - services[0].adopt: must not take the routes of user/user-service in cluster-a from stack shop, whose last update has made them, got true. Take the service out of stack shop (release eject --stack shop --service user/user-service). If that stack is no more, delete the key configured-shop of the ConfigMap istio-canary-rollout in the service's namespace.",
+    ]);
+    expect(await problems({ "configured-shop": configured("user/other") })).toEqual([]);
+    const both = { ...other, "configured-prod": configured("user/user-service") };
+    expect(await problems(both)).toEqual([]);
+  });
+
+  it("are those for a host that names a cluster too, once these were handed back", async () => {
+    const host = "user-service.user.cluster-b.mesh";
+    const { adopted } = await find({
+      ...theirs,
+      "serviceentries/user-service-cluster-b": { metadata: {}, spec: { hosts: [host] } },
+      "destinationrules/user-service-cluster-b": { metadata: {}, spec: { host: "another.host" } },
+    });
+    const name = "user-service-cluster-b";
+    expect(adopted.idOf("cluster-a", { ...object("ServiceEntry"), name })).toBe(`user/${name}`);
+    expect(adopted.idOf("cluster-a", { ...rule, name })).toBeUndefined();
+    expect(adopted.notice).toContain(` - ServiceEntry user/${name} in cluster-a`);
+  });
+
+  it("are refused where a controller of Argo Rollouts writes them", async () => {
+    const annotations = { "argo-rollouts.argoproj.io/managed-by-rollouts": "shop" };
+    const { adopted } = await find({
+      ...theirs,
+      destinationrules: { ...theirs.destinationrules, metadata: { annotations } },
+    });
+    expect(adopted.problems.map(problemLine)).toEqual([
+      expect.stringContaining(
+        "but of DestinationRule user/user-service in cluster-a metadata.annotations[argo-rollouts.argoproj.io/managed-by-rollouts] names Rollout shop, which writes it, got true.",
+      ),
+    ]);
+  });
+
+  it("are left where nobody asks for them", async () => {
     const unasked = await find(theirs, {}, { adopt: undefined });
     expect(unasked.adopted.idOf("cluster-b", route)).toBeUndefined();
     expect(unasked.adopted.notice).toBeUndefined();

@@ -53,14 +53,16 @@ describe("what routes a service already", () => {
         object("shop", { host: "shop" }),
         object("shop-cluster-b", { host: "shop.user.cluster-b.mesh" }),
       ],
+      // Of the program's name, but for a host that is none of its own.
+      serviceentries: [object("shop-cluster-b", { hosts: ["shop.user.cluster-b.mesh", "b.com"] })],
     });
     const others = [
       "VirtualService user/flagger",
       "VirtualService web/shop",
-      "DestinationRule user/shop-cluster-b",
+      "ServiceEntry user/shop-cluster-b",
     ];
     expect(await claimsOf(cluster, scope, true)).toEqual(others);
-    expect(await claimsOf(cluster, scope)).toHaveLength(others.length + 2);
+    expect(await claimsOf(cluster, scope)).toHaveLength(others.length + 3);
   });
 
   it("is a wildcard of others that covers it in the mesh", async () => {
