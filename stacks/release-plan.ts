@@ -19,6 +19,7 @@ import { placeIn } from "./chain.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
 import { releaseName } from "./judged.ts";
 import { wantedBy } from "./wanted.ts";
+import { ingressOf } from "./ingress.ts";
 import { existingOf, isMade, policiesOf, portsOf } from "./workload.ts";
 
 /** How one service is routed in one cluster, and how it is to be. */
@@ -222,10 +223,7 @@ function routeObjects(
     crossClusterHosts: clusters
       .filter(({ name }) => name !== cluster)
       .map(({ name }) => crossClusterHost(id, name)),
-    ingress:
-      ingressGateway === undefined
-        ? undefined
-        : { gateway: ingressGateway, hosts: service.ingressHosts },
+    ingress: ingressOf(service, ingressGateway),
     clusterDomain: mesh.clusterDomain,
     contexts: clusters.map(({ context }) => context),
     replaces,
