@@ -21,7 +21,7 @@ export function whoRuns(environment: NodeJS.ProcessEnv = process.env): string {
 /** How a service is routed in one of the stack's clusters. */
 export function scopeIn(
   { mesh, clusters }: ReleaseSettings,
-  { name, namespace, ingressHosts }: ServiceSettings,
+  { name, namespace, ingressHosts, ingressPaths, othersPaths }: ServiceSettings,
   cluster: string,
 ): RoutingScope {
   const others = clusters.map((each) => each.name).filter((other) => other !== cluster);
@@ -30,6 +30,7 @@ export function scopeIn(
     mesh.clusterDomain,
     others,
     ingressHosts,
+    (ingressPaths ?? othersPaths) !== undefined,
   );
 }
 

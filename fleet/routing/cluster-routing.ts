@@ -38,13 +38,15 @@ export interface EnvoyRoutes {
   /** When this Envoy took over the route configuration (its own clock). */
   readonly updatedAt: Date;
   /** The host's virtual hosts as the Envoy holds them; equal routing gives equal values. */
-  readonly virtualHosts: readonly HeldHost[];
+  readonly virtualHosts: HeldRoutes;
 }
 
 /** A service as the routing objects and Envoys of one cluster know it. */
 export interface RoutingScope extends ServiceName {
   /** Every name under which requests reach it there. */
   readonly hosts: readonly string[];
+  /** Those of them at the gateway that lead to other services too, by their paths. @default none */
+  readonly shared?: readonly string[] | undefined;
   /** Names of the objects that route it there, by kind. */
   readonly objects: Readonly<Record<string, readonly string[]>>;
 }
@@ -130,12 +132,14 @@ export interface ClusterRouting {
    *
    * @param others names of the other clusters
    * @param outside hosts of the ingress gateway that lead to the service
+   * @param isShared whether some of their paths lead to others. @default false
    */
   scope(
     name: ServiceName,
     clusterDomain: string,
     others: readonly string[],
     outside: readonly string[],
+    isShared?: boolean,
   ): RoutingScope;
   /** Reads what routes a service in one cluster: its objects, and what every Envoy holds. */
   readAll(cluster: ClusterClient, scope: RoutingScope): Promise<LiveRouting>;

@@ -32,7 +32,8 @@ const pathMatch = rule(
       examples: ["/api"],
     }),
     prefix: key(path("/api/").optional(), {
-      description: "How it begins, letter by letter: /api is for /apiary, too, and /api/ is not for /api.",
+      description:
+        "How it begins, letter by letter: /api is for /apiary, too, and /api/ is not for /api.",
       fallback: "none",
       examples: ["/api/"],
     }),
@@ -66,15 +67,12 @@ export const paths = rule(
 /** How the gateway changes path and host of a request, in the words of Istio's HTTPRewrite. */
 export const rewrite = rule(
   z.strictObject({
-    uri: key(
-      pattern(/^\/[^\s?#]*$/, "must be a path", "For example: /.").optional(),
-      {
-        description:
-          "What takes the place of the part of the path that matched: of an exact path or a regex the whole, of a prefix the prefix alone.",
-        fallback: "the path stays",
-        examples: ["/"],
-      },
-    ),
+    uri: key(pattern(/^\/[^\s?#]*$/, "must be a path", "For example: /.").optional(), {
+      description:
+        "What takes the place of the part of the path that matched: of an exact path or a regex the whole, of a prefix the prefix alone.",
+      fallback: "the path stays",
+      examples: ["/"],
+    }),
     uriRegexRewrite: key(
       z
         .strictObject({
@@ -177,8 +175,7 @@ export const headers = rule(
 
 /** A Gateway object of others, the same in every cluster. */
 export const gatewayName = text(
-  (name) =>
-    /^[a-z0-9]([-a-z0-9]*[a-z0-9])?\/[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(name),
+  (name) => /^[a-z0-9]([-a-z0-9]*[a-z0-9])?\/[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(name),
   "must be NAMESPACE/NAME of a Gateway",
   "For example: istio-ingress/internal.",
   { pattern: "^[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-a-z0-9.]*[a-z0-9])?$" },
