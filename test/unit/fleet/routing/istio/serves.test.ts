@@ -91,6 +91,7 @@ describe("an Envoy that serves the rules of a VirtualService", () => {
       of: ["sidecar of user/client"],
       virtualHosts: {
         host: {
+          domains: [host],
           routes: [
             routes[0],
             {
