@@ -20,6 +20,7 @@ import { mostStable, shrinkProblems, shrunk } from "./autoscaling.ts";
 import { canaryOf, chainOfRise, hostsOf } from "./canaries.ts";
 import type { ReleaseSettings } from "./config.ts";
 import { existingFindings } from "./existing-workloads.ts";
+import { ingressFindings } from "./ingress-findings.ts";
 import { takeLeavingVersionsOut } from "./leaving-versions.ts";
 import { completion, type Registration } from "./left-out.ts";
 import { AdoptedObjects } from "./adopted-objects.ts";
@@ -222,6 +223,10 @@ export class WeightChange {
       plan,
       adopted,
     );
+    // A lower weight does not wait for what hosts lack.
+    const ingress = plan.routes.some(({ falls }) => falls)
+      ? []
+      : await ingressFindings(settings, answering);
     const lowered = change.#falling.filter(({ cluster }) => !failed.has(cluster));
     const rises = plan.routes.some((route) => route.rises);
     throwProblems(
@@ -233,6 +238,7 @@ export class WeightChange {
         ...(await removalProblems(answering, settings, journals, stack)),
         ...change.shared.problems,
         ...problems,
+        ...ingress,
       ],
     );
     await change.#noteNeeded();

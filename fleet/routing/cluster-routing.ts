@@ -1,4 +1,5 @@
 import type { KubernetesObject, V1OwnerReference, V1Pod } from "@kubernetes/client-node";
+import type { HostShare } from "../../lib/ingress-paths.ts";
 import type { ServiceName } from "../../lib/names.ts";
 import type { EnvoyRouting, RoutingState } from "../../lib/routing/differences.ts";
 import type { FoundRoute, RouteObjects, RoutingRules } from "../../lib/routing/routing.ts";
@@ -151,6 +152,23 @@ export interface ClusterRouting {
    * @param adopts whether the service's VirtualService and DestinationRule of others are none. @default false
    */
   claims(cluster: ClusterClient, scope: RoutingScope, adopts?: boolean): Promise<readonly string[]>;
+  /** What the services that this program releases, whichever stack they are of, have of hosts of the gateway. */
+  hostShares(
+    cluster: ClusterClient,
+    hosts: readonly string[],
+  ): Promise<readonly (HostShare & { readonly host: string })[]>;
+  /**
+   * Why a Gateway does not serve hosts of a service in one cluster, as the end of a sentence; undefined if it does.
+   *
+   * @param gateway as `namespace/name`
+   * @param namespace the service's
+   */
+  gatewayObjection(
+    cluster: ClusterClient,
+    gateway: string,
+    hosts: readonly string[],
+    namespace: string,
+  ): Promise<string | undefined>;
   /** Those of the service's VirtualService and DestinationRule that others have made. */
   adoptable(cluster: ClusterClient, plan: AdoptionPlan): Promise<readonly Adoptable[]>;
   /** The objects in a namespace that this program has made to route requests. */

@@ -24,6 +24,7 @@ export const testReleases = [
   "killed",
   "modes",
   "nodes",
+  "one-host",
   "order",
   "pods",
   "quarantine",
