@@ -6,6 +6,7 @@ import type { ServicePort } from "../lib/ports.ts";
 import { routing } from "../lib/routing/index.ts";
 import type {
   ChainPlace,
+  IngressRouting,
   Policies,
   RequestMatch,
   Retries,
@@ -43,8 +44,13 @@ export interface CanaryRouting {
   readonly mirrorPercent?: number | undefined;
   /** Hosts that name the service in one other cluster each, split by the same weights. @default none */
   readonly crossClusterHosts?: readonly string[] | undefined;
-  /** Gateway (`namespace/name`) and hosts for clients outside the mesh. @default none */
-  readonly ingress?: { readonly gateway: string; readonly hosts: readonly string[] } | undefined;
+  /**
+   * Gateway (`namespace/name`) and hosts for clients outside the mesh, and what else is to be done with their requests.
+   * @default none
+   */
+  readonly ingress?:
+    | ({ readonly gateway: string; readonly hosts: readonly string[] } & IngressRouting)
+    | undefined;
   /** Domain of Kubernetes Services. @default "cluster.local" */
   readonly clusterDomain?: string | undefined;
   /**

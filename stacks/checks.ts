@@ -1,11 +1,12 @@
 import { existsSync } from "node:fs";
-import { authorityProblems, pairProblems } from "../lib/certificates.ts";
+import { authorityProblems } from "../lib/certificates.ts";
 import { NO_LIMIT } from "../lib/duration.ts";
 import { crossClusterName, isServiceName } from "../lib/names.ts";
 import type { Problem } from "../lib/problems.ts";
 import { chainConfigProblems } from "./chain-checks.ts";
 import { installedIstioProblems } from "./existing-istio-checks.ts";
 import { clusterPreferenceProblems } from "./cluster-preference-checks.ts";
+import { hostProblems, ingressKeyProblems, ingressProblems } from "./ingress-checks.ts";
 import { monitoringProblems } from "./monitoring-checks.ts";
 import { portProblems } from "./port-checks.ts";
 import { templateProblems } from "./template-checks.ts";
@@ -38,6 +39,8 @@ export interface Parts {
   readonly quarantine?: readonly string[] | undefined;
   /** Names of the mesh's clusters, whichever stack has installed it. */
   readonly clusterNames?: readonly string[] | undefined;
+  /** Istio's versions in the clusters, as far as they are known. */
+  readonly istioVersions: readonly string[];
   readonly monitoring?: Monitoring | undefined;
 }
 
@@ -302,57 +305,6 @@ function quarantineProblems(
   ];
 }
 
-function ingressProblems(
-  ingress: Ingress | undefined,
-  services: readonly Service[] | undefined,
-  now: Date,
-): Problem[] {
-  const tls = ingress?.tls;
-  const problems: Problem[] =
-    tls?.certificate === undefined && tls?.key === undefined
-      ? []
-      : pairProblems("ingress.tls", tls, now);
-  if (!services) {
-    return problems;
-  }
-  const hosts = ingress?.hosts ?? [];
-  const owners = hostOwners(ingress, services);
-  // Where every service has told its hosts, the others are for services of other stacks.
-  const least = services.every(({ ingressHosts }) => ingressHosts !== undefined) ? 0 : 1;
-  services.forEach(({ ingressHosts = [] }, i) => {
-    for (const host of ingressHosts.filter((host) => !hosts.includes(host))) {
-      problems.push({
-        path: `services[${i}].ingressHosts`,
-        value: host,
-        rule: "must be one of ingress.hosts",
-        fix: "Add it there, or remove it here.",
-      });
-    }
-  });
-  for (const host of hosts) {
-    const of = owners.filter((own) => own.includes(host)).length;
-    if (of < least || of > 1) {
-      problems.push({
-        path: "ingress.hosts",
-        value: host,
-        rule: `must lead to exactly one service, but leads to ${of}`,
-        fix: `List it under ingressHosts of the service that answers for it, and of no other.${of === 0 ? " If that is a service of another stack, give every service of this one its ingressHosts, [] for none." : ""}`,
-      });
-    }
-  }
-  return problems;
-}
-
-/** For each service its hosts outside the mesh: with one service, all of them. */
-export function hostOwners(
-  ingress: Ingress | undefined,
-  services: readonly Service[],
-): readonly (readonly string[])[] {
-  return services.map(
-    ({ ingressHosts }) => ingressHosts ?? (services.length === 1 ? (ingress?.hosts ?? []) : []),
-  );
-}
-
 function chartProblems({ charts, istioVersion }: Mesh): Problem[] {
   return ["base", "istiod", "gateway"]
     .map((chart) => `${charts.directory ?? ""}/${chart}-${istioVersion ?? ""}.tgz`)
@@ -389,13 +341,15 @@ export function crossChecks(raw: Loose, parts: Parts, now: Date): Problem[] {
           now,
         )
       : []),
-    ...(installs ? ingressProblems(ingress, services, now) : []),
+    ...(installs ? ingressProblems(ingress, services ?? [], now) : []),
+    ...(services ? hostProblems(ingress, services) : []),
+    ...(services ? ingressKeyProblems(services, ingress, parts.chain) : []),
     ...serviceListProblems(entries(raw["services"]) ?? []),
     ...workloadProblems(entries(raw["services"]) ?? []),
     ...templateProblems(entries(raw["services"]) ?? []),
     ...mixedWorkloadProblems(services ?? [], parts.chain),
     ...portProblems(services ?? [], parts.chain),
-    ...clusterPreferenceProblems(services ?? [], mesh),
+    ...clusterPreferenceProblems(services ?? [], parts.istioVersions),
     ...(services ?? []).flatMap(serviceProblems),
     ...madeTwice(services ?? [], parts.clusterNames ?? []),
     ...chainConfigProblems(parts.chain, services),

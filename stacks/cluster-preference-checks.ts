@@ -1,5 +1,5 @@
 import type { Problem } from "../lib/problems.ts";
-import type { Mesh, Service } from "./schema.ts";
+import type { Service } from "./schema.ts";
 import { portsOf } from "./workload.ts";
 
 /** The first version of Istio whose DestinationRules have `http2KeepAlive`. */
@@ -13,11 +13,11 @@ function hasPings(istioVersion: string): boolean {
 /**
  * Rules for services that say which clusters come first.
  *
- * @param mesh undefined where another stack has installed it
+ * @param istioVersions those of the clusters, as far as they are known
  */
 export function clusterPreferenceProblems(
   services: readonly Service[],
-  mesh: Mesh | undefined,
+  istioVersions: readonly string[],
 ): Problem[] {
   return services.flatMap((service, i) => {
     const { clusterPreference: value, trafficPolicy, stable, canary } = service;
@@ -27,6 +27,7 @@ export function clusterPreferenceProblems(
       "stable.": stable.trafficPolicy,
       "canary.": canary?.trafficPolicy,
     };
+    const old = istioVersions.find((version) => !hasPings(version));
     const isPinged = (portsOf(service) ?? []).some(({ protocol }) => protocol !== "http");
     return [
       ...Object.entries(policies).flatMap(([of, policy]) =>
@@ -41,12 +42,12 @@ export function clusterPreferenceProblems(
               },
             ],
       ),
-      ...(mesh && isPinged && !hasPings(mesh.istioVersion)
+      ...(isPinged && old !== undefined
         ? [
             {
               path: `services[${i}].clusterPreference`,
               value,
-              rule: `must be left out of a service with http2 or grpc ports before Istio ${PINGS_SINCE.join(".")}, but mesh.istioVersion is ${mesh.istioVersion}: older versions cannot ping such connections, and a dead one would take all requests`,
+              rule: `must be left out of a service with http2 or grpc ports before Istio ${PINGS_SINCE.join(".")}, but the clusters have ${old}: older versions cannot ping such connections, and a dead one would take all requests`,
               fix: "Upgrade Istio first, or remove clusterPreference.",
             },
           ]

@@ -5,8 +5,9 @@ import { throwProblems } from "../components/throw-problems.ts";
 import { INGRESS_GATEWAY_OBJECT, MONITORING_NAMESPACE } from "../lib/names.ts";
 import type { Problem } from "../lib/problems.ts";
 import type { Exception } from "../lib/exceptions.ts";
+import type { PathMatch } from "../lib/ingress-paths.ts";
 import { apiServers, localServers } from "./api-servers.ts";
-import { crossChecks, entries, hostOwners, isBlank, type Parts } from "./checks.ts";
+import { crossChecks, entries, isBlank, type Parts } from "./checks.ts";
 import {
   existingIngressProblems,
   existingIstioProblems,
@@ -14,6 +15,7 @@ import {
 } from "./existing-istio-checks.ts";
 import { findMesh, type FoundMesh } from "./existing-istio.ts";
 import { guardSettings, type GuardSettings } from "./guard-checks.ts";
+import { hostOwners } from "./ingress-checks.ts";
 import { problemsOf } from "./issues.ts";
 import { clustersOf, meshKeyProblems, meshStackProblems, serversOf } from "./mesh-stack-checks.ts";
 import { readMeshStack, type MeshStack } from "./mesh-stack.ts";
@@ -65,6 +67,8 @@ export interface ClusterSettings extends Cluster {
 export interface ServiceSettings extends Service {
   /** Hosts of the ingress gateway that lead to this service. */
   readonly ingressHosts: string[];
+  /** Paths of these that lead to other services, whichever stack they are of. @default none is known */
+  readonly othersPaths?: readonly PathMatch[] | undefined;
 }
 
 /** What services need, whichever stack has installed the mesh. Complete and checked. */
@@ -146,10 +150,13 @@ export function parseConfig(
     (joins || existing) && meshStack
       ? clustersOf(meshStack, existing ? undefined : kubeconfig)
       : undefined;
+  const mesh = joins ? undefined : read("mesh", schema.mesh.unwrap());
+  const found = Object.values(meshStack?.clusters ?? {}).map(({ istioVersion }) => istioVersion);
   const parts = {
     installs: !joins && !existing,
     joins,
-    mesh: joins ? undefined : read("mesh", schema.mesh.unwrap()),
+    mesh,
+    istioVersions: mesh?.istioVersion === undefined ? [...new Set(found)] : [mesh.istioVersion],
     clusters,
     clusterNames: (clusters ?? reached)?.map(({ name }) => name),
     certificates: joins ? undefined : read("certificates", schema.certificates),
@@ -170,7 +177,7 @@ export function parseConfig(
   problems.push(...rolloutProblems(rollout, parts.phases));
   problems.push(...prometheusProblems(prometheus, clusters ?? reached));
 
-  const { mesh, certificates, ingress, services, chain, phases, weight, quarantine } = parts;
+  const { certificates, ingress, services, chain, phases, weight, quarantine } = parts;
   const release = services &&
     phases &&
     allow &&
@@ -277,7 +284,20 @@ export function parseConfig(
 
 function withHosts(services: readonly Service[], ingress: Ingress | undefined): ServiceSettings[] {
   const hosts = hostOwners(ingress, services);
-  return services.map((service, i) => ({ ...service, ingressHosts: [...(hosts[i] ?? [])] }));
+  return services.map((service, i) => {
+    const ingressHosts = [...(hosts[i] ?? [])];
+    const others = services.flatMap((other, j) =>
+      j !== i && (hosts[j] ?? []).some((host) => ingressHosts.includes(host))
+        ? (other.ingressPaths ?? [])
+        : [],
+    );
+    const othersPaths = [...others, ...(service.ingressPathsOfOthers ?? [])];
+    return {
+      ...service,
+      ingressHosts,
+      ...(service.ingressPaths === undefined && othersPaths.length > 0 && { othersPaths }),
+    };
+  });
 }
 
 /** The project's keys, without its name, and their values as they were written. */

@@ -1,5 +1,5 @@
 import type { Problem } from "../lib/problems.ts";
-import { duplicates, entries, isBlank, type Loose } from "./checks.ts";
+import { entries, isBlank, type Loose } from "./checks.ts";
 import { INSTALLED_KEYS, NEEDED_TO_INSTALL } from "./schema/mesh.ts";
 import type { Service } from "./schema.ts";
 
@@ -113,9 +113,6 @@ export function existingIngressProblems(
   services: readonly Service[],
   gateway: string | undefined,
 ): Problem[] {
-  const hosts = services.flatMap(({ ingressHosts = [] }, service) =>
-    ingressHosts.map((host) => ({ service, host })),
-  );
   return [
     ...(services.length === 0
       ? [
@@ -127,7 +124,7 @@ export function existingIngressProblems(
           },
         ]
       : []),
-    ...services.flatMap(({ ingressHosts }, i): Problem[] => {
+    ...services.flatMap(({ ingressHosts, ingressGateways }, i): Problem[] => {
       const path = `services[${i}].ingressHosts`;
       if (gateway !== undefined && ingressHosts === undefined) {
         return [
@@ -138,7 +135,7 @@ export function existingIngressProblems(
           },
         ];
       }
-      return gateway === undefined && ingressHosts !== undefined && ingressHosts.length > 0
+      return (ingressGateways ?? gateway) === undefined && ingressHosts !== undefined && ingressHosts.length > 0
         ? [
             {
               path,
@@ -149,12 +146,5 @@ export function existingIngressProblems(
           ]
         : [];
     }),
-    ...duplicates(
-      hosts,
-      (i) => `services[${hosts[i]?.service ?? 0}].ingressHosts`,
-      ({ host }) => host,
-      "must be a host of this service alone",
-      "Remove it from one of them.",
-    ),
   ];
 }

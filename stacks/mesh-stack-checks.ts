@@ -1,7 +1,10 @@
+import { hostObjection } from "../lib/ingress-paths.ts";
 import type { Problem } from "../lib/problems.ts";
 import { apiServers, localServers } from "./api-servers.ts";
 import type { ClusterAccess } from "./config.ts";
 import { isBlank, type Loose } from "./checks.ts";
+import { shareOf } from "./ingress.ts";
+import { usesMeshGateway } from "./ingress-checks.ts";
 import type { MeshFacts, MeshStack } from "./mesh-stack.ts";
 import { MESH_KEYS, type Service } from "./schema.ts";
 
@@ -112,10 +115,9 @@ function namespaceProblems({ name, clusters }: MeshStack, services: readonly Ser
 /** Nobody but their configuration knows which stack's services hosts lead to. */
 function hostProblems({ name, mesh }: MeshStack, services: readonly Service[]): Problem[] {
   const free = mesh.ingress?.freeHosts ?? [];
-  const owners = new Map<string, number>();
-  return services.flatMap(({ ingressHosts }, i): Problem[] => {
+  return services.flatMap((service, i): Problem[] => {
     const path = `services[${i}].ingressHosts`;
-    if (ingressHosts === undefined) {
+    if (service.ingressHosts === undefined) {
       return mesh.ingress
         ? [
             {
@@ -126,29 +128,29 @@ function hostProblems({ name, mesh }: MeshStack, services: readonly Service[]): 
           ]
         : [];
     }
-    return ingressHosts.flatMap((host): Problem[] => {
-      if (!free.includes(host)) {
-        return [
-          {
-            path,
-            value: host,
-            rule: `must be one of ingress.hosts of ${name} that leads to none of its own services: ${free.join(", ") || "there is none"}`,
-            fix: `Add it there and run pulumi up --stack ${name}, or remove it here.`,
-          },
-        ];
-      }
-      const owner = owners.get(host) ?? i;
-      owners.set(host, owner);
-      return owner === i
-        ? []
-        : [
-            {
-              path,
-              value: host,
-              rule: `must be a host of this service alone (also in services[${owner}].ingressHosts)`,
-              fix: "Remove it from one of them.",
-            },
-          ];
+    if (!usesMeshGateway(service)) return [];
+    return service.ingressHosts.flatMap((host): Problem[] => {
+      if (free.includes(host)) return [];
+      const shares = mesh.ingress?.sharedHosts?.[host] ?? [];
+      const objection = shares
+        .map((share) => hostObjection(shareOf(service), share))
+        .find((each) => each !== undefined);
+      if (shares.length > 0 && !objection) return [];
+      return [
+        {
+          path,
+          value: host,
+          ...(objection
+            ? {
+                rule: `must leave each path of a host to one service, but ${objection.seen} (stack ${name})`,
+                fix: objection.fix,
+              }
+            : {
+                rule: `must be one of ingress.hosts of ${name} that leads to none of its own services: ${free.join(", ") || "there is none"}`,
+                fix: `Add it there and run pulumi up --stack ${name}, or remove it here.`,
+              }),
+        },
+      ];
     });
   });
 }

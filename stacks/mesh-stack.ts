@@ -4,7 +4,23 @@ import { MONITORING_NAMESPACE } from "../lib/names.ts";
 import type { Problem } from "../lib/problems.ts";
 import { clusterProvider } from "./cluster-provider.ts";
 import type { ReleaseStackSettings, Settings } from "./config.ts";
+import { shareOf } from "./ingress.ts";
 import type { Mesh } from "./mesh.ts";
+
+const paths = z
+  .array(
+    z.object({
+      exact: z.string().optional(),
+      prefix: z.string().optional(),
+      regex: z.string().optional(),
+    }),
+  )
+  .readonly();
+const hostShare = z.object({
+  service: z.string(),
+  paths: paths.optional(),
+  others: paths.optional(),
+});
 
 /** The output `mesh`: what other stacks need to know of the mesh, in addition to the outputs for people. */
 const meshOutput = z.object({
@@ -26,7 +42,14 @@ const meshOutput = z.object({
     }),
   ),
   /** The ingress gateways, and their hosts that lead to no service of the stack itself. */
-  ingress: z.object({ gateway: z.string(), freeHosts: z.array(z.string()) }).optional(),
+  ingress: z
+    .object({
+      gateway: z.string(),
+      freeHosts: z.array(z.string()),
+      /** Of the other hosts those that leave paths to services of other stacks, and what its own have. @default none does */
+      sharedHosts: z.record(z.string(), z.array(hostShare)).optional(),
+    })
+    .optional(),
 });
 export type MeshOutput = z.output<typeof meshOutput>;
 
@@ -92,6 +115,17 @@ export function describeMesh({
   monitoring,
 }: Settings): MeshOutput {
   const taken = services.flatMap(({ ingressHosts }) => ingressHosts);
+  const sharing = services.filter(
+    ({ ingressPaths, ingressPathsOfOthers }) => ingressPaths ?? ingressPathsOfOthers,
+  );
+  const sharedHosts = Object.fromEntries(
+    sharing
+      .flatMap(({ ingressHosts }) => ingressHosts)
+      .map((host) => [
+        host,
+        services.filter(({ ingressHosts }) => ingressHosts.includes(host)).map(shareOf),
+      ]),
+  );
   return {
     trustDomain: mesh.trustDomain,
     clusterDomain: mesh.clusterDomain,
@@ -114,6 +148,7 @@ export function describeMesh({
         ingress: {
           gateway: ingressGateway,
           freeHosts: ingress.hosts.filter((host) => !taken.includes(host)),
+          ...(sharing.length > 0 && { sharedHosts }),
         },
       }),
   };

@@ -20,6 +20,7 @@ import type { ReleaseSettings, ServiceSettings } from "./config.ts";
 import { namedClusters } from "./named-clusters.ts";
 import { releaseName } from "./judged.ts";
 import { wantedBy } from "./wanted.ts";
+import { ingressOf } from "./ingress.ts";
 import { existingOf, isMade, policiesOf, portsOf } from "./workload.ts";
 
 /** How one service is routed in one cluster, and how it is to be. */
@@ -221,10 +222,7 @@ function routeObjects(
     corsPolicy: service.corsPolicy,
     mirrorPercent: service.mirrorPercent,
     crossClusterHosts: namedClusters(settings, cluster).map((name) => crossClusterHost(id, name)),
-    ingress:
-      ingressGateway === undefined
-        ? undefined
-        : { gateway: ingressGateway, hosts: service.ingressHosts },
+    ingress: ingressOf(service, ingressGateway),
     clusterDomain: mesh.clusterDomain,
     contexts: clusters.map(({ context }) => context),
     replaces,

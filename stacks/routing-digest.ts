@@ -49,6 +49,8 @@ export function routingDigest(
       ingressGateway !== INGRESS_GATEWAY_OBJECT && { ingressGateway }),
     ...(oneNetwork && { oneNetwork }),
     canary: canary && { ...canary, weight, matches, mirrorPercent },
+    // Those of this stack's other services: its own say nothing of them.
+    ...(service.othersPaths && { othersPaths: service.othersPaths }),
     // Left out without a chain, so that records from before there were any still count.
     ...(place && {
       chain: { ...routed(schema.chain, settings.chain), entries: undefined, role: place.role },

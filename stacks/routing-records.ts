@@ -22,7 +22,7 @@ export function whoRuns(environment: NodeJS.ProcessEnv = process.env): string {
 /** How a service is routed in one of the stack's clusters. */
 export function scopeIn(
   settings: ReleaseSettings,
-  { name, namespace, ingressHosts }: ServiceSettings,
+  { name, namespace, ingressHosts, ingressPaths, othersPaths }: ServiceSettings,
   cluster: string,
 ): RoutingScope {
   return clusterRouting.scope(
@@ -30,6 +30,7 @@ export function scopeIn(
     settings.mesh.clusterDomain,
     namedClusters(settings, cluster),
     ingressHosts,
+    (ingressPaths ?? othersPaths) !== undefined,
   );
 }
 

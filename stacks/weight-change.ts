@@ -21,6 +21,7 @@ import { canaryOf, chainOfRise, hostsOf } from "./canaries.ts";
 import type { ReleaseSettings } from "./config.ts";
 import { existingFindings } from "./existing-workloads.ts";
 import { istioProblems } from "./existing-istio-problems.ts";
+import { ingressFindings } from "./ingress-findings.ts";
 import { takeLeavingVersionsOut } from "./leaving-versions.ts";
 import { completion, type Registration } from "./left-out.ts";
 import { AdoptedObjects } from "./adopted-objects.ts";
@@ -224,6 +225,10 @@ export class WeightChange {
       adopted,
     );
     const istio = istioProblems(settings, deployed, plan);
+    // A lower weight does not wait for what hosts lack.
+    const ingress = plan.routes.some(({ falls }) => falls)
+      ? []
+      : await ingressFindings(settings, answering);
     const lowered = change.#falling.filter(({ cluster }) => !failed.has(cluster));
     const rises = plan.routes.some((route) => route.rises);
     throwProblems(
@@ -236,6 +241,7 @@ export class WeightChange {
         ...change.shared.problems,
         ...istio.problems,
         ...problems,
+        ...ingress,
       ],
     );
     await change.#noteNeeded();

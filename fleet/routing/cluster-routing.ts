@@ -1,4 +1,5 @@
 import type { KubernetesObject, V1OwnerReference, V1Pod } from "@kubernetes/client-node";
+import type { HostShare } from "../../lib/ingress-paths.ts";
 import type { ServiceName } from "../../lib/names.ts";
 import type { EnvoyRouting, RoutingState } from "../../lib/routing/differences.ts";
 import type { FoundRoute, RouteObjects, RoutingRules } from "../../lib/routing/routing.ts";
@@ -39,13 +40,15 @@ export interface EnvoyRoutes {
   /** When this Envoy took over the route configuration (its own clock). */
   readonly updatedAt: Date;
   /** The host's virtual hosts as the Envoy holds them; equal routing gives equal values. */
-  readonly virtualHosts: readonly HeldHost[];
+  readonly virtualHosts: HeldRoutes;
 }
 
 /** A service as the routing objects and Envoys of one cluster know it. */
 export interface RoutingScope extends ServiceName {
   /** Every name under which requests reach it there. */
   readonly hosts: readonly string[];
+  /** Those of them at the gateway that lead to other services too, by their paths. @default none */
+  readonly shared?: readonly string[] | undefined;
   /** Names of the objects that route it there, by kind. */
   readonly objects: Readonly<Record<string, readonly string[]>>;
 }
@@ -133,12 +136,14 @@ export interface ClusterRouting {
    *
    * @param others names of the other clusters
    * @param outside hosts of the ingress gateway that lead to the service
+   * @param isShared whether some of their paths lead to others. @default false
    */
   scope(
     name: ServiceName,
     clusterDomain: string,
     others: readonly string[],
     outside: readonly string[],
+    isShared?: boolean,
   ): RoutingScope;
   /** Reads what routes a service in one cluster: its objects, and what every Envoy holds. */
   readAll(cluster: ClusterClient, scope: RoutingScope): Promise<LiveRouting>;
@@ -150,6 +155,23 @@ export interface ClusterRouting {
    * @param adopts whether those of others are none that \`adoptable\` gives. @default false
    */
   claims(cluster: ClusterClient, scope: RoutingScope, adopts?: boolean): Promise<readonly string[]>;
+  /** What the services that this program releases, whichever stack they are of, have of hosts of the gateway. */
+  hostShares(
+    cluster: ClusterClient,
+    hosts: readonly string[],
+  ): Promise<readonly (HostShare & { readonly host: string })[]>;
+  /**
+   * Why a Gateway does not serve hosts of a service in one cluster, as the end of a sentence; undefined if it does.
+   *
+   * @param gateway as `namespace/name`
+   * @param namespace the service's
+   */
+  gatewayObjection(
+    cluster: ClusterClient,
+    gateway: string,
+    hosts: readonly string[],
+    namespace: string,
+  ): Promise<string | undefined>;
   /**
    * Those of the service's VirtualService and DestinationRule that others have made, and of the objects for hosts that
    * name a cluster, which were handed back.

@@ -1,6 +1,8 @@
 import type { ClusterRouting } from "./cluster-routing.ts";
 import { adoptableOf } from "./istio/adoptable.ts";
 import { routesOfAny, virtualHostsOf } from "./istio/envoy.ts";
+import { gatewayObjectionOf } from "./istio/gateway-objects.ts";
+import { hostSharesOf } from "./istio/host-shares.ts";
 import { madeObjects, remakeObject } from "./istio/made-objects.ts";
 import { ownerOf, ownedRoutes, routesOf } from "./istio/read-routes.ts";
 import { claimsOf, readRouting } from "./istio/read-routing.ts";
@@ -20,6 +22,8 @@ export const clusterRouting: ClusterRouting = {
   scope: routingScope,
   readAll: readRouting,
   claims: claimsOf,
+  hostShares: hostSharesOf,
+  gatewayObjection: gatewayObjectionOf,
   adoptable: adoptableOf,
   said: saidIn,
   made: madeObjects,

@@ -115,8 +115,9 @@ export function loadFromOutside(
   address: string,
   rate = RATE,
   headers: Readonly<Record<string, string>> = {},
+  path = "/",
 ): LoadClient {
-  const url = `http://${host}/`;
+  const url = `http://${host}${path}`;
   const more = Object.entries(headers).flatMap(([name, value]) => [
     "--header",
     `${name}: ${value}`,
@@ -128,7 +129,7 @@ export function loadFromOutside(
   });
   const { answers, ended } = collect(curl.stdout, (text) => [{ time: Date.now(), text }]);
   return {
-    name: `outside, through ${cluster}`,
+    name: `outside, through ${cluster}${path === "/" ? "" : ` to ${path}`}`,
     cluster,
     answers,
     async stop() {

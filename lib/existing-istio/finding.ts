@@ -30,6 +30,8 @@ export interface WantedMesh {
   readonly services: readonly {
     readonly namespace: string;
     readonly ingressHosts?: readonly string[] | undefined;
+    /** Gateway objects of its own. @default the one for all services */
+    readonly ingressGateways?: readonly string[] | undefined;
   }[];
 }
 

@@ -159,10 +159,11 @@ function ingressFindings(
             fix: "Have the owner correct its selector, or start the gateway.",
           },
         ]),
-    ...services.flatMap(({ namespace, ingressHosts = [] }, i) =>
+    ...services.flatMap(({ namespace, ingressHosts = [], ingressGateways }, i) =>
       ingressHosts
         .filter(
           (host) =>
+            (ingressGateways ?? [wanted]).includes(wanted) &&
             !gateway.servers.some((server) => takes(server, gateway.namespace, host, namespace)),
         )
         .map((host): IstioFinding => ({

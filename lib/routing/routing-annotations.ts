@@ -1,5 +1,5 @@
 import { markText, type Mark } from "../mark.ts";
-import type { RouteArgs } from "./routing.ts";
+import type { IngressRouting, RouteArgs } from "./routing.ts";
 
 /**
  * For objects that this program alone owns: an update takes back a field that somebody else has
@@ -39,6 +39,14 @@ const DESTINATIONS = "istio-canary/destinations";
  */
 export function destinationsAnnotation({ policies, ports }: Pick<RouteArgs, "policies" | "ports">) {
   return (policies ?? ports) && { [DESTINATIONS]: JSON.stringify({ ...policies, ports }) };
+}
+
+/** On a VirtualService: which paths of its hosts at the gateway are the service's, and which it knows to be others'. */
+export const INGRESS_PATHS = "istio-canary/ingress-paths";
+
+/** Tells other stacks with services on the same host. Without any paths it is left out. */
+export function ingressAnnotation({ paths, othersPaths: others }: IngressRouting = {}) {
+  return (paths ?? others) && { [INGRESS_PATHS]: JSON.stringify({ paths, others }) };
 }
 
 /** On a VirtualService: when a write was fenced off. The next write of the rules takes it away. */

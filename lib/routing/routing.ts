@@ -1,5 +1,6 @@
 import type { DeployedRoute, DeployedSplit } from "../deployed.ts";
 import type { ExistingWorkload } from "../existing.ts";
+import type { PathMatch } from "../ingress-paths.ts";
 import type { ServiceName } from "../names.ts";
 import type { ServicePort } from "../ports.ts";
 import type { ChainRole, Mark } from "../mark.ts";
@@ -53,6 +54,20 @@ export interface Policies {
   readonly versions?: Readonly<Record<string, TrafficPolicy>> | undefined;
 }
 
+/** What is special about requests from outside; without any of it, they are routed as those inside the mesh. */
+export interface IngressRouting {
+  /** Gateways that serve the hosts, as `namespace/name`. @default the mesh's */
+  readonly gateways?: readonly string[] | undefined;
+  /** Paths of the hosts that lead to the service. @default all that are not others' */
+  readonly paths?: readonly PathMatch[] | undefined;
+  /** Paths of the hosts that lead to other services. @default none */
+  readonly othersPaths?: readonly PathMatch[] | undefined;
+  /** How path and host are changed: Istio's HTTPRewrite. @default they stay */
+  readonly rewrite?: Readonly<Record<string, unknown>> | undefined;
+  /** What happens to headers: Istio's Headers. @default nothing */
+  readonly headers?: Readonly<Record<string, unknown>> | undefined;
+}
+
 /** What decides which version a request gets. */
 export interface RuleArgs extends Split {
   readonly matches: readonly RequestMatch[];
@@ -76,6 +91,8 @@ export interface RouteArgs extends ServiceName, RuleArgs {
   readonly ingressHosts: readonly string[];
   /** The Gateway that serves them, as `namespace/name`. */
   readonly ingressGateway: string;
+  /** @default requests from outside are routed as those inside the mesh */
+  readonly ingress?: IngressRouting | undefined;
   /** All services of the chain, as `namespace/name`. @default none */
   readonly members?: readonly string[] | undefined;
   /** Kubeconfig contexts of all clusters, by which `release zero` finds them. @default not recorded */

@@ -105,8 +105,8 @@ function serves(envoy: EnvoyRoutes, route: DeployedRoute | undefined, canary: st
     Object.values(envoy.tables).every((weights) => (weights[canary] ?? 0) === weight);
   if (!route) return isAt(0);
   if (route.role === undefined) return isAt(shareOf(route, canary));
-  const virtualHosts = Object.fromEntries(envoy.virtualHosts.map((host, i) => [String(i), host]));
-  return clusterRouting.behind(route.rules, [{ of: [envoy.pod], virtualHosts }]).length === 0;
+  const { pod, virtualHosts } = envoy;
+  return clusterRouting.behind(route.rules, [{ of: [pod], virtualHosts }]).length === 0;
 }
 
 /** What the cluster's Prometheus says. */

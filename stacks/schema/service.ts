@@ -3,6 +3,7 @@ import { PROTOCOLS } from "../../lib/ports.ts";
 import { CLUSTER_PREFERENCES } from "../../lib/routing/routing.ts";
 import { autoscaling } from "./autoscaling.ts";
 import { corsPolicy } from "./cors-policy.ts";
+import { gatewayName, headers, paths, rewrite } from "./ingress-routes.ts";
 import { match } from "./match.ts";
 import { template } from "./template.ts";
 import { trafficPolicy } from "./traffic-policy.ts";
@@ -405,11 +406,70 @@ export const service = z
         "Which of `ingress.hosts` lead to this service. With `ingress.gateway`: which hosts of that Gateway do.",
       fallback: "all of them if this is the only service, else none",
       rules: [
-        "must be hosts of `ingress.hosts`",
+        "must be hosts of `ingress.hosts`, unless `ingressGateways` are yours",
+        "must lead to this service alone, unless the others have `ingressPaths`",
         "must be given, `[]` for none, if `meshStack` is and its mesh has `ingress`, or with `ingress.gateway`",
       ],
       effect: ROUTE_ONLY,
       examples: [["user.example.com"]],
+    }),
+    ingressPaths: key(paths.optional(), {
+      routing: "all",
+      description:
+        "Which paths of its `ingressHosts` lead to this service, in the words of Istio's StringMatch; one is enough. Other services may have the others. Inside the mesh, its own host leads to it whatever the path.",
+      fallback: "all that no other service has",
+      rules: [
+        "must be given for all services of a host but one",
+        "must not overlap with those of another service of the host: Istio does not say whose rules come first",
+      ],
+      effect: ROUTE_ONLY,
+      examples: [[{ exact: "/api" }, { prefix: "/api/" }]],
+    }),
+    ingressPathsOfOthers: key(paths.optional(), {
+      routing: "all",
+      description:
+        "Which paths of its `ingressHosts` lead to services of other stacks or teams: no rule for a header, as those of `matches`, is for them. Those of this stack's services are known.",
+      fallback: "none",
+      rules: ["must be left out with `ingressPaths`"],
+      effect: ROUTE_ONLY,
+      examples: [[{ exact: "/api" }, { prefix: "/api/" }]],
+    }),
+    ingressGateways: key(
+      rule(
+        z.array(gatewayName).meta({ minItems: 1, uniqueItems: true }),
+        (names) => names.length > 0 && new Set(names).size === names.length,
+        "must list at least one, each once",
+        "For example: [istio-ingress/internal].",
+      ).optional(),
+      {
+        routing: "all",
+        description:
+          "The Gateways, as NAMESPACE/NAME, that serve its `ingressHosts`: objects of yours that are there in every cluster, and whose servers have the hosts.",
+        fallback: "the ingress gateway that the mesh's stack has installed",
+        effect: ROUTE_ONLY,
+        examples: [["istio-ingress/public", "istio-ingress/internal"]],
+      },
+    ),
+    rewrite: key(rewrite.optional(), {
+      routing: "all",
+      description:
+        "How gateways change path and host of requests from outside, in the words of Istio's HTTPRewrite, for both versions alike. Requests inside the mesh stay as they are.",
+      fallback: "they stay as they are",
+      rules: ["must be left out without `ingressHosts`"],
+      effect: ROUTE_ONLY,
+      examples: [{ uri: "/" }],
+    }),
+    headers: key(headers.optional(), {
+      routing: "all",
+      description:
+        "What gateways do to the headers of requests from outside and of their responses, in the words of Istio's Headers, for both versions alike. Requests inside the mesh stay as they are.",
+      fallback: "they stay as they are",
+      rules: [
+        "must be left out without `ingressHosts`",
+        "must not name, of a request, a header by which `matches` or a chain choose the canary",
+      ],
+      effect: ROUTE_ONLY,
+      examples: [{ request: { set: { "x-forwarded-prefix": "/api" } } }],
     }),
     args: key(containerArgs.optional(), {
       routing: "none",

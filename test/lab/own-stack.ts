@@ -27,6 +27,7 @@ export const testReleases = [
   "killed",
   "modes",
   "nodes",
+  "one-host",
   "order",
   "pods",
   "quarantine",

@@ -78,8 +78,8 @@ export const failoverMutants: readonly Mutant[] = [
   {
     removes: "pings are not written where Istio does not know them",
     file: "stacks/cluster-preference-checks.ts",
-    text: "!hasPings(mesh.istioVersion)",
-    replacement: "hasPings(mesh.istioVersion)",
+    text: "find((version) => !hasPings(version))",
+    replacement: "find((version) => hasPings(version))",
     tests,
   },
 ];

@@ -1,12 +1,17 @@
 import * as z from "zod";
 
 import { SYSTEM_NAMESPACE } from "../../../lib/names.ts";
+import { OWNED } from "../../../lib/routing/routing-annotations.ts";
 import type { RoutingScope } from "../cluster-routing.ts";
 import type { RoutingKind } from "./routing-scope.ts";
 
 /** An object that may route a service, as far as it says which requests it is about. */
 interface Claimant {
-  readonly metadata: { readonly name: string; readonly namespace: string };
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace: string;
+    readonly annotations?: Readonly<Record<string, string>> | undefined;
+  };
   readonly spec: {
     readonly host?: string | undefined;
     readonly hosts: readonly string[];
@@ -110,6 +115,20 @@ function isMeshTls({ metadata, spec }: Claimant, { namespace }: RoutingScope): b
   );
 }
 
+/**
+ * Whether a VirtualService that this program has made is another service's, which shares hosts of the gateway. That their
+ * paths are apart, an update sees to.
+ */
+export function isSharing(object: Claimant, scope: RoutingScope): boolean {
+  const { shared = [] } = scope;
+  const names = serviceNames(scope, object.metadata.namespace);
+  const { annotations = {} } = object.metadata;
+  return (
+    Object.entries(OWNED).every(([name, value]) => annotations[name] === value) &&
+    object.spec.hosts.every((host) => !names.includes(host) || shared.includes(host))
+  );
+}
+
 /** The wildcard by which an object of others applies to the service inside the mesh. */
 function wildcardOf(kind: RoutingKind, object: Claimant, scope: RoutingScope): string | undefined {
   // A ServiceEntry's wildcard gives way to the service. A gateway takes the program's host, which is more specific.
@@ -132,7 +151,9 @@ export function claimOf(
   const { namespace, name } = object.metadata;
   const text = `${kind} ${namespace}/${name}`;
   if (concerns(object, scope)) {
-    return kind === "VirtualService" && isBeside(object, scope) ? undefined : text;
+    const isApart =
+      kind === "VirtualService" && (isBeside(object, scope) || isSharing(object, scope));
+    return isApart ? undefined : text;
   }
   const wildcard = wildcardOf(kind, object, scope);
   return wildcard === undefined ? undefined : `${text} (by its host ${wildcard})`;

@@ -3,6 +3,7 @@ import { z } from "zod";
 
 import { ADMIN_PORT } from "../../../lib/names.ts";
 import { hostOf, subsetOf } from "../../../lib/routing/istio/envoy-names.ts";
+import { hostsPattern, ingressLabel } from "../../../lib/routing/istio/ingress-names.ts";
 import { podKey, type ClusterClient } from "../../cluster-client.ts";
 import { getJson } from "../../pod-http.ts";
 import type { EnvoyRoutes } from "../cluster-routing.ts";
@@ -59,16 +60,35 @@ export function weightsOf(action: VirtualHost["routes"][number]["route"]): Recor
 
 type Route = VirtualHost["routes"][number];
 
-/** Ways to match a path in an Envoy's route, beside `prefix`, which is `/` for any path. */
-const PATH_MATCHES = ["path", "safe_regex", "path_separated_prefix", "path_match_policy"];
+/** Ways to match a path in an Envoy's route that say which one it is, beside `prefix`, which is `/` for any path. */
+const PATHS = ["path", "safe_regex", "path_separated_prefix"];
 
-/** Keys of a match that say nothing of the request but its path, by which `anyPath` goes, and its headers. */
+/** Keys of a match that say nothing else of the request, but for its headers. */
 const PLAIN_KEYS = ["prefix", "case_sensitive", "headers"];
 
-const authorityMatch = z.strictObject({
+const authorityMatch = z.union([
+  z.strictObject({
+    name: z.literal(":authority"),
+    string_match: z.looseObject({ prefix: z.string().optional(), exact: z.string().optional() }),
+  }),
+  // By which a rule for the mesh leaves hosts of the gateway to others.
+  z.strictObject({
+    name: z.literal(":authority"),
+    string_match: z.strictObject({ safe_regex: z.looseObject({ regex: z.string() }) }),
+    invert_match: z.literal(true),
+    treat_missing_header_as_empty: z.literal(true),
+  }),
+]);
+
+const crossingMatch = z.strictObject({
   name: z.literal(":authority"),
-  string_match: z.looseObject({ prefix: z.string().optional(), exact: z.string().optional() }),
+  string_match: z.looseObject({ prefix: z.string() }),
 });
+
+/** The service of these hosts; its own host, `user-service.user.svc.cluster.local`, is one of them. */
+function serviceOf(hosts: readonly string[]): string | undefined {
+  return hosts.map((host) => host.split(".svc.")).find(([, domain]) => domain !== undefined)?.[0];
+}
 
 /** How the hosts begin that name a cluster: every virtual host has the routes for all of them, by their authority. */
 function crossingPrefixes(hosts: readonly string[]): string[] {
@@ -78,33 +98,54 @@ function crossingPrefixes(hosts: readonly string[]): string[] {
   });
 }
 
-/**
- * Whether a route takes every request of its host: a match on one of the service's own `hosts` is no condition, one on
- * any other name is.
- */
-function isPlain({ match }: Route, hosts: readonly string[]): boolean {
+/** Those of a service's hosts by which it is known outside. */
+function outsideOf(hosts: readonly string[]): readonly string[] {
+  const inner = crossingPrefixes(hosts);
+  return hosts.filter((host) => !inner.some((service) => host.startsWith(service)));
+}
+
+/** Whether the headers of a match are no condition for a request to the service's own hosts. */
+function hasPlainHeaders({ match }: Route, hosts: readonly string[]): boolean {
   const crossing = crossingPrefixes(hosts);
-  return (
-    Object.keys(match).every((key) => PLAIN_KEYS.includes(key)) &&
-    (match.headers ?? []).every((header) => {
-      const parsed = authorityMatch.safeParse(header);
-      if (!parsed.success) return false;
-      const name = parsed.data.string_match.exact ?? parsed.data.string_match.prefix;
+  const outside = outsideOf(hosts);
+  return (match.headers ?? []).every((header) => {
+    const parsed = authorityMatch.safeParse(header);
+    if (!parsed.success) return false;
+    if ("invert_match" in parsed.data) {
       return (
-        name !== undefined &&
-        (hosts.includes(name) || crossing.some((service) => name.startsWith(service)))
+        outside.length > 0 && parsed.data.string_match.safe_regex.regex === hostsPattern(outside)
       );
-    })
+    }
+    const name = parsed.data.string_match.exact ?? parsed.data.string_match.prefix;
+    return (
+      name !== undefined &&
+      (hosts.includes(name) || crossing.some((service) => name.startsWith(service)))
+    );
+  });
+}
+
+/**
+ * Whether a route takes every request of its host, or every one for its path: a match on one of the service's own
+ * `hosts` is no condition, one on any other name is.
+ */
+function isPlain(route: Route, hosts: readonly string[]): boolean {
+  return (
+    Object.keys(route.match).every((key) => [...PLAIN_KEYS, ...PATHS].includes(key)) &&
+    hasPlainHeaders(route, hosts)
+  );
+}
+
+function isForAnyPath({ match }: Route): boolean {
+  return (
+    (match.prefix ?? "/") === "/" &&
+    [...PATHS, "path_match_policy"].every((path) => match[path] === undefined)
   );
 }
 
 /** Whether a route sends requests to the service with these hosts. */
 function leadsTo({ route }: Route, hosts: readonly string[]): boolean {
   // Every virtual host also has the routes for the hosts that name a cluster, matched by their authority.
-  const crossing = hosts.flatMap((host) => {
-    const [service, domain] = host.split(".svc.");
-    return domain === undefined ? [] : [`${service ?? ""}.`];
-  });
+  const crossing = crossingPrefixes(hosts);
   return [
     route?.cluster ?? "",
     ...(route?.weighted_clusters?.clusters ?? []).map(({ name }) => name),
@@ -113,29 +154,105 @@ function leadsTo({ route }: Route, hosts: readonly string[]): boolean {
     .some((to) => hosts.includes(to) || crossing.some((service) => to.startsWith(service)));
 }
 
-/**
- * The routes of a virtual host that are about the service with these hosts. An ingress gateway joins all
- * VirtualServices of one host, so there may be others' beside them: for paths, which no route of the service asks for,
- * or to other services. One that takes all requests before the service's own does is kept, since it hides that.
- */
-export function ownRoutes(routes: readonly Route[], hosts: readonly string[]): Route[] {
-  const leadsHere = (route: Route) => leadsTo(route, hosts);
-  const anyPath = routes.filter(
-    ({ match }) =>
-      (match.prefix ?? "/") === "/" && PATH_MATCHES.every((path) => match[path] === undefined),
-  );
-  const first = anyPath.findIndex((route) => isPlain(route, hosts) && leadsHere(route));
-  return anyPath.filter(
-    (route, i) => leadsHere(route) || (isPlain(route, hosts) && (first === -1 || i < first)),
+/** Whether a route for some paths is one of the program's, which gives those of a gateway such names. */
+function isOwnPath(route: Route, hosts: readonly string[]): boolean {
+  const [service = ""] = (serviceOf(hosts) ?? "").split(".");
+  return (
+    leadsTo(route, hosts) &&
+    service !== "" &&
+    route.name?.startsWith(`${ingressLabel(service)}-`) === true
   );
 }
 
-/** The weights by subset of the route that requests without a matching header take. */
+/** What a match asks of the path: `whole` itself, or `begins` of it; undefined where that is not known. */
+function pathOf({ match }: Route): { whole?: string; begins?: string; by: string } {
+  const part = z
+    .looseObject({
+      path: z.string().optional(),
+      safe_regex: z.looseObject({ regex: z.string() }).optional(),
+      path_separated_prefix: z.string().optional(),
+    })
+    .parse(match);
+  const { path: whole, safe_regex: pattern, path_separated_prefix: segments } = part;
+  if (whole !== undefined) return { whole, begins: whole, by: "path" };
+  if (segments !== undefined) return { begins: segments, by: "segments" };
+  if (pattern !== undefined) return { whole: pattern.regex, by: "regex" };
+  return { begins: match.prefix ?? "/", by: "prefix" };
+}
+
+/** Whether a route takes all requests that another one, after it, asks for by the path, as far as that can be told. */
+function hides(first: Route, second: Route): boolean {
+  const [one, other] = [pathOf(first), pathOf(second)];
+  if (one.by === "prefix" && other.begins !== undefined) {
+    return other.begins.startsWith(one.begins ?? "");
+  }
+  if (one.by === "segments" && other.begins !== undefined) {
+    return other.begins === one.begins || other.begins.startsWith(`${one.begins ?? ""}/`);
+  }
+  if (one.by === "regex") return [".*", "/.*", other.whole].includes(one.whole);
+  return one.begins === "/" || (one.by === other.by && one.whole === other.whole);
+}
+
+/**
+ * The routes of a virtual host that are about the service with these hosts. An ingress gateway joins all
+ * VirtualServices of one host, so there may be others' beside them: for paths that are not the service's, or to other
+ * services. One that takes all requests before a route of the service does is kept, since it hides that.
+ */
+export function ownRoutes(routes: readonly Route[], hosts: readonly string[]): Route[] {
+  const isOwn = (route: Route) =>
+    isForAnyPath(route) ? leadsTo(route, hosts) : isOwnPath(route, hosts);
+  const own = routes.map((route) => isOwn(route) && isPlain(route, hosts));
+  return routes.filter(
+    (route, i) =>
+      isOwn(route) ||
+      (isPlain(route, hosts) &&
+        (own.includes(true)
+          ? routes.some((each, j) => j > i && own[j] === true && hides(route, each))
+          : isForAnyPath(route))),
+  );
+}
+
+/**
+ * The weights by subset of the route that requests without a matching header take, on the service's paths.
+ */
 export function defaultWeights(
   { routes }: VirtualHost,
   hosts: readonly string[],
 ): Record<string, number> {
-  return weightsOf(routes.find((route) => isPlain(route, hosts))?.route);
+  const plain = routes.filter((route) => isPlain(route, hosts));
+  // What hides one of the service's routes is there for that alone.
+  return weightsOf((plain.find((route) => !leadsTo(route, hosts)) ?? plain[0])?.route);
+}
+
+/** Whether a route table is a gateway's: Istio names it by protocol and port, as `http.8080`; a sidecar's by its port. */
+export function isOfGateway(table: string): boolean {
+  return /^https?\./.test(table);
+}
+
+/** Whether no request for the host takes a route: it is for a host that names a cluster, which has the same routes. */
+function isElsewhere({ match }: Route, host: string): boolean {
+  return (match.headers ?? []).some((header) => {
+    const { success, data } = crossingMatch.safeParse(header);
+    return success && !host.startsWith(data.string_match.prefix);
+  });
+}
+
+/**
+ * Whether a virtual host of a sidecar is another service's. A sidecar joins no rules: of services that share a host of
+ * the gateway it takes the rules of one.
+ */
+export function isOthers(
+  table: string,
+  domains: readonly string[],
+  routes: readonly Route[],
+  hosts: readonly string[],
+): boolean {
+  const inner = crossingPrefixes(hosts);
+  return (
+    !isOfGateway(table) &&
+    !domains.some((domain) => inner.some((service) => domain.startsWith(service))) &&
+    !routes.some((route) => leadsTo(route, hosts))
+  );
 }
 
 /** The route tables that a proxy has from its istiod. */
@@ -161,9 +278,14 @@ async function routesOf(
     const virtualHosts = table.route_config.virtual_hosts
       // One without routes redirects to HTTPS alone, as a gateway has it for the hosts of others' Gateways.
       .filter(({ domains, routes }) => domains.includes(host) && routes.length > 0)
+      .filter(({ routes }) => !isOthers(table.route_config.name, [host], routes, hosts))
       .map((each) => ({ ...each, routes: ownRoutes(each.routes, hosts) }));
     const [first] = virtualHosts;
-    return first ? [{ table, virtualHosts, weights: defaultWeights(first, hosts) }] : [];
+    if (!first) return [];
+    const routes = isOfGateway(table.route_config.name)
+      ? first.routes.filter((route) => !isElsewhere(route, host))
+      : first.routes;
+    return [{ table, virtualHosts, weights: defaultWeights({ ...first, routes }, hosts) }];
   });
   // On other ports of a gateway others may serve the host, without any route to the service.
   const own = tables.filter(({ virtualHosts }) =>
@@ -183,7 +305,11 @@ async function routesOf(
       updatedAt: new Date(
         Math.max(...routing.map(({ table }) => new Date(table.last_updated).getTime())),
       ),
-      virtualHosts: routing.flatMap(({ virtualHosts }) => virtualHosts),
+      virtualHosts: Object.fromEntries(
+        routing.flatMap(({ table, virtualHosts }) =>
+          virtualHosts.map((each) => [`${table.route_config.name}/${each.name}`, each] as const),
+        ),
+      ),
     }
   );
 }
@@ -217,7 +343,9 @@ export async function virtualHostsOf(
       all.flatMap((host) => {
         const domains = host.domains.filter((domain) => hosts.includes(domain)).sort();
         const routes = ownRoutes(host.routes, hosts);
-        return domains.length > 0 ? [[`${table}/${host.name}`, { ...host, domains, routes }]] : [];
+        return domains.length > 0 && !isOthers(table, domains, routes, hosts)
+          ? [[`${table}/${host.name}`, { ...host, domains, routes }]]
+          : [];
       }),
     ),
   );

@@ -9,7 +9,7 @@ import type { RoutingRules } from "../../../lib/routing/routing.ts";
 import { answersOf } from "../../ask-pods.ts";
 import { podKey, type ClusterClient } from "../../cluster-client.ts";
 import type { LiveRouting, RoutingScope } from "../cluster-routing.ts";
-import { claimOf, concerns } from "./claims.ts";
+import { claimOf, concerns, isSharing } from "./claims.ts";
 import { virtualHostsOf, type VirtualHost } from "./envoy.ts";
 import { PLURALS, ROUTING_KINDS, type RoutingKind } from "./routing-scope.ts";
 
@@ -125,7 +125,14 @@ export async function readRouting(
     Promise.all(ROUTING_KINDS.map(async (kind) => ({ kind, all: await objectsOf(cluster, kind) }))),
     answersOf(
       () => cluster.proxies(),
-      async (pod) => [purpose(pod), await virtualHostsOf(cluster, pod, scope.hosts)] as const,
+      async (pod) => {
+        const of = purpose(pod);
+        // Which of the services that share a host a sidecar takes it for is nobody's doing.
+        const hosts = of.startsWith("sidecar ")
+          ? scope.hosts.filter((host) => scope.shared?.includes(host) !== true)
+          : scope.hosts;
+        return [of, await virtualHostsOf(cluster, pod, hosts)] as const;
+      },
     ),
   ]);
   const routing = held.filter(([, virtualHosts]) => Object.keys(virtualHosts).length > 0);
@@ -147,7 +154,12 @@ export async function readRouting(
     envoys: grouped(routing),
     envoyCount: routing.length,
     strays: found
-      .filter(({ own, object }) => !own && concerns(object, scope))
+      .filter(
+        ({ kind, own, object }) =>
+          !own &&
+          concerns(object, scope) &&
+          !(kind === "VirtualService" && isSharing(object, scope)),
+      )
       .map(({ kind, object }) => `${kind} ${object.metadata.namespace}/${object.metadata.name}`),
   };
 }

@@ -23,12 +23,14 @@ export const PLURALS: Readonly<Record<RoutingKind, string>> = {
  *
  * @param others names of the other clusters
  * @param outside hosts of the ingress gateway that lead to the service
+ * @param isShared whether some of their paths lead to others. @default false
  */
 export function routingScope(
   name: ServiceName,
   clusterDomain: string,
   others: readonly string[],
   outside: readonly string[],
+  isShared = false,
 ): RoutingScope {
   const crossing = others.map((cluster) => crossClusterName(name.service, cluster));
   return {
@@ -39,6 +41,7 @@ export function routingScope(
       ...others.map((cluster) => crossClusterHost(name, cluster)),
       ...outside,
     ],
+    ...(isShared && { shared: outside }),
     objects: {
       VirtualService: [name.service],
       DestinationRule: [name.service, ...crossing],

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import * as z from "zod";
 import { durationMs } from "../../duration.ts";
+import { hostsPattern } from "./ingress-names.ts";
 
 /** A service as rules of others name it. */
 export interface AdoptionScope {
@@ -29,13 +30,15 @@ const DEFAULT_RETRIES = {
 /** Where the config says what a field of the objects does. */
 const KEYS: Readonly<Record<string, string>> = {
   hosts: "ingressHosts",
-  gateways: "ingressHosts",
-  match: "matches",
+  gateways: "ingressHosts, ingressGateways",
+  match: "matches, ingressPaths",
   route: "stable, canary and weight",
   timeout: "timeout",
   retries: "retries",
   corsPolicy: "corsPolicy",
   mirror: "mirrorPercent",
+  rewrite: "rewrite",
+  headers: "headers",
   trafficPolicy: "trafficPolicy",
   labels: "versionLabel",
 };
@@ -192,9 +195,45 @@ function virtualServiceOf(spec: unknown, scope: AdoptionScope) {
     rules: list
       .catch([])
       .parse(http ?? [])
-      .filter((rule) => !isCrossing(rule, crossing))
-      .map((rule) => ruleOf(rule, scope)),
+      .filter((rule) => !isCrossing(rule, crossing)),
   };
+}
+
+/** Whether a match asks for the gateways that requests come through. */
+function namesGateways({ match }: Fields): boolean {
+  return list
+    .catch([])
+    .parse(match ?? [])
+    .some(({ gateways }) => gateways !== undefined);
+}
+
+/** The rules of one gateway's Envoys, or of the sidecars (`mesh`), with their places among all. */
+function rulesAt(gateway: string, rules: readonly Fields[], scope: AdoptionScope) {
+  const full = (name: string) =>
+    name === "mesh" || name.includes("/") ? name : `${scope.namespace}/${name}`;
+  return rules.flatMap((rule, i) => {
+    const { match, ...more } = rule;
+    const all = list.catch([]).parse(match ?? []);
+    const here = all.filter(({ gateways }) =>
+      names.catch([gateway]).parse(gateways).map(full).includes(gateway),
+    );
+    if (all.length > 0 && here.length === 0) return [];
+    const conditions = here.map((one) => withoutOwnHosts(without(one, "gateways"), scope));
+    return [{ i, rule: { ...more, ...(conditions.length > 0 && { match: conditions }) } }];
+  });
+}
+
+/** That rules for the mesh leave hosts of the gateway out, which the program adds, loses no request of the mesh's hosts. */
+function withoutOwnHosts(match: Fields, { outside }: AdoptionScope): Fields {
+  const { withoutHeaders, ...more } = match;
+  const rest = without(fields.catch({}).parse(withoutHeaders), ":authority");
+  const isOwn =
+    outside.length > 0 &&
+    isDeepStrictEqual(fields.catch({}).parse(withoutHeaders)[":authority"], {
+      regex: hostsPattern(outside),
+    });
+  if (!isOwn) return match;
+  return Object.keys(rest).length === 0 ? more : { ...more, withoutHeaders: rest };
 }
 
 /**
@@ -209,22 +248,36 @@ export function virtualServiceDifferences(
   scope: AdoptionScope,
 ): readonly string[] {
   const [theirs, ours] = [virtualServiceOf(live, scope), virtualServiceOf(planned, scope)];
-  const count = Math.max(theirs.rules.length, ours.rules.length);
-  return [
-    ...differences("spec.", theirs.object, ours.object),
-    ...Array.from({ length: count }, (_, i) => {
-      const [rule, own] = [theirs.rules[i], ours.rules[i]];
-      if (rule && own) return differences(`spec.http[${i}].`, rule, own);
+  // Rules for requests from outside alone are compared with those that apply there.
+  const audiences = [...theirs.rules, ...ours.rules].some(namesGateways)
+    ? ours.object.gateways
+    : [undefined];
+  const found = audiences.flatMap((gateway) => {
+    const at = (rules: readonly Fields[]) =>
+      gateway === undefined
+        ? rules.map((rule, i) => ({ i, rule }))
+        : rulesAt(gateway, rules, scope);
+    const [live, own] = [at(theirs.rules), at(ours.rules)];
+    const where = gateway === undefined ? "" : ` for ${gateway}`;
+    return Array.from({ length: Math.max(live.length, own.length) }, (_, n) => {
+      const rule = live[n] && ruleOf(live[n].rule, scope);
+      const counterpart = own[n] && ruleOf(own[n].rule, scope);
+      const path = `spec.http[${live[n]?.i ?? n}]`;
+      if (rule && counterpart) return differences(`${path}.`, rule, counterpart);
       return rule
-        ? [`spec.http[${i}] (${show(rule["route"])}) has no counterpart in the config (matches)`]
-        : [`the config has a rule more: ${show(own?.["route"])} (matches, weight)`];
-    }).flat(),
-  ];
+        ? [
+            `${path} (${show(rule["route"])}) has no counterpart in the config${where} (matches${gateway === undefined ? "" : ", ingressPaths"})`,
+          ]
+        : [`the config has a rule more${where}: ${show(counterpart?.["route"])} (matches, weight)`];
+    }).flat();
+  });
+  return [...new Set([...differences("spec.", theirs.object, ours.object), ...found])];
 }
 
 /** Where requests go that match nothing, in words. */
 export function virtualServiceText(live: unknown, scope: AdoptionScope): string {
-  return show(virtualServiceOf(live, scope).rules.at(-1)?.["route"]);
+  const rule = virtualServiceOf(live, scope).rules.at(-1);
+  return show(rule && ruleOf(rule, scope)["route"]);
 }
 
 /** Without what Istio does anyway between sidecars. */

@@ -1,16 +1,24 @@
 import * as z from "zod";
 
 const textMatch = z.looseObject({ exact: z.string().optional(), regex: z.string().optional() });
-const destination = z.looseObject({ subset: z.string().optional() });
+const destination = z.looseObject({ host: z.string().optional(), subset: z.string().optional() });
 const headerChange = z.looseObject({
   set: z.record(z.string(), z.string()).optional(),
+  add: z.record(z.string(), z.string()).optional(),
   remove: z.array(z.string()).optional(),
+});
+const headerChanges = z.looseObject({
+  request: headerChange.optional(),
+  response: headerChange.optional(),
 });
 const ruleDestination = z.looseObject({
   destination,
   weight: z.number().optional(),
-  headers: z.looseObject({ request: headerChange.optional() }).optional(),
+  headers: headerChanges.optional(),
 });
+
+/** What a rule, or one of its destinations, does to headers. */
+export type HeaderChanges = z.infer<typeof headerChanges>;
 
 /** A destination of a rule, with its share of the rule's requests. */
 export type RuleDestination = z.infer<typeof ruleDestination>;
@@ -25,9 +33,24 @@ export const virtualServiceSpec = z.looseObject({
       z.looseObject({
         name: z.string().optional(),
         match: z
-          .array(z.looseObject({ headers: z.record(z.string(), textMatch).optional() }))
+          .array(
+            z.looseObject({
+              headers: z.record(z.string(), textMatch).optional(),
+              withoutHeaders: z.record(z.string(), textMatch).optional(),
+              uri: z.record(z.string(), z.string()).optional(),
+              gateways: z.array(z.string()).optional(),
+            }),
+          )
           .optional(),
         route: z.array(ruleDestination).default([]),
+        headers: headerChanges.optional(),
+        rewrite: z
+          .looseObject({
+            uri: z.string().optional(),
+            uriRegexRewrite: z.looseObject({ match: z.string(), rewrite: z.string() }).optional(),
+            authority: z.string().optional(),
+          })
+          .optional(),
         timeout: z.string().optional(),
         retries: z.looseObject({ attempts: z.number() }).optional(),
         mirror: destination.optional(),

@@ -1,17 +1,19 @@
 import type { IVirtualService } from "@kubernetes-models/istio/networking.istio.io/v1/VirtualService";
 import { NO_LIMIT } from "../../duration.ts";
+import { pathsPattern } from "../../ingress-paths.ts";
 import { serviceHost } from "../../names.ts";
-import { literal } from "../../re2.ts";
 import {
   chainAnnotations,
   CONTEXTS,
   destinationsAnnotation,
   EXISTING,
+  ingressAnnotation,
   OWNED,
   REPLACES,
 } from "../routing-annotations.ts";
 import type { RouteArgs } from "../routing.ts";
 import { versionLabels } from "../version-labels.ts";
+import { hostsPattern, ingressLabel } from "./ingress-names.ts";
 import { routingRules } from "./routing-rules.ts";
 
 /** Conditions under which a request has certainly not reached the service. */
@@ -27,7 +29,53 @@ type Authority =
 
 /** A host of a gateway, which clients outside may write in any case. */
 function outside(host: string): Authority {
-  return { regex: `(?i)${literal(host)}(:\\d+)?` };
+  return { regex: hostsPattern([host]) };
+}
+
+/** A part of a rule's match. */
+type Condition = Readonly<Record<string, unknown>>;
+
+/** How a rule is for requests from outside alone, or for those inside the mesh. */
+interface Audience {
+  /** One of these must hold, of a rule for any request. @default none is asked */
+  readonly any: readonly Condition[];
+  /** The same of a rule for requests with certain headers. */
+  readonly withHeaders: readonly Condition[];
+}
+
+/**
+ * What tells requests from outside from those inside the mesh, where it matters; undefined where the same rules do for
+ * both. A gateway joins the rules of all VirtualServices of a host in an order that Istio does not define, save that
+ * those for any path and any header come last. So a rule for a header, which does not, must leave out the paths of
+ * others; and one for any path must have no other condition than the gateway.
+ */
+function audiences(args: RouteArgs, hasHeaders: boolean, hasPort: boolean) {
+  const { ingress = {}, ingressHosts, ingressGateway } = args;
+  const { paths, othersPaths = [], rewrite, headers, gateways = [ingressGateway] } = ingress;
+  const mustLeaveOut = othersPaths.length > 0 && (hasHeaders || hasPort);
+  if (ingressHosts.length === 0) return undefined;
+  if (!paths && !rewrite && !headers && !mustLeaveOut) return undefined;
+  const here: Condition = { gateways: [...gateways] };
+  const own = (paths ?? []).map((uri): Condition => ({ ...here, uri }));
+  // A sidecar joins nothing: with a host of several services it takes the rules of one of them.
+  const mesh: Condition = {
+    gateways: ["mesh"],
+    ...(paths && { withoutHeaders: { ":authority": { regex: hostsPattern(ingressHosts) } } }),
+  };
+  const outside: Audience = paths
+    ? { any: own, withHeaders: own }
+    : {
+        any: [here],
+        withHeaders: [
+          {
+            ...here,
+            ...(othersPaths.length > 0 && {
+              withoutHeaders: { ":path": { regex: pathsPattern(othersPaths) } },
+            }),
+          },
+        ],
+      };
+  return { outside, mesh: { any: [mesh], withHeaders: [mesh] } satisfies Audience };
 }
 
 /**
@@ -63,23 +111,30 @@ export function virtualService(args: RouteArgs) {
   // Whoever gives it has checked it.
   const cors: object = args.corsPolicy ? { corsPolicy: args.corsPolicy } : {};
 
-  /** The rules for requests to `host`; `authorities` tell them from those to other hosts. */
+  const split = routingRules(args);
+  const apart = audiences(
+    args,
+    split.some(({ headers }) => headers !== undefined),
+    ingressPort !== undefined,
+  );
+
+  /** The rules for requests to `host`; `audience` tells them from others. */
   const rules = (
     host: string,
     label: string,
-    authorities: readonly Authority[] = [],
+    audience: Audience = { any: [], withHeaders: [{}] },
     port?: number,
-  ) => {
-    const conditions = authorities.map((authority) => ({ authority }));
-    return routingRules(args).map(({ purpose, headers, destinations }) => ({
+    more: object = {},
+  ) =>
+    split.map(({ purpose, headers, destinations }) => ({
       name: `${label}-${purpose}`,
       ...(headers
         ? {
-            match: (conditions.length > 0 ? conditions : [{}]).flatMap((condition) =>
+            match: audience.withHeaders.flatMap((condition) =>
               headers.map((each) => ({ ...condition, headers: each })),
             ),
           }
-        : conditions.length > 0 && { match: conditions }),
+        : audience.any.length > 0 && { match: [...audience.any] }),
       route: destinations.map(({ version, weight, change }) => ({
         destination: {
           host,
@@ -91,6 +146,7 @@ export function virtualService(args: RouteArgs) {
       })),
       ...policy,
       ...cors,
+      ...more,
       ...(canary !== undefined &&
         mirrorPercent > 0 &&
         destinations.length > 1 && {
@@ -98,6 +154,21 @@ export function virtualService(args: RouteArgs) {
           mirrorPercentage: { value: mirrorPercent },
         }),
     }));
+  const byAuthority = (authorities: readonly Authority[]): Audience => {
+    const conditions = authorities.map((authority) => ({ authority }));
+    return { any: conditions, withHeaders: conditions };
+  };
+  const { gateways = [args.ingressGateway], rewrite, headers } = args.ingress ?? {};
+  const forOutside = () => {
+    const label = ingressLabel(args.service);
+    if (apart) {
+      // Whoever gives them has checked them.
+      const changes = { ...(rewrite && { rewrite }), ...(headers && { headers }) };
+      return rules(ownHost, label, apart.outside, ingressPort, changes);
+    }
+    return ingressPort === undefined
+      ? []
+      : rules(ownHost, label, byAuthority(ingressHosts.map(outside)), ingressPort);
   };
 
   return {
@@ -112,19 +183,20 @@ export function virtualService(args: RouteArgs) {
         ...(args.contexts && { [CONTEXTS]: JSON.stringify(args.contexts) }),
         ...(args.existing && EXISTING),
         ...destinationsAnnotation(args),
+        ...(ingressHosts.length > 0 && ingressAnnotation(args.ingress)),
         ...(args.replaces !== undefined && { [REPLACES]: args.replaces }),
         ...(args.chain?.role === "entry" && chainAnnotations(args.chain.mark, args.members ?? [])),
       },
     },
     spec: {
       hosts: [ownHost, ...args.crossClusterHosts, ...ingressHosts],
-      gateways: ["mesh", ...(ingressHosts.length > 0 ? [args.ingressGateway] : [])],
+      gateways: ["mesh", ...(ingressHosts.length > 0 ? gateways : [])],
       http: [
-        ...args.crossClusterHosts.flatMap((host) => rules(host, host, [{ prefix: host }])),
-        ...(ingressPort === undefined
-          ? []
-          : rules(ownHost, `${args.service}-ingress`, ingressHosts.map(outside), ingressPort)),
-        ...rules(ownHost, args.service),
+        ...args.crossClusterHosts.flatMap((host) =>
+          rules(host, host, byAuthority([{ prefix: host }])),
+        ),
+        ...forOutside(),
+        ...rules(ownHost, args.service, apart?.mesh),
       ],
     },
   } satisfies IVirtualService;

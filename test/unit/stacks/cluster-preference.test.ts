@@ -221,7 +221,7 @@ describe("clusterPreference", () => {
       isRefused
         ? [
             expect.stringContaining(
-              " - services[0].clusterPreference: must be left out of a service with http2 or grpc ports before Istio 1.31, but mesh.istioVersion is 1.30.4",
+              " - services[0].clusterPreference: must be left out of a service with http2 or grpc ports before Istio 1.31, but the clusters have 1.30.4",
             ),
           ]
         : [],

@@ -221,7 +221,7 @@ describe("the configuration of a stack in others' mesh", () => {
         })),
       },
       [
-        ' - services[1].ingressHosts: must be a host of this service alone (same as services[0].ingressHosts), got "user.example.com". Remove it from one of them.',
+        ' - services[1].ingressHosts: must leave each path of a host to one service, but user/user-service has all paths of it too (services[0]), got "user.example.com". Give one of the two services ingressPaths, or take the host away from it.',
       ],
     ],
     [

@@ -91,6 +91,7 @@ describe("an Envoy that serves the rules of a VirtualService", () => {
       of: ["sidecar of user/client"],
       virtualHosts: {
         host: {
+          domains: [host],
           routes: [
             routes[0],
             {
@@ -113,7 +114,8 @@ describe("an Envoy that marks what it sends to the canary", () => {
     mirrorPercent: 0,
     chain: { role: "entry", mark },
   });
-  const set = [{ header: { key: "x-mark", value: "canary" } }];
+  const append_action = "OVERWRITE_IF_EXISTS_OR_ADD";
+  const set = [{ header: { key: "x-mark", value: "canary" }, append_action }];
 
   /** What an Envoy holds whose ways to v1 and v2 do this to headers, at 10 and at 100 %. */
   function held(stable: object, canary: object) {
@@ -140,7 +142,12 @@ describe("an Envoy that marks what it sends to the canary", () => {
     [
       "marks otherwise",
       removes,
-      { request_headers_to_add: [{ header: { key: "x-mark", value: "v2" } }] },
+      { request_headers_to_add: [{ header: { key: "x-mark", value: "v2" }, append_action }] },
+    ],
+    [
+      "keeps marks from outside beside its own",
+      removes,
+      { request_headers_to_add: [{ header: { key: "x-mark", value: "canary" } }] },
     ],
     ["leaves marks from outside", {}, { request_headers_to_add: set }],
     ["marks what goes to stable", { request_headers_to_add: set }, { request_headers_to_add: set }],
