@@ -5,12 +5,13 @@ import { SERVICE_PORT } from "../lib/names.ts";
 import { mergePodTemplate, type PodTemplate } from "../lib/pod-template.ts";
 import { DEFAULT_RESOURCES, TEMPLATE, templateDigest } from "../lib/pods.ts";
 import { APP_PROTOCOLS, portName, type Protocol, type ServicePort } from "../lib/ports.ts";
+import { workloadName } from "../lib/version-name.ts";
 import { childOptions } from "./child-options.ts";
 import { canaryAutoscaler, type AutoscalingArgs } from "./canary-autoscaler.ts";
 
 /** One version of a service. */
 export interface VersionArgs {
-  /** Value of the label `version`. A Deployment is named after it, so promotion moves no pods. */
+  /** Value of the label `version`. A Deployment is named after it (workloadName), so promotion moves no pods. */
   readonly version: string;
   /** Image with tag or digest. Another one rolls the pods, each replaced only when its successor is ready. */
   readonly image: string;
@@ -224,7 +225,7 @@ export class CanaryWorkload extends pulumi.ComponentResource {
     this.deployments = args.versions.map((version) => {
       const selector = podLabels(args, version.version);
       const labels = { ...selector, env: environment };
-      const metadata = { name: `${service}-${version.version}`, namespace, labels };
+      const metadata = { name: workloadName(service, version.version), namespace, labels };
 
       const deployment = new k8s.apps.v1.Deployment(
         `${name}-${version.version}`,
@@ -266,11 +267,11 @@ export class CanaryWorkload extends pulumi.ComponentResource {
                 `${name}-${version}-autoscaler`,
                 {
                   metadata: {
-                    name: `${service}-${version}`,
+                    name: workloadName(service, version),
                     namespace,
                     labels: { ...podLabels(args, version), env: environment },
                   },
-                  spec: canaryAutoscaler(`${service}-${version}`, autoscaling, minPods),
+                  spec: canaryAutoscaler(workloadName(service, version), autoscaling, minPods),
                 },
                 // Where a running Deployment gets one, its count has been handed over by then.
                 childOptions(this, opts, this.deployments.slice(i, i + 1)),

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { authorityProblems, pairProblems } from "../lib/certificates.ts";
 import { NO_LIMIT } from "../lib/duration.ts";
 import { crossClusterName, isServiceName } from "../lib/names.ts";
+import { versionName, workloadName } from "../lib/version-name.ts";
 import type { Problem } from "../lib/problems.ts";
 import { chainConfigProblems } from "./chain-checks.ts";
 import { monitoringProblems } from "./monitoring-checks.ts";
@@ -134,7 +135,18 @@ function serviceListProblems(services: readonly Loose[]): Problem[] {
     ...services.flatMap((service, i) => {
       const stable = string(record(service["stable"])["version"]);
       const canary = string(record(service["canary"])["version"]);
-      return canary !== undefined && canary === stable
+      if (canary === undefined || stable === undefined) return [];
+      if (canary !== stable && versionName(canary) === versionName(stable)) {
+        return [
+          {
+            path: `services[${i}].canary.version`,
+            value: canary,
+            rule: `must not have the name in Istio's subsets that ${stable} has, ${versionName(stable)}`,
+            fix: "Name the new version otherwise.",
+          },
+        ];
+      }
+      return canary === stable
         ? [
             {
               path: `services[${i}].canary.version`,
@@ -154,11 +166,14 @@ function serviceProblems(
 ): Problem[] {
   const problems: Problem[] = [];
   for (const [role, version] of Object.entries({ stable, canary })) {
-    if (workload !== "existing" && version && !isServiceName(`${name}-${version.version}`)) {
+    if (workload === "existing" || !version) continue;
+    const made = workloadName(name, version.version);
+    if (!isServiceName(made)) {
+      const told = made === `${name}-${version.version}` ? "" : `, as ${made}`;
       problems.push({
         path: `services[${i}].${role}.version`,
         value: version.version,
-        rule: `must keep ${name}-<version> within 63 characters: it names the Deployment`,
+        rule: `must keep ${name}-<version> within 63 characters: it names the Deployment${told}`,
         fix: "Shorten it.",
       });
     }
@@ -193,7 +208,7 @@ function madeBy(
     ...versions.map(({ path, kind, last }) => ({
       path,
       value: last,
-      made: `${kind} ${name}-${last} in namespace ${namespace}`,
+      made: `${kind} ${workloadName(name, last)} in namespace ${namespace}`,
     })),
     ...[name, ...clusters.map((cluster) => crossClusterName(name, cluster))].map((rule) => ({
       path: `services[${i}].name`,

@@ -13,6 +13,7 @@ import {
   image,
   key,
   label,
+  labelValue,
   pattern,
   rule,
   scalar,
@@ -55,17 +56,17 @@ const ROLLS_ONE = "Rolls this version's pods, each replaced only when its succes
 const KEPT = "must stay as it is while this version serves requests";
 
 const version = z.strictObject({
-  version: key(label("v2"), {
+  version: key(labelValue("v2"), {
     routing: "all",
     description:
-      "Name of the version: value of the label `version`, or of `versionLabel`, and part of the name of a Deployment that the program makes.",
+      "Name of the version: value of the label `version`, or of `versionLabel`. It is part of the names of Istio's subsets and of what the program makes for the version; where it is no DNS label, as `1.16.0`, these have a readable form of it with a digest, as `1-16-0-3b41f45f`. Put a number in quotes: YAML takes 1.10 for 1.1.",
     rules: [
       "must be different in stable and canary",
       "must keep `NAME-VERSION` within 63 characters where the program makes the Deployment",
     ],
     effect:
       "Changing it creates another Deployment, unless `workload` is existing. A canary that becomes stable keeps its name, and so its pods.",
-    examples: ["v2"],
+    examples: ["v2", "1.16.0"],
   }),
   image: key(image("registry.example.com/user-service:v2").optional(), {
     routing: "none",

@@ -18,6 +18,7 @@ import { serviceHost, type ServiceName } from "../../lib/names.ts";
 import { until } from "../../lib/until.ts";
 import { labPulumi } from "./lab.ts";
 import { expectAnswered } from "./load.ts";
+import { releaseCommand } from "./release-command.ts";
 import { clusters, failure } from "./release.ts";
 
 const stack = "lab-existing";
@@ -25,6 +26,8 @@ const name: ServiceName = { service: "web", namespace: "existing" };
 const { service, namespace } = name;
 const host = serviceHost(name, "cluster.local");
 const PORT = 9080;
+/** Versions as many owners have them, and as no subset of Istio's may be called. */
+const [STABLE, CANARY] = ["1.16.1", "2.0.0_rc.1"];
 const pulumi = labPulumi(stack);
 
 /** What another team has deployed: nothing in it is named as the program would name it. */
@@ -206,7 +209,7 @@ describe("a service that another team has deployed", () => {
       await apply(cluster, theirs);
     }
     await deploy("blue", "v1");
-    await deploy("green", "v2");
+    await deploy("green", CANARY);
     for (const cluster of clusters) {
       load.push(await loadInMesh(cluster, `http://${host}:${PORT}/`, 10));
     }
@@ -258,22 +261,22 @@ describe("a service that another team has deployed", () => {
     await pulumi.up("existing: adoption");
     expect(await identities()).toEqual(theirObjects);
     const since = Date.now();
-    expect(await versionsSince(since)).toEqual(clusters.map(() => ["v1", "v2"]));
+    expect(await versionsSince(since)).toEqual(clusters.map(() => ["v1", CANARY].sort()));
     // The stable one under another label: no route names it.
-    await deploy("blue", "v1b");
+    await deploy("blue", STABLE);
     expectAnswered(load);
   });
 
   it("sends all requests to the stable version once a canary is configured", async () => {
-    await pulumi.setConfig("services[0].stable.version", "v1b");
-    await pulumi.setConfig("services[0].canary.version", "v2");
+    await pulumi.setConfig("services[0].stable.version", STABLE);
+    await pulumi.setConfig("services[0].canary.version", CANARY);
     theirObjects = await identities();
     await pulumi.up("existing: canary at 0 %");
     for (const cluster of clusters) {
-      await confirmWeight(cluster, { hosts: [host], canary: "v2", weight: 0 }, 30_000);
+      await confirmWeight(cluster, { hosts: [host], canary: CANARY, weight: 0 }, 30_000);
     }
     const since = Date.now() + 1_000;
-    expect(await versionsSince(since, 50)).toEqual(clusters.map(() => ["v1b"]));
+    expect(await versionsSince(since, 50)).toEqual(clusters.map(() => [STABLE]));
   });
 
   it("rises in every cluster without a failed request or another pod", async () => {
@@ -283,26 +286,36 @@ describe("a service that another team has deployed", () => {
       expect((await readRoute(cluster, name))?.weight, cluster.name).toBe(10);
       const routes = await confirmWeight(
         cluster,
-        { hosts: [host], canary: "v2", weight: 10 },
+        { hosts: [host], canary: CANARY, weight: 10 },
         30_000,
       );
       expect(routes.length, cluster.name).toBeGreaterThan(0);
     }
     const since = Date.now();
-    expect(await versionsSince(since, 150)).toEqual(clusters.map(() => ["v1b", "v2"]));
+    expect(await versionsSince(since, 150)).toEqual(clusters.map(() => [STABLE, CANARY].sort()));
     expectAnswered(load);
     expect(await identities()).toEqual(theirObjects);
     expect((await pulumi.preview()).value).toEqual([]);
   });
 
   it("keeps its canary while the owner's pods would get requests without it", async () => {
+    const { exitCode, text: zeroed } = await releaseCommand(
+      "zero",
+      "--service",
+      `${namespace}/${service}`,
+    );
+    expect(exitCode, zeroed).toBe(0);
+    expect(zeroed).toContain(CANARY);
+    for (const cluster of clusters) {
+      await confirmWeight(cluster, { hosts: [host], canary: CANARY, weight: 0 }, 30_000);
+    }
     await pulumi.setWeight(0);
     await pulumi.up("existing: 0 %");
     await pulumi.setConfig("services[0].canary", undefined);
     const text = await failure(pulumi.preview());
     for (const cluster of clusters) {
       expect(text).toContain(
-        `services[0].canary: must stay while Service existing/web in ${cluster.name} selects pods of other versions than v1b`,
+        `services[0].canary: must stay while Service existing/web in ${cluster.name} selects pods of other versions than ${STABLE}`,
       );
     }
     await undeploy("green");
@@ -314,7 +327,7 @@ describe("a service that another team has deployed", () => {
     await pulumi.destroy();
     const since = Date.now();
     for (const cluster of clusters) expect(await readRoute(cluster, name)).toBeUndefined();
-    expect(await versionsSince(since, 50)).toEqual(clusters.map(() => ["v1b"]));
+    expect(await versionsSince(since, 50)).toEqual(clusters.map(() => [STABLE]));
     expectAnswered(load);
     expect(await identities()).toEqual(theirObjects);
   });

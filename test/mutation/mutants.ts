@@ -4,6 +4,7 @@ import { existingMutants } from "./existing-mutants.ts";
 import { guardMutants } from "./guard-mutants.ts";
 import { protocolMutants } from "./protocol-mutants.ts";
 import { takenBackMutants } from "./taken-back-mutants.ts";
+import { versionNameMutants } from "./version-name-mutants.ts";
 import { workloadMutants } from "./workload-mutants.ts";
 
 /** One thing taken out of the program, and the unit tests that must then fail. */
@@ -35,6 +36,7 @@ export const mutants: readonly Mutant[] = [
   ...guardMutants,
   ...protocolMutants,
   ...takenBackMutants,
+  ...versionNameMutants,
   ...workloadMutants,
   {
     removes: "the barrier: one cluster's refusal stops all",

@@ -7,13 +7,14 @@ import {
   workloadIdentity,
   type ServiceName,
 } from "../../names.ts";
+import { versionName } from "../../version-name.ts";
 import type { CrossClusterArgs, Policies, TrafficPolicy } from "../routing.ts";
 import { OWNED } from "../routing-annotations.ts";
 import { passthroughSni } from "./envoy-names.ts";
 
 interface DestinationRuleArgs extends ServiceName {
   readonly clusterDomain: string;
-  /** Versions that get a subset of the same name. */
+  /** Versions that get a subset each; see versionName. */
   readonly versions: readonly string[];
   /** @default this program makes the pods */
   readonly existing?: ExistingWorkload | undefined;
@@ -52,7 +53,7 @@ export function destinationRule({
       subsets: versions.map((version) => {
         const own = policies?.versions?.[version];
         return {
-          name: version,
+          name: versionName(version),
           labels: { [label]: version },
           ...(own && { trafficPolicy: istioPolicy(own) }),
         };
@@ -100,10 +101,10 @@ export function crossClusterDestinationRule(args: CrossClusterArgs) {
     spec: {
       host: crossClusterHost(name, cluster),
       trafficPolicy: policy(policies?.all),
-      subsets: versions.map((version) => ({
-        name: version,
-        trafficPolicy: policy(policies?.versions?.[version], version),
-      })),
+      subsets: versions.map((version) => {
+        const subset = versionName(version);
+        return { name: subset, trafficPolicy: policy(policies?.versions?.[version], subset) };
+      }),
     },
   } satisfies IDestinationRule;
 }
