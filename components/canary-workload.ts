@@ -7,6 +7,7 @@ import { DEFAULT_RESOURCES, TEMPLATE, templateDigest } from "../lib/pods.ts";
 import { APP_PROTOCOLS, portName, type Protocol, type ServicePort } from "../lib/ports.ts";
 import { workloadName } from "../lib/version-name.ts";
 import { childOptions } from "./child-options.ts";
+import { versionConfig, type VersionConfigArgs } from "./version-config.ts";
 import { canaryAutoscaler, type AutoscalingArgs } from "./canary-autoscaler.ts";
 
 /** One version of a service. */
@@ -21,6 +22,8 @@ export interface VersionArgs {
   readonly args?: readonly string[] | undefined;
   /** In place of the service's. @default the service's */
   readonly resources?: k8s.types.input.core.v1.ResourceRequirements | undefined;
+  /** Files and secrets that its container reads. @default none */
+  readonly config?: VersionConfigArgs | undefined;
   /** Pods. Not looked at with `autoscaling`. @default 5 */
   readonly replicas?: number | undefined;
   /** Fewest pods that its autoscaler may leave, where that is more than the service's `min`. @default the service's */
@@ -176,19 +179,20 @@ function podSpec(args: CanaryWorkloadArgs, own: VersionArgs): kx.types.PodSpec {
   };
 }
 
-/** The template of a version's pods, with the user's own over it. */
+/** The template of a version's pods, with what it reads and the user's own over it. */
 function podTemplate(
   args: CanaryWorkloadArgs,
   version: VersionArgs,
   labels: Readonly<Record<string, string>>,
+  config: PodTemplate | undefined,
 ): pulumi.Input<k8s.types.input.core.v1.PodTemplateSpec> {
   const { podSpec: spec } = new kx.PodBuilder(podSpec(args, version));
   const metadata = { labels, ...metricsAnnotations(args) };
-  const { template } = args;
-  if (!template) return { metadata, spec };
+  const over = [config, args.template].filter((each) => each !== undefined);
+  if (over.length === 0) return { metadata, spec };
   return pulumi
     .output(spec)
-    .apply((made) => mergePodTemplate({ metadata, spec: { ...made } }, template))
+    .apply((made) => over.reduce(mergePodTemplate, { metadata, spec: { ...made } }))
     .apply((merged) => merged as k8s.types.input.core.v1.PodTemplateSpec);
 }
 
@@ -227,24 +231,37 @@ export class CanaryWorkload extends pulumi.ComponentResource {
       const labels = { ...selector, env: environment };
       const metadata = { name: workloadName(service, version.version), namespace, labels };
 
+      const config =
+        version.config &&
+        versionConfig(
+          `${name}-${version.version}`,
+          { container: service, workload: metadata.name, metadata: { namespace, labels } },
+          version.config,
+          childOptions(this, opts),
+        );
+      const annotations = {
+        ...(args.template && { [TEMPLATE]: templateDigest(args.template) }),
+        ...config?.annotations,
+      };
+
       const deployment = new k8s.apps.v1.Deployment(
         `${name}-${version.version}`,
         {
           metadata: {
             ...metadata,
             // By which an update sees that it is another one.
-            ...(args.template && { annotations: { [TEMPLATE]: templateDigest(args.template) } }),
+            ...(Object.keys(annotations).length > 0 && { annotations }),
           },
           // PodBuilder's own Deployment would select by container name, both versions' pods at once.
           spec: {
             ...(args.autoscaling === undefined && { replicas: version.replicas ?? 5 }),
             strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: "25%" } },
             selector: { matchLabels: selector },
-            template: podTemplate(args, version, labels),
+            template: podTemplate(args, version, labels, config?.template),
           },
         },
         {
-          ...childOptions(this, opts, [account]),
+          ...childOptions(this, opts, [account, ...(config?.objects ?? [])]),
           ...(version.hooks && { hooks: version.hooks }),
         },
       );

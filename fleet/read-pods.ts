@@ -1,4 +1,5 @@
 import type { V1Deployment, V1EnvVar } from "@kubernetes/client-node";
+import { CONFIG_ANNOTATIONS, CONFIG_PARTS } from "../lib/version-config.ts";
 import { flatResources, OWN_VARIABLES, TEMPLATE, type Pods } from "../lib/pods.ts";
 
 /** Field managers of Pulumi's provider begin so. */
@@ -45,7 +46,12 @@ export function podsIn(deployment: V1Deployment, container: string): Pods | unde
   const found = deployment.spec?.template.spec?.containers.find(({ name }) => name === container);
   if (!found) return undefined;
   const isPulumis = writtenByPulumi(deployment, container);
-  const template = deployment.metadata?.annotations?.[TEMPLATE];
+  const { name: workload = "", annotations = {} } = deployment.metadata ?? {};
+  const template = annotations[TEMPLATE];
+  // Of the Secret that the program has made, whose content the annotations tell.
+  const isConfig = ({ valueFrom }: V1EnvVar) =>
+    annotations[CONFIG_ANNOTATIONS.secretEnv] !== undefined &&
+    valueFrom?.secretKeyRef?.name?.startsWith(`${workload}-`) === true;
   const isVariable = (name: string) => {
     const variable = ["f:env", `k:${JSON.stringify({ name })}`];
     return isPulumis(...variable, "f:value") || isPulumis(...variable, "f:valueFrom");
@@ -54,7 +60,7 @@ export function podsIn(deployment: V1Deployment, container: string): Pods | unde
     image: isPulumis("f:image") ? found.image : undefined,
     env: Object.fromEntries(
       (found.env ?? [])
-        .filter(({ name }) => !OWN_VARIABLES.includes(name))
+        .filter((each) => !OWN_VARIABLES.includes(each.name) && !isConfig(each))
         .map((each) => [each.name, isVariable(each.name) ? valueOf(each) : undefined]),
     ),
     args: found.args === undefined || isPulumis("f:args") ? (found.args ?? []) : undefined,
@@ -66,5 +72,11 @@ export function podsIn(deployment: V1Deployment, container: string): Pods | unde
       }),
     ),
     ...(template !== undefined && { template }),
+    ...Object.fromEntries(
+      CONFIG_PARTS.flatMap((part) => {
+        const digest = annotations[CONFIG_ANNOTATIONS[part]];
+        return digest === undefined ? [] : [[part, digest]];
+      }),
+    ),
   };
 }

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
+import { CONFIG_PARTS, type ConfigDigests } from "./version-config.ts";
 import { mergePodTemplate, type PodTemplate } from "./pod-template.ts";
 
 /** Environment variables that the program sets itself, in every container. */
@@ -30,7 +31,7 @@ interface Resources {
  * What decides the container of a version, as far as each version has it for itself. `undefined` in what is deployed is
  * what somebody else has written, not Pulumi: an update of the configuration does not change it.
  */
-export interface Pods {
+export interface Pods extends ConfigDigests {
   readonly image: string | undefined;
   /** By name: the text, or where it comes from. Without the program's own. */
   readonly env: Readonly<Record<string, unknown>>;
@@ -87,10 +88,13 @@ function templated(container: Container, template: PodTemplate | undefined): Con
 /**
  * What a version's container is to be: its own variables over the service's, its own arguments and resources in place of
  * them, and the user's template over all.
+ *
+ * @param digests of what it reads. @default nothing
  */
 export function podsOf(
   service: Said & { readonly name: string; readonly template?: PodTemplate | undefined },
   version: Said & { readonly image: string },
+  digests: ConfigDigests = {},
 ): Pods {
   const { name, template } = service;
   const variables = Object.entries({ ...service.env, ...version.env });
@@ -114,6 +118,7 @@ export function podsOf(
     args: args ?? [],
     resources: flatResources(resources),
     ...(template && { template: templateDigest(template) }),
+    ...digests,
   };
 }
 
@@ -196,5 +201,6 @@ export function podDifferences(deployed: Pods, wanted: Pods): readonly PodDiffer
       : []),
     ...(resources.length > 0 ? [{ key: "resources" as const, names: resources }] : []),
     ...(deployed.template !== wanted.template ? [{ key: "template" as const }] : []),
+    ...CONFIG_PARTS.filter((part) => deployed[part] !== wanted[part]).map((key) => ({ key })),
   ];
 }

@@ -5,6 +5,7 @@ import { exceptionFix, type Exception } from "./exceptions.ts";
 import type { ChainRole } from "./mark.ts";
 import { podDifferences, type PodDifference, type PodKey, type Pods } from "./pods.ts";
 import type { Problem } from "./problems.ts";
+import { CONFIG_PARTS } from "./version-config.ts";
 import type { Split } from "./weights.ts";
 
 /** One weight for all clusters, and those in which it is not in force. */
@@ -179,6 +180,7 @@ const POD_KEYS = [
   "args",
   "resources",
   "template",
+  ...CONFIG_PARTS,
 ] as const satisfies readonly PodKey[];
 
 /**

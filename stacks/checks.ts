@@ -8,6 +8,7 @@ import { chainConfigProblems } from "./chain-checks.ts";
 import { monitoringProblems } from "./monitoring-checks.ts";
 import { portProblems } from "./port-checks.ts";
 import { templateProblems } from "./template-checks.ts";
+import { versionConfigProblems } from "./version-config-checks.ts";
 import { mixedWorkloadProblems, workloadProblems } from "./workload-checks.ts";
 import {
   durationMs,
@@ -29,6 +30,8 @@ export interface Parts {
   readonly certificates?: Certificates | undefined;
   readonly ingress?: Ingress | undefined;
   readonly services?: readonly Service[] | undefined;
+  readonly secrets?: Readonly<Record<string, string>> | undefined;
+  readonly secretsKey?: string | undefined;
   readonly chain?: Chain | undefined;
   readonly phases?: readonly number[] | undefined;
   readonly weight?: number | undefined;
@@ -403,6 +406,7 @@ export function crossChecks(raw: Loose, parts: Parts, now: Date): Problem[] {
     ...mixedWorkloadProblems(services ?? [], parts.chain),
     ...portProblems(services ?? [], parts.chain),
     ...(services ?? []).flatMap(serviceProblems),
+    ...versionConfigProblems(services ?? [], parts.secrets, !isBlank(raw["secretsKey"])),
     ...madeTwice(services ?? [], parts.clusterNames ?? []),
     ...chainConfigProblems(parts.chain, services),
     ...(weight === undefined ? [] : weightProblems(weight, phases, services)),

@@ -35,15 +35,28 @@ const quantities = (what: string, examples: readonly unknown[]) =>
     examples,
   });
 
-const environment = z.record(
-  text(
-    (name) => /^[A-Za-z_]\w*$/.test(name) && !["SERVICE_VERSION", "CLUSTER_NAME"].includes(name),
-    "must be the name of an environment variable, and not SERVICE_VERSION or CLUSTER_NAME, which the program sets",
-    "For example: LOG_LEVEL.",
-    { pattern: "^(?!(SERVICE_VERSION|CLUSTER_NAME)$)[A-Za-z_]\\w*$" },
-  ),
-  scalar(z.string()),
+const variable = text(
+  (name) => /^[A-Za-z_]\w*$/.test(name) && !["SERVICE_VERSION", "CLUSTER_NAME"].includes(name),
+  "must be the name of an environment variable, and not SERVICE_VERSION or CLUSTER_NAME, which the program sets",
+  "For example: LOG_LEVEL.",
+  { pattern: "^(?!(SERVICE_VERSION|CLUSTER_NAME)$)[A-Za-z_]\\w*$" },
 );
+
+const environment = z.record(variable, scalar(z.string()));
+const secretEnvironment = z.record(variable, label("database-password"));
+
+const filePath = text(
+  (path) =>
+    path.length <= 200 &&
+    /^(?:\/[-.\w]+)+$/.test(path) &&
+    !path.split("/").some((part) => part === "." || part === ".."),
+  "must be the absolute path of a file, of at most 200 of a-z, A-Z, 0-9, ., -, _ and /",
+  "For example: /etc/user-service/config.yaml.",
+  { pattern: "^(/[-.\\w]+)+$", maxLength: 200 },
+);
+
+const files = z.record(filePath, z.string());
+const secretFiles = z.record(filePath, label("database-password"));
 
 const containerResources = z.strictObject({
   requests: quantities("is promised", [{ cpu: "100m", memory: "128Mi" }]),
@@ -85,6 +98,34 @@ const version = z.strictObject({
     effect: ROLLS_ONE,
     placeholder: "variable",
     examples: [{ CACHE: "redis" }],
+  }),
+  files: key(files.optional(), {
+    routing: "none",
+    description:
+      "Files of this version alone, by path: each is added to the service's `files`, or takes the place of the one with its path.",
+    fallback: "the service's `files`",
+    rules: [KEPT],
+    effect: ROLLS_ONE,
+    placeholder: "path",
+    examples: [{ "/etc/user-service/config.yaml": "cache: redis\n" }],
+  }),
+  secretFiles: key(secretFiles.optional(), {
+    routing: "none",
+    description: "The same of `secretFiles`: names of `secrets` by path.",
+    fallback: "the service's `secretFiles`",
+    rules: [KEPT, "must be names of `secrets`"],
+    effect: ROLLS_ONE,
+    placeholder: "path",
+    examples: [{ "/etc/user-service/key.pem": "signing-key-2" }],
+  }),
+  secretEnv: key(secretEnvironment.optional(), {
+    routing: "none",
+    description: "The same of `secretEnv`: names of `secrets` by variable.",
+    fallback: "the service's `secretEnv`",
+    rules: [KEPT, "must be names of `secrets`", "must not be variables of `env` too"],
+    effect: ROLLS_ONE,
+    placeholder: "variable",
+    examples: [{ DATABASE_PASSWORD: "database-password-2" }],
   }),
   args: key(containerArgs.optional(), {
     routing: "none",
@@ -416,6 +457,47 @@ export const service = z
       placeholder: "variable",
       examples: [{ LOG_LEVEL: "info" }],
     }),
+    files: key(files.optional(), {
+      routing: "none",
+      description:
+        "Files that the container reads, by path. The program makes an immutable ConfigMap of them for each version, named by its content, and mounts each file alone.",
+      fallback: "none",
+      rules: [
+        "must stay as it is for a version that serves requests",
+        "must have at most 1 MiB together",
+      ],
+      effect: ROLLS,
+      placeholder: "path",
+      examples: [{ "/etc/user-service/config.yaml": "cache: none\n" }],
+    }),
+    secretFiles: key(secretFiles.optional(), {
+      routing: "none",
+      description:
+        "Files that the container reads, by path, whose content is secret: the name of one of `secrets` for each. The program makes an immutable Secret for each version.",
+      fallback: "none",
+      rules: [
+        "must stay as it is for a version that serves requests",
+        "must be names of `secrets`",
+        "must not be paths of `files` too",
+      ],
+      effect: ROLLS,
+      placeholder: "path",
+      examples: [{ "/etc/user-service/key.pem": "signing-key" }],
+    }),
+    secretEnv: key(secretEnvironment.optional(), {
+      routing: "none",
+      description:
+        "Environment variables whose values are secret: the name of one of `secrets` for each. They are in the same Secret.",
+      fallback: "none",
+      rules: [
+        "must stay as it is for a version that serves requests",
+        "must be names of `secrets`",
+        "must not be variables of `env` too",
+      ],
+      effect: ROLLS,
+      placeholder: "variable",
+      examples: [{ DATABASE_PASSWORD: "database-password" }],
+    }),
     healthPath: key(
       pattern(/^\/\S*$/, "must be a path", "For example: /healthz.").default("/healthz"),
       {
@@ -541,6 +623,9 @@ export const MADE_KEYS = [
   "port",
   "args",
   "env",
+  "files",
+  "secretFiles",
+  "secretEnv",
   "healthPath",
   "metrics",
   "resources",
@@ -554,6 +639,9 @@ export const MADE_KEYS = [
 export const MADE_VERSION_KEYS = [
   "image",
   "env",
+  "files",
+  "secretFiles",
+  "secretEnv",
   "args",
   "resources",
   "replicas",

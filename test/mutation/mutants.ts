@@ -4,6 +4,7 @@ import { existingMutants } from "./existing-mutants.ts";
 import { guardMutants } from "./guard-mutants.ts";
 import { protocolMutants } from "./protocol-mutants.ts";
 import { takenBackMutants } from "./taken-back-mutants.ts";
+import { versionConfigMutants } from "./version-config-mutants.ts";
 import { versionNameMutants } from "./version-name-mutants.ts";
 import { workloadMutants } from "./workload-mutants.ts";
 
@@ -36,6 +37,7 @@ export const mutants: readonly Mutant[] = [
   ...guardMutants,
   ...protocolMutants,
   ...takenBackMutants,
+  ...versionConfigMutants,
   ...versionNameMutants,
   ...workloadMutants,
   {

@@ -71,6 +71,22 @@ describe("a version that serves requests", () => {
     expect(lines(deployed(v("v1", "v2", 0)), wanted(v("v1", "v2", 10), canary))).toEqual([]);
   });
 
+  it("keeps what it reads, files and secrets, in either role", () => {
+    const reads = { files: "1a", secretFiles: "2b", secretEnv: "3c" };
+    const read = { v1: { ...plain.v1, ...reads }, v2: { ...plain.v2, ...reads } };
+    const parts = Object.keys(reads);
+    const all = lines(deployed(v("v1", "v2", 30)), wanted(v("v1", "v2", 30), read));
+    expect(all.map((line) => line.slice(0, line.indexOf(" serves")))).toEqual([
+      ...parts.map((part) => ` - services[0].canary.${part}: must stay what a has while v2`),
+      ...parts.map((part) => ` - services[0].stable.${part}: must stay what a has while v1`),
+    ]);
+    expect(lines(deployed(v("v1"), read), wanted(v("v1"), plain))).toHaveLength(parts.length);
+    expect(lines(deployed(v("v1"), read), wanted(v("v1"), read))).toEqual([]);
+    const allowed = wanted(v("v1"), read, ["replace-stable"]);
+    expect(lines(deployed(v("v1")), allowed)).toEqual([]);
+    expect(rebuiltServices(deployed(v("v1")), allowed)).toEqual([KEY]);
+  });
+
   it("keeps it as it is promoted, and as its promotion is taken back", () => {
     const canary = { ...plain, v2: pods("v2", { LEVEL: "debug" }) };
     for (const [from, to, role] of [
