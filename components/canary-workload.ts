@@ -4,7 +4,15 @@ import * as pulumi from "@pulumi/pulumi";
 import { SERVICE_PORT } from "../lib/names.ts";
 import { mergePodTemplate, type PodTemplate } from "../lib/pod-template.ts";
 import { DEFAULT_RESOURCES, TEMPLATE, templateDigest } from "../lib/pods.ts";
-import { APP_PROTOCOLS, portName, type Protocol, type ServicePort } from "../lib/ports.ts";
+import {
+  containerPorts,
+  firstPort,
+  metricsAnnotations,
+  probes,
+  userOf,
+  type ShapeArgs,
+} from "../lib/pod-shape.ts";
+import { APP_PROTOCOLS, portName } from "../lib/ports.ts";
 import { workloadName } from "../lib/version-name.ts";
 import { childOptions } from "./child-options.ts";
 import { versionConfig, type VersionConfigArgs } from "./version-config.ts";
@@ -32,7 +40,7 @@ export interface VersionArgs {
   readonly hooks?: pulumi.ResourceHookBinding | undefined;
 }
 
-export interface CanaryWorkloadArgs {
+export interface CanaryWorkloadArgs extends ShapeArgs {
   /** Name of Service, ServiceAccount and container, and value of the label `app`. */
   readonly service: string;
   /** An existing namespace in which sidecars are injected. */
@@ -41,24 +49,12 @@ export interface CanaryWorkloadArgs {
   readonly cluster: string;
   /** Value of the label `env`. */
   readonly environment: string;
-  /** Port the container listens on; the Service's is 80. */
-  readonly port: number;
-  /** What it speaks there. With gRPC both probes ask its health service. @default "http" */
-  readonly protocol?: Protocol | undefined;
-  /** Further ports of the Service, each with the container's. @default none */
-  readonly morePorts?:
-    | readonly (ServicePort & { /** @default `port` */ readonly targetPort?: number | undefined })[]
-    | undefined;
   /** Versions that run side by side. */
   readonly versions: readonly VersionArgs[];
   /** Arguments of the container; `$(SERVICE_VERSION)` and `$(CLUSTER_NAME)` are filled in. @default the image's */
   readonly args?: readonly string[] | undefined;
   /** More environment variables. @default none */
   readonly env?: Readonly<Record<string, string>> | undefined;
-  /** Path that answers 200 to GET while the service can serve. @default "/healthz" */
-  readonly healthPath?: string | undefined;
-  /** Where the container tells its metrics, for Istio's agent. @default the pods have no such annotations */
-  readonly metrics?: { readonly port?: number | undefined; readonly path: string } | undefined;
   /** @default 100m CPU and 128Mi of memory requested, 256Mi of memory at most */
   readonly resources?: k8s.types.input.core.v1.ResourceRequirements | undefined;
   /**
@@ -66,8 +62,6 @@ export interface CanaryWorkloadArgs {
    * writes the count of a Deployment. @default each version has as many as its `replicas`
    */
   readonly autoscaling?: AutoscalingArgs | "external" | undefined;
-  /** User id of the container. Not 1337, which is the sidecar's. @default 65532 */
-  readonly user?: number | undefined;
   /** Annotations of the ServiceAccount, such as a cloud's role. @default none */
   readonly accountAnnotations?: Readonly<Record<string, string>> | undefined;
   /**
@@ -80,40 +74,6 @@ export interface CanaryWorkloadArgs {
 /** What a Deployment's pods share, the key of its selector. */
 function podLabels(args: CanaryWorkloadArgs, version: string) {
   return { app: args.service, version };
-}
-
-/** By which Istio's agent finds the container's metrics, to add them to the proxy's. */
-function metricsAnnotations({ port, metrics }: CanaryWorkloadArgs) {
-  return (
-    metrics && {
-      annotations: {
-        "prometheus.io/scrape": "true",
-        "prometheus.io/port": String(metrics.port ?? port),
-        "prometheus.io/path": metrics.path,
-      },
-    }
-  );
-}
-
-/** The name of the container's first port, and of the Service's. */
-function firstPort({ protocol = "http" }: CanaryWorkloadArgs): string {
-  return portName({ port: SERVICE_PORT, protocol }, true);
-}
-
-/** The container's ports by name; two ports of the Service may lead to one. */
-function containerPorts(args: CanaryWorkloadArgs): Record<string, number> {
-  const ports = [
-    { name: firstPort(args), port: args.port },
-    ...(args.morePorts ?? []).map((each) => ({
-      name: portName(each, false),
-      port: each.targetPort ?? each.port,
-    })),
-  ];
-  return Object.fromEntries(
-    ports
-      .filter(({ port }, i) => ports.findIndex((each) => each.port === port) === i)
-      .map(({ name, port }) => [name, port]),
-  );
 }
 
 /** The Service's ports. Istio knows HTTP by the first one's name alone, as it was before there were others. */
@@ -138,17 +98,13 @@ function servicePorts(args: CanaryWorkloadArgs) {
 
 function podSpec(args: CanaryWorkloadArgs, own: VersionArgs): kx.types.PodSpec {
   const { version, image } = own;
-  const { service, cluster, healthPath = "/healthz" } = args;
+  const { service, cluster } = args;
   const containerArgs = own.args ?? args.args;
-  const probe =
-    args.protocol === "grpc"
-      ? { grpc: { port: args.port } }
-      : { httpGet: { path: healthPath, port: firstPort(args) } };
   return {
     serviceAccountName: service,
     securityContext: {
       runAsNonRoot: true,
-      runAsUser: args.user ?? 65532,
+      runAsUser: userOf(args),
       seccompProfile: { type: "RuntimeDefault" },
     },
     topologySpreadConstraints: [
@@ -167,8 +123,7 @@ function podSpec(args: CanaryWorkloadArgs, own: VersionArgs): kx.types.PodSpec {
         env: { ...args.env, ...own.env, SERVICE_VERSION: version, CLUSTER_NAME: cluster },
         ports: containerPorts(args),
         resources: own.resources ?? args.resources ?? DEFAULT_RESOURCES,
-        readinessProbe: { ...probe, periodSeconds: 5 },
-        livenessProbe: { ...probe, initialDelaySeconds: 10, periodSeconds: 10 },
+        ...probes(args),
         securityContext: {
           allowPrivilegeEscalation: false,
           readOnlyRootFilesystem: true,
@@ -187,7 +142,8 @@ function podTemplate(
   config: PodTemplate | undefined,
 ): pulumi.Input<k8s.types.input.core.v1.PodTemplateSpec> {
   const { podSpec: spec } = new kx.PodBuilder(podSpec(args, version));
-  const metadata = { labels, ...metricsAnnotations(args) };
+  const annotations = metricsAnnotations(args);
+  const metadata = { labels, ...(annotations && { annotations }) };
   const over = [config, args.template].filter((each) => each !== undefined);
   if (over.length === 0) return { metadata, spec };
   return pulumi

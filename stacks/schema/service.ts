@@ -67,6 +67,8 @@ const containerArgs = z.array(scalar(z.string()));
 
 const ROLLS_ONE = "Rolls this version's pods, each replaced only when its successor is ready.";
 const KEPT = "must stay as it is while this version serves requests";
+const SERVES =
+  "must stay as it is while a version whose pods the program makes serves requests, unless `allow` has replace-stable";
 
 const version = z.strictObject({
   version: key(labelValue("v2"), {
@@ -253,6 +255,7 @@ export const service = z
         description:
           "Port the container listens on. The port of a Service that the program makes is 80.",
         fallback: "none, it must be given unless `workload` is existing",
+        rules: [SERVES],
         effect: ROLLS,
         examples: [8080],
       },
@@ -262,7 +265,10 @@ export const service = z
       description:
         "What the service speaks on `port`, or an existing one on `servicePort`. http2 is HTTP/2 without TLS from the start. With grpc both probes ask the container's gRPC health service.",
       fallback: "http",
-      rules: ["must be http, or left out, in a chain"],
+      rules: [
+        "must be http, or left out, in a chain",
+        "must stay as it is while a version whose pods the program makes serves requests, whatever `allow` says",
+      ],
       effect: "Renames the Service's port, and rolls the pods of all versions where they are made.",
       examples: ["grpc"],
     }),
@@ -288,6 +294,7 @@ export const service = z
                 rules: [
                   "must be given where `port` is below 1024",
                   "must be left out if `workload` is existing",
+                  "must stay as it is while a version serves requests, whatever `allow` says",
                 ],
                 examples: [9090],
               },
@@ -304,6 +311,7 @@ export const service = z
         description:
           "Further ports of the Service. Requests to all ports are split by the same weights; those from outside go to the first one.",
         fallback: "none",
+        rules: [SERVES],
         effect: "Updates the Service and the service's routes; rolls the pods where they are made.",
         examples: [[{ port: 9090, protocol: "grpc" }]],
       },
@@ -504,6 +512,7 @@ export const service = z
         routing: "none",
         description:
           "Path that answers 200 to GET while the container can serve; both probes request it.",
+        rules: [SERVES],
         effect: ROLLS,
         examples: ["/healthz"],
       },
@@ -527,6 +536,7 @@ export const service = z
         description:
           "Where the container exposes its own metrics, in Prometheus' format. The pods get the annotations `prometheus.io/scrape`, `prometheus.io/port` and `prometheus.io/path`, by which Istio's agent adds the metrics to the proxy's. `monitoring.metrics` says which of them are kept.",
         fallback: "no such annotations",
+        rules: [SERVES],
         effect: ROLLS,
         examples: [{ path: "/metrics" }],
       },
@@ -559,6 +569,7 @@ export const service = z
         routing: "none",
         description: "User id the container runs as.",
         fallback: "65532",
+        rules: [SERVES],
         effect: ROLLS,
         examples: [65532],
       },
