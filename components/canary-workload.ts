@@ -4,13 +4,23 @@ import * as pulumi from "@pulumi/pulumi";
 import { SERVICE_PORT } from "../lib/names.ts";
 import { mergePodTemplate, type PodTemplate } from "../lib/pod-template.ts";
 import { DEFAULT_RESOURCES, TEMPLATE, templateDigest } from "../lib/pods.ts";
-import { APP_PROTOCOLS, portName, type Protocol, type ServicePort } from "../lib/ports.ts";
+import {
+  containerPorts,
+  firstPort,
+  metricsAnnotations,
+  probes,
+  userOf,
+  type ShapeArgs,
+} from "../lib/pod-shape.ts";
+import { APP_PROTOCOLS, portName } from "../lib/ports.ts";
+import { workloadName } from "../lib/version-name.ts";
 import { childOptions } from "./child-options.ts";
+import { versionConfig, type VersionConfigArgs } from "./version-config.ts";
 import { canaryAutoscaler, type AutoscalingArgs } from "./canary-autoscaler.ts";
 
 /** One version of a service. */
 export interface VersionArgs {
-  /** Value of the label `version`. A Deployment is named after it, so promotion moves no pods. */
+  /** Value of the label `version`. A Deployment is named after it (workloadName), so promotion moves no pods. */
   readonly version: string;
   /** Image with tag or digest. Another one rolls the pods, each replaced only when its successor is ready. */
   readonly image: string;
@@ -20,6 +30,8 @@ export interface VersionArgs {
   readonly args?: readonly string[] | undefined;
   /** In place of the service's. @default the service's */
   readonly resources?: k8s.types.input.core.v1.ResourceRequirements | undefined;
+  /** Files and secrets that its container reads. @default none */
+  readonly config?: VersionConfigArgs | undefined;
   /** Pods. Not looked at with `autoscaling`. @default 5 */
   readonly replicas?: number | undefined;
   /** Fewest pods that its autoscaler may leave, where that is more than the service's `min`. @default the service's */
@@ -28,7 +40,7 @@ export interface VersionArgs {
   readonly hooks?: pulumi.ResourceHookBinding | undefined;
 }
 
-export interface CanaryWorkloadArgs {
+export interface CanaryWorkloadArgs extends ShapeArgs {
   /** Name of Service, ServiceAccount and container, and value of the label `app`. */
   readonly service: string;
   /** An existing namespace in which sidecars are injected. */
@@ -37,24 +49,12 @@ export interface CanaryWorkloadArgs {
   readonly cluster: string;
   /** Value of the label `env`. */
   readonly environment: string;
-  /** Port the container listens on; the Service's is 80. */
-  readonly port: number;
-  /** What it speaks there. With gRPC both probes ask its health service. @default "http" */
-  readonly protocol?: Protocol | undefined;
-  /** Further ports of the Service, each with the container's. @default none */
-  readonly morePorts?:
-    | readonly (ServicePort & { /** @default `port` */ readonly targetPort?: number | undefined })[]
-    | undefined;
   /** Versions that run side by side. */
   readonly versions: readonly VersionArgs[];
   /** Arguments of the container; `$(SERVICE_VERSION)` and `$(CLUSTER_NAME)` are filled in. @default the image's */
   readonly args?: readonly string[] | undefined;
   /** More environment variables. @default none */
   readonly env?: Readonly<Record<string, string>> | undefined;
-  /** Path that answers 200 to GET while the service can serve. @default "/healthz" */
-  readonly healthPath?: string | undefined;
-  /** Where the container tells its metrics, for Istio's agent. @default the pods have no such annotations */
-  readonly metrics?: { readonly port?: number | undefined; readonly path: string } | undefined;
   /** @default 100m CPU and 128Mi of memory requested, 256Mi of memory at most */
   readonly resources?: k8s.types.input.core.v1.ResourceRequirements | undefined;
   /**
@@ -62,8 +62,6 @@ export interface CanaryWorkloadArgs {
    * writes the count of a Deployment. @default each version has as many as its `replicas`
    */
   readonly autoscaling?: AutoscalingArgs | "external" | undefined;
-  /** User id of the container. Not 1337, which is the sidecar's. @default 65532 */
-  readonly user?: number | undefined;
   /** Annotations of the ServiceAccount, such as a cloud's role. @default none */
   readonly accountAnnotations?: Readonly<Record<string, string>> | undefined;
   /**
@@ -76,40 +74,6 @@ export interface CanaryWorkloadArgs {
 /** What a Deployment's pods share, the key of its selector. */
 function podLabels(args: CanaryWorkloadArgs, version: string) {
   return { app: args.service, version };
-}
-
-/** By which Istio's agent finds the container's metrics, to add them to the proxy's. */
-function metricsAnnotations({ port, metrics }: CanaryWorkloadArgs) {
-  return (
-    metrics && {
-      annotations: {
-        "prometheus.io/scrape": "true",
-        "prometheus.io/port": String(metrics.port ?? port),
-        "prometheus.io/path": metrics.path,
-      },
-    }
-  );
-}
-
-/** The name of the container's first port, and of the Service's. */
-function firstPort({ protocol = "http" }: CanaryWorkloadArgs): string {
-  return portName({ port: SERVICE_PORT, protocol }, true);
-}
-
-/** The container's ports by name; two ports of the Service may lead to one. */
-function containerPorts(args: CanaryWorkloadArgs): Record<string, number> {
-  const ports = [
-    { name: firstPort(args), port: args.port },
-    ...(args.morePorts ?? []).map((each) => ({
-      name: portName(each, false),
-      port: each.targetPort ?? each.port,
-    })),
-  ];
-  return Object.fromEntries(
-    ports
-      .filter(({ port }, i) => ports.findIndex((each) => each.port === port) === i)
-      .map(({ name, port }) => [name, port]),
-  );
 }
 
 /** The Service's ports. Istio knows HTTP by the first one's name alone, as it was before there were others. */
@@ -134,17 +98,13 @@ function servicePorts(args: CanaryWorkloadArgs) {
 
 function podSpec(args: CanaryWorkloadArgs, own: VersionArgs): kx.types.PodSpec {
   const { version, image } = own;
-  const { service, cluster, healthPath = "/healthz" } = args;
+  const { service, cluster } = args;
   const containerArgs = own.args ?? args.args;
-  const probe =
-    args.protocol === "grpc"
-      ? { grpc: { port: args.port } }
-      : { httpGet: { path: healthPath, port: firstPort(args) } };
   return {
     serviceAccountName: service,
     securityContext: {
       runAsNonRoot: true,
-      runAsUser: args.user ?? 65532,
+      runAsUser: userOf(args),
       seccompProfile: { type: "RuntimeDefault" },
     },
     topologySpreadConstraints: [
@@ -163,8 +123,7 @@ function podSpec(args: CanaryWorkloadArgs, own: VersionArgs): kx.types.PodSpec {
         env: { ...args.env, ...own.env, SERVICE_VERSION: version, CLUSTER_NAME: cluster },
         ports: containerPorts(args),
         resources: own.resources ?? args.resources ?? DEFAULT_RESOURCES,
-        readinessProbe: { ...probe, periodSeconds: 5 },
-        livenessProbe: { ...probe, initialDelaySeconds: 10, periodSeconds: 10 },
+        ...probes(args),
         securityContext: {
           allowPrivilegeEscalation: false,
           readOnlyRootFilesystem: true,
@@ -175,19 +134,21 @@ function podSpec(args: CanaryWorkloadArgs, own: VersionArgs): kx.types.PodSpec {
   };
 }
 
-/** The template of a version's pods, with the user's own over it. */
+/** The template of a version's pods, with what it reads and the user's own over it. */
 function podTemplate(
   args: CanaryWorkloadArgs,
   version: VersionArgs,
   labels: Readonly<Record<string, string>>,
+  config: PodTemplate | undefined,
 ): pulumi.Input<k8s.types.input.core.v1.PodTemplateSpec> {
   const { podSpec: spec } = new kx.PodBuilder(podSpec(args, version));
-  const metadata = { labels, ...metricsAnnotations(args) };
-  const { template } = args;
-  if (!template) return { metadata, spec };
+  const annotations = metricsAnnotations(args);
+  const metadata = { labels, ...(annotations && { annotations }) };
+  const over = [config, args.template].filter((each) => each !== undefined);
+  if (over.length === 0) return { metadata, spec };
   return pulumi
     .output(spec)
-    .apply((made) => mergePodTemplate({ metadata, spec: { ...made } }, template))
+    .apply((made) => over.reduce(mergePodTemplate, { metadata, spec: { ...made } }))
     .apply((merged) => merged as k8s.types.input.core.v1.PodTemplateSpec);
 }
 
@@ -224,7 +185,20 @@ export class CanaryWorkload extends pulumi.ComponentResource {
     this.deployments = args.versions.map((version) => {
       const selector = podLabels(args, version.version);
       const labels = { ...selector, env: environment };
-      const metadata = { name: `${service}-${version.version}`, namespace, labels };
+      const metadata = { name: workloadName(service, version.version), namespace, labels };
+
+      const config =
+        version.config &&
+        versionConfig(
+          `${name}-${version.version}`,
+          { container: service, workload: metadata.name, metadata: { namespace, labels } },
+          version.config,
+          childOptions(this, opts),
+        );
+      const annotations = {
+        ...(args.template && { [TEMPLATE]: templateDigest(args.template) }),
+        ...config?.annotations,
+      };
 
       const deployment = new k8s.apps.v1.Deployment(
         `${name}-${version.version}`,
@@ -232,18 +206,18 @@ export class CanaryWorkload extends pulumi.ComponentResource {
           metadata: {
             ...metadata,
             // By which an update sees that it is another one.
-            ...(args.template && { annotations: { [TEMPLATE]: templateDigest(args.template) } }),
+            ...(Object.keys(annotations).length > 0 && { annotations }),
           },
           // PodBuilder's own Deployment would select by container name, both versions' pods at once.
           spec: {
             ...(args.autoscaling === undefined && { replicas: version.replicas ?? 5 }),
             strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: "25%" } },
             selector: { matchLabels: selector },
-            template: podTemplate(args, version, labels),
+            template: podTemplate(args, version, labels, config?.template),
           },
         },
         {
-          ...childOptions(this, opts, [account]),
+          ...childOptions(this, opts, [account, ...(config?.objects ?? [])]),
           ...(version.hooks && { hooks: version.hooks }),
         },
       );
@@ -266,11 +240,11 @@ export class CanaryWorkload extends pulumi.ComponentResource {
                 `${name}-${version}-autoscaler`,
                 {
                   metadata: {
-                    name: `${service}-${version}`,
+                    name: workloadName(service, version),
                     namespace,
                     labels: { ...podLabels(args, version), env: environment },
                   },
-                  spec: canaryAutoscaler(`${service}-${version}`, autoscaling, minPods),
+                  spec: canaryAutoscaler(workloadName(service, version), autoscaling, minPods),
                 },
                 // Where a running Deployment gets one, its count has been handed over by then.
                 childOptions(this, opts, this.deployments.slice(i, i + 1)),

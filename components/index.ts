@@ -8,6 +8,8 @@ export {
   type CanaryRouting,
 } from "./canary-route.ts";
 export { CanaryWorkload, type CanaryWorkloadArgs, type VersionArgs } from "./canary-workload.ts";
+export type { VersionConfigArgs } from "./version-config.ts";
+export { configDigests, type ConfigDigests, type VersionConfig } from "../lib/version-config.ts";
 export {
   CrossClusterServiceEntry,
   type CrossClusterServiceEntryArgs,

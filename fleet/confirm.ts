@@ -1,5 +1,6 @@
 import type { ClusterClient } from "./cluster-client.ts";
 import { Behind, confirmEvery } from "./confirm-every.ts";
+import { routing } from "../lib/routing/index.ts";
 import type { EnvoyRoutes } from "./routing/cluster-routing.ts";
 import { clusterRouting } from "./routing/index.ts";
 
@@ -31,7 +32,7 @@ export async function confirmWeight(
       // A port that is behind is as bad as all of them.
       const tables = Object.entries(routes?.tables ?? {});
       for (const [table, weights] of tables) {
-        const served = weights[canary] ?? 0;
+        const served = routing.shareIn(weights, canary);
         if (served !== weight) {
           throw new Behind(`serves ${served} %${tables.length > 1 ? ` on ${table}` : ""}`);
         }

@@ -1,5 +1,6 @@
 import type { DeployedCluster, DeployedRoute } from "../lib/deployed.ts";
 import { serviceKey, type ServiceName } from "../lib/names.ts";
+import type { AskedService } from "../lib/routing/routing.ts";
 import type { ClusterClient } from "./cluster-client.ts";
 import { explain } from "./explain.ts";
 import { allPages } from "./pages.ts";
@@ -66,7 +67,7 @@ async function workloadsOf(
 /** How the services are routed, by `namespace/service`; those that are not there yet are left out. */
 async function readRoutes(
   cluster: ClusterClient,
-  services: readonly ServiceName[],
+  services: readonly AskedService[],
 ): Promise<ReadonlyMap<string, DeployedRoute>> {
   const [found, workloads] = await Promise.all([
     clusterRouting.read(cluster, services),
@@ -83,7 +84,7 @@ async function readRoutes(
 /** How a service is routed, or undefined while it is not there. */
 export async function readRoute(
   cluster: ClusterClient,
-  name: ServiceName,
+  name: AskedService,
 ): Promise<DeployedRoute | undefined> {
   return (await readRoutes(cluster, [name])).get(serviceKey(name));
 }
@@ -94,7 +95,7 @@ export async function readRoute(
  */
 export async function readDeployed(
   clusters: readonly ClusterClient[],
-  services: readonly ServiceName[],
+  services: readonly AskedService[],
 ): Promise<readonly DeployedCluster[]> {
   return Promise.all(
     clusters.map(async (cluster): Promise<DeployedCluster> => {

@@ -1,4 +1,6 @@
 import type { V1Deployment, V1EnvVar } from "@kubernetes/client-node";
+import { CONFIG_ANNOTATIONS, CONFIG_PARTS } from "../lib/version-config.ts";
+import { podShape } from "../lib/pod-shape.ts";
 import { flatResources, OWN_VARIABLES, TEMPLATE, type Pods } from "../lib/pods.ts";
 
 /** Field managers of Pulumi's provider begin so. */
@@ -14,25 +16,24 @@ function at(value: unknown, ...keys: readonly string[]): unknown {
 }
 
 /**
- * Says whether Pulumi has written a field of a container, and nobody has taken it over since: another value in the
- * configuration then changes it. Where the API server does not tell, it counts as written.
+ * Says whether Pulumi has written a field of the pods' template, and nobody has taken it over since: another value in
+ * the configuration then changes it. Where the API server does not tell, it counts as written.
  */
 function writtenByPulumi(
   { metadata }: V1Deployment,
   container: string,
 ): (...field: readonly string[]) => boolean {
-  const containers = (metadata?.managedFields ?? [])
+  const templates = (metadata?.managedFields ?? [])
     .filter(({ manager }) => manager?.startsWith(PULUMI))
-    .map(({ fieldsV1 }) =>
-      at(
-        fieldsV1,
-        ...["f:spec", "f:template", "f:spec", "f:containers"],
-        `k:${JSON.stringify({ name: container })}`,
-      ),
-    )
-    .filter((fields) => fields !== undefined);
+    .map(({ fieldsV1 }) => at(fieldsV1, "f:spec", "f:template"))
+    .filter((fields) => at(fields, ...inContainer(container)) !== undefined);
   return (...field) =>
-    containers.length === 0 || containers.some((fields) => at(fields, ...field) !== undefined);
+    templates.length === 0 || templates.some((fields) => at(fields, ...field) !== undefined);
+}
+
+/** Where the fields of a container are in a template's. */
+function inContainer(name: string): readonly string[] {
+  return ["f:spec", "f:containers", `k:${JSON.stringify({ name })}`];
 }
 
 /** A variable's text, or where it comes from, as JSON has it. */
@@ -44,8 +45,15 @@ function valueOf({ value, valueFrom }: V1EnvVar): unknown {
 export function podsIn(deployment: V1Deployment, container: string): Pods | undefined {
   const found = deployment.spec?.template.spec?.containers.find(({ name }) => name === container);
   if (!found) return undefined;
-  const isPulumis = writtenByPulumi(deployment, container);
-  const template = deployment.metadata?.annotations?.[TEMPLATE];
+  const isWritten = writtenByPulumi(deployment, container);
+  const isPulumis = (...field: readonly string[]) => isWritten(...inContainer(container), ...field);
+  const shape = podShape(deployment.spec?.template, container, isWritten);
+  const { name: workload = "", annotations = {} } = deployment.metadata ?? {};
+  const template = annotations[TEMPLATE];
+  // Of the Secret that the program has made, whose content the annotations tell.
+  const isConfig = ({ valueFrom }: V1EnvVar) =>
+    annotations[CONFIG_ANNOTATIONS.secretEnv] !== undefined &&
+    valueFrom?.secretKeyRef?.name?.startsWith(`${workload}-`) === true;
   const isVariable = (name: string) => {
     const variable = ["f:env", `k:${JSON.stringify({ name })}`];
     return isPulumis(...variable, "f:value") || isPulumis(...variable, "f:valueFrom");
@@ -54,7 +62,7 @@ export function podsIn(deployment: V1Deployment, container: string): Pods | unde
     image: isPulumis("f:image") ? found.image : undefined,
     env: Object.fromEntries(
       (found.env ?? [])
-        .filter(({ name }) => !OWN_VARIABLES.includes(name))
+        .filter((each) => !OWN_VARIABLES.includes(each.name) && !isConfig(each))
         .map((each) => [each.name, isVariable(each.name) ? valueOf(each) : undefined]),
     ),
     args: found.args === undefined || isPulumis("f:args") ? (found.args ?? []) : undefined,
@@ -66,5 +74,12 @@ export function podsIn(deployment: V1Deployment, container: string): Pods | unde
       }),
     ),
     ...(template !== undefined && { template }),
+    ...(Object.keys(shape).length > 0 && { shape }),
+    ...Object.fromEntries(
+      CONFIG_PARTS.flatMap((part) => {
+        const digest = annotations[CONFIG_ANNOTATIONS[part]];
+        return digest === undefined ? [] : [[part, digest]];
+      }),
+    ),
   };
 }

@@ -50,6 +50,11 @@ export function isDnsName(text: string): boolean {
   return text.length <= 253 && text.split(".").every(isDnsLabel);
 }
 
+/** Value of a label as Kubernetes has it, but for the empty one. */
+export function isLabelValue(text: string): boolean {
+  return /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/.test(text);
+}
+
 /** What identifies a service in every cluster. */
 export interface ServiceName {
   readonly service: string;

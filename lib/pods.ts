@@ -1,5 +1,16 @@
 import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
+import { CONFIG_PARTS, type ConfigDigests } from "./version-config.ts";
+import {
+  containerPorts,
+  metricsAnnotations,
+  podShape,
+  probes,
+  shapeDifferences,
+  userOf,
+  type PodShape,
+  type ShapeArgs,
+} from "./pod-shape.ts";
 import { mergePodTemplate, type PodTemplate } from "./pod-template.ts";
 
 /** Environment variables that the program sets itself, in every container. */
@@ -30,7 +41,7 @@ interface Resources {
  * What decides the container of a version, as far as each version has it for itself. `undefined` in what is deployed is
  * what somebody else has written, not Pulumi: an update of the configuration does not change it.
  */
-export interface Pods {
+export interface Pods extends ConfigDigests {
   readonly image: string | undefined;
   /** By name: the text, or where it comes from. Without the program's own. */
   readonly env: Readonly<Record<string, unknown>>;
@@ -39,10 +50,12 @@ export interface Pods {
   readonly resources: Readonly<Record<string, string | undefined>>;
   /** Digest of the template that is merged over the pods'. @default there is none */
   readonly template?: string | undefined;
+  /** What the service says of all its pods. @default nobody knows */
+  readonly shape?: PodShape | undefined;
 }
 
 /** One of the keys by which a version's container may differ. */
-export type PodKey = keyof Pods;
+export type PodKey = Exclude<keyof Pods, "shape"> | ReturnType<typeof shapeDifferences>[number];
 
 /** Which keys differ, and in what, in words. */
 export interface PodDifference {
@@ -84,15 +97,43 @@ function templated(container: Container, template: PodTemplate | undefined): Con
   return containers.find(({ name }) => name === container.name) ?? container;
 }
 
+/** The shape of a service's pods, with the user's template over it. */
+function shapeOf({
+  name,
+  template = {},
+  port,
+  ...service
+}: { readonly name: string; readonly template?: PodTemplate | undefined } & Partial<ShapeArgs>) {
+  if (port === undefined) return undefined;
+  const args = { ...service, port };
+  const ports = Object.entries(containerPorts(args)).map(([portName, containerPort]) => ({
+    name: portName,
+    containerPort,
+  }));
+  const made = {
+    metadata: { annotations: { ...metricsAnnotations(args) } },
+    spec: {
+      securityContext: { runAsUser: userOf(args) },
+      containers: [{ name, ports, ...probes(args) }],
+    },
+  };
+  return podShape(mergePodTemplate(made, template), name);
+}
+
 /**
  * What a version's container is to be: its own variables over the service's, its own arguments and resources in place of
  * them, and the user's template over all.
+ *
+ * @param digests of what it reads. @default nothing
  */
 export function podsOf(
-  service: Said & { readonly name: string; readonly template?: PodTemplate | undefined },
+  service: Said &
+    Partial<ShapeArgs> & { readonly name: string; readonly template?: PodTemplate | undefined },
   version: Said & { readonly image: string },
+  digests: ConfigDigests = {},
 ): Pods {
   const { name, template } = service;
+  const shape = shapeOf(service);
   const variables = Object.entries({ ...service.env, ...version.env });
   const { env, args, resources } = templated(
     {
@@ -114,6 +155,8 @@ export function podsOf(
     args: args ?? [],
     resources: flatResources(resources),
     ...(template && { template: templateDigest(template) }),
+    ...(shape && { shape }),
+    ...digests,
   };
 }
 
@@ -196,5 +239,13 @@ export function podDifferences(deployed: Pods, wanted: Pods): readonly PodDiffer
       : []),
     ...(resources.length > 0 ? [{ key: "resources" as const, names: resources }] : []),
     ...(deployed.template !== wanted.template ? [{ key: "template" as const }] : []),
+    // Of another template, that it is another one is said.
+    ...(deployed.template === wanted.template
+      ? shapeDifferences(
+          deployed.shape ?? wanted.shape ?? {},
+          wanted.shape ?? deployed.shape ?? {},
+        ).map((key) => ({ key }))
+      : []),
+    ...CONFIG_PARTS.filter((part) => deployed[part] !== wanted[part]).map((key) => ({ key })),
   ];
 }

@@ -4,7 +4,9 @@ import { allOf } from "./enumerate.ts";
 import { exceptionFix, type Exception } from "./exceptions.ts";
 import type { ChainRole } from "./mark.ts";
 import { podDifferences, type PodDifference, type PodKey, type Pods } from "./pods.ts";
+import { PORT_KEYS, SHAPE_KEYS } from "./pod-shape.ts";
 import type { Problem } from "./problems.ts";
+import { CONFIG_PARTS } from "./version-config.ts";
 import type { Split } from "./weights.ts";
 
 /** One weight for all clusters, and those in which it is not in force. */
@@ -173,13 +175,30 @@ export function rebuiltServices(
     .map(({ key }) => key);
 }
 
+const PORT_FIX = () =>
+  "No pod that runs has the port that the Service would lead to at once. Add a further port (morePorts), or another service, and move the clients.";
+
 const POD_KEYS = [
   "image",
   "env",
   "args",
   "resources",
   "template",
+  ...SHAPE_KEYS,
+  ...CONFIG_PARTS,
 ] as const satisfies readonly PodKey[];
+
+/** Whether only the service has the key, so that no version can have another value of its own. */
+function isOfService(key: PodKey): boolean {
+  const keys: readonly PodKey[] = ["template", ...SHAPE_KEYS, ...PORT_KEYS];
+  return keys.includes(key);
+}
+
+/** Where the configuration says a key of a version. */
+function placeOf(key: PodKey, path: string, role: "stable" | "canary"): string {
+  if (key === "targetPort") return `${path}.morePorts`;
+  return isOfService(key) ? `${path}.${key}` : `${path}.${role}.${key}`;
+}
 
 /**
  * A version that serves requests keeps what its pods are made of: all clusters would roll them at once, and no weight
@@ -191,9 +210,10 @@ function rebuiltProblems(
   role: "stable" | "canary",
   version: string | undefined,
   keys: readonly PodKey[],
-  fix: string,
+  fixOf: (key: PodKey) => string,
 ): Problem[] {
   return keys.flatMap((of) => {
+    const fix = fixOf(of);
     const found = known.flatMap((cluster) => {
       const difference = rebuiltIn(cluster, version, pods).find((each) => each.key === of);
       return difference ? [{ cluster, difference }] : [];
@@ -212,7 +232,7 @@ function rebuiltProblems(
             fix,
           }
         : {
-            path: of === "template" ? `${path}.template` : `${path}.${role}.${of}`,
+            path: placeOf(of, path, role),
             rule: `must stay what ${name} has${names.length > 0 ? ` for ${allOf(names)}` : ""} ${serves}`,
             fix: `What the service's own ${of} says is for all versions. ${fix}`,
           },
@@ -288,7 +308,8 @@ function versionProblems(
   // A version that was the stable one when it was deployed, or is to be it now, is released already.
   const beganAsCanary = known.filter(({ route }) => route.canary === canary);
   const others = known.filter(({ route }) => route.canary !== canary);
-  const replaceFix = `Release it as a canary, under another version name. ${exceptionFix("replace-stable", allow)}`;
+  const replaceFix = (key: PodKey) =>
+    `${isOfService(key) ? "" : "Release it as a canary, under another version name. "}${exceptionFix("replace-stable", allow)}`;
   const first = (clusters: readonly Known[]) => clusters[0]?.route;
   return [
     ...(taken.length > 0 && !allow.includes("change-stable")
@@ -334,8 +355,13 @@ function versionProblems(
           canary,
           // Another image is refused above, whoever has written the one that is there.
           POD_KEYS.filter((each) => each !== "image"),
-          `Take its weight back to 0 first. ${exceptionFix("change-canary", allow)}`,
+          () => `Take its weight back to 0 first. ${exceptionFix("change-canary", allow)}`,
         )),
+    // Whatever is allowed: its port is the Service's too, and that changes at once.
+    ...[
+      ...rebuiltProblems(known, wanted, "stable", stable, PORT_KEYS, PORT_FIX),
+      ...rebuiltProblems(known, wanted, "canary", canary, PORT_KEYS, PORT_FIX),
+    ].filter(({ path: place }, i, all) => all.findIndex((each) => each.path === place) === i),
     ...(allow.includes("replace-stable")
       ? []
       : [

@@ -21,6 +21,9 @@ export async function deployedIn(
 ): Promise<readonly DeployedCluster[]> {
   return readDeployed(
     clusters,
-    settings.services.map(({ name, namespace }) => ({ service: name, namespace })),
+    settings.services.map(({ name, namespace, stable, canary }) => ({
+      ...{ service: name, namespace },
+      ...{ stable: stable.version, canary: canary?.version },
+    })),
   );
 }

@@ -50,6 +50,7 @@ function engineType({ path, type }: ConfigKey) {
     "true or false": { type: "boolean" },
     map: { type: "object" },
     "map of maps": { type: "object" },
+    "map of text": { type: "object" },
     "list of maps": { type: "array", items: { type: "object" } },
     "list of text": { type: "array", items: { type: "string" } },
     "list of whole numbers": { type: "array", items: { type: "integer" } },

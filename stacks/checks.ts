@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { authorityProblems } from "../lib/certificates.ts";
 import { NO_LIMIT } from "../lib/duration.ts";
 import { crossClusterName, isServiceName } from "../lib/names.ts";
+import { versionName, workloadName } from "../lib/version-name.ts";
 import type { Problem } from "../lib/problems.ts";
 import { chainConfigProblems } from "./chain-checks.ts";
 import { installedIstioProblems } from "./existing-istio-checks.ts";
@@ -10,6 +11,7 @@ import { hostProblems, ingressKeyProblems, ingressProblems } from "./ingress-che
 import { monitoringProblems } from "./monitoring-checks.ts";
 import { portProblems } from "./port-checks.ts";
 import { templateProblems } from "./template-checks.ts";
+import { versionConfigProblems } from "./version-config-checks.ts";
 import { mixedWorkloadProblems, workloadProblems } from "./workload-checks.ts";
 import {
   durationMs,
@@ -33,6 +35,8 @@ export interface Parts {
   readonly certificates?: Certificates | undefined;
   readonly ingress?: Ingress | undefined;
   readonly services?: readonly Service[] | undefined;
+  readonly secrets?: Readonly<Record<string, string>> | undefined;
+  readonly secretsKey?: string | undefined;
   readonly chain?: Chain | undefined;
   readonly phases?: readonly number[] | undefined;
   readonly weight?: number | undefined;
@@ -143,7 +147,18 @@ function serviceListProblems(services: readonly Loose[]): Problem[] {
     ...services.flatMap((service, i) => {
       const stable = string(record(service["stable"])["version"]);
       const canary = string(record(service["canary"])["version"]);
-      return canary !== undefined && canary === stable
+      if (canary === undefined || stable === undefined) return [];
+      if (canary !== stable && versionName(canary) === versionName(stable)) {
+        return [
+          {
+            path: `services[${i}].canary.version`,
+            value: canary,
+            rule: `must not have the name in Istio's subsets that ${stable} has, ${versionName(stable)}`,
+            fix: "Name the new version otherwise.",
+          },
+        ];
+      }
+      return canary === stable
         ? [
             {
               path: `services[${i}].canary.version`,
@@ -163,11 +178,14 @@ function serviceProblems(
 ): Problem[] {
   const problems: Problem[] = [];
   for (const [role, version] of Object.entries({ stable, canary })) {
-    if (workload !== "existing" && version && !isServiceName(`${name}-${version.version}`)) {
+    if (workload === "existing" || !version) continue;
+    const made = workloadName(name, version.version);
+    if (!isServiceName(made)) {
+      const told = made === `${name}-${version.version}` ? "" : `, as ${made}`;
       problems.push({
         path: `services[${i}].${role}.version`,
         value: version.version,
-        rule: `must keep ${name}-<version> within 63 characters: it names the Deployment`,
+        rule: `must keep ${name}-<version> within 63 characters: it names the Deployment${told}`,
         fix: "Shorten it.",
       });
     }
@@ -202,7 +220,7 @@ function madeBy(
     ...versions.map(({ path, kind, last }) => ({
       path,
       value: last,
-      made: `${kind} ${name}-${last} in namespace ${namespace}`,
+      made: `${kind} ${workloadName(name, last)} in namespace ${namespace}`,
     })),
     ...[name, ...clusters.map((cluster) => crossClusterName(name, cluster))].map((rule) => ({
       path: `services[${i}].name`,
@@ -351,6 +369,7 @@ export function crossChecks(raw: Loose, parts: Parts, now: Date): Problem[] {
     ...portProblems(services ?? [], parts.chain),
     ...clusterPreferenceProblems(services ?? [], parts.istioVersions),
     ...(services ?? []).flatMap(serviceProblems),
+    ...versionConfigProblems(services ?? [], parts.secrets, !isBlank(raw["secretsKey"])),
     ...madeTwice(services ?? [], parts.clusterNames ?? []),
     ...chainConfigProblems(parts.chain, services),
     ...(weight === undefined ? [] : weightProblems(weight, phases, services)),

@@ -76,6 +76,10 @@ export interface ReleaseSettings {
   readonly mesh: Pick<Mesh, "trustDomain" | "clusterDomain" | "env">;
   readonly clusters: readonly ClusterAccess[];
   readonly services: readonly ServiceSettings[];
+  /** Texts that versions read, by name. */
+  readonly secrets: Readonly<Record<string, string>>;
+  /** Key of the digests of secrets. @default there are none */
+  readonly secretsKey: string | undefined;
   /** How the services make one release. @default each is split on its own */
   readonly chain: Chain | undefined;
   /** The Gateway object for clients outside the mesh, as `namespace/name`. @default the mesh has no ingress gateway */
@@ -162,6 +166,8 @@ export function parseConfig(
     certificates: joins ? undefined : read("certificates", schema.certificates),
     ingress: joins ? undefined : read("ingress", schema.ingress),
     services: read("services", schema.services),
+    secrets: read("secrets", schema.secrets),
+    secretsKey: read("secretsKey", schema.secretsKey),
     chain: read("chain", schema.chain),
     phases: read("phases", schema.phases),
     weight: read("weight", schema.weight),
@@ -178,7 +184,9 @@ export function parseConfig(
   problems.push(...prometheusProblems(prometheus, clusters ?? reached));
 
   const { certificates, ingress, services, chain, phases, weight, quarantine } = parts;
+  const { secrets, secretsKey } = parts;
   const release = services &&
+    secrets &&
     phases &&
     allow &&
     safety &&
@@ -187,6 +195,7 @@ export function parseConfig(
     quarantine &&
     weight !== undefined && {
       ...{ services, chain, phases, weight, quarantine, allow, safety, prometheus, rollout },
+      ...{ secrets, secretsKey },
     };
   if (joins || existing) {
     problems.push(...(joins ? meshKeyProblems(raw) : existingIstioProblems(raw)));

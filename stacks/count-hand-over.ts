@@ -1,6 +1,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { ClusterClient } from "../fleet/cluster-client.ts";
 import { handOverCount } from "../fleet/hand-over-count.ts";
+import { workloadName } from "../lib/version-name.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
 
 /** Hands the counts of running Deployments over to autoscalers, before Pulumi drops them. */
@@ -29,7 +30,7 @@ export class CountHandOver {
     const client = this.#clusters.get(cluster);
     if (!client) throw new Error(`there is no cluster ${cluster}`);
     return {
-      beforeUpdate: [() => handOverCount(client, { name: `${name}-${version}`, namespace })],
+      beforeUpdate: [() => handOverCount(client, { name: workloadName(name, version), namespace })],
     };
   }
 }

@@ -6,6 +6,7 @@ import { flatResources } from "../lib/pods.ts";
 import { roleIn } from "./chain.ts";
 import type { ReleaseSettings } from "./config.ts";
 import type { Service } from "./schema.ts";
+import { configOf } from "./version-config.ts";
 
 /** The services that have a canary. */
 export function judgedServices({
@@ -35,10 +36,21 @@ export function judgedServices({
 }
 
 /** What a canary has for itself beside its image, in short; it is another release with another one. */
-function configurationOf({ env, args, resources }: Service["stable"]): string {
-  if ([env, args, resources].every((each) => each === undefined)) return "";
+function configurationOf(
+  settings: ReleaseSettings,
+  service: Pick<Service, "name" | "namespace">,
+  { env, args, resources, ...canary }: Service["stable"],
+): string {
+  const { name, namespace } = service;
+  // What the service's own says is no part of it.
+  const { digests } = configOf(settings, { name, namespace }, canary);
+  const hasConfig = Object.keys(digests).length > 0;
+  if ([env, args, resources].every((each) => each === undefined) && !hasConfig) return "";
   const sorted = Object.entries(env ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
-  const text = JSON.stringify([sorted, args, flatResources(resources)]);
+  const text = JSON.stringify([
+    ...[sorted, args, flatResources(resources)],
+    ...(hasConfig ? [digests] : []),
+  ]);
   return `; configuration ${createHash("sha256").update(text).digest("hex").slice(0, 8)}`;
 }
 
@@ -46,16 +58,16 @@ function configurationOf({ env, args, resources }: Service["stable"]): string {
  * The canaries with their images, and what else they have for themselves: another one is another release. An existing service's image is its owner's; there the
  * version alone tells.
  */
-export function releaseName({ services }: ReleaseSettings): string {
-  return services
-    .flatMap(({ name, namespace, canary }) =>
+export function releaseName(settings: ReleaseSettings): string {
+  return settings.services
+    .flatMap(({ canary, ...service }) =>
       canary
         ? [
             [
-              `${serviceKey(idOf({ name, namespace }))} ${canary.version}`,
+              `${serviceKey(idOf(service))} ${canary.version}`,
               ...(canary.image === undefined
                 ? []
-                : [`(${canary.image}${configurationOf(canary)})`]),
+                : [`(${canary.image}${configurationOf(settings, service, canary)})`]),
             ].join(" "),
           ]
         : [],

@@ -22,8 +22,9 @@ function changeOf(
 ): readonly Change[] {
   // What rises is only written to the state that has been checked.
   if (!deployed || rises) return [];
-  const kept = [wanted.stable, wanted.canary];
-  const gone = routing.versionsIn(deployed.rules).filter((version) => !kept.includes(version));
+  const kept = [wanted.stable, wanted.canary].filter((version) => version !== undefined);
+  const named = routing.versionsIn(deployed.rules, kept);
+  const gone = named.filter((version) => !kept.includes(version));
   const rules = gone.reduce((left, version) => routing.without(left, version), deployed.rules);
   // A route of which nothing would be left is replaced as a whole.
   if (gone.length === 0 || routing.versionsIn(rules).length === 0) return [];

@@ -112,10 +112,15 @@ export class LoweredSince {
     );
   }
 
-  async #read(cluster: string, { name, namespace }: ServiceSettings): Promise<Found | undefined> {
+  async #read(
+    cluster: string,
+    { name, namespace, stable, canary }: ServiceSettings,
+  ): Promise<Found | undefined> {
     const client = this.#clusters.find((each) => each.name === cluster);
     if (!client) throw new Error(`there is no cluster ${cluster}`);
-    const [found] = await clusterRouting.read(client, [{ service: name, namespace }]);
+    const [found] = await clusterRouting.read(client, [
+      { service: name, namespace, stable: stable.version, canary: canary?.version },
+    ]);
     return found?.route;
   }
 }

@@ -16,7 +16,10 @@ export function misplacedSecrets(secretKeys: readonly string[], project: string)
     .map((path) => ({
       path,
       rule: "must not hold a secret: its values are visible in previews, in the state and in the clusters",
-      fix: "Keep it in a Kubernetes Secret that the service reads, and set the value here without --secret.",
+      fix:
+        path === "services"
+          ? "Put it into secrets, name it under secretEnv or secretFiles, and set the value here without --secret."
+          : "Keep it in a Kubernetes Secret that the service reads, and set the value here without --secret.",
     }));
 }
 

@@ -12,6 +12,7 @@ import type { Registration } from "./left-out.ts";
 import type { MeshCluster } from "./mesh.ts";
 import { installGuards } from "./release-guard.ts";
 import type { PlannedRoute, ReleasePlan } from "./release-plan.ts";
+import { configOf } from "./version-config.ts";
 import { existingOf, isMade, policiesOf, portsOf, type MadeService } from "./workload.ts";
 
 /** Percent of requests by version, by `namespace/service`, by cluster. */
@@ -198,6 +199,7 @@ function makeWorkloads(
     );
     const version = (role: "stable" | "canary", of: MadeService["stable"]) => ({
       ...of,
+      config: configOf(settings, service, of),
       minPods: least[role],
       hooks: workloadHooks(cluster.name, service, of.version),
     });

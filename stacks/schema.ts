@@ -13,7 +13,16 @@ import { rollout } from "./schema/rollout.ts";
 import { allow, safety } from "./schema/safety.ts";
 import { service } from "./schema/service.ts";
 import { bare, holdsSecret, metaOf } from "./schema/structure.ts";
-import { filled, pattern, rule, topKey, type TopKeyMeta } from "./schema/values.ts";
+import {
+  filled,
+  label,
+  pattern,
+  rule,
+  scalar,
+  text,
+  topKey,
+  type TopKeyMeta,
+} from "./schema/values.ts";
 
 export { durationMs } from "../lib/duration.ts";
 export type { Certificates } from "./schema/certificates.ts";
@@ -126,6 +135,45 @@ export const schema = {
       ],
     ],
   }),
+  secrets: topKey(
+    z
+      .record(
+        label("database-password"),
+        scalar(filled("the value, set with pulumi config set --secret --path")),
+      )
+      .default({}),
+    {
+      owner: "stack",
+      routing: "none",
+      description:
+        "Secret texts by name, for `secretEnv` and `secretFiles` of services. Set each with `pulumi config set --secret --path 'secrets.<name>'`. Another value under the same name is another configuration of each version that reads it: give a new value a new name, and name it in the canary alone.",
+      rules: ["each key must be a DNS label"],
+      fallback: "none",
+      effect:
+        "Makes Secrets with other names, and rolls the pods of the versions that read a value that has changed, which must not serve requests.",
+      placeholder: "name",
+      secret: true,
+      examples: [{ "database-password": { secure: "v1:..." } }],
+    },
+  ),
+  secretsKey: topKey(
+    text(
+      (value) => value.length >= 32,
+      "must have at least 32 characters, by chance",
+      'Make one: pulumi config set --secret secretsKey "$(openssl rand -base64 32)"',
+      { minLength: 32 },
+    ).optional(),
+    {
+      owner: "stack",
+      routing: "none",
+      description:
+        "Key of the digests by which the program names Secrets and sees that their content has changed. Without it nobody can find out by a name whether a secret is what they guess.",
+      fallback: "none, it must be given with `secretEnv` or `secretFiles`",
+      effect: "Do not change it: every Secret gets another name, and the pods that read one roll.",
+      secret: true,
+      examples: [{ secure: "v1:................................" }],
+    },
+  ),
   chain: topKey(chain.optional(), {
     owner: "release",
     routing: "parts",
@@ -190,7 +238,7 @@ export const schema = {
     owner: "stack",
     routing: "none",
     description:
-      "Release rules that are switched off, for a change that you mean to make in spite of them. skip-phase: the weight may rise by more than one phase. change-canary: the canary's version, image, env, args or resources may change while it serves requests. change-stable: another version may become the stable one before it serves 100 % as the canary. change-chain: services may join or leave the chain, or change their role in it, while its canaries serve requests. retry-canary: a canary that was taken back, by a guard, a rollout or by hand, may rise again, once. shrink-stable: stable may get fewer pods than all requests need while a canary serves some of them. replace-stable: the image, env, args or resources of a version may change under the same name while it serves requests as stable; one cluster after the other is rolled.",
+      "Release rules that are switched off, for a change that you mean to make in spite of them. skip-phase: the weight may rise by more than one phase. change-canary: the canary's version, image, env, files, secrets, args or resources may change while it serves requests. change-stable: another version may become the stable one before it serves 100 % as the canary. change-chain: services may join or leave the chain, or change their role in it, while its canaries serve requests. retry-canary: a canary that was taken back, by a guard, a rollout or by hand, may rise again, once. shrink-stable: stable may get fewer pods than all requests need while a canary serves some of them. replace-stable: the image, env, files, secrets, args or resources of a version, or the template, port, morePorts, healthPath, metrics or user of its service, may change under the same name while it serves requests as stable; one cluster after the other is rolled.",
     rules: [`each must be one of ${EXCEPTIONS.join(", ")}`],
     effect: "Nothing in a cluster: it says which changes are refused. Remove it after the update.",
     examples: [["skip-phase"]],

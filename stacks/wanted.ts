@@ -4,6 +4,7 @@ import { podsOf } from "../lib/pods.ts";
 import type { Wanted } from "../lib/release-rules.ts";
 import { roleIn } from "./chain.ts";
 import type { ReleaseSettings } from "./config.ts";
+import { configOf } from "./version-config.ts";
 import { isMade } from "./workload.ts";
 
 /** What the configuration wants of the services. */
@@ -27,7 +28,14 @@ export function wantedBy(settings: ReleaseSettings): Wanted {
         ...(isMade(service) && {
           pods: Object.fromEntries(
             [service.stable, service.canary].flatMap((each) =>
-              each ? [[each.version, podsOf(service, each)] as const] : [],
+              each
+                ? [
+                    [
+                      each.version,
+                      podsOf(service, each, configOf(settings, service, each).digests),
+                    ] as const,
+                  ]
+                : [],
             ),
           ),
         }),

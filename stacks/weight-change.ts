@@ -175,7 +175,10 @@ export class WeightChange {
       ({ name, context, kubeconfig }) =>
         new ClusterClient({ name, context, kubeconfig, answerWithinMs: ANSWER_WITHIN_MS }),
     );
-    const services = settings.services.map(({ name, namespace }) => ({ service: name, namespace }));
+    const services = settings.services.map(({ name, namespace, stable, canary }) => ({
+      ...{ service: name, namespace },
+      ...{ stable: stable.version, canary: canary?.version },
+    }));
     const stack = pulumi.getStack();
     const notes = new UpdateNotes(clusters, settings, stack);
     const [deployed, journals] = await Promise.all([

@@ -1,6 +1,7 @@
 import type { V1Deployment } from "@kubernetes/client-node";
 import { podsFor } from "../../lib/capacity.ts";
 import { weightIn } from "../../lib/release-rules.ts";
+import { workloadName } from "../../lib/version-name.ts";
 import type { ClusterClient } from "../cluster-client.ts";
 import { isNotFound } from "../explain.ts";
 import { findAutoscaler } from "../find-autoscaler.ts";
@@ -82,7 +83,7 @@ async function findingsOf(
 ): Promise<readonly Finding[]> {
   // How many an existing service wants is its owner's concern: see existing-versions.ts.
   if (existing) return [];
-  const name = `${service}-${canary}`;
+  const name = workloadName(service, canary);
   const fix = `See kubectl -n ${namespace} describe deployment ${name}, and fix the pods that do not start.`;
   const deployment = await deploymentOf(cluster, { name, namespace });
   if (!deployment) {

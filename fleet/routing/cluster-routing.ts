@@ -2,7 +2,12 @@ import type { KubernetesObject, V1OwnerReference, V1Pod } from "@kubernetes/clie
 import type { HostShare } from "../../lib/ingress-paths.ts";
 import type { ServiceName } from "../../lib/names.ts";
 import type { EnvoyRouting, RoutingState } from "../../lib/routing/differences.ts";
-import type { FoundRoute, RouteObjects, RoutingRules } from "../../lib/routing/routing.ts";
+import type {
+  AskedService,
+  FoundRoute,
+  RouteObjects,
+  RoutingRules,
+} from "../../lib/routing/routing.ts";
 import type { SaidRoute } from "../../lib/routing/said.ts";
 import type { ClusterClient } from "../cluster-client.ts";
 
@@ -33,7 +38,7 @@ export interface EnvoyRoutes {
   readonly cluster: string;
   /** Namespace and name of the proxy's pod. */
   readonly pod: string;
-  /** Share of each version in percent, for requests that match no header. */
+  /** Share of each version in percent, for requests that match no header, by its name there; see Routing.shareIn. */
   readonly weights: Readonly<Record<string, number>>;
   /** The same in each of its route tables that has the service's routes, such as `80` and `9090`, one for each port. */
   readonly tables: Readonly<Record<string, Readonly<Record<string, number>>>>;
@@ -104,7 +109,7 @@ export interface LiveRouting extends RoutingState {
  */
 export interface ClusterRouting {
   /** How the services are routed, as the API server has it. Those that are not there yet are left out. */
-  read(cluster: ClusterClient, services: readonly ServiceName[]): Promise<readonly FoundRoute[]>;
+  read(cluster: ClusterClient, services: readonly AskedService[]): Promise<readonly FoundRoute[]>;
   /**
    * How the services of a cluster are routed that this program releases, whichever stack they are of.
    *

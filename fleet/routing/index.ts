@@ -14,7 +14,7 @@ import { writeRoutes } from "./istio/write-routes.ts";
 /** By VirtualServices, DestinationRules and ServiceEntries of Istio, in a mesh with sidecars. */
 export const clusterRouting: ClusterRouting = {
   read: routesOf,
-  readOwned: ownedRoutes,
+  readOwned: (cluster, only) => ownedRoutes(cluster, only),
   write: writeRoutes,
   served: routesOfAny,
   held: virtualHostsOf,

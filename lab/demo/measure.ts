@@ -1,6 +1,7 @@
 import type { EnvoyRoutes } from "../../fleet/routing/cluster-routing.ts";
 import { routesEverywhere } from "../../fleet/routing/routes-everywhere.ts";
 import type { ClusterClient } from "../../fleet/cluster-client.ts";
+import { routing } from "../../lib/routing/index.ts";
 import { labVersions, weightInApiServer, type LabService } from "../mesh/service.ts";
 import { until } from "../../lib/until.ts";
 import type { Answer } from "./answers.ts";
@@ -55,7 +56,7 @@ export async function confirmWeights(
   service: LabService,
   weight: number,
 ): Promise<ClusterWeights[]> {
-  const canaryWeight = (routes: EnvoyRoutes) => routes.weights[service.canary] ?? 0;
+  const canaryWeight = (routes: EnvoyRoutes) => routing.shareIn(routes.weights, service.canary);
   const routes = await until(
     `every Envoy to serve weight ${weight}`,
     async () => {

@@ -1,4 +1,5 @@
 import { destinationRule, crossClusterDestinationRule } from "./istio/destination-rule.ts";
+import { versionName } from "../version-name.ts";
 import { envoyCluster, passthroughCluster } from "./istio/envoy-names.ts";
 import { GROUP, VIRTUAL_SERVICES } from "./istio/kinds.ts";
 import { routeContent } from "./istio/route-content.ts";
@@ -31,8 +32,9 @@ export const routing: Routing = {
   lowered: loweredTo,
   versionsIn,
   without: withoutVersion,
-  envoyCluster,
-  passthroughCluster,
+  envoyCluster: (host, version, port) => envoyCluster(host, versionName(version), port),
+  passthroughCluster: (host, version, port) => passthroughCluster(host, versionName(version), port),
+  shareIn: (weights, version) => weights[versionName(version)] ?? 0,
   metrics: { configuration: WEIGHT_METRICS, apiGroup: GROUP, resource: VIRTUAL_SERVICES },
   lowerOnly: LOWER_ONLY,
 };

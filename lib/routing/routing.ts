@@ -173,6 +173,15 @@ export interface RouteContent {
   readonly replaces: string | undefined;
 }
 
+/**
+ * A service that is to be read, and the versions that whoever asks knows: objects may have other names for them, and
+ * rules that were written ahead of Pulumi name a version that no label tells yet.
+ */
+export interface AskedService extends ServiceName {
+  readonly stable?: string | undefined;
+  readonly canary?: string | undefined;
+}
+
 /** A route as its API server has it. */
 export interface FoundRoute extends ServiceName {
   /** Names under which clients know the service. */
@@ -220,8 +229,12 @@ export interface Routing {
   read(object: { readonly metadata?: unknown; readonly spec?: unknown }): RouteContent;
   /** The rules with the canary's share lowered to `weight` percent where it is higher; all else stays as it is. */
   lowered(rules: RoutingRules, canary: string, weight: number): RoutingRules;
-  /** Every version that the rules name, at whatever weight. */
-  versionsIn(rules: RoutingRules): readonly string[];
+  /**
+   * Every version that the rules name, at whatever weight.
+   *
+   * @param known versions that are told as they are written; of others the rules may have another name
+   */
+  versionsIn(rules: RoutingRules, known?: readonly string[]): readonly string[];
   /** The rules without a version: its share goes to the other one, and requests that ask for it are like all others. */
   without(rules: RoutingRules, version: string): RoutingRules;
   /**
@@ -232,6 +245,12 @@ export interface Routing {
   envoyCluster(host: string, version: string, port?: number): string;
   /** The same in an east-west gateway. */
   passthroughCluster(host: string, version: string, port?: number): string;
+  /**
+   * Percent that a version has in what an Envoy serves.
+   *
+   * @param weights as EnvoyRoutes have them
+   */
+  shareIn(weights: Readonly<Record<string, number>>, version: string): number;
   readonly metrics: WeightMetrics;
   /** Lets an update of an object with weights pass only if it lowers the canary's weight and changes nothing else. */
   readonly lowerOnly: AdmissionRules;

@@ -73,6 +73,8 @@ export async function checked(
     ownPrometheus: false,
     prometheus: {},
     rollout: schema.rollout.parse(undefined),
+    secrets: {},
+    secretsKey: undefined,
   };
   const deployed = await readDeployed(clusters, proposals);
   for (const { name, unreachable } of deployed) {

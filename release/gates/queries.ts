@@ -1,5 +1,6 @@
 import type { Gates } from "../../stacks/schema.ts";
 import { durationMs } from "../../lib/duration.ts";
+import { versionName } from "../../lib/version-name.ts";
 import { oneOf, risen, type Metrics, type Stretch } from "./counters.ts";
 import type { BadCounts } from "./gate.ts";
 import type { Count } from "./confidence.ts";
@@ -221,7 +222,7 @@ export async function readsProxies(
   { cluster, namespace, service, until }: Counted,
   versions: readonly string[],
 ): Promise<boolean> {
-  const pods = `${service}-(${versions.join("|")})-.+`;
+  const pods = `${service}-(${versions.map(versionName).join("|")})-.+`;
   const found = await metrics.query(
     `count(up{cluster="${cluster}",namespace="${namespace}",pod=~"${pods}"} == 1)`,
     until,

@@ -1,4 +1,5 @@
 import { serviceKey } from "../../lib/names.ts";
+import { routing } from "../../lib/routing/index.ts";
 import type { ClusterClient } from "../../fleet/cluster-client.ts";
 import type { EnvoyRoutes } from "../../fleet/routing/cluster-routing.ts";
 import { clusterRouting } from "../../fleet/routing/index.ts";
@@ -102,7 +103,7 @@ export async function clusterStatus(
 /** Whether an Envoy serves what the API server has: of a chain all rules, since weights say nothing of the mark. */
 function serves(envoy: EnvoyRoutes, route: DeployedRoute | undefined, canary: string): boolean {
   const isAt = (weight: number) =>
-    Object.values(envoy.tables).every((weights) => (weights[canary] ?? 0) === weight);
+    Object.values(envoy.tables).every((weights) => routing.shareIn(weights, canary) === weight);
   if (!route) return isAt(0);
   if (route.role === undefined) return isAt(shareOf(route, canary));
   const { pod, virtualHosts } = envoy;

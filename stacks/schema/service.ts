@@ -15,6 +15,7 @@ import {
   image,
   key,
   label,
+  labelValue,
   pattern,
   rule,
   scalar,
@@ -36,15 +37,28 @@ const quantities = (what: string, examples: readonly unknown[]) =>
     examples,
   });
 
-const environment = z.record(
-  text(
-    (name) => /^[A-Za-z_]\w*$/.test(name) && !["SERVICE_VERSION", "CLUSTER_NAME"].includes(name),
-    "must be the name of an environment variable, and not SERVICE_VERSION or CLUSTER_NAME, which the program sets",
-    "For example: LOG_LEVEL.",
-    { pattern: "^(?!(SERVICE_VERSION|CLUSTER_NAME)$)[A-Za-z_]\\w*$" },
-  ),
-  scalar(z.string()),
+const variable = text(
+  (name) => /^[A-Za-z_]\w*$/.test(name) && !["SERVICE_VERSION", "CLUSTER_NAME"].includes(name),
+  "must be the name of an environment variable, and not SERVICE_VERSION or CLUSTER_NAME, which the program sets",
+  "For example: LOG_LEVEL.",
+  { pattern: "^(?!(SERVICE_VERSION|CLUSTER_NAME)$)[A-Za-z_]\\w*$" },
 );
+
+const environment = z.record(variable, scalar(z.string()));
+const secretEnvironment = z.record(variable, label("database-password"));
+
+const filePath = text(
+  (path) =>
+    path.length <= 200 &&
+    /^(?:\/[-.\w]+)+$/.test(path) &&
+    !path.split("/").some((part) => part === "." || part === ".."),
+  "must be the absolute path of a file, of at most 200 of a-z, A-Z, 0-9, ., -, _ and /",
+  "For example: /etc/user-service/config.yaml.",
+  { pattern: "^(/[-.\\w]+)+$", maxLength: 200 },
+);
+
+const files = z.record(filePath, z.string());
+const secretFiles = z.record(filePath, label("database-password"));
 
 const containerResources = z.strictObject({
   requests: quantities("is promised", [{ cpu: "100m", memory: "128Mi" }]),
@@ -55,19 +69,21 @@ const containerArgs = z.array(scalar(z.string()));
 
 const ROLLS_ONE = "Rolls this version's pods, each replaced only when its successor is ready.";
 const KEPT = "must stay as it is while this version serves requests";
+const SERVES =
+  "must stay as it is while a version whose pods the program makes serves requests, unless `allow` has replace-stable";
 
 const version = z.strictObject({
-  version: key(label("v2"), {
+  version: key(labelValue("v2"), {
     routing: "all",
     description:
-      "Name of the version: value of the label `version`, or of `versionLabel`, and part of the name of a Deployment that the program makes.",
+      "Name of the version: value of the label `version`, or of `versionLabel`. It is part of the names of Istio's subsets and of what the program makes for the version; where it is no DNS label, as `1.16.0`, these have a readable form of it with a digest, as `1-16-0-3b41f45f`. Put a number in quotes: YAML takes 1.10 for 1.1.",
     rules: [
       "must be different in stable and canary",
       "must keep `NAME-VERSION` within 63 characters where the program makes the Deployment",
     ],
     effect:
       "Changing it creates another Deployment, unless `workload` is existing. A canary that becomes stable keeps its name, and so its pods.",
-    examples: ["v2"],
+    examples: ["v2", "1.16.0"],
   }),
   image: key(image("registry.example.com/user-service:v2").optional(), {
     routing: "none",
@@ -86,6 +102,34 @@ const version = z.strictObject({
     effect: ROLLS_ONE,
     placeholder: "variable",
     examples: [{ CACHE: "redis" }],
+  }),
+  files: key(files.optional(), {
+    routing: "none",
+    description:
+      "Files of this version alone, by path: each is added to the service's `files`, or takes the place of the one with its path.",
+    fallback: "the service's `files`",
+    rules: [KEPT],
+    effect: ROLLS_ONE,
+    placeholder: "path",
+    examples: [{ "/etc/user-service/config.yaml": "cache: redis\n" }],
+  }),
+  secretFiles: key(secretFiles.optional(), {
+    routing: "none",
+    description: "The same of `secretFiles`: names of `secrets` by path.",
+    fallback: "the service's `secretFiles`",
+    rules: [KEPT, "must be names of `secrets`"],
+    effect: ROLLS_ONE,
+    placeholder: "path",
+    examples: [{ "/etc/user-service/key.pem": "signing-key-2" }],
+  }),
+  secretEnv: key(secretEnvironment.optional(), {
+    routing: "none",
+    description: "The same of `secretEnv`: names of `secrets` by variable.",
+    fallback: "the service's `secretEnv`",
+    rules: [KEPT, "must be names of `secrets`", "must not be variables of `env` too"],
+    effect: ROLLS_ONE,
+    placeholder: "variable",
+    examples: [{ DATABASE_PASSWORD: "database-password-2" }],
   }),
   args: key(containerArgs.optional(), {
     routing: "none",
@@ -213,6 +257,7 @@ export const service = z
         description:
           "Port the container listens on. The port of a Service that the program makes is 80.",
         fallback: "none, it must be given unless `workload` is existing",
+        rules: [SERVES],
         effect: ROLLS,
         examples: [8080],
       },
@@ -222,7 +267,10 @@ export const service = z
       description:
         "What the service speaks on `port`, or an existing one on `servicePort`. http2 is HTTP/2 without TLS from the start. With grpc both probes ask the container's gRPC health service.",
       fallback: "http",
-      rules: ["must be http, or left out, in a chain"],
+      rules: [
+        "must be http, or left out, in a chain",
+        "must stay as it is while a version whose pods the program makes serves requests, whatever `allow` says",
+      ],
       effect: "Renames the Service's port, and rolls the pods of all versions where they are made.",
       examples: ["grpc"],
     }),
@@ -248,6 +296,7 @@ export const service = z
                 rules: [
                   "must be given where `port` is below 1024",
                   "must be left out if `workload` is existing",
+                  "must stay as it is while a version serves requests, whatever `allow` says",
                 ],
                 examples: [9090],
               },
@@ -264,6 +313,7 @@ export const service = z
         description:
           "Further ports of the Service. Requests to all ports are split by the same weights; those from outside go to the first one.",
         fallback: "none",
+        rules: [SERVES],
         effect: "Updates the Service and the service's routes; rolls the pods where they are made.",
         examples: [[{ port: 9090, protocol: "grpc" }]],
       },
@@ -490,12 +540,54 @@ export const service = z
       placeholder: "variable",
       examples: [{ LOG_LEVEL: "info" }],
     }),
+    files: key(files.optional(), {
+      routing: "none",
+      description:
+        "Files that the container reads, by path. The program makes an immutable ConfigMap of them for each version, named by its content, and mounts each file alone.",
+      fallback: "none",
+      rules: [
+        "must stay as it is for a version that serves requests",
+        "must have at most 1 MiB together",
+      ],
+      effect: ROLLS,
+      placeholder: "path",
+      examples: [{ "/etc/user-service/config.yaml": "cache: none\n" }],
+    }),
+    secretFiles: key(secretFiles.optional(), {
+      routing: "none",
+      description:
+        "Files that the container reads, by path, whose content is secret: the name of one of `secrets` for each. The program makes an immutable Secret for each version.",
+      fallback: "none",
+      rules: [
+        "must stay as it is for a version that serves requests",
+        "must be names of `secrets`",
+        "must not be paths of `files` too",
+      ],
+      effect: ROLLS,
+      placeholder: "path",
+      examples: [{ "/etc/user-service/key.pem": "signing-key" }],
+    }),
+    secretEnv: key(secretEnvironment.optional(), {
+      routing: "none",
+      description:
+        "Environment variables whose values are secret: the name of one of `secrets` for each. They are in the same Secret.",
+      fallback: "none",
+      rules: [
+        "must stay as it is for a version that serves requests",
+        "must be names of `secrets`",
+        "must not be variables of `env` too",
+      ],
+      effect: ROLLS,
+      placeholder: "variable",
+      examples: [{ DATABASE_PASSWORD: "database-password" }],
+    }),
     healthPath: key(
       pattern(/^\/\S*$/, "must be a path", "For example: /healthz.").default("/healthz"),
       {
         routing: "none",
         description:
           "Path that answers 200 to GET while the container can serve; both probes request it.",
+        rules: [SERVES],
         effect: ROLLS,
         examples: ["/healthz"],
       },
@@ -519,6 +611,7 @@ export const service = z
         description:
           "Where the container exposes its own metrics, in Prometheus' format. The pods get the annotations `prometheus.io/scrape`, `prometheus.io/port` and `prometheus.io/path`, by which Istio's agent adds the metrics to the proxy's. `monitoring.metrics` says which of them are kept.",
         fallback: "no such annotations",
+        rules: [SERVES],
         effect: ROLLS,
         examples: [{ path: "/metrics" }],
       },
@@ -551,6 +644,7 @@ export const service = z
         routing: "none",
         description: "User id the container runs as.",
         fallback: "65532",
+        rules: [SERVES],
         effect: ROLLS,
         examples: [65532],
       },
@@ -615,6 +709,9 @@ export const MADE_KEYS = [
   "port",
   "args",
   "env",
+  "files",
+  "secretFiles",
+  "secretEnv",
   "healthPath",
   "metrics",
   "resources",
@@ -628,6 +725,9 @@ export const MADE_KEYS = [
 export const MADE_VERSION_KEYS = [
   "image",
   "env",
+  "files",
+  "secretFiles",
+  "secretEnv",
   "args",
   "resources",
   "replicas",

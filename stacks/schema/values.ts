@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { durationMs, NO_LIMIT } from "../../lib/duration.ts";
-import { isDnsLabel, isDnsName, isServiceName } from "../../lib/names.ts";
+import { isDnsLabel, isDnsName, isLabelValue, isServiceName } from "../../lib/names.ts";
 
 /**
  * Whose a top-level key is. mesh: it says how a mesh is installed, and only the stack that installs one
@@ -113,6 +113,14 @@ export const label = (example: string) =>
     "must be a DNS label: at most 63 of a-z, 0-9 and -, with a letter or digit at both ends",
     `For example: ${example}.`,
     LABEL,
+  );
+
+export const labelValue = (example: string) =>
+  text(
+    isLabelValue,
+    "must be the value of a label: at most 63 of a-z, A-Z, 0-9, -, _ and ., with a letter or digit at both ends",
+    `For example: ${example}.`,
+    { pattern: "^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$", maxLength: 63 },
   );
 
 export const domain = (example: string) =>

@@ -134,8 +134,9 @@ export type Track = "blue" | "green";
  * program would name it.
  *
  * @param port of the Service
+ * @param second the version of the second Deployment
  */
-export function anotherTeam(namespace: string, port: number) {
+export function anotherTeam(namespace: string, port: number, second = "v2") {
   const service = "web";
   const home = {
     apiVersion: "v1",
@@ -208,7 +209,7 @@ export function anotherTeam(namespace: string, port: number) {
     }
   }
 
-  /** Makes all of it anew in every cluster: v1 and v2. */
+  /** Makes all of it anew in every cluster: v1 and the second version. */
   async function moveIn(): Promise<void> {
     await removeNamespace(namespace);
     for (const cluster of clusters) {
@@ -216,7 +217,7 @@ export function anotherTeam(namespace: string, port: number) {
       await apply(cluster, theirs);
     }
     await deploy("blue", "v1");
-    await deploy("green", "v2");
+    await deploy("green", second);
   }
 
   return { service, namespace, deploy, undeploy, moveIn };

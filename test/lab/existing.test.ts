@@ -10,11 +10,14 @@ import { serviceHost, type ServiceName } from "../../lib/names.ts";
 import { anotherTeam, apply, identities, removeNamespace, versionsSince } from "./another-team.ts";
 import { labPulumi } from "./lab.ts";
 import { expectAnswered } from "./load.ts";
+import { releaseCommand } from "./release-command.ts";
 import { clusters, failure } from "./release.ts";
 
 const stack = "lab-existing";
 const PORT = 9080;
-const team = anotherTeam("existing", PORT);
+/** Versions as many owners have them, and as no subset of Istio's may be called. */
+const [STABLE, CANARY] = ["1.16.1", "2.0.0_rc.1"];
+const team = anotherTeam("existing", PORT, CANARY);
 const { service, namespace } = team;
 const name: ServiceName = { service, namespace };
 const host = serviceHost(name, "cluster.local");
@@ -85,22 +88,22 @@ describe("a service that another team has deployed", () => {
     await pulumi.up("existing: adoption");
     expect(await identities(namespace)).toEqual(theirObjects);
     const since = Date.now();
-    expect(await versionsSince(load, since)).toEqual(clusters.map(() => ["v1", "v2"]));
+    expect(await versionsSince(load, since)).toEqual(clusters.map(() => ["v1", CANARY].sort()));
     // The stable one under another label: no route names it.
-    await team.deploy("blue", "v1b");
+    await team.deploy("blue", STABLE);
     expectAnswered(load);
   });
 
   it("sends all requests to the stable version once a canary is configured", async () => {
-    await pulumi.setConfig("services[0].stable.version", "v1b");
-    await pulumi.setConfig("services[0].canary.version", "v2");
+    await pulumi.setConfig("services[0].stable.version", STABLE);
+    await pulumi.setConfig("services[0].canary.version", CANARY);
     theirObjects = await identities(namespace);
     await pulumi.up("existing: canary at 0 %");
     for (const cluster of clusters) {
-      await confirmWeight(cluster, { hosts: [host], canary: "v2", weight: 0 }, 30_000);
+      await confirmWeight(cluster, { hosts: [host], canary: CANARY, weight: 0 }, 30_000);
     }
     const since = Date.now() + 1_000;
-    expect(await versionsSince(load, since, 50)).toEqual(clusters.map(() => ["v1b"]));
+    expect(await versionsSince(load, since, 50)).toEqual(clusters.map(() => [STABLE]));
   });
 
   it("rises in every cluster without a failed request or another pod", async () => {
@@ -110,26 +113,38 @@ describe("a service that another team has deployed", () => {
       expect((await readRoute(cluster, name))?.weight, cluster.name).toBe(10);
       const routes = await confirmWeight(
         cluster,
-        { hosts: [host], canary: "v2", weight: 10 },
+        { hosts: [host], canary: CANARY, weight: 10 },
         30_000,
       );
       expect(routes.length, cluster.name).toBeGreaterThan(0);
     }
     const since = Date.now();
-    expect(await versionsSince(load, since, 150)).toEqual(clusters.map(() => ["v1b", "v2"]));
+    expect(await versionsSince(load, since, 150)).toEqual(
+      clusters.map(() => [STABLE, CANARY].sort()),
+    );
     expectAnswered(load);
     expect(await identities(namespace)).toEqual(theirObjects);
     expect((await pulumi.preview()).value).toEqual([]);
   });
 
   it("keeps its canary while the owner's pods would get requests without it", async () => {
+    const { exitCode, text: zeroed } = await releaseCommand(
+      "zero",
+      "--service",
+      `${namespace}/${service}`,
+    );
+    expect(exitCode, zeroed).toBe(0);
+    expect(zeroed).toContain(CANARY);
+    for (const cluster of clusters) {
+      await confirmWeight(cluster, { hosts: [host], canary: CANARY, weight: 0 }, 30_000);
+    }
     await pulumi.setWeight(0);
     await pulumi.up("existing: 0 %");
     await pulumi.setConfig("services[0].canary", undefined);
     const text = await failure(pulumi.preview());
     for (const cluster of clusters) {
       expect(text).toContain(
-        `services[0].canary: must stay while Service existing/web in ${cluster.name} selects pods of other versions than v1b`,
+        `services[0].canary: must stay while Service existing/web in ${cluster.name} selects pods of other versions than ${STABLE}`,
       );
     }
     await team.undeploy("green");
@@ -141,7 +156,7 @@ describe("a service that another team has deployed", () => {
     await pulumi.destroy();
     const since = Date.now();
     for (const cluster of clusters) expect(await readRoute(cluster, name)).toBeUndefined();
-    expect(await versionsSince(load, since, 50)).toEqual(clusters.map(() => ["v1b"]));
+    expect(await versionsSince(load, since, 50)).toEqual(clusters.map(() => [STABLE]));
     expectAnswered(load);
     expect(await identities(namespace)).toEqual(theirObjects);
   });

@@ -58,6 +58,8 @@ function ownNamespaces(name: TestRelease): readonly string[] {
 export interface OwnStackOptions {
   /** Replicas of each version in each cluster. @default 1 */
   readonly replicas?: number;
+  /** Version of the canary. @default that of the lab's services */
+  readonly canary?: string;
   /** More keys of the stack's config. @default none */
   readonly config?: Readonly<Record<string, unknown>>;
 }
@@ -65,12 +67,15 @@ export interface OwnStackOptions {
 /** Installs a release at weight 0, in the mesh of the lab's stack, unless `config` has a `mesh`. */
 export async function installOwnStack(
   name: TestRelease,
-  { replicas = 1, config = {} }: OwnStackOptions = {},
+  { replicas = 1, canary, config = {} }: OwnStackOptions = {},
 ): Promise<void> {
   const service = labService(name, testHost(name));
+  const own = serviceConfig(service, replicas);
   await untilGone(ownNamespaces(name));
   const pulumi = await makeReleaseStack(labSettings(), ownStack(name), {
-    services: [serviceConfig(service, replicas)],
+    services: [
+      { ...own, canary: { ...own.canary, ...(canary !== undefined && { version: canary }) } },
+    ],
     phases: [10, 30, 100],
     weight: 0,
     rollout: rolloutConfig,

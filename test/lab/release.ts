@@ -168,8 +168,9 @@ function releaseIn(stack: string, service: LabService, replicas: number) {
 export const meshRelease = releaseIn(labStack, userService, meshReplicas);
 
 /** A release by its name, with what `own-stack.ts` has installed. */
-function ownRelease(name: TestRelease, { replicas = 1 }: OwnStackOptions): LabRelease {
-  return releaseIn(ownStack(name), labService(name, testHost(name)), replicas);
+function ownRelease(name: TestRelease, { replicas = 1, canary }: OwnStackOptions): LabRelease {
+  const service = labService(name, testHost(name));
+  return releaseIn(ownStack(name), { ...service, canary: canary ?? service.canary }, replicas);
 }
 
 /**

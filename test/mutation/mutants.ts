@@ -8,6 +8,8 @@ import { helmMutants } from "./helm-mutants.ts";
 import { handOverMutants } from "./hand-over-mutants.ts";
 import { protocolMutants } from "./protocol-mutants.ts";
 import { takenBackMutants } from "./taken-back-mutants.ts";
+import { versionConfigMutants } from "./version-config-mutants.ts";
+import { versionNameMutants } from "./version-name-mutants.ts";
 import { workloadMutants } from "./workload-mutants.ts";
 
 /** One thing taken out of the program, and the unit tests that must then fail. */
@@ -43,6 +45,8 @@ export const mutants: readonly Mutant[] = [
   ...handOverMutants,
   ...protocolMutants,
   ...takenBackMutants,
+  ...versionConfigMutants,
+  ...versionNameMutants,
   ...workloadMutants,
   {
     removes: "the barrier: one cluster's refusal stops all",

@@ -29,9 +29,23 @@ export const workloadMutants: readonly Mutant[] = [
   {
     removes: "what somebody else has written is no change of the configuration",
     file: "fleet/read-pods.ts",
-    text: "containers.length === 0 || containers.some(",
-    replacement: "containers.length >= 0 || containers.some(",
+    text: "templates.length === 0 || templates.some(",
+    replacement: "templates.length >= 0 || templates.some(",
     tests: ["test/unit/fleet/read-pods.test.ts"],
+  },
+  {
+    removes: "port, healthPath, metrics and user of pods that serve requests stay",
+    file: "lib/release-rules.ts",
+    text: "  ...SHAPE_KEYS,\n  ...CONFIG_PARTS,\n] as const",
+    replacement: "  ...CONFIG_PARTS,\n] as const",
+    tests: rules,
+  },
+  {
+    removes: "no exception moves the Service away from the pods that run",
+    file: "lib/release-rules.ts",
+    text: '...rebuiltProblems(known, wanted, "stable", stable, PORT_KEYS, PORT_FIX),',
+    replacement: "",
+    tests: rules,
   },
   {
     removes: "another template rolls no pods that serve requests unseen",

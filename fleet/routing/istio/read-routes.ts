@@ -3,7 +3,7 @@ import * as z from "zod";
 import { serviceKey, type ServiceName } from "../../../lib/names.ts";
 import { GROUP, VERSION, VIRTUAL_SERVICES } from "../../../lib/routing/istio/kinds.ts";
 import { foundRoute } from "../../../lib/routing/istio/route-content.ts";
-import type { FoundRoute } from "../../../lib/routing/routing.ts";
+import type { AskedService, FoundRoute } from "../../../lib/routing/routing.ts";
 import { VERSION_LABELS } from "../../../lib/routing/version-labels.ts";
 import type { ClusterClient } from "../../cluster-client.ts";
 import { isFinal, isNotFound } from "../../explain.ts";
@@ -30,14 +30,18 @@ async function virtualService(
   });
 }
 
+const versionsOf = ({ stable, canary }: AskedService) => [stable, canary];
+
 /**
  * The routes of the VirtualServices of a cluster that this program has written, by their labels.
  *
  * @param only these, as `namespace/name`: what is wrong with another one does not matter. @default all
+ * @param asked versions that some of them may name
  */
 export async function ownedRoutes(
   cluster: ClusterClient,
   only: readonly string[] = [],
+  asked: readonly AskedService[] = [],
 ): Promise<readonly FoundRoute[]> {
   const items = await allPages(async (page) =>
     list.parse(
@@ -56,12 +60,19 @@ export async function ownedRoutes(
       ({ metadata: { name: service, namespace } }) =>
         wanted.size === 0 || wanted.has(serviceKey({ service, namespace })),
     )
-    .map(foundRoute);
+    .map((item) => {
+      const { name: service, namespace } = item.metadata;
+      const own = asked.find((each) => serviceKey(each) === serviceKey({ service, namespace }));
+      return foundRoute(item, own && versionsOf(own));
+    });
 }
 
-async function routeOf(cluster: ClusterClient, name: ServiceName): Promise<readonly FoundRoute[]> {
+async function routeOf(
+  cluster: ClusterClient,
+  asked: AskedService,
+): Promise<readonly FoundRoute[]> {
   try {
-    return [foundRoute(await virtualService(cluster, name))];
+    return [foundRoute(await virtualService(cluster, asked), versionsOf(asked))];
   } catch (error) {
     if (isNotFound(error)) return [];
     throw error;
@@ -71,10 +82,10 @@ async function routeOf(cluster: ClusterClient, name: ServiceName): Promise<reado
 /** Those that a list has; none where the user may not list in all namespaces. */
 async function listed(
   cluster: ClusterClient,
-  services: readonly ServiceName[],
+  services: readonly AskedService[],
 ): Promise<readonly FoundRoute[]> {
   try {
-    return await ownedRoutes(cluster, services.map(serviceKey));
+    return await ownedRoutes(cluster, services.map(serviceKey), services);
   } catch (error) {
     if (isFinal(error)) return [];
     throw error;
@@ -87,7 +98,7 @@ async function listed(
  */
 export async function routesOf(
   cluster: ClusterClient,
-  services: readonly ServiceName[],
+  services: readonly AskedService[],
 ): Promise<readonly FoundRoute[]> {
   const found = services.length > 1 ? await listed(cluster, services) : [];
   const keys = new Set(found.map(serviceKey));

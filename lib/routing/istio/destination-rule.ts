@@ -8,6 +8,7 @@ import {
   type ServiceName,
 } from "../../names.ts";
 import type { ServicePort } from "../../ports.ts";
+import { versionName } from "../../version-name.ts";
 import type { CrossClusterArgs, Policies, TrafficPolicy } from "../routing.ts";
 import { OWNED } from "../routing-annotations.ts";
 import { passthroughSni } from "./envoy-names.ts";
@@ -15,7 +16,7 @@ import { servicePolicy, versionPolicy } from "./traffic-policy.ts";
 
 interface DestinationRuleArgs extends ServiceName {
   readonly clusterDomain: string;
-  /** Versions that get a subset of the same name. */
+  /** Versions that get a subset each; see versionName. */
   readonly versions: readonly string[];
   /** @default this program makes the pods */
   readonly existing?: ExistingWorkload | undefined;
@@ -57,7 +58,7 @@ export function destinationRule({
       subsets: versions.map((version) => {
         const own = versionPolicy(policies, version, ports);
         return {
-          name: version,
+          name: versionName(version),
           labels: { [label]: version },
           ...(own && { trafficPolicy: istioPolicy(own) }),
         };
@@ -106,10 +107,13 @@ export function crossClusterDestinationRule(args: CrossClusterArgs) {
     spec: {
       host: crossClusterHost(name, cluster),
       trafficPolicy: policy(all),
-      subsets: versions.map((version) => ({
-        name: version,
-        trafficPolicy: policy(versionPolicy(policies, version, ports), version),
-      })),
+      subsets: versions.map((version) => {
+        const subset = versionName(version);
+        return {
+          name: subset,
+          trafficPolicy: policy(versionPolicy(policies, version, ports), subset),
+        };
+      }),
     },
   } satisfies IDestinationRule;
 }

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { CHAIN, CONTEXTS, EXISTING, MARK, REPLACES, WORKLOAD } from "../routing-annotations.ts";
 import type { DeployedSplit } from "../../deployed.ts";
+import { versionName } from "../../version-name.ts";
 import type { FoundRoute, RouteContent } from "../routing.ts";
 import { ROLE_LABEL, VERSION_LABELS } from "../version-labels.ts";
 import { splitOf } from "./split.ts";
@@ -10,6 +11,7 @@ const text = z.string().optional().catch(undefined);
 const labels = z.looseObject({
   [ROLE_LABEL]: z.enum(["entry", "follower"]).optional().catch(undefined),
   [VERSION_LABELS.stable]: text,
+  [VERSION_LABELS.canary]: text,
 });
 
 const partial = z.looseObject({
@@ -32,12 +34,28 @@ function isExisting({ annotations }: About): boolean {
   return annotations[WORKLOAD] === EXISTING[WORKLOAD];
 }
 
-/** The versions and the weight; where the rules name no version, the label tells the stable one. */
-function splitIn(spec: unknown, about: About): DeployedSplit {
+/** Versions that rules may name, by what they may be known from. */
+type Known = readonly (string | undefined)[];
+
+/**
+ * The versions and the weight; where the rules name no version, the label tells the stable one.
+ *
+ * @param known versions beside those that labels tell: labels are older than rules that were written ahead of Pulumi
+ */
+function splitIn(spec: unknown, { labels, ...about }: About, known: Known = []): DeployedSplit {
   const split = splitOf(spec);
-  return isExisting(about) && split.stable === ""
-    ? { ...split, stable: about.labels?.[VERSION_LABELS.stable] ?? "", unnamed: true }
-    : split;
+  const told = labels?.[VERSION_LABELS.stable];
+  if (isExisting(about) && split.stable === "") {
+    return { ...split, stable: told ?? "", unnamed: true };
+  }
+  const all = [told, labels?.[VERSION_LABELS.canary], ...known];
+  const versionOf = (subset: string) =>
+    all.find((version) => version !== undefined && versionName(version) === subset) ?? subset;
+  return {
+    ...split,
+    stable: versionOf(split.stable),
+    canary: split.canary === undefined ? undefined : versionOf(split.canary),
+  };
 }
 
 /** Reads a VirtualService of which parts may be missing, as in Pulumi's state. */
@@ -88,8 +106,12 @@ function contextsIn(text = "[]"): readonly string[] {
   }
 }
 
-/** Reads a VirtualService as the API server returns it. */
-export function foundRoute(virtualService: unknown): FoundRoute {
+/**
+ * Reads a VirtualService as the API server returns it.
+ *
+ * @param known versions that it may name. @default those that its labels tell
+ */
+export function foundRoute(virtualService: unknown, known: Known = []): FoundRoute {
   const { metadata, spec } = live.parse(virtualService);
   const { annotations } = metadata;
   return {
@@ -98,7 +120,7 @@ export function foundRoute(virtualService: unknown): FoundRoute {
     hosts: spec.hosts,
     contexts: contextsIn(annotations[CONTEXTS]),
     route: {
-      ...splitIn(spec, metadata),
+      ...splitIn(spec, metadata, known),
       ...(isExisting(metadata) && { existing: true }),
       generation: metadata.generation,
       writtenBy: otherWriter(metadata.managedFields),

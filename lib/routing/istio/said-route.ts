@@ -56,6 +56,8 @@ const destinationRule = z.looseObject({
   }),
 });
 
+type Subset = z.infer<typeof destinationRule>["spec"]["subsets"][number];
+
 /** A duration as the configuration takes it: `1.5s` is 1500ms there too, `0s` is no limit. */
 function durationText(value: string | undefined): string {
   const length = value === undefined ? 0 : durationMs(value);
@@ -63,8 +65,8 @@ function durationText(value: string | undefined): string {
   return length % 1_000 === 0 ? `${length / 1_000}s` : `${length}ms`;
 }
 
-/** Share of each version in percent, the largest first. */
-function sharesOf({ route }: Rule): readonly (readonly [version: string, share: number])[] {
+/** Share of each subset in percent, the largest first. */
+function sharesOf({ route }: Rule): readonly (readonly [subset: string, share: number])[] {
   const weights = route.map(({ weight }) => weight ?? (route.length === 1 ? 100 : 0));
   const sum = weights.reduce((one, other) => one + other, 0);
   return route
@@ -120,7 +122,17 @@ function retriesOf({ retries }: Rule): Retries | undefined {
   };
 }
 
-function rulesSaid(object: z.infer<typeof virtualService>): Partial<SaidRoute> {
+/** The version that a subset stands for: the label's value, of which its name may be another spelling. */
+function versionIn({ name, labels }: Subset): string {
+  const [version, ...more] = Object.values(labels);
+  return version !== undefined && more.length === 0 ? version : name;
+}
+
+/** @param subsets those of the DestinationRule */
+function rulesSaid(
+  object: z.infer<typeof virtualService>,
+  subsets: readonly Subset[],
+): Partial<SaidRoute> {
   const { labels, annotations } = object.metadata;
   const { hosts, gateways, http } = object.spec;
   const isOwn = Object.entries(OWNED).every(([name, value]) => annotations[name] === value);
@@ -130,11 +142,15 @@ function rulesSaid(object: z.infer<typeof virtualService>): Partial<SaidRoute> {
   );
   const last = rules.at(-1);
   if (!last) return {};
-  const [first, second] = sharesOf(last);
+  const shares = sharesOf(last).map(([name, share]) => {
+    const subset = subsets.find((each) => each.name === name);
+    return [subset ? versionIn(subset) : name, share] as const;
+  });
+  const [first, second] = shares;
   const label = (name: string) => (isOwn && labels[name] !== "" ? labels[name] : undefined);
   const stable = label(VERSION_LABELS.stable) ?? first?.[0];
   const canary = isOwn ? label(VERSION_LABELS.canary) : second?.[0];
-  const weight = sharesOf(last).find(([version]) => version === canary)?.[1] ?? 0;
+  const weight = shares.find(([version]) => version === canary)?.[1] ?? 0;
   const mirrored = last.mirror === undefined ? 0 : (last.mirrorPercentage?.value ?? 100);
   const namespace = (name: string) =>
     name.includes("/")
@@ -170,13 +186,13 @@ function subsetsSaid({ spec }: z.infer<typeof destinationRule>): Partial<SaidRou
   const labels = new Set(spec.subsets.flatMap((each) => Object.keys(each.labels)));
   const [label] = labels;
   return {
-    versions: spec.subsets.map(({ name }) => name),
+    versions: spec.subsets.map(versionIn),
     ...(labels.size === 1 && label !== undefined && { versionLabel: label }),
     policy: policyOf(spec.trafficPolicy),
     policies: Object.fromEntries(
-      spec.subsets.flatMap(({ name, trafficPolicy }) => {
-        const own = policyOf(trafficPolicy);
-        return own ? [[name, own] as const] : [];
+      spec.subsets.flatMap((subset) => {
+        const own = policyOf(subset.trafficPolicy);
+        return own ? [[versionIn(subset), own] as const] : [];
       }),
     ),
   };
@@ -195,6 +211,6 @@ export function saidRoute(route: unknown, versions: unknown): SaidRoute {
   return {
     ...NOTHING_SAID,
     ...(subsets.success && subsetsSaid(subsets.data)),
-    ...(rules.success && rulesSaid(rules.data)),
+    ...(rules.success && rulesSaid(rules.data, subsets.data?.spec.subsets ?? [])),
   };
 }

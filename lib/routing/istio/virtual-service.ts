@@ -11,6 +11,7 @@ import {
   OWNED,
   REPLACES,
 } from "../routing-annotations.ts";
+import { versionName } from "../../version-name.ts";
 import type { RouteArgs } from "../routing.ts";
 import { versionLabels } from "../version-labels.ts";
 import { hostsPattern, ingressLabel } from "./ingress-names.ts";
@@ -138,7 +139,7 @@ export function virtualService(args: RouteArgs) {
       route: destinations.map(({ version, weight, change }) => ({
         destination: {
           host,
-          ...(!unnamed && { subset: version }),
+          ...(!unnamed && { subset: versionName(version) }),
           ...(port !== undefined && { port: { number: port } }),
         },
         ...(weight !== undefined && { weight }),
@@ -150,7 +151,11 @@ export function virtualService(args: RouteArgs) {
       ...(canary !== undefined &&
         mirrorPercent > 0 &&
         destinations.length > 1 && {
-          mirror: { host, subset: canary, ...(port !== undefined && { port: { number: port } }) },
+          mirror: {
+            host,
+            subset: versionName(canary),
+            ...(port !== undefined && { port: { number: port } }),
+          },
           mirrorPercentage: { value: mirrorPercent },
         }),
     }));

@@ -35,6 +35,23 @@ describe("CanaryWorkload", () => {
     }
   });
 
+  it("names what it makes for a version by a DNS label, and labels the pods as it is written", async () => {
+    const versions = [{ version: "1.16.0", image: "registry.example.com/user-service:v1" }];
+    const program = await workload({ versions, autoscaling: { max: 3 } });
+    const name = "user-service-1-16-0-3b41f45f";
+    const labels = { app: "user-service", version: "1.16.0" };
+    for (const made of ["work-1.16.0", "work-1.16.0-budget", "work-1.16.0-autoscaler"]) {
+      expect(program.named(made).inputs["metadata"]).toMatchObject({ name, labels });
+    }
+    expect(program.named("work-1.16.0").inputs["spec"]).toMatchObject({
+      selector: { matchLabels: labels },
+      template: { metadata: { labels } },
+    });
+    expect(program.named("work-1.16.0-autoscaler").inputs["spec"]).toMatchObject({
+      scaleTargetRef: { name },
+    });
+  });
+
   it("says where the container tells its metrics, to Istio's agent alone", async () => {
     const annotations = async (metrics?: CanaryWorkloadArgs["metrics"]) => {
       const program = await workload({ metrics });

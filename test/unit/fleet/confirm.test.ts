@@ -71,6 +71,16 @@ describe("confirmWeight", () => {
     expect(routes.map(({ pod }) => pod)).toEqual(["a", "b"]);
   });
 
+  it("knows a version that is no DNS label by its subset", async () => {
+    const dotted = { ...expected, canary: "1.16.0" };
+    await expect(confirmWeight(cluster({ a: 10 }), dotted, 50)).rejects.toThrow("serves 0 %");
+    const one = cluster({ a: 10 });
+    vi.mocked(routesOfAny).mockResolvedValue({
+      tables: { 80: { v1: 90, "1-16-0-3b41f45f": 10 } },
+    } as unknown as EnvoyRoutes);
+    expect(await confirmWeight(one, dotted, 50)).toHaveLength(1);
+  });
+
   it("waits for every port of an Envoy", async () => {
     const one = cluster({ a: 10 });
     vi.mocked(routesOfAny).mockResolvedValue({

@@ -94,3 +94,44 @@ describe("the template of the user's", () => {
     expect(podsIn(deployment(), "cart")).not.toHaveProperty("template");
   });
 });
+
+describe("what a version reads", () => {
+  const variable = (key: string, name: string) => ({
+    name: key,
+    valueFrom: { secretKeyRef: { name, key } },
+  });
+  const reading = (annotations: Record<string, string>): V1Deployment => ({
+    metadata: { name: "cart-v1", annotations },
+    spec: {
+      selector: {},
+      template: {
+        spec: {
+          containers: [
+            {
+              ...container,
+              env: [variable("PASSWORD", "cart-v1-1a2b"), variable("KEY", "theirs")],
+            },
+          ],
+        },
+      },
+    },
+  });
+  const theirs = { KEY: { secretKeyRef: { name: "theirs", key: "KEY" } } };
+
+  it("is known by the Deployment's annotations, and its variables are none of env", () => {
+    const annotations = {
+      "istio-canary/files": "1a",
+      "istio-canary/secret-files": "2b",
+      "istio-canary/secret-env": "3c",
+    };
+    const found = podsIn(reading(annotations), "cart");
+    expect(found).toMatchObject({ files: "1a", secretFiles: "2b", secretEnv: "3c" });
+    expect(found?.env).toEqual(theirs);
+  });
+
+  it("is nothing where no annotation tells, and every variable is one of env", () => {
+    const found = podsIn(reading({}), "cart");
+    expect(Object.keys(found?.env ?? {})).toEqual(["PASSWORD", "KEY"]);
+    expect(found).not.toHaveProperty("secretEnv");
+  });
+});

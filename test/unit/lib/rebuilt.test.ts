@@ -71,6 +71,68 @@ describe("a version that serves requests", () => {
     expect(lines(deployed(v("v1", "v2", 0)), wanted(v("v1", "v2", 10), canary))).toEqual([]);
   });
 
+  it("keeps what the service says of all its pods, unless that is allowed", () => {
+    const of = (more: object) => {
+      const service = { name: "user-service", port: 8080, ...more };
+      return { v1: podsOf(service, { image: "image:v1" }) };
+    };
+    const from = deployed(v("v1"), of({}));
+    const to = { port: 8081, healthPath: "/ready", user: 1, metrics: { path: "/metrics" } };
+    expect(lines(from, wanted(v("v1"), of(to)))).toEqual(
+      ["port", "healthPath", "metrics", "user"].map(
+        (key) =>
+          ` - services[0].${key}: must stay what a has while v1 serves 100 % of ${KEY} in a and b. ` +
+          `What the service's own ${key} says is for all versions. If you mean it: pulumi config set --path 'allow[0]' replace-stable`,
+      ),
+    );
+    const allowed = wanted(v("v1"), of(to), ["replace-stable"]);
+    expect(lines(from, allowed)).toEqual([]);
+    expect(rebuiltServices(from, allowed)).toEqual([KEY]);
+  });
+
+  it("keeps the ports that the Service leads to, whatever is allowed", () => {
+    const of = (more: object) => {
+      const service = { name: "user-service", port: 8080, ...more };
+      return {
+        v1: podsOf(service, { image: "image:v1" }),
+        v2: podsOf(service, { image: "image:v2" }),
+      };
+    };
+    const port = (targetPort: number) => [{ port: 9090, protocol: "http", targetPort }];
+    const from = deployed(v("v1", "v2", 10), of({ morePorts: port(9090) }));
+    const to = of({ protocol: "grpc", morePorts: port(9091) });
+    const allow: readonly Exception[] = ["replace-stable", "change-canary"];
+    expect(lines(from, wanted(v("v1", "v2", 10), to, allow))).toEqual(
+      ["protocol", "morePorts"].map(
+        (key) =>
+          expect.stringMatching(
+            new RegExp(
+              `^ - services\\[0\\]\\.${key}: must stay what a has while v1 serves 90 % of .* No pod that runs has the port that the Service would lead to at once\\. Add a further port \\(morePorts\\), or another service, and move the clients\\.$`,
+            ),
+          ) as string,
+      ),
+    );
+    expect(
+      lines(deployed(v("v1"), of({})), wanted(v("v1"), of({ morePorts: port(9091) }), allow)),
+    ).toEqual([]);
+  });
+
+  it("keeps what it reads, files and secrets, in either role", () => {
+    const reads = { files: "1a", secretFiles: "2b", secretEnv: "3c" };
+    const read = { v1: { ...plain.v1, ...reads }, v2: { ...plain.v2, ...reads } };
+    const parts = Object.keys(reads);
+    const all = lines(deployed(v("v1", "v2", 30)), wanted(v("v1", "v2", 30), read));
+    expect(all.map((line) => line.slice(0, line.indexOf(" serves")))).toEqual([
+      ...parts.map((part) => ` - services[0].canary.${part}: must stay what a has while v2`),
+      ...parts.map((part) => ` - services[0].stable.${part}: must stay what a has while v1`),
+    ]);
+    expect(lines(deployed(v("v1"), read), wanted(v("v1"), plain))).toHaveLength(parts.length);
+    expect(lines(deployed(v("v1"), read), wanted(v("v1"), read))).toEqual([]);
+    const allowed = wanted(v("v1"), read, ["replace-stable"]);
+    expect(lines(deployed(v("v1")), allowed)).toEqual([]);
+    expect(rebuiltServices(deployed(v("v1")), allowed)).toEqual([KEY]);
+  });
+
   it("keeps it as it is promoted, and as its promotion is taken back", () => {
     const canary = { ...plain, v2: pods("v2", { LEVEL: "debug" }) };
     for (const [from, to, role] of [

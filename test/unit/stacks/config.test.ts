@@ -286,6 +286,26 @@ describe("the configuration", () => {
       /^ - services\[0\]\.stable\.replicas: must be a whole number from 1 to 1000, got 0\. /,
     ],
     [
+      "a version that no label can have",
+      service({ canary: version("v2/rc") }),
+      /^ - services\[0\]\.canary\.version: must be the value of a label: at most 63 of a-z, A-Z, 0-9, -, _ and \., .+, got "v2\/rc"\. For example: v2\.$/,
+    ],
+    [
+      "a version that YAML takes for a number",
+      service({ canary: version(1.1 as unknown as string) }),
+      /^ - services\[0\]\.canary\.version: must be text, got 1\.1\. Put the value in quotes\.$/,
+    ],
+    [
+      "a version whose name is the other one's",
+      service({ stable: version("1.16.0"), canary: version("1-16-0-3b41f45f") }),
+      /^ - services\[0\]\.canary\.version: must not have the name in Istio's subsets that 1\.16\.0 has, 1-16-0-3b41f45f, got "1-16-0-3b41f45f"\. Name the new version otherwise\.$/,
+    ],
+    [
+      "a version whose name is too long for a Deployment",
+      service({ canary: version("2".repeat(45) + ".0") }),
+      /^ - services\[0\]\.canary\.version: must keep user-service-<version> within 63 characters: it names the Deployment, as user-service-2{45}-0-[0-9a-f]{8}, got /,
+    ],
+    [
       "a version too long for a Deployment",
       service({ canary: version(`v${"2".repeat(60)}`) }),
       /^ - services\[0\]\.canary\.version: must keep user-service-<version> within 63 characters/,

@@ -96,7 +96,7 @@ describe("what the routing objects of a service say", () => {
   it("is of the program's own what it was made from", () => {
     const matches = [{ header: { "x-canary": "true" } }, { cookie: { "a.b": "(c)" } }];
     const { weights, versions } = canaryRouteObjects({
-      ...{ service: "cart", namespace: "shop", stable: "v1", canary: "v2", weight: 30 },
+      ...{ service: "cart", namespace: "shop", stable: "1.16.0", canary: "2.0.0", weight: 30 },
       ...{ matches, mirrorPercent: 5, timeout: "none", retries: { attempts: 1, on: "5xx" } },
       crossClusterHosts: ["cart.shop.cluster-b.mesh"],
       ingress: { gateway: "ingress/public", hosts: ["cart.example.com"] },
@@ -107,9 +107,15 @@ describe("what the routing objects of a service say", () => {
       existing: { port: 80, versionLabel: "track", serviceAccounts: ["cart"] },
     });
     expect(saidRoute(weights, versions)).toMatchObject({
-      ...{ madeFor: "existing", stable: "v1", canary: "v2", weight: 30, versionLabel: "track" },
+      ...{
+        madeFor: "existing",
+        stable: "1.16.0",
+        canary: "2.0.0",
+        weight: 30,
+        versionLabel: "track",
+      },
       ...{ matches, mirrorPercent: 5, timeout: "none", retries: { attempts: 1, on: "5xx" } },
-      gateways: ["ingress/public"],
+      ...{ versions: ["1.16.0", "2.0.0"], gateways: ["ingress/public"] },
     });
     const unnamed = canaryRouteObjects({
       ...{ service: "cart", namespace: "shop", stable: "v1", weight: 0 },

@@ -39,10 +39,20 @@ it("kube-state-metrics finds in a VirtualService the versions and their weights"
     destination_service_name: "shop",
     stable_version: "v1",
     canary_version: "v2",
+    stable_subset: "v1",
+    canary_subset: "v2",
   };
   expect(seriesOf({ ...shop, matches: [{ header: { "x-canary": "true" } }] })).toEqual([
     { ...both, destination_version: "v1", value: 90 },
     { ...both, destination_version: "v2", value: 10 },
+  ]);
+});
+
+it("kube-state-metrics finds which subsets are the versions'", () => {
+  const both = { stable_subset: "v1", canary_version: "2.0", canary_subset: "2-0-d84bdb34" };
+  expect(seriesOf({ ...shop, canary: "2.0" })).toMatchObject([
+    { ...both, destination_version: "v1" },
+    { ...both, destination_version: "2-0-d84bdb34" },
   ]);
 });
 
