@@ -15,6 +15,7 @@ export interface Expected {
  * Waits until every Envoy of a cluster that routes to the service serves the weight.
  *
  * @param timeoutMs in milliseconds, see confirmEvery
+ * @param signal ends the wait early. @default nothing does
  * @returns their routes
  * @throws naming those that do not, or do not answer
  */
@@ -22,6 +23,7 @@ export async function confirmWeight(
   cluster: ClusterClient,
   { hosts, canary, weight }: Expected,
   timeoutMs: number,
+  signal?: AbortSignal,
 ): Promise<readonly EnvoyRoutes[]> {
   return confirmEvery(
     cluster,
@@ -39,5 +41,6 @@ export async function confirmWeight(
       return routes;
     },
     timeoutMs,
+    signal,
   );
 }

@@ -80,7 +80,7 @@ export interface ReleasePlan {
  * Whether a route is one that others have made and that is to be adopted. It stays as it is: nothing is lowered, and
  * nothing rises, before it is the program's.
  */
-function isForeign(service: ServiceSettings, route: DeployedRoute | undefined): boolean {
+export function isForeign(service: ServiceSettings, route: DeployedRoute | undefined): boolean {
   return service.adopt === true && route !== undefined && route.existing !== true;
 }
 

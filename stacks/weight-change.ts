@@ -8,14 +8,15 @@ import { lookAgain } from "../fleet/checks/look-again.ts";
 import { subsets } from "../fleet/checks/subsets.ts";
 import { ClusterClient } from "../fleet/cluster-client.ts";
 import { confirmRules } from "../fleet/confirm-rules.ts";
-import { confirmWeight } from "../fleet/confirm.ts";
 import { lower } from "../fleet/lower.ts";
 import { raiseWeights } from "../fleet/raise-weights.ts";
 import { readDeployed } from "../fleet/read-deployed.ts";
 import { switched } from "../fleet/switched.ts";
+import { confirmWritten, WrittenOver } from "../fleet/written-over.ts";
 import type { DeployedCluster } from "../lib/deployed.ts";
 import { JOURNAL } from "../lib/journal.ts";
 import { problemLine, type Problem } from "../lib/problems.ts";
+import { appliedByOthers } from "./applied-by-others.ts";
 import { mostStable, shrinkProblems, shrunk } from "./autoscaling.ts";
 import { canaryOf, chainOfRise, hostsOf } from "./canaries.ts";
 import type { ReleaseSettings } from "./config.ts";
@@ -115,6 +116,11 @@ function beginsToName({ service, wanted, deployed }: PlannedRoute): boolean {
     wanted.canary !== undefined &&
     (!deployed || deployed.unnamed === true || deployed.stable !== wanted.stable)
   );
+}
+
+/** Whether a weight is in force, or somebody else has written it over: no Envoy is to blame. */
+function isWrittenOver(result: PromiseSettledResult<unknown>): boolean {
+  return result.status === "fulfilled" || result.reason instanceof WrittenOver;
 }
 
 function messageOf(reason: unknown): string {
@@ -249,6 +255,8 @@ export class WeightChange {
       );
     }
     if (plan.warning !== undefined) await pulumi.log.warn(plan.warning);
+    const others = appliedByOthers(plan);
+    if (others !== undefined) await pulumi.log.warn(others);
     if (adopted.notice !== undefined) await pulumi.log.warn(adopted.notice);
     if (deleted.warning !== undefined) await pulumi.log.warn(deleted.warning);
     await warnOf(deleted.unread, "whether routing objects were deleted is not known");
@@ -568,9 +576,10 @@ export class WeightChange {
     const results = await Promise.allSettled(
       this.#falling.map(async ({ cluster, service, wanted }) => {
         if (wanted.canary === undefined) return [];
-        return confirmWeight(
+        return confirmWritten(
           this.#cluster(cluster),
           {
+            ...{ service: service.name, namespace: service.namespace },
             hosts: hostsOf(service, mesh.clusterDomain),
             canary: wanted.canary,
             weight: wanted.weight,
@@ -587,7 +596,9 @@ export class WeightChange {
         [
           `The weight is ${weightsAfter(this.#falling)}, but not every Envoy follows:`,
           ...late,
-          "See istioctl proxy-status: restart the pods that lag, or remove the EnvoyFilter.",
+          ...(results.every(isWrittenOver)
+            ? []
+            : ["See istioctl proxy-status: restart the pods that lag, or remove the EnvoyFilter."]),
         ].join("\n"),
       );
     }

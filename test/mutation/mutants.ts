@@ -1,5 +1,6 @@
 import { autoscalingMutants } from "./autoscaling-mutants.ts";
 import { chainMutants } from "./chain-mutants.ts";
+import { controllerMutants } from "./controller-mutants.ts";
 import { existingMutants } from "./existing-mutants.ts";
 import { guardMutants } from "./guard-mutants.ts";
 import { protocolMutants } from "./protocol-mutants.ts";
@@ -31,6 +32,7 @@ const program = ["test/unit/stacks/program.test.ts", "test/unit/stacks/index.tes
 export const mutants: readonly Mutant[] = [
   ...autoscalingMutants,
   ...chainMutants,
+  ...controllerMutants,
   ...existingMutants,
   ...guardMutants,
   ...protocolMutants,

@@ -8,7 +8,7 @@ import { readNotes, writeNotes } from "../../../fleet/notes.ts";
 import { raiseWeights } from "../../../fleet/raise-weights.ts";
 import { clusterRouting } from "../../../fleet/routing/index.ts";
 import { strangersIn } from "../../../fleet/strangers.ts";
-import { readDeployed } from "../../../fleet/read-deployed.ts";
+import { readDeployed, readRoute } from "../../../fleet/read-deployed.ts";
 import type { DeployedCluster, DeployedRoute } from "../../../lib/deployed.ts";
 import type { Exception } from "../../../lib/exceptions.ts";
 import type { PlannedRoute } from "../../../stacks/release-plan.ts";
@@ -20,6 +20,7 @@ import { settings } from "../../helpers/fixtures.ts";
 vi.mock(import("../../../fleet/read-deployed.ts"), async (original) => ({
   ...(await original()),
   readDeployed: vi.fn<typeof readDeployed>(),
+  readRoute: vi.fn<typeof readRoute>(),
 }));
 vi.mock(import("../../../fleet/confirm.ts"), () => ({
   confirmWeight: vi.fn<typeof confirmWeight>(),
@@ -435,6 +436,45 @@ describe("a weight that has fallen", () => {
         " - an Envoy of cluster-b serves 30 %",
       ].join("\n"),
     );
+  });
+});
+
+describe("rules that a controller applies too", () => {
+  const applied = (name: string, appliedBy: string | undefined) => {
+    const cluster = at(name, 0);
+    const routes = [...cluster.routes].map(
+      ([key, route]) => [key, { ...route, appliedBy }] as const,
+    );
+    return { ...cluster, routes: new Map(routes) };
+  };
+
+  it("are told of with cluster and field manager, in a preview too", async () => {
+    const warn = vi.spyOn(pulumi.log, "warn").mockClear();
+    const deployed = [applied("cluster-a", undefined), applied("cluster-b", "argocd-controller")];
+    for (const preview of [true, false]) await prepare(deployed, 0, preview);
+    const told = warn.mock.calls.map(([text]) => text).filter((text) => text.includes("applies"));
+    const text = [
+      "Somebody else applies the rules of this program's routes too:",
+      " - cluster-b: VirtualService user/user-service, by field manager argocd-controller",
+      "A weight that it writes over is taken back in all clusters.",
+      "Have its owner take the VirtualService out of what it applies, or leave its spec alone (docs/existing-services.md#beside-a-controller).",
+    ].join("\n");
+    expect(told).toEqual([text, text]);
+  });
+
+  it("are named where a weight that has fallen rises again, and no Envoy is", async () => {
+    const route = { ...at("cluster-b", 30).routes.get(KEY), writtenBy: "argocd-controller" };
+    const read = vi.mocked(readRoute).mockImplementation(({ name }) =>
+      Promise.resolve(name === "cluster-b" ? (route as DeployedRoute) : undefined),
+    );
+    vi.mocked(confirmWeight).mockResolvedValue([]);
+    const change = await prepare([at("cluster-a", 30), at("cluster-b", 30)], 0);
+    const [confirm] = hooksOf(change, "cluster-a")?.afterUpdate ?? [];
+    if (typeof confirm !== "function") throw new Error("it has no hook after its update");
+    await expect(confirm({ urn: "", id: "", name: "", type: "" })).rejects.toThrow(
+      /^The weight is 0 % now in cluster-a, cluster-b, but not every Envoy follows:\n - field manager argocd-controller has written VirtualService user\/user-service in cluster-b: v2 has 30 % there, not 0 %\. Have its owner [^\n]*$/,
+    );
+    read.mockReset();
   });
 });
 
