@@ -1,21 +1,13 @@
-import {
-  PatchStrategy,
-  type KubernetesObject,
-  type V1Deployment,
-  type V1Service,
-} from "@kubernetes/client-node";
+import type { KubernetesObject } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { confirmWeight } from "../../fleet/confirm.ts";
-import type { ClusterClient } from "../../fleet/cluster-client.ts";
-import { isNotFound } from "../../fleet/explain.ts";
 import { readRoute } from "../../fleet/read-deployed.ts";
 import { loadInMesh, type LoadClient } from "../../lab/demo/load.ts";
 import { makeReleaseStack } from "../../lab/release-stack.ts";
-import { serverImage, smallRequests } from "../../lab/service-config.ts";
 import { labSettings } from "../../lab/settings.ts";
 import { serviceHost, type ServiceName } from "../../lib/names.ts";
-import { until } from "../../lib/until.ts";
+import { TeamsService, versionsSince } from "./another-team.ts";
 import { labPulumi } from "./lab.ts";
 import { expectAnswered } from "./load.ts";
 import { clusters, failure } from "./release.ts";
@@ -27,18 +19,7 @@ const host = serviceHost(name, "cluster.local");
 const PORT = 9080;
 const pulumi = labPulumi(stack);
 
-/** What another team has deployed: nothing in it is named as the program would name it. */
-const home = {
-  apiVersion: "v1",
-  kind: "Namespace",
-  metadata: { name: namespace, labels: { "istio-injection": "enabled" } },
-};
-const theirs: V1Service & KubernetesObject = {
-  apiVersion: "v1",
-  kind: "Service",
-  metadata: { name: service, namespace },
-  spec: { selector: { tier: "web" }, ports: [{ name: "http", port: PORT, targetPort: 8080 }] },
-};
+const theirs = new TeamsService({ ...name, port: PORT });
 
 /** A rule of theirs for all services of the namespace, which changes no request. */
 const wildcard: KubernetesObject & { spec: object } = {
@@ -48,165 +29,14 @@ const wildcard: KubernetesObject & { spec: object } = {
   spec: { host: `*.${namespace}.svc.cluster.local` },
 };
 
-/** A Deployment of theirs, which may get another version label as time goes by. */
-function deployment(
-  track: "blue" | "green",
-  version: string,
-  cluster: string,
-): V1Deployment & KubernetesObject {
-  const selector = { tier: "web", track };
-  return {
-    apiVersion: "apps/v1",
-    kind: "Deployment",
-    metadata: { name: track, namespace },
-    spec: {
-      replicas: 1,
-      strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
-      selector: { matchLabels: selector },
-      template: {
-        metadata: { labels: { ...selector, version } },
-        spec: {
-          containers: [
-            {
-              name: "server",
-              image: serverImage(track === "blue" ? "v1" : "v2"),
-              args: ["--port=8080", `--version=${version}`, `--cluster=${cluster}`],
-              ports: [{ containerPort: 8080 }],
-              resources: { requests: smallRequests },
-              readinessProbe: { httpGet: { path: "/healthz", port: 8080 }, periodSeconds: 1 },
-              // Until no Envoy sends it requests any more.
-              lifecycle: { preStop: { sleep: { seconds: 4 } } },
-            },
-          ],
-        },
-      },
-    },
-  };
-}
-
-async function apply(cluster: ClusterClient, object: KubernetesObject): Promise<void> {
-  await cluster.objects.patch(
-    object,
-    undefined,
-    undefined,
-    "another-team",
-    true,
-    PatchStrategy.ServerSideApply,
-  );
-}
-
-/** Has a version deployed in every cluster, and waits until it is there. */
-async function deploy(track: "blue" | "green", version: string): Promise<void> {
-  for (const cluster of clusters) await apply(cluster, deployment(track, version, cluster.name));
-  for (const { apps, name: cluster } of clusters) {
-    await until(
-      `${version} of ${cluster}`,
-      async () => {
-        const { metadata, spec, status } = await apps.readNamespacedDeployment({
-          name: track,
-          namespace,
-        });
-        const { observedGeneration, updatedReplicas, availableReplicas, replicas } = status ?? {};
-        if (
-          observedGeneration !== metadata?.generation ||
-          [updatedReplicas, availableReplicas, replicas].some((count) => count !== spec?.replicas)
-        ) {
-          throw new Error(JSON.stringify(status));
-        }
-      },
-      { timeoutMs: 120_000, everyMs: 500 },
-    );
-  }
-}
-
-/** Has a Deployment removed in every cluster, and waits until no pod of it is left. */
-async function undeploy(track: "blue" | "green"): Promise<void> {
-  for (const { apps } of clusters)
-    await apps.deleteNamespacedDeployment({ name: track, namespace });
-  for (const { core, name: cluster } of clusters) {
-    await until(
-      `the pods of ${track} in ${cluster} to be gone`,
-      async () => {
-        const labelSelector = `track=${track}`;
-        const { items } = await core.listNamespacedPod({ namespace, labelSelector });
-        if (items.length > 0) throw new Error(`${items.length} are there`);
-      },
-      { timeoutMs: 120_000, everyMs: 500 },
-    );
-  }
-}
-
-/** Everything of theirs by its identity: what is replaced or restarted gets another one. */
-async function identities(): Promise<string[]> {
-  const all = await Promise.all(
-    clusters.map(async ({ core, apps, name: cluster }) => {
-      const { items: pods } = await core.listNamespacedPod({ namespace });
-      const { items: deployments } = await apps.listNamespacedDeployment({ namespace });
-      const objects = [
-        await core.readNamespace({ name: namespace }),
-        await core.readNamespacedService({ name: service, namespace }),
-        ...deployments,
-        ...pods.filter(({ metadata }) => !metadata?.deletionTimestamp),
-      ];
-      return objects.map(
-        ({ metadata }) => `${cluster} ${metadata?.name ?? ""} ${metadata?.uid ?? ""}`,
-      );
-    }),
-  );
-  return all.flat().sort();
-}
-
-async function removeTheirs(): Promise<void> {
-  for (const { core, name: cluster } of clusters) {
-    try {
-      await core.deleteNamespace({ name: namespace });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
-    await until(
-      `namespace ${namespace} of ${cluster} to be gone`,
-      async () => {
-        const { items } = await core.listNamespace({ fieldSelector: `metadata.name=${namespace}` });
-        if (items.length > 0) throw new Error("not yet");
-      },
-      { timeoutMs: 120_000, everyMs: 500 },
-    );
-  }
-}
-
 describe("a service that another team has deployed", () => {
   const load: LoadClient[] = [];
-  /** Versions that have answered each client since a moment. */
-  const answered = (since: number) =>
-    load.map(({ answers }) => {
-      const own = answers.filter(({ at, version }) => at > since && version !== undefined);
-      return {
-        count: own.length,
-        versions: [...new Set(own.map(({ version }) => version))].sort(),
-      };
-    });
-  /** Waits until each client has many answers from then on, and tells the versions that have given them. */
-  const versionsSince = async (since: number, count = 100) => {
-    await until(
-      `${count} more answers of every client`,
-      () => {
-        const few = answered(since).find((each) => each.count < count);
-        if (few) throw new Error(`one has ${few.count}`);
-      },
-      { timeoutMs: 120_000, everyMs: 500 },
-    );
-    return answered(since).map(({ versions }) => versions);
-  };
   let theirObjects: string[];
 
   beforeAll(async () => {
-    await removeTheirs();
-    for (const cluster of clusters) {
-      await apply(cluster, home);
-      await apply(cluster, theirs);
-    }
-    await deploy("blue", "v1");
-    await deploy("green", "v2");
+    await theirs.install();
+    await theirs.deploy("blue", "v1");
+    await theirs.deploy("green", "v2");
     for (const cluster of clusters) {
       load.push(await loadInMesh(cluster, `http://${host}:${PORT}/`, 10));
     }
@@ -226,7 +56,7 @@ describe("a service that another team has deployed", () => {
       weight: 0,
       safety: { checkWithin: "30s" },
     });
-    theirObjects = await identities();
+    theirObjects = await theirs.identities();
   });
 
   afterAll(async () => {
@@ -235,11 +65,11 @@ describe("a service that another team has deployed", () => {
       await pulumi.destroy();
       await pulumi.remove();
     }
-    await removeTheirs();
+    await theirs.remove();
   });
 
   it("is refused in the preview with what is missing in which cluster", async () => {
-    for (const cluster of clusters) await apply(cluster, wildcard);
+    for (const cluster of clusters) await theirs.apply(cluster, wildcard);
     await pulumi.setConfig("services[0].servicePort", "80");
     const text = await failure(pulumi.preview());
     await pulumi.setConfig("services[0].servicePort", String(PORT));
@@ -256,24 +86,24 @@ describe("a service that another team has deployed", () => {
 
   it("is adopted without a restart, and its versions stay its owner's concern", async () => {
     await pulumi.up("existing: adoption");
-    expect(await identities()).toEqual(theirObjects);
+    expect(await theirs.identities()).toEqual(theirObjects);
     const since = Date.now();
-    expect(await versionsSince(since)).toEqual(clusters.map(() => ["v1", "v2"]));
+    expect(await versionsSince(load, since)).toEqual(clusters.map(() => ["v1", "v2"]));
     // The stable one under another label: no route names it.
-    await deploy("blue", "v1b");
+    await theirs.deploy("blue", "v1b");
     expectAnswered(load);
   });
 
   it("sends all requests to the stable version once a canary is configured", async () => {
     await pulumi.setConfig("services[0].stable.version", "v1b");
     await pulumi.setConfig("services[0].canary.version", "v2");
-    theirObjects = await identities();
+    theirObjects = await theirs.identities();
     await pulumi.up("existing: canary at 0 %");
     for (const cluster of clusters) {
       await confirmWeight(cluster, { hosts: [host], canary: "v2", weight: 0 }, 30_000);
     }
     const since = Date.now() + 1_000;
-    expect(await versionsSince(since, 50)).toEqual(clusters.map(() => ["v1b"]));
+    expect(await versionsSince(load, since, 50)).toEqual(clusters.map(() => ["v1b"]));
   });
 
   it("rises in every cluster without a failed request or another pod", async () => {
@@ -289,9 +119,9 @@ describe("a service that another team has deployed", () => {
       expect(routes.length, cluster.name).toBeGreaterThan(0);
     }
     const since = Date.now();
-    expect(await versionsSince(since, 150)).toEqual(clusters.map(() => ["v1b", "v2"]));
+    expect(await versionsSince(load, since, 150)).toEqual(clusters.map(() => ["v1b", "v2"]));
     expectAnswered(load);
-    expect(await identities()).toEqual(theirObjects);
+    expect(await theirs.identities()).toEqual(theirObjects);
     expect((await pulumi.preview()).value).toEqual([]);
   });
 
@@ -305,17 +135,17 @@ describe("a service that another team has deployed", () => {
         `services[0].canary: must stay while Service existing/web in ${cluster.name} selects pods of other versions than v1b`,
       );
     }
-    await undeploy("green");
+    await theirs.undeploy("green");
     await pulumi.up("existing: no canary");
-    theirObjects = await identities();
+    theirObjects = await theirs.identities();
   });
 
   it("stays with its owner when the stack is destroyed, and answers", async () => {
     await pulumi.destroy();
     const since = Date.now();
     for (const cluster of clusters) expect(await readRoute(cluster, name)).toBeUndefined();
-    expect(await versionsSince(since, 50)).toEqual(clusters.map(() => ["v1b"]));
+    expect(await versionsSince(load, since, 50)).toEqual(clusters.map(() => ["v1b"]));
     expectAnswered(load);
-    expect(await identities()).toEqual(theirObjects);
+    expect(await theirs.identities()).toEqual(theirObjects);
   });
 });

@@ -464,9 +464,11 @@ describe("rules that a controller applies too", () => {
 
   it("are named where a weight that has fallen rises again, and no Envoy is", async () => {
     const route = { ...at("cluster-b", 30).routes.get(KEY), writtenBy: "argocd-controller" };
-    const read = vi.mocked(readRoute).mockImplementation(({ name }) =>
-      Promise.resolve(name === "cluster-b" ? (route as DeployedRoute) : undefined),
-    );
+    const read = vi
+      .mocked(readRoute)
+      .mockImplementation(({ name }) =>
+        Promise.resolve(name === "cluster-b" ? (route as DeployedRoute) : undefined),
+      );
     vi.mocked(confirmWeight).mockResolvedValue([]);
     const change = await prepare([at("cluster-a", 30), at("cluster-b", 30)], 0);
     const [confirm] = hooksOf(change, "cluster-a")?.afterUpdate ?? [];
