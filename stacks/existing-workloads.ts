@@ -7,6 +7,7 @@ import { allOf } from "../lib/enumerate.ts";
 import {
   absence,
   podsBeside,
+  readyPodsOf,
   workloadObjections,
   type ExistingService,
   type FoundWorkload,
@@ -24,10 +25,12 @@ interface ExistingFindings {
   readonly problems: readonly Problem[];
   /** What does not yet. */
   readonly warnings: readonly Problem[];
+  /** Pods of stable that can take requests, by route. */
+  readonly stablePods: ReadonlyMap<PlannedRoute, number>;
 }
 
 /** The same of one cluster. */
-interface PlaceFindings extends ExistingFindings {
+interface PlaceFindings extends Omit<ExistingFindings, "stablePods"> {
   /** What the update would do to others' objects, to pods, or to requests: also one that lowers a weight must not. */
   readonly harm: readonly Problem[];
 }
@@ -172,7 +175,7 @@ async function findingsIn(
   settings: ReleaseSettings,
   place: Place,
   adopted: Adopted | undefined,
-): Promise<PlaceFindings> {
+): Promise<PlaceFindings & { readonly stablePods?: number }> {
   const { cluster, existing, path } = place;
   try {
     const [found, claims] = await Promise.all([
@@ -193,6 +196,7 @@ async function findingsIn(
       harm: [...claims, ...versions.harm],
       problems: [...about(true), ...versions.problems],
       warnings: [...about(false), ...versions.warnings],
+      stablePods: readyPodsOf(existing, found, existing.stable).length,
     };
   } catch (error) {
     const problem = {
@@ -235,7 +239,13 @@ export async function existingFindings(
   ];
   const problems = found.flatMap((each) => each.problems);
   const warnings = found.flatMap((each) => each.warnings);
+  const stablePods = new Map(
+    places.flatMap(({ route }, i) => {
+      const pods = found[i]?.stablePods;
+      return pods === undefined ? [] : [[route, pods] as const];
+    }),
+  );
   return plan.routes.some(({ falls }) => falls)
-    ? { problems: harm, warnings: [...problems, ...warnings] }
-    : { problems: [...harm, ...problems], warnings };
+    ? { problems: harm, warnings: [...problems, ...warnings], stablePods }
+    : { problems: [...harm, ...problems], warnings, stablePods };
 }

@@ -19,7 +19,7 @@ import { placeIn } from "./chain.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
 import { releaseName } from "./judged.ts";
 import { wantedBy } from "./wanted.ts";
-import { existingOf, isMade, policiesOf, portsOf } from "./workload.ts";
+import { existingOf, policiesOf, portsOf } from "./workload.ts";
 
 /** How one service is routed in one cluster, and how it is to be. */
 export interface PlannedRoute {
@@ -41,7 +41,10 @@ export interface PlannedRoute {
   readonly falls: boolean;
   /** In a chain the routes of one role change after all of the other's. */
   readonly isSecond: boolean;
-  /** What the service needs for all requests. @default no canary serves or is about to, or nobody knows */
+  /**
+   * What the service needs for all requests; of one that others have made, what is noted of it. @default no canary serves
+   * or is about to, or nobody knows
+   */
   readonly needed?: Needed | undefined;
 }
 
@@ -159,16 +162,14 @@ export function planRelease(
         rises: now !== undefined && !isForeign(service, now) && isToRise(now, here),
         falls: now !== undefined && !isForeign(service, now) && isToFall(now, here),
         isSecond: route.role !== undefined && route.role !== firstRole,
-        needed: isMade(service)
-          ? neededFor(now, journals.get(cluster) ?? [], {
-              key,
-              service: service.name,
-              stable: here.stable,
-              canary: here.canary,
-              weight: weightIn(settings, cluster),
-              served: servedIn(deployed, cluster, now),
-            })
-          : undefined,
+        needed: neededFor(now, journals.get(cluster) ?? [], {
+          key,
+          service: service.name,
+          stable: here.stable,
+          canary: here.canary,
+          weight: weightIn(settings, cluster),
+          served: servedIn(deployed, cluster, now),
+        }),
       };
     });
   });

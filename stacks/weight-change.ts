@@ -14,10 +14,11 @@ import { readDeployed } from "../fleet/read-deployed.ts";
 import { switched } from "../fleet/switched.ts";
 import { confirmWritten, WrittenOver } from "../fleet/written-over.ts";
 import type { DeployedCluster } from "../lib/deployed.ts";
+import type { Needed } from "../lib/capacity.ts";
 import { JOURNAL } from "../lib/journal.ts";
 import { problemLine, type Problem } from "../lib/problems.ts";
 import { appliedByOthers } from "./applied-by-others.ts";
-import { mostStable, shrinkProblems, shrunk } from "./autoscaling.ts";
+import { counted, mostStable, shrinkProblems, shrunk } from "./autoscaling.ts";
 import { canaryOf, chainOfRise, hostsOf } from "./canaries.ts";
 import type { ReleaseSettings } from "./config.ts";
 import { existingFindings } from "./existing-workloads.ts";
@@ -221,7 +222,7 @@ export class WeightChange {
         "that canaries were taken back could not be noted",
       );
     }
-    const { problems, warnings } = await existingFindings(
+    const { problems, warnings, stablePods } = await existingFindings(
       settings,
       clusters,
       deployed,
@@ -241,7 +242,7 @@ export class WeightChange {
         ...problems,
       ],
     );
-    await change.#noteNeeded();
+    await change.#noteNeeded(counted(plan, stablePods));
     if (!pulumi.runtime.isDryRun()) {
       await warnOf(
         await takeLeavingVersionsOut(plan, settings, clusters),
@@ -265,7 +266,7 @@ export class WeightChange {
         `Routes are made with 0 % for the canary: ${plan.made.map(({ key, cluster }) => `${key} in ${cluster}`).join(", ")}. Run pulumi up once more: then it rises there to ${plan.weight} %, with all checks.`,
       );
     }
-    for (const warning of shrunk(plan)) await pulumi.log.warn(warning);
+    for (const warning of shrunk(plan, stablePods)) await pulumi.log.warn(warning);
     if (warnings.length > 0) {
       await pulumi.log.warn(
         ["What others have made is not all there:", ...warnings.map(problemLine)].join("\n"),
@@ -322,16 +323,22 @@ export class WeightChange {
     );
   }
 
-  /** Notes what services need for all requests, before an autoscaler takes pods away from stable. */
-  async #noteNeeded(): Promise<void> {
+  /**
+   * Notes what services need for all requests, before an autoscaler takes pods away from stable.
+   *
+   * @param existing of those that others have made
+   */
+  async #noteNeeded(existing: ReadonlyMap<PlannedRoute, Needed>): Promise<void> {
     if (pulumi.runtime.isDryRun()) return;
     for (const [service, routes] of Map.groupBy(this.plan.routes, (route) => route.service)) {
       const needed = new Map(
-        routes.flatMap(({ cluster, needed: here, wanted }) =>
-          here && !here.isNoted && wanted.canary !== undefined
-            ? [[cluster, { ...here, most: mostStable(service)?.most }] as const]
-            : [],
-        ),
+        routes.flatMap((route) => {
+          const { cluster, needed: here = existing.get(route), wanted } = route;
+          const most = isMade(service) ? mostStable(service)?.most : undefined;
+          return here && !here.isNoted && wanted.canary !== undefined
+            ? [[cluster, { ...here, most }] as const]
+            : [];
+        }),
       );
       if (needed.size === 0) continue;
       await warnOf(

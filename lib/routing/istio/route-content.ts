@@ -80,8 +80,8 @@ const OWN_MANAGERS = /^(istio-canary$|pulumi)/;
 /** Field managers of controllers that apply manifests again and again: Argo CD's, and Flux' two. */
 const CONTROLLERS = /^(argocd-|kustomize-controller$|helm-controller$)/;
 
-/** Those that write once, whenever a person runs them, though by server-side apply. */
-const BY_HAND = /^kubectl/;
+/** How those begin that write once, when a person runs them, though perhaps by server-side apply. */
+const BY_HAND = "kubectl";
 
 /**
  * Who owns the rules by the API server's account of fields. `writtenBy` is none if one of the owners is this program or
@@ -96,7 +96,7 @@ function otherManagers(managedFields: z.infer<typeof live>["metadata"]["managedF
     writtenBy: others.length === owners.length ? others[0]?.manager : undefined,
     appliedBy: others.find(
       ({ manager, operation }) =>
-        CONTROLLERS.test(manager) || (operation === "Apply" && !BY_HAND.test(manager)),
+        CONTROLLERS.test(manager) || (operation === "Apply" && !manager.startsWith(BY_HAND)),
     )?.manager,
   };
 }

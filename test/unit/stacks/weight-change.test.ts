@@ -125,7 +125,9 @@ function hook(change: WeightChange, cluster: string): () => Promise<void> {
 beforeEach(() => {
   vi.spyOn(clusterRouting, "made").mockResolvedValue([]);
   vi.mocked(strangersIn).mockReset().mockResolvedValue([]);
-  vi.mocked(existingFindings).mockReset().mockResolvedValue({ problems: [], warnings: [] });
+  vi.mocked(existingFindings)
+    .mockReset()
+    .mockResolvedValue({ problems: [], warnings: [], stablePods: new Map() });
   vi.mocked(lower).mockReset().mockResolvedValue(new Map());
   vi.mocked(raiseWeights).mockReset();
   vi.mocked(readNotes).mockReset().mockResolvedValue({});
@@ -155,7 +157,7 @@ describe("a weight that is to fall", () => {
     });
     vi.mocked(existingFindings).mockImplementation(() => {
       told("pods");
-      return Promise.resolve({ problems: [], warnings: [] });
+      return Promise.resolve({ problems: [], warnings: [], stablePods: new Map() });
     });
     vi.mocked(writeNotes).mockImplementation(() => {
       told("note");
@@ -172,7 +174,11 @@ describe("what others have made", () => {
 
   it("stops the update with what is missing, together with the rules that it breaks", async () => {
     const problems = [missing("services[0].name")];
-    vi.mocked(existingFindings).mockResolvedValue({ problems, warnings: [] });
+    vi.mocked(existingFindings).mockResolvedValue({
+      problems,
+      warnings: [],
+      stablePods: new Map(),
+    });
     await expect(prepare([at("cluster-a", 0), at("cluster-b", 0)], 30)).rejects.toThrow(
       /What is deployed does not allow this change [^]+ - weight: must rise one phase at a time[^]+ - services\[0\]\.name: must be there\. Have it made\.$/,
     );
@@ -182,7 +188,11 @@ describe("what others have made", () => {
   it("is only told where it is not needed yet, also in a preview", async () => {
     const warned = vi.spyOn(pulumi.log, "warn").mockResolvedValue();
     const warnings = [missing("services[0].canary.version")];
-    vi.mocked(existingFindings).mockResolvedValue({ problems: [], warnings });
+    vi.mocked(existingFindings).mockResolvedValue({
+      problems: [],
+      warnings,
+      stablePods: new Map(),
+    });
     await prepare([at("cluster-a", 0), at("cluster-b", 0)], 0, true);
     expect(warned).toHaveBeenCalledExactlyOnceWith(
       "What others have made is not all there:\n - services[0].canary.version: must be there. Have it made.",
@@ -290,7 +300,7 @@ describe("a weight that is to fall", () => {
       expect(existingFindings).toHaveBeenCalledOnce();
     });
     expect(lower).toHaveBeenCalledOnce();
-    asked.resolve({ problems: [], warnings: [] });
+    asked.resolve({ problems: [], warnings: [], stablePods: new Map() });
     await preparing;
   });
 
@@ -300,7 +310,11 @@ describe("a weight that is to fall", () => {
       rule: "must stay made",
       fix: "Change it back.",
     };
-    vi.mocked(existingFindings).mockResolvedValue({ problems: [problem], warnings: [] });
+    vi.mocked(existingFindings).mockResolvedValue({
+      problems: [problem],
+      warnings: [],
+      stablePods: new Map(),
+    });
     await expect(prepare([at("cluster-a", 30), at("cluster-b", 30)], 0)).rejects.toThrow(
       /^The weight is 0 % now in cluster-a, cluster-b\. What is deployed does not allow this change [^]+must stay made/,
     );
@@ -995,6 +1009,47 @@ describe("what stable needs to take everything back", () => {
         "cluster-a: v1 of user/user-service has 2 pods, and had 20 when the canary began, which all requests need if the canary is taken back. Have its autoscaler keep so many until the canary is promoted.",
       ],
     ]);
+  });
+
+  describe("of a service that others have made", () => {
+    const existing = (name: string, weight: number): DeployedCluster => {
+      const cluster = at(name, weight);
+      const routes = [...cluster.routes].map(
+        ([key, route]) => [key, { ...route, existing: true }] as const,
+      );
+      return { ...cluster, routes: new Map(routes) };
+    };
+    const rise = async (weight: number, to: number, pods: readonly [number, number]) => {
+      vi.mocked(existingFindings).mockImplementation(
+        (_settings, _clusters, _deployed, { routes }) =>
+          Promise.resolve({
+            ...{ problems: [], warnings: [] },
+            stablePods: new Map(routes.map((route, i) => [route, pods[i] ?? 0])),
+          }),
+      );
+      const deployed = [existing("cluster-a", weight), existing("cluster-b", weight)];
+      return prepare(deployed, to, false, [], [], existingSettings({}, to));
+    };
+
+    it("is what of stable's pods is ready when the canary begins", async () => {
+      await rise(0, 10, [7, 9]);
+      expect(notes()).toEqual([
+        ["user", expect.objectContaining({ key: KEY, stable: "v1", pods: 7 })],
+        ["user", expect.objectContaining({ key: KEY, stable: "v1", pods: 9 })],
+      ]);
+    });
+
+    it("is compared with what its owner has left of them, as the canary rises", async () => {
+      const warn = vi.spyOn(pulumi.log, "warn").mockReset().mockResolvedValue();
+      vi.mocked(readNotes).mockResolvedValue(noted(9));
+      const change = await rise(10, 30, [3, 9]);
+      expect(change.plan.routes.map(({ needed }) => needed?.pods)).toEqual([9, 9]);
+      expect(notes()).toEqual([]);
+      expect(warn.mock.calls.map(([text]) => text)).toContain(
+        "cluster-a: v1 of user/user-service has 3 pods, and had 9 when the canary began, which all requests need if the canary is taken back. Have its owner or their autoscaler keep so many until the canary is promoted.",
+      );
+      expect(warn.mock.calls.flat().join()).not.toContain("cluster-b: v1");
+    });
   });
 
   it("keeps no weight from falling", async () => {
