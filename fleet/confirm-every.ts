@@ -41,6 +41,7 @@ function lateText({ pod, error }: SilentPod): string {
  * @param what the condition, as it completes "timed out after 5 s waiting for …"
  * @param ask gives what a proxy has, or undefined if that does not concern it
  * @param timeoutMs in milliseconds; the last round may add what two lists of the pods and one answer take
+ * @param signal ends the wait early. @default nothing does
  * @returns what the proxies that are there have confirmed
  * @throws naming those whose `ask` throws Behind, or that do not answer
  */
@@ -49,6 +50,7 @@ export async function confirmEvery<T>(
   what: string,
   ask: (pod: V1Pod) => Promise<T | undefined>,
   timeoutMs: number,
+  signal?: AbortSignal,
 ): Promise<readonly T[]> {
   const confirmed = new Map<string, T>();
   const answerWithinMs = Math.min(ANSWER_WITHIN_MS, timeoutMs / ROUNDS);
@@ -93,6 +95,6 @@ export async function confirmEvery<T>(
       }
       return answers.filter((answer) => answer !== undefined);
     },
-    { timeoutMs },
+    { timeoutMs, ...(signal && { signal }) },
   );
 }

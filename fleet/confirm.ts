@@ -16,6 +16,7 @@ export interface Expected {
  * Waits until every Envoy of a cluster that routes to the service serves the weight.
  *
  * @param timeoutMs in milliseconds, see confirmEvery
+ * @param signal ends the wait early. @default nothing does
  * @returns their routes
  * @throws naming those that do not, or do not answer
  */
@@ -23,6 +24,7 @@ export async function confirmWeight(
   cluster: ClusterClient,
   { hosts, canary, weight }: Expected,
   timeoutMs: number,
+  signal?: AbortSignal,
 ): Promise<readonly EnvoyRoutes[]> {
   return confirmEvery(
     cluster,
@@ -40,5 +42,6 @@ export async function confirmWeight(
       return routes;
     },
     timeoutMs,
+    signal,
   );
 }

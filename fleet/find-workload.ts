@@ -1,5 +1,5 @@
 import type { V1Pod } from "@kubernetes/client-node";
-import type { FoundPod, FoundWorkload } from "../lib/existing.ts";
+import type { FoundPod, FoundWorkload, Scaled } from "../lib/existing.ts";
 import type { ServiceName } from "../lib/names.ts";
 import type { ClusterClient } from "./cluster-client.ts";
 import { isNotFound } from "./explain.ts";
@@ -22,7 +22,25 @@ function isAlive({ metadata, status }: V1Pod): boolean {
   );
 }
 
-function podOf({ metadata, spec, status }: V1Pod): FoundPod {
+/** Labels with the hash by which a ReplicaSet is named after what makes it: a Deployment, or Argo's Rollout. */
+const HASHES = ["pod-template-hash", "rollouts-pod-template-hash"];
+
+/** What the pod's controller is made by, without another question: ReplicaSets are named `NAME-HASH`. */
+function scaledOf({ metadata }: V1Pod): Scaled | undefined {
+  const owner = metadata?.ownerReferences?.find(({ controller }) => controller);
+  if (!owner) return undefined;
+  if (owner.kind !== "ReplicaSet") return { kinds: [owner.kind], name: owner.name };
+  const hash = HASHES.map((label) => metadata?.labels?.[label]).find(
+    (value) => value !== undefined && owner.name.endsWith(`-${value}`),
+  );
+  return hash === undefined
+    ? undefined
+    : { kinds: ["Deployment", "Rollout"], name: owner.name.slice(0, -hash.length - 1) };
+}
+
+function podOf(pod: V1Pod): FoundPod {
+  const { metadata, spec, status } = pod;
+  const scaled = scaledOf(pod);
   const containers = [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])];
   return {
     name: metadata?.name ?? "",
@@ -33,6 +51,7 @@ function podOf({ metadata, spec, status }: V1Pod): FoundPod {
     ),
     // A sidecar is a container, or an init container that stays on newer clusters.
     hasSidecar: containers.some(({ name }) => name === "istio-proxy"),
+    ...(scaled && { scaled }),
   };
 }
 

@@ -7,14 +7,15 @@ import type { Barrier } from "./barrier.ts";
 import type { Rise } from "./checks/check.ts";
 import type { Objections } from "./checks/look-again.ts";
 import type { ClusterClient } from "./cluster-client.ts";
-import { confirmWeight } from "./confirm.ts";
 import { explain, isRefusal, isTransient } from "./explain.ts";
+import { lower } from "./lower.ts";
 import type { EnvoyRoutes } from "./routing/cluster-routing.ts";
 import { clusterRouting } from "./routing/index.ts";
 import { runProtocol, TaskFailure, type Actions, type Raised } from "./run-protocol.ts";
 import { readRoute } from "./read-deployed.ts";
 import { serviceKey } from "../lib/names.ts";
 import { switched } from "./switched.ts";
+import { confirmWritten } from "./written-over.ts";
 
 /** How long to keep trying to take a weight back, in milliseconds. */
 const RESTORE_WITHIN_MS = 20_000;
@@ -50,7 +51,7 @@ export async function raiseWeights(barrier: Barrier): Promise<RaiseReport> {
       const routes = await Promise.all(
         rises.map(async (rise) => {
           const expected = { ...rise, weight: weightIn(rise, name) };
-          const confirmed = await confirmWeight(of(name), expected, limits.confirmWithinMs);
+          const confirmed = await confirmWritten(of(name), expected, limits.confirmWithinMs);
           // Where the weight was right before, no Envoy has switched now.
           return rise.changes.has(name) ? confirmed : [];
         }),
@@ -71,6 +72,7 @@ export async function raiseWeights(barrier: Barrier): Promise<RaiseReport> {
   }
   const { places } = result.state;
   const lost = Object.keys(places).filter((name) => places[name] === "lost");
+  if (result.state.step === "restored") await level(clusters, rises, lost);
   return { raised: false, text: failureText(result, lost, await table(clusters, rises, lost)) };
 }
 
@@ -125,6 +127,43 @@ async function restoreAll(cluster: ClusterClient, rises: readonly Rise[]): Promi
       );
     },
     { timeoutMs: RESTORE_WITHIN_MS, everyMs: 500 },
+  );
+}
+
+/**
+ * Lowers all clusters to what somebody else has written in one of them, where that is less than the weight that was
+ * given back: whoever applies it would only write it again, and no cluster stays on its own.
+ */
+async function level(
+  clusters: readonly ClusterClient[],
+  rises: readonly Rise[],
+  lost: readonly string[],
+): Promise<void> {
+  await Promise.all(
+    rises.map(async (rise) => {
+      const { service, namespace, canary, quarantine } = rise;
+      const found = await Promise.all(
+        clusters
+          .filter(({ name }) => !lost.includes(name) && !quarantine.includes(name))
+          .map(async (cluster) => {
+            const route = await readRoute(cluster, rise).catch(() => undefined);
+            return route ? [{ cluster, route, share: shareOf(route, canary) }] : [];
+          }),
+      );
+      const all = found.flat();
+      const weight = Math.min(
+        ...all.flatMap(({ route, share }) => (route.writtenBy === undefined ? [] : [share])),
+      );
+      // What could not be lowered is in the table, and the next update lowers it.
+      await lower(
+        all
+          .filter(({ share }) => share > weight)
+          .map(({ cluster, route: { rules } }) => ({
+            ...{ cluster, service, namespace, canary },
+            ...{ weight, rules },
+          })),
+      );
+    }),
   );
 }
 

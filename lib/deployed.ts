@@ -13,6 +13,8 @@ export interface DeployedSplit extends Split {
 export interface DeployedRoute extends DeployedSplit {
   /** Who has written the rules, if it was neither this program nor Pulumi. @default one of these has, or nobody knows */
   readonly writtenBy?: string | undefined;
+  /** The field manager that seems to apply the rules again and again, as Argo CD's controller. @default none is known */
+  readonly appliedBy?: string | undefined;
   /** The API server's count of the changes of the VirtualService's spec. */
   readonly generation: number;
   /** The API server's name for this very state of the object. @default not known */

@@ -38,6 +38,15 @@ export interface FoundPod {
   readonly serviceAccount: string;
   readonly isReady: boolean;
   readonly hasSidecar: boolean;
+  /** What an autoscaler would scale to have more of it: a Deployment, a StatefulSet. @default nobody knows */
+  readonly scaled?: Scaled | undefined;
+}
+
+/** An object whose count of pods may change. */
+export interface Scaled {
+  /** Its kinds as far as they are known: pods of a ReplicaSet are a Deployment's, or an Argo Rollout's. */
+  readonly kinds: readonly string[];
+  readonly name: string;
 }
 
 /** What one cluster has of a service that others have made. */
@@ -313,7 +322,7 @@ export function podsOf(
 }
 
 /** The pods of a version that can take requests. */
-function readyPodsOf(
+export function readyPodsOf(
   existing: ExistingWorkload,
   found: FoundWorkload,
   version: string,

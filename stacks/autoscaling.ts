@@ -1,5 +1,5 @@
 import type { AutoscalingArgs } from "../components/index.ts";
-import { podsFor } from "../lib/capacity.ts";
+import { podsFor, type Needed } from "../lib/capacity.ts";
 import { exceptionFix, type Exception } from "../lib/exceptions.ts";
 import type { Problem } from "../lib/problems.ts";
 import type { ServiceSettings } from "./config.ts";
@@ -75,15 +75,44 @@ export function shrinkProblems(
   });
 }
 
-/** Where somebody else's autoscaler has left stable fewer pods than take everything back, while the canary rises. */
-export function shrunk({ routes }: Pick<ReleasePlan, "routes">): readonly string[] {
-  return routes.flatMap(({ service, cluster, needed, deployed, rises, key }) => {
-    if (!needed || !rises || service.autoscaling?.external !== true) return [];
-    const pods = deployed?.replicas?.[needed.stable] ?? needed.pods;
+/**
+ * Where somebody else has left stable fewer pods than take everything back, while the canary rises.
+ *
+ * @param stablePods pods of stable that can take requests, of the services that others have made
+ */
+export function shrunk(
+  { routes }: Pick<ReleasePlan, "routes">,
+  stablePods: ReadonlyMap<PlannedRoute, number>,
+): readonly string[] {
+  return routes.flatMap((route) => {
+    const { service, cluster, needed, deployed, rises, key } = route;
+    if (!needed || !rises) return [];
+    if (isMade(service) && service.autoscaling?.external !== true) return [];
+    const pods = stablePods.get(route) ?? deployed?.replicas?.[needed.stable] ?? needed.pods;
     return pods < needed.pods
       ? [
-          `${cluster}: ${needed.stable} of ${key} has ${pods} pods, and had ${needed.pods} when the canary began, which all requests need if the canary is taken back. Have its autoscaler keep so many until the canary is promoted.`,
+          `${cluster}: ${needed.stable} of ${key} has ${pods} pods, and had ${needed.pods} when the canary began, which all requests need if the canary is taken back. Have its ${isMade(service) ? "autoscaler" : "owner or their autoscaler"} keep so many until the canary is promoted.`,
         ]
       : [];
   });
+}
+
+/**
+ * How many pods stable has in the clusters in which a canary begins that others have made, so that it is noted.
+ *
+ * @param stablePods see shrunk
+ */
+export function counted(
+  { routes }: Pick<ReleasePlan, "routes">,
+  stablePods: ReadonlyMap<PlannedRoute, number>,
+): ReadonlyMap<PlannedRoute, Needed> {
+  return new Map(
+    routes.flatMap((route) => {
+      const { key, wanted, needed, rises } = route;
+      const pods = stablePods.get(route) ?? 0;
+      return rises && needed === undefined && pods > 0
+        ? [[route, { key, stable: wanted.stable, pods, isNoted: false }] as const]
+        : [];
+    }),
+  );
 }

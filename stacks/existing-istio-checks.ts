@@ -135,7 +135,9 @@ export function existingIngressProblems(
           },
         ];
       }
-      return (ingressGateways ?? gateway) === undefined && ingressHosts !== undefined && ingressHosts.length > 0
+      return (ingressGateways ?? gateway) === undefined &&
+        ingressHosts !== undefined &&
+        ingressHosts.length > 0
         ? [
             {
               path,

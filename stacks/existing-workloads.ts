@@ -7,6 +7,7 @@ import { allOf } from "../lib/enumerate.ts";
 import {
   absence,
   podsBeside,
+  readyPodsOf,
   workloadObjections,
   type ExistingService,
   type FoundWorkload,
@@ -16,6 +17,7 @@ import type { AdoptedObjects } from "./adopted-objects.ts";
 import type { ReleaseSettings } from "./config.ts";
 import type { PlannedRoute, ReleasePlan } from "./release-plan.ts";
 import { scopeIn } from "./routing-records.ts";
+import { partlyThere, type PartlyThere } from "./some-clusters.ts";
 import { existingService, isMade } from "./workload.ts";
 
 /** What the clusters say of the services that others have made. */
@@ -24,10 +26,12 @@ interface ExistingFindings {
   readonly problems: readonly Problem[];
   /** What does not yet. */
   readonly warnings: readonly Problem[];
+  /** Pods of stable that can take requests, by route. */
+  readonly stablePods: ReadonlyMap<PlannedRoute, number>;
 }
 
 /** The same of one cluster. */
-interface PlaceFindings extends ExistingFindings {
+interface PlaceFindings extends Omit<ExistingFindings, "stablePods"> {
   /** What the update would do to others' objects, to pods, or to requests: also one that lowers a weight must not. */
   readonly harm: readonly Problem[];
 }
@@ -172,7 +176,7 @@ async function findingsIn(
   settings: ReleaseSettings,
   place: Place,
   adopted: Adopted | undefined,
-): Promise<PlaceFindings> {
+): Promise<PlaceFindings & { readonly pods?: number; readonly stablePods?: number }> {
   const { cluster, existing, path } = place;
   try {
     const [found, claims] = await Promise.all([
@@ -193,6 +197,8 @@ async function findingsIn(
       harm: [...claims, ...versions.harm],
       problems: [...about(true), ...versions.problems],
       warnings: [...about(false), ...versions.warnings],
+      pods: found.pods.length,
+      stablePods: readyPodsOf(existing, found, existing.stable).length,
     };
   } catch (error) {
     const problem = {
@@ -233,9 +239,34 @@ export async function existingFindings(
     ...(adopted?.problems ?? []),
     ...found.flatMap((each) => each.harm),
   ];
-  const problems = found.flatMap((each) => each.problems);
-  const warnings = found.flatMap((each) => each.warnings);
+  const partly = partlyThere(
+    places.map(({ cluster, path, route }, i) => {
+      return { cluster: cluster.name, path, key: route.key, pods: found[i]?.pods };
+    }),
+  );
+  /** What is missing in a cluster that has none of it at all says no more than that. */
+  const isSaid = ({ cluster, path }: Place) =>
+    partly.some((each) => each.path === path && each.without.includes(cluster.name));
+  const told = places.flatMap((place, i) => (isSaid(place) ? [] : (found[i] ?? [])));
+  // Without a canary, routes to all pods do no harm.
+  const isRefused = ({ path, without }: PartlyThere) =>
+    places.some(
+      (place, i) =>
+        place.path === path &&
+        without.includes(place.cluster.name) &&
+        (found[i]?.problems.length ?? 0) > 0,
+    );
+  const partlyTold = (refused: boolean) =>
+    partly.filter((each) => isRefused(each) === refused).map(({ problem }) => problem);
+  const problems = [...partlyTold(true), ...told.flatMap((each) => each.problems)];
+  const warnings = [...partlyTold(false), ...told.flatMap((each) => each.warnings)];
+  const stablePods = new Map(
+    places.flatMap(({ route }, i) => {
+      const pods = found[i]?.stablePods;
+      return pods === undefined ? [] : [[route, pods] as const];
+    }),
+  );
   return plan.routes.some(({ falls }) => falls)
-    ? { problems: harm, warnings: [...problems, ...warnings] }
-    : { problems: [...harm, ...problems], warnings };
+    ? { problems: harm, warnings: [...problems, ...warnings], stablePods }
+    : { problems: [...harm, ...problems], warnings, stablePods };
 }

@@ -3,6 +3,7 @@ import { canariesOf } from "../fleet/canary-weights.ts";
 import { ClusterClient } from "../fleet/cluster-client.ts";
 import { clusterRouting } from "../fleet/routing/index.ts";
 import { toZero } from "../fleet/to-zero.ts";
+import { LEAVE_ALONE, writtenOver } from "../fleet/written-over.ts";
 import { leastShareOf, shareOf, type DeployedRoute } from "../lib/deployed.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
 import type { PlannedRoute } from "./release-plan.ts";
@@ -67,6 +68,7 @@ export class LoweredSince {
     if (now === undefined || canary === undefined || weight === undefined) return;
     const share = leastShareOf(now, canary);
     if (share < weight) {
+      await this.#stopIfWrittenOver(route, now, canary, weight);
       throw new Error(
         [
           `${cluster}: somebody lowered ${canary} of ${key} from ${weight} % to ${share} % while Pulumi was at work.`,
@@ -85,6 +87,9 @@ export class LoweredSince {
     const { canary } = expected(route) ?? {};
     if (before === undefined || canary === undefined) return;
     const now = await this.#read(cluster, service);
+    if (now !== undefined && wanted.canary === canary) {
+      await this.#stopIfWrittenOver(route, now, canary, wanted.weight);
+    }
     // Pulumi's own write makes one generation at most.
     if (now === undefined || now.generation <= before + 1) return;
     if (shareOf(now, canary) !== shareOf(wanted, canary) || shareOf(wanted, canary) === 0) return;
@@ -94,22 +99,49 @@ export class LoweredSince {
         `${what} Find out what was changed, and run release rollback if it was meant.`,
       );
     }
-    const target = { service: service.name, namespace: service.namespace, canary };
-    const zeroed = await toZero(this.#clusters, (each) => canariesOf(each, [target]), {
-      withinMs: LOWER_WITHIN_MS,
-    });
-    const open = zeroed.flatMap(({ name, problem }) =>
-      problem === undefined ? [] : [`${name} (${problem})`],
-    );
     throw new Error(
       [
-        `${what} It may have been meant to stop the canary, so ${canary} is lowered to 0 %`,
-        open.length === 0
-          ? "in all clusters."
-          : `in all clusters but ${open.join(", ")}: lower it there by release zero.`,
+        `${what} It may have been meant to stop the canary, so ${await this.#toZero(service, canary)}`,
         "Then run pulumi up with the weight that you want.",
       ].join(" "),
     );
+  }
+
+  /**
+   * A controller that has written the weight of one cluster over would do so again: all clusters follow it down.
+   *
+   * @throws if that is so
+   */
+  async #stopIfWrittenOver(
+    { cluster, service, wanted }: PlannedRoute,
+    now: Found,
+    canary: string,
+    weight: number,
+  ): Promise<void> {
+    if (leastShareOf(now, canary) >= weight) return;
+    const name = { service: service.name, namespace: service.namespace };
+    const text = writtenOver(cluster, name, now, canary, weight);
+    // In a promotion the canary is the next stable version: nothing takes requests away from it.
+    if (text === undefined || wanted.canary !== canary) return;
+    throw new Error(
+      `${text}. So ${await this.#toZero(service, canary)} ${LEAVE_ALONE} Then run pulumi up with the weight that you want.`,
+    );
+  }
+
+  /** Lowers a canary to 0 in all clusters. @returns what came of it, as it completes "so …" */
+  async #toZero({ name, namespace }: ServiceSettings, canary: string): Promise<string> {
+    const target = { service: name, namespace, canary };
+    const zeroed = await toZero(this.#clusters, (each) => canariesOf(each, [target]), {
+      withinMs: LOWER_WITHIN_MS,
+    });
+    const open = zeroed.flatMap(({ name: cluster, problem }) =>
+      problem === undefined ? [] : [`${cluster} (${problem})`],
+    );
+    return `${canary} is lowered to 0 % ${
+      open.length === 0
+        ? "in all clusters."
+        : `in all clusters but ${open.join(", ")}: lower it there by release zero.`
+    }`;
   }
 
   async #read(

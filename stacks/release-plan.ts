@@ -21,7 +21,7 @@ import { namedClusters } from "./named-clusters.ts";
 import { releaseName } from "./judged.ts";
 import { wantedBy } from "./wanted.ts";
 import { ingressOf } from "./ingress.ts";
-import { existingOf, isMade, policiesOf, portsOf } from "./workload.ts";
+import { existingOf, policiesOf, portsOf } from "./workload.ts";
 
 /** How one service is routed in one cluster, and how it is to be. */
 export interface PlannedRoute {
@@ -43,7 +43,10 @@ export interface PlannedRoute {
   readonly falls: boolean;
   /** In a chain the routes of one role change after all of the other's. */
   readonly isSecond: boolean;
-  /** What the service needs for all requests. @default no canary serves or is about to, or nobody knows */
+  /**
+   * What the service needs for all requests; of one that others have made, what is noted of it. @default no canary serves
+   * or is about to, or nobody knows
+   */
   readonly needed?: Needed | undefined;
 }
 
@@ -82,7 +85,7 @@ export interface ReleasePlan {
  * Whether a route is one that others have made and that is to be adopted. It stays as it is: nothing is lowered, and
  * nothing rises, before it is the program's.
  */
-function isForeign(service: ServiceSettings, route: DeployedRoute | undefined): boolean {
+export function isForeign(service: ServiceSettings, route: DeployedRoute | undefined): boolean {
   return service.adopt === true && route !== undefined && route.existing !== true;
 }
 
@@ -161,16 +164,14 @@ export function planRelease(
         rises: now !== undefined && !isForeign(service, now) && isToRise(now, here),
         falls: now !== undefined && !isForeign(service, now) && isToFall(now, here),
         isSecond: route.role !== undefined && route.role !== firstRole,
-        needed: isMade(service)
-          ? neededFor(now, journals.get(cluster) ?? [], {
-              key,
-              service: service.name,
-              stable: here.stable,
-              canary: here.canary,
-              weight: weightIn(settings, cluster),
-              served: servedIn(deployed, cluster, now),
-            })
-          : undefined,
+        needed: neededFor(now, journals.get(cluster) ?? [], {
+          key,
+          service: service.name,
+          stable: here.stable,
+          canary: here.canary,
+          weight: weightIn(settings, cluster),
+          served: servedIn(deployed, cluster, now),
+        }),
       };
     });
   });

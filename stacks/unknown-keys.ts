@@ -2,6 +2,7 @@ import { nearest } from "../lib/nearest.ts";
 import type { Problem } from "../lib/problems.ts";
 import { keysAt } from "./schema/structure.ts";
 import { OWNED_POLICY_KEYS } from "./schema/traffic-policy.ts";
+import { EVERY_CLUSTER } from "./some-clusters.ts";
 import { schema, type ConfigKey } from "./schema.ts";
 
 /** A key that stands below a top-level key, at a place in its value. */
@@ -17,6 +18,13 @@ export function unknownInner(
       path: `${shownPlace}.${name}`,
       rule: `must be left out: ${owned}`,
       fix: "Remove it.",
+    };
+  }
+  if (top === "services" && place.length === 1 && name === "clusters") {
+    return {
+      path: `${shownPlace}.${name}`,
+      rule: `must be left out: a service runs in every cluster of the stack, since ${EVERY_CLUSTER.why}`,
+      fix: EVERY_CLUSTER.fix,
     };
   }
   const near = nearest(name, keysAt(schema[top], place));

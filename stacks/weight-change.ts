@@ -8,15 +8,17 @@ import { lookAgain } from "../fleet/checks/look-again.ts";
 import { subsets } from "../fleet/checks/subsets.ts";
 import { ClusterClient } from "../fleet/cluster-client.ts";
 import { confirmRules } from "../fleet/confirm-rules.ts";
-import { confirmWeight } from "../fleet/confirm.ts";
 import { lower } from "../fleet/lower.ts";
 import { raiseWeights } from "../fleet/raise-weights.ts";
 import { readDeployed } from "../fleet/read-deployed.ts";
 import { switched } from "../fleet/switched.ts";
+import { confirmWritten, WrittenOver } from "../fleet/written-over.ts";
 import type { DeployedCluster } from "../lib/deployed.ts";
+import type { Needed } from "../lib/capacity.ts";
 import { JOURNAL } from "../lib/journal.ts";
 import { problemLine, type Problem } from "../lib/problems.ts";
-import { mostStable, shrinkProblems, shrunk } from "./autoscaling.ts";
+import { appliedByOthers } from "./applied-by-others.ts";
+import { counted, mostStable, shrinkProblems, shrunk } from "./autoscaling.ts";
 import { canaryOf, chainOfRise, hostsOf } from "./canaries.ts";
 import type { ReleaseSettings } from "./config.ts";
 import { existingFindings } from "./existing-workloads.ts";
@@ -117,6 +119,11 @@ function beginsToName({ service, wanted, deployed }: PlannedRoute): boolean {
     wanted.canary !== undefined &&
     (!deployed || deployed.unnamed === true || deployed.stable !== wanted.stable)
   );
+}
+
+/** Whether a weight is in force, or somebody else has written it over: no Envoy is to blame. */
+function isWrittenOver(result: PromiseSettledResult<unknown>): boolean {
+  return result.status === "fulfilled" || result.reason instanceof WrittenOver;
 }
 
 function messageOf(reason: unknown): string {
@@ -220,7 +227,7 @@ export class WeightChange {
         "that canaries were taken back could not be noted",
       );
     }
-    const { problems, warnings } = await existingFindings(
+    const { problems, warnings, stablePods } = await existingFindings(
       settings,
       clusters,
       deployed,
@@ -247,7 +254,7 @@ export class WeightChange {
         ...ingress,
       ],
     );
-    await change.#noteNeeded();
+    await change.#noteNeeded(counted(plan, stablePods));
     if (!pulumi.runtime.isDryRun()) {
       await warnOf(
         await takeLeavingVersionsOut(plan, settings, clusters),
@@ -261,6 +268,8 @@ export class WeightChange {
       );
     }
     if (plan.warning !== undefined) await pulumi.log.warn(plan.warning);
+    const others = appliedByOthers(plan);
+    if (others !== undefined) await pulumi.log.warn(others);
     if (adopted.notice !== undefined) await pulumi.log.warn(adopted.notice);
     if (deleted.warning !== undefined) await pulumi.log.warn(deleted.warning);
     await warnOf(deleted.unread, "whether routing objects were deleted is not known");
@@ -269,7 +278,7 @@ export class WeightChange {
         `Routes are made with 0 % for the canary: ${plan.made.map(({ key, cluster }) => `${key} in ${cluster}`).join(", ")}. Run pulumi up once more: then it rises there to ${plan.weight} %, with all checks.`,
       );
     }
-    for (const warning of shrunk(plan)) await pulumi.log.warn(warning);
+    for (const warning of shrunk(plan, stablePods)) await pulumi.log.warn(warning);
     if (istio.warnings.length > 0) {
       await pulumi.log.warn(
         ["Of the Istio that others have installed:", ...istio.warnings.map(problemLine)].join("\n"),
@@ -331,16 +340,22 @@ export class WeightChange {
     );
   }
 
-  /** Notes what services need for all requests, before an autoscaler takes pods away from stable. */
-  async #noteNeeded(): Promise<void> {
+  /**
+   * Notes what services need for all requests, before an autoscaler takes pods away from stable.
+   *
+   * @param existing of those that others have made
+   */
+  async #noteNeeded(existing: ReadonlyMap<PlannedRoute, Needed>): Promise<void> {
     if (pulumi.runtime.isDryRun()) return;
     for (const [service, routes] of Map.groupBy(this.plan.routes, (route) => route.service)) {
       const needed = new Map(
-        routes.flatMap(({ cluster, needed: here, wanted }) =>
-          here && !here.isNoted && wanted.canary !== undefined
-            ? [[cluster, { ...here, most: mostStable(service)?.most }] as const]
-            : [],
-        ),
+        routes.flatMap((route) => {
+          const { cluster, needed: here = existing.get(route), wanted } = route;
+          const most = isMade(service) ? mostStable(service)?.most : undefined;
+          return here && !here.isNoted && wanted.canary !== undefined
+            ? [[cluster, { ...here, most }] as const]
+            : [];
+        }),
       );
       if (needed.size === 0) continue;
       await warnOf(
@@ -587,9 +602,10 @@ export class WeightChange {
     const results = await Promise.allSettled(
       this.#falling.map(async ({ cluster, service, wanted }) => {
         if (wanted.canary === undefined) return [];
-        return confirmWeight(
+        return confirmWritten(
           this.#cluster(cluster),
           {
+            ...{ service: service.name, namespace: service.namespace },
             hosts: hostsOf(service, mesh.clusterDomain),
             canary: wanted.canary,
             weight: wanted.weight,
@@ -606,7 +622,9 @@ export class WeightChange {
         [
           `The weight is ${weightsAfter(this.#falling)}, but not every Envoy follows:`,
           ...late,
-          "See istioctl proxy-status: restart the pods that lag, or remove the EnvoyFilter.",
+          ...(results.every(isWrittenOver)
+            ? []
+            : ["See istioctl proxy-status: restart the pods that lag, or remove the EnvoyFilter."]),
         ].join("\n"),
       );
     }

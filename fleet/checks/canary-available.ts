@@ -1,27 +1,10 @@
 import type { V1Deployment } from "@kubernetes/client-node";
-import { podsFor } from "../../lib/capacity.ts";
-import { weightIn } from "../../lib/release-rules.ts";
 import { workloadName } from "../../lib/version-name.ts";
 import type { ClusterClient } from "../cluster-client.ts";
 import { isNotFound } from "../explain.ts";
 import { findAutoscaler } from "../find-autoscaler.ts";
 import type { Canary, Check, Finding } from "./check.ts";
-
-/** Pods that a canary must have, and why. */
-interface Least {
-  readonly pods: number;
-  /** As in "for 30 % of the requests, of which all take 50 of stable". */
-  readonly why: string;
-}
-
-function leastOf(all: number | undefined, weight: number, capacity: number): Least {
-  return all === undefined || weight === 0
-    ? { pods: 1, why: "" }
-    : {
-        pods: Math.max(1, podsFor(all, weight, capacity)),
-        why: ` that ${weight} % of the requests need: stable has ${all} for all of them, and safety.capacity is ${capacity}`,
-      };
-}
+import { autoscaledFindings, leastOf, nextWeight, type Least } from "./enough-pods.ts";
 
 /** What speaks against more requests for a canary whose Deployment wants fewer pods than they take. */
 async function smallFindings(
@@ -42,25 +25,12 @@ async function smallFindings(
       },
     ];
   }
-  if (autoscaler.max < least.pods) {
-    return [
-      {
-        seen: `${seen}; HorizontalPodAutoscaler ${autoscaler.name} makes at most ${autoscaler.max}`,
-        fix: "Raise its maximum: autoscaling.max of the service, if the program has made it.",
-        mayHeal: false,
-      },
-    ];
-  }
-  // One that adds pods under load alone must not wait for pods that only the load brings.
-  return autoscaler.min < least.pods && available > 0
-    ? []
-    : [
-        {
-          seen: `${seen}; HorizontalPodAutoscaler ${autoscaler.name} keeps at least ${autoscaler.min}`,
-          fix: `See kubectl -n ${namespace} describe horizontalpodautoscaler ${autoscaler.name}.`,
-          mayHeal: true,
-        },
-      ];
+  return autoscaledFindings(
+    autoscaler,
+    { seen, available, least },
+    namespace,
+    "Raise its maximum: autoscaling.max of the service, if the program has made it.",
+  );
 }
 
 async function deploymentOf(
@@ -109,8 +79,7 @@ async function findingsOf(
 export const canaryAvailable: Check = {
   name: "the canary's pods are available",
   run: async ({ cluster, canaries, rises, limits }) => {
-    // The followers of a chain get what its entries mark.
-    const weight = Math.max(0, ...rises.map((rise) => weightIn(rise, cluster.name)));
+    const weight = nextWeight({ cluster, rises });
     const findings = await Promise.all(
       canaries.map((canary) => findingsOf(cluster, canary, weight, limits.capacity)),
     );

@@ -1,13 +1,66 @@
-import { absence, podsOf, workloadObjections } from "../../lib/existing.ts";
+import {
+  absence,
+  podsOf,
+  readyPodsOf,
+  workloadObjections,
+  type ExistingService,
+  type FoundWorkload,
+} from "../../lib/existing.ts";
 import type { ClusterClient } from "../cluster-client.ts";
+import { findAutoscaler } from "../find-autoscaler.ts";
 import { findWorkload } from "../find-workload.ts";
 import type { Canary, Check, Finding } from "./check.ts";
+import { autoscaledFindings, leastOf, nextWeight } from "./enough-pods.ts";
+
+/** What speaks against more requests for a canary of which its owner wants fewer pods than they take. */
+async function smallFindings(
+  cluster: ClusterClient,
+  existing: ExistingService,
+  found: FoundWorkload,
+  { canary, needed }: Canary,
+  weight: number,
+  capacity: number,
+): Promise<readonly Finding[]> {
+  const { namespace, service, stable } = existing;
+  const pods = podsOf(existing, found, canary);
+  const available = readyPodsOf(existing, found, canary).length;
+  // Stable has fewer than it had before, once the canary serves its part.
+  const all = needed?.get(cluster.name) ?? readyPodsOf(existing, found, stable).length;
+  const least = leastOf(all, weight, capacity);
+  // One that has none, or some that are not ready yet, is told as that.
+  if (available === 0 || pods.length >= least.pods) return [];
+  const seen = `${available} of ${least.pods} pods of ${canary} of ${namespace}/${service} are ready${least.why}`;
+  const workloads = new Map(pods.flatMap(({ scaled }) => (scaled ? [[scaled.name, scaled]] : [])));
+  const [scaled] = workloads.values();
+  // Of several workloads none has to make all of the pods.
+  const autoscaler =
+    scaled && workloads.size === 1
+      ? await findAutoscaler(cluster, { name: scaled.name, namespace }, scaled.kinds)
+      : undefined;
+  return autoscaler
+    ? autoscaledFindings(
+        autoscaler,
+        { seen, available, least },
+        namespace,
+        "Have its owner raise its maximum.",
+      )
+    : [
+        {
+          seen,
+          fix: `Have its owner run more pods of ${canary} there. safety.capacity sets how many are enough.`,
+          mayHeal: false,
+        },
+      ];
+}
 
 /** What speaks against more requests for a canary that others have made. */
 async function findingsOf(
   cluster: ClusterClient,
-  { service, namespace, canary, existing }: Canary,
+  of: Canary,
+  weight: number,
+  capacity: number,
 ): Promise<readonly Finding[]> {
+  const { service, namespace, canary, existing } = of;
   if (!existing) return [];
   const found = await findWorkload(cluster, existing);
   const key = `${namespace}/${service}`;
@@ -42,14 +95,18 @@ async function findingsOf(
           },
         ]
       : []),
+    ...(await smallFindings(cluster, existing, found, of, weight, capacity)),
   ];
 }
 
-/** Of a service that others have made, both versions must be there: nobody else sees to it. */
+/** Of a service that others have made, both versions must be there, and enough of the canary: nobody else sees to it. */
 export const existingVersions: Check = {
   name: "both versions of existing services are there",
-  run: async ({ cluster, canaries }) => {
-    const findings = await Promise.all(canaries.map((canary) => findingsOf(cluster, canary)));
+  run: async ({ cluster, canaries, rises, limits }) => {
+    const weight = nextWeight({ cluster, rises });
+    const findings = await Promise.all(
+      canaries.map((canary) => findingsOf(cluster, canary, weight, limits.capacity)),
+    );
     return findings.flat();
   },
 };

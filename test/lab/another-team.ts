@@ -11,13 +11,17 @@ import { serverImage, smallRequests } from "../../lab/service-config.ts";
 import { until } from "../../lib/until.ts";
 import { clusters } from "./release.ts";
 
-/** Applies an object as another team would, which knows nothing of this program. */
-export async function apply(cluster: ClusterClient, object: KubernetesObject): Promise<void> {
+/** Applies an object as another team would, which knows nothing of this program: what others have written there is overruled. */
+export async function apply(
+  cluster: ClusterClient,
+  object: KubernetesObject,
+  manager = "another-team",
+): Promise<void> {
   await cluster.objects.patch(
     object,
     undefined,
     undefined,
-    "another-team",
+    manager,
     true,
     PatchStrategy.ServerSideApply,
   );
@@ -64,23 +68,30 @@ export async function removeNamespace(namespace: string): Promise<void> {
   }
 }
 
-/** Namespace, Services, Deployments and pods by their identities: what is replaced or restarted gets another one. */
+/** Namespace, Services, Deployments and pods of a namespace in one cluster. */
+export async function objectsIn(
+  { core, apps }: ClusterClient,
+  namespace: string,
+): Promise<readonly KubernetesObject[]> {
+  const { items: pods } = await core.listNamespacedPod({ namespace });
+  const { items: services } = await core.listNamespacedService({ namespace });
+  const { items: deployments } = await apps.listNamespacedDeployment({ namespace });
+  return [
+    await core.readNamespace({ name: namespace }),
+    ...services,
+    ...deployments,
+    ...pods.filter(({ metadata }) => !metadata?.deletionTimestamp),
+  ];
+}
+
+/** The same of all clusters, by their identities: what is replaced or restarted gets another one. */
 export async function identities(namespace: string): Promise<string[]> {
   const all = await Promise.all(
-    clusters.map(async ({ core, apps, name: cluster }) => {
-      const { items: pods } = await core.listNamespacedPod({ namespace });
-      const { items: services } = await core.listNamespacedService({ namespace });
-      const { items: deployments } = await apps.listNamespacedDeployment({ namespace });
-      const objects = [
-        await core.readNamespace({ name: namespace }),
-        ...services,
-        ...deployments,
-        ...pods.filter(({ metadata }) => !metadata?.deletionTimestamp),
-      ];
-      return objects.map(
-        ({ metadata }) => `${cluster} ${metadata?.name ?? ""} ${metadata?.uid ?? ""}`,
-      );
-    }),
+    clusters.map(async (cluster) =>
+      (await objectsIn(cluster, namespace)).map(
+        ({ metadata }) => `${cluster.name} ${metadata?.name ?? ""} ${metadata?.uid ?? ""}`,
+      ),
+    ),
   );
   return all.flat().sort();
 }
@@ -135,8 +146,13 @@ export type Track = "blue" | "green";
  *
  * @param port of the Service
  * @param second the version of the second Deployment
+ * @param manager the field manager by which the team applies
  */
-export function anotherTeam(namespace: string, port: number, second = "v2") {
+export function anotherTeam(
+  namespace: string,
+  port: number,
+  { second = "v2", manager = "another-team" } = {},
+) {
   const service = "web";
   const home = {
     apiVersion: "v1",
@@ -188,7 +204,8 @@ export function anotherTeam(namespace: string, port: number, second = "v2") {
 
   /** Has a version deployed in every cluster, and waits until it is there. */
   async function deploy(track: Track, version: string): Promise<void> {
-    for (const cluster of clusters) await apply(cluster, deployment(track, version, cluster.name));
+    for (const cluster of clusters)
+      await apply(cluster, deployment(track, version, cluster.name), manager);
     await untilDeployed(namespace);
   }
 
@@ -213,12 +230,17 @@ export function anotherTeam(namespace: string, port: number, second = "v2") {
   async function moveIn(): Promise<void> {
     await removeNamespace(namespace);
     for (const cluster of clusters) {
-      await apply(cluster, home);
-      await apply(cluster, theirs);
+      await apply(cluster, home, manager);
+      await apply(cluster, theirs, manager);
     }
     await deploy("blue", "v1");
     await deploy("green", second);
   }
 
-  return { service, namespace, deploy, undeploy, moveIn };
+  /** What the team applies in a cluster, as it has moved in. */
+  function manifests(cluster: string): readonly KubernetesObject[] {
+    return [home, theirs, deployment("blue", "v1", cluster), deployment("green", second, cluster)];
+  }
+
+  return { service, namespace, manifests, deploy, undeploy, moveIn };
 }

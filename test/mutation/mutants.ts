@@ -1,6 +1,7 @@
 import { autoscalingMutants } from "./autoscaling-mutants.ts";
 import { chainMutants } from "./chain-mutants.ts";
 import { existingIstioMutants } from "./existing-istio-mutants.ts";
+import { controllerMutants } from "./controller-mutants.ts";
 import { existingMutants } from "./existing-mutants.ts";
 import { failoverMutants } from "./failover-mutants.ts";
 import { guardMutants } from "./guard-mutants.ts";
@@ -37,6 +38,7 @@ const program = ["test/unit/stacks/program.test.ts", "test/unit/stacks/index.tes
 export const mutants: readonly Mutant[] = [
   ...autoscalingMutants,
   ...chainMutants,
+  ...controllerMutants,
   ...existingMutants,
   ...existingIstioMutants,
   ...failoverMutants,

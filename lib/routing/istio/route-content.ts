@@ -76,7 +76,13 @@ const live = z.looseObject({
     generation: z.number(),
     resourceVersion: z.string().optional(),
     managedFields: z
-      .array(z.looseObject({ manager: z.string().optional(), fieldsV1: z.unknown() }))
+      .array(
+        z.looseObject({
+          manager: z.string().optional(),
+          operation: z.string().optional(),
+          fieldsV1: z.unknown(),
+        }),
+      )
       .optional(),
     annotations: z.record(z.string(), z.string()).default({}),
     labels: labels.optional(),
@@ -89,12 +95,28 @@ const ownsRules = z.looseObject({ "f:spec": z.looseObject({ "f:http": z.unknown(
 /** Field managers by which this program and Pulumi's provider write. */
 const OWN_MANAGERS = /^(istio-canary$|pulumi)/;
 
-/** Who owns the rules by the API server's account of fields, unless one of the owners is this program or Pulumi. */
-function otherWriter(managedFields: z.infer<typeof live>["metadata"]["managedFields"]) {
-  const owners = (managedFields ?? []).flatMap(({ manager, fieldsV1 }) =>
-    manager !== undefined && ownsRules.safeParse(fieldsV1).success ? [manager] : [],
+/** Field managers of controllers that apply manifests again and again: Argo CD's, and Flux' two. */
+const CONTROLLERS = /^(argocd-|kustomize-controller$|helm-controller$)/;
+
+/** How those begin that write once, when a person runs them, though perhaps by server-side apply. */
+const BY_HAND = "kubectl";
+
+/**
+ * Who owns the rules by the API server's account of fields. `writtenBy` is none if one of the owners is this program or
+ * Pulumi: what is there then is theirs too. `appliedBy` applies them again and again, whoever else owns them.
+ */
+function otherManagers(managedFields: z.infer<typeof live>["metadata"]["managedFields"]) {
+  const owners = (managedFields ?? []).flatMap(({ manager, operation, fieldsV1 }) =>
+    manager !== undefined && ownsRules.safeParse(fieldsV1).success ? [{ manager, operation }] : [],
   );
-  return owners.some((manager) => OWN_MANAGERS.test(manager)) ? undefined : owners[0];
+  const others = owners.filter(({ manager }) => !OWN_MANAGERS.test(manager));
+  return {
+    writtenBy: others.length === owners.length ? others[0]?.manager : undefined,
+    appliedBy: others.find(
+      ({ manager, operation }) =>
+        CONTROLLERS.test(manager) || (operation === "Apply" && !manager.startsWith(BY_HAND)),
+    )?.manager,
+  };
 }
 
 /** What the annotation says; nothing if it is not there, or not as this program writes it. */
@@ -123,7 +145,7 @@ export function foundRoute(virtualService: unknown, known: Known = []): FoundRou
       ...splitIn(spec, metadata, known),
       ...(isExisting(metadata) && { existing: true }),
       generation: metadata.generation,
-      writtenBy: otherWriter(metadata.managedFields),
+      ...otherManagers(metadata.managedFields),
       resourceVersion: metadata.resourceVersion,
       replaces: annotations[REPLACES],
       role: metadata.labels?.[ROLE_LABEL],

@@ -173,6 +173,78 @@ describe("the check of the versions that others have made", () => {
     expect(await existingVersions.run(context({}))).toEqual([]);
   });
 
+  describe("and their number", () => {
+    const scaled = { kinds: ["Deployment", "Rollout"], name: "web-green" };
+    /** What speaks against a weight for some pods of v2 beside some of v1. */
+    const withPods = async (
+      weight: number,
+      [stable, canary]: readonly [number, number],
+      {
+        needed,
+        target = scaled.name,
+        ...spec
+      }: { needed?: number; target?: string; minReplicas?: number; maxReplicas?: number } = {},
+    ) => {
+      const pods = [
+        ...Array.from({ length: stable }, () => foundPod("v1")),
+        ...Array.from({ length: canary }, () => foundPod("v2", { scaled })),
+      ];
+      vi.mocked(findWorkload).mockResolvedValue(foundWorkload({ pods }));
+      const own = {
+        ...{ ...rise, weight, existing },
+        needed: new Map(needed === undefined ? [] : [["cluster-0", needed]]),
+      };
+      const autoscaler = {
+        metadata: { name: "green" },
+        spec: { ...spec, scaleTargetRef: { kind: "Rollout", name: target } },
+      };
+      const items = spec.maxReplicas === undefined ? [] : [autoscaler];
+      const autoscaling = {
+        listNamespacedHorizontalPodAutoscaler: () => Promise.resolve({ items }),
+      };
+      return existingVersions.run({
+        ...context({ autoscaling }),
+        rises: [own],
+        canaries: [own],
+      });
+    };
+
+    it.each([
+      { weight: 10, pods: [10, 1] as const },
+      { weight: 100, pods: [10, 5] as const },
+    ])("is enough at half of the canary's share: $pods at $weight %", async ({ weight, pods }) => {
+      expect(await withPods(weight, pods)).toEqual([]);
+    });
+
+    it("is refused where the canary's owner runs too few", async () => {
+      expect(await withPods(100, [10, 4])).toEqual([
+        {
+          seen: "4 of 5 pods of v2 of user/user-service are ready that 100 % of the requests need: stable has 10 for all of them, and safety.capacity is 0.5",
+          fix: "Have its owner run more pods of v2 there. safety.capacity sets how many are enough.",
+          mayHeal: false,
+        },
+      ]);
+    });
+
+    it("goes by what stable had when the canary began, though it has fewer now", async () => {
+      const [first] = await withPods(100, [2, 4], { needed: 10 });
+      expect(first?.seen).toContain("stable has 10 for all of them");
+      expect(await withPods(100, [2, 5], { needed: 10 })).toEqual([]);
+    });
+
+    it("goes by the owner's autoscaler where there is one", async () => {
+      expect(await withPods(100, [10, 2], { maxReplicas: 5 })).toEqual([]);
+      const [small] = await withPods(100, [10, 2], { maxReplicas: 4 });
+      expect(small).toMatchObject({ fix: "Have its owner raise its maximum.", mayHeal: false });
+      expect(small?.seen).toContain("HorizontalPodAutoscaler green makes at most 4");
+      const [coming] = await withPods(100, [10, 2], { minReplicas: 5, maxReplicas: 5 });
+      expect(coming?.seen).toContain("HorizontalPodAutoscaler green keeps at least 5");
+      expect(coming?.mayHeal).toBe(true);
+      // That of another one makes no pod of the canary.
+      expect(await withPods(100, [10, 2], { target: "web-blue", maxReplicas: 5 })).toHaveLength(1);
+    });
+  });
+
   it("leaves these alone whose count is their owner's", async () => {
     const canaries = [{ ...rise, existing }];
     expect(await canaryAvailable.run({ ...context({}), canaries })).toEqual([]);

@@ -15,7 +15,11 @@ describe("what a cluster has of a service that others have made", () => {
     const list = vi.fn<(query: object) => Promise<object>>().mockResolvedValue({
       items: [
         {
-          metadata: { name: "a", labels: { version: "v1" } },
+          metadata: {
+            name: "a",
+            labels: { version: "v1", "pod-template-hash": "7d9f" },
+            ownerReferences: [{ kind: "ReplicaSet", name: "web-blue-7d9f", controller: true }],
+          },
           spec: {
             serviceAccountName: "shop",
             containers: [{ name: "web" }, { name: "istio-proxy" }],
@@ -55,10 +59,11 @@ describe("what a cluster has of a service that others have made", () => {
       pods: [
         {
           name: "a",
-          labels: { version: "v1" },
+          labels: { version: "v1", "pod-template-hash": "7d9f" },
           serviceAccount: "shop",
           isReady: true,
           hasSidecar: true,
+          scaled: { kinds: ["Deployment", "Rollout"], name: "web-blue" },
         },
         { name: "b", labels: {}, serviceAccount: "default", isReady: false, hasSidecar: true },
       ],
@@ -66,6 +71,34 @@ describe("what a cluster has of a service that others have made", () => {
     expect(list).toHaveBeenCalledWith(
       expect.objectContaining({ namespace: "user", labelSelector: "app=user-service,tier=web" }),
     );
+  });
+
+  it.each([
+    {
+      labels: { "rollouts-pod-template-hash": "5c4b" },
+      owner: { kind: "ReplicaSet", name: "web-5c4b", controller: true },
+      scaled: { kinds: ["Deployment", "Rollout"], name: "web" },
+    },
+    {
+      labels: {},
+      owner: { kind: "StatefulSet", name: "web", controller: true },
+      scaled: { kinds: ["StatefulSet"], name: "web" },
+    },
+    {
+      labels: { "pod-template-hash": "other" },
+      owner: { kind: "ReplicaSet", name: "web-5c4b", controller: true },
+      scaled: undefined,
+    },
+    { labels: {}, owner: { kind: "Deployment", name: "web" }, scaled: undefined },
+  ])("tells what scales a pod of $owner.kind $owner.name", async ({ labels, owner, scaled }) => {
+    const cluster = clusterWith({
+      readNamespace: () => Promise.resolve({}),
+      readNamespacedService: () => Promise.resolve({ spec: { selector: { app: "web" } } }),
+      listNamespacedPod: () =>
+        Promise.resolve({ items: [{ metadata: { labels, ownerReferences: [owner] } }] }),
+    });
+    const { pods } = await findWorkload(cluster, name);
+    expect(pods.map((pod) => pod.scaled)).toEqual([scaled]);
   });
 
   it("is nothing where neither namespace nor Service is there, and no pod is asked for", async () => {

@@ -7,6 +7,7 @@ import { runChecks } from "../../../fleet/checks/index.ts";
 import type { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { confirmWeight } from "../../../fleet/confirm.ts";
 import { Transient } from "../../../fleet/explain.ts";
+import { lower } from "../../../fleet/lower.ts";
 import { raiseWeights } from "../../../fleet/raise-weights.ts";
 import { readRoute } from "../../../fleet/read-deployed.ts";
 import { writeRoutes } from "../../../fleet/routing/istio/write-routes.ts";
@@ -24,6 +25,7 @@ vi.mock(import("../../../fleet/chain/probe-chain.ts"), () => ({
 vi.mock(import("../../../fleet/confirm.ts"), () => ({
   confirmWeight: vi.fn<typeof confirmWeight>(),
 }));
+vi.mock(import("../../../fleet/lower.ts"), () => ({ lower: vi.fn<typeof lower>() }));
 vi.mock(import("../../../fleet/read-deployed.ts"), async (original) => ({
   ...(await original()),
   readRoute: vi.fn<typeof readRoute>(),
@@ -71,6 +73,7 @@ beforeEach(() => {
   now = Object.fromEntries(names.map((name) => [name, route(10, 7)]));
   writes = [];
   vi.mocked(runChecks).mockReset().mockResolvedValue([]);
+  vi.mocked(lower).mockReset().mockResolvedValue(new Map());
   vi.mocked(confirmWeight).mockReset().mockResolvedValue([]);
   vi.mocked(readRoute).mockImplementation(({ name }) => Promise.resolve(now[name]));
   vi.mocked(writeRoutes).mockImplementation(({ name }, _service, http, options) => {
@@ -229,6 +232,54 @@ describe("raiseWeights", () => {
     expect(vi.mocked(probeChain).mock.calls.length).toBeGreaterThan(1);
   });
 
+  it("names who has written a weight over, at once", async () => {
+    // Envoys never serve it, and nobody waits for them.
+    vi.mocked(confirmWeight).mockImplementation(async (_cluster, _expected, _ms, signal) => {
+      now["cluster-b"] = { ...route(0, 9), writtenBy: "argocd-controller" };
+      await new Promise((_resolve, reject) => {
+        signal?.addEventListener("abort", () => {
+          reject(new Error("aborted"));
+        });
+      });
+      return [];
+    });
+    vi.useFakeTimers();
+    try {
+      const report = raise();
+      // cluster-a, which has the weight, is waited for; the other one is not.
+      await vi.advanceTimersByTimeAsync(1_500);
+      now["cluster-a"] = { ...route(0, 9), writtenBy: "argocd-controller" };
+      await vi.advanceTimersByTimeAsync(1_500);
+      const { raised, text } = await report;
+      expect(raised).toBe(false);
+      expect(text).toContain(
+        " - cluster-b: serving the weight: field manager argocd-controller has written VirtualService user/user-service in cluster-b: v2 has 0 % there, not 30 %. Have its owner take the VirtualService out of what it applies, or leave its spec alone (docs/existing-services.md#beside-a-controller).\n",
+      );
+    } finally {
+      vi.useRealTimers();
+    }
+    expect(writes.slice(2)).toEqual([]);
+  });
+
+  it("leaves no cluster on its own where a controller has written one over", async () => {
+    vi.mocked(confirmWeight).mockImplementation(({ name }) => {
+      if (name === "cluster-b") now[name] = { ...route(0, 9), writtenBy: "argocd-controller" };
+      // Envoys have confirmed just before.
+      return Promise.resolve([]);
+    });
+    const { raised, text } = await raise();
+    expect(raised).toBe(false);
+    expect(text).toContain("The weight was taken back in all clusters:");
+    // Back to what it had, and then to what the controller applies.
+    expect(writes.slice(2)).toEqual([
+      { cluster: "cluster-a", http: [{ weight: 10 }], replacing: "8" },
+    ]);
+    const [falls = []] = vi.mocked(lower).mock.calls[0] ?? [];
+    expect(falls.map(({ cluster, weight, rules }) => [cluster.name, weight, rules])).toEqual([
+      ["cluster-a", 0, [{ weight: 10 }]],
+    ]);
+  });
+
   it("leaves a weight alone that somebody has lowered in the meantime", async () => {
     vi.mocked(confirmWeight).mockImplementation(() => {
       now["cluster-b"] = route(0, 9);
@@ -237,5 +288,7 @@ describe("raiseWeights", () => {
     const { text } = await raise();
     expect(writes.slice(2).map(({ cluster }) => cluster)).toEqual(["cluster-a"]);
     expect(text).toContain(" - cluster-b: v2 of user/user-service has 0 %");
+    // Whoever it was, by this program's means, lowers the others too.
+    expect(vi.mocked(lower).mock.calls.flat(2)).toEqual([]);
   });
 });

@@ -75,6 +75,32 @@ describe("an update with a service that others have made", () => {
     expect(claimsOf).not.toHaveBeenCalled();
   });
 
+  it("is refused where the service runs in some of the clusters only, in one sentence", async () => {
+    const sentence =
+      " - services[0]: must run in every cluster, since each cluster's canary is judged by its own requests, and each cluster has a host of its own for it, but user/user-service has pods in cluster-a and none in cluster-b. " +
+      "Deploy it in the others too, with as few pods as they need, or leave the service out of this config: without this program's routes, requests of all clusters go to its pods, wherever these are.";
+    for (const there of [
+      {},
+      { service: undefined },
+      { namespace: undefined, service: undefined },
+    ]) {
+      secondHas({ ...there, pods: [] });
+      expect(await said(existingSettings(), deployed())).toEqual({
+        ...nothing,
+        problems: [sentence],
+      });
+    }
+    // While routes name no version, the other cluster's pods serve its clients.
+    secondHas({ pods: [] });
+    const without = existingSettings({ canary: undefined });
+    expect(await said(without, deployed())).toEqual({ ...nothing, warnings: [sentence] });
+    // One that others have left behind does not keep a weight from falling.
+    expect(await said(existingSettings(), deployed({ weight: 10 }))).toEqual({
+      ...nothing,
+      warnings: [sentence],
+    });
+  });
+
   it("is refused with what is missing where, all at once", async () => {
     vi.mocked(findWorkload).mockImplementation(({ name }) =>
       Promise.resolve(
@@ -242,7 +268,7 @@ describe("an update with a service that others have made", () => {
     secondHas({ service: undefined, pods: [] });
     const { problems, warnings } = await said(existingSettings(), deployed({ weight: 10 }));
     expect(problems).toEqual([]);
-    expect(warnings).toEqual([expect.stringContaining("cluster-b has no Service")]);
+    expect(warnings).toEqual([expect.stringContaining("none in cluster-b")]);
   });
 
   it("removes no pods and adopts nothing, though a weight is lowered by the same update", async () => {

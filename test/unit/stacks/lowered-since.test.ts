@@ -99,6 +99,22 @@ describe.each([
     expect(hasFailed()).toBe(true);
   });
 
+  it("lowers all clusters where a controller has written one over, before it or after it", async () => {
+    const over = { generation: 5, weight: 0, writtenBy: "argocd-controller" };
+    const text =
+      "field manager argocd-controller has written VirtualService user/user-service in cluster-b: v2 has 0 % there, not 10 %. So v2 is lowered to 0 % in all clusters. Have its owner take the VirtualService out";
+    live(over);
+    await expect(around(route).before()).rejects.toThrow(text);
+    live({ generation: 5, weight });
+    const { before, after } = around(route);
+    await before();
+    live({ ...over, generation: 6 });
+    await expect(after()).rejects.toThrow(text);
+    expect(toZero).toHaveBeenCalledTimes(2);
+    const [clusters = []] = vi.mocked(toZero).mock.calls[1] ?? [];
+    expect(clusters.map(({ name }) => name)).toEqual(["cluster-a", "cluster-b"]);
+  });
+
   it("does not happen where somebody has lowered it at one host since", async () => {
     live({ generation: 5, weight, leastWeight: 3 });
     await expect(around(route).before()).rejects.toThrow("from 10 % to 3 %");
@@ -151,8 +167,10 @@ describe("a promotion", () => {
   };
 
   it("does not happen where somebody has lowered the canary since", async () => {
-    live({ generation: 5, weight: 0 });
+    live({ generation: 5, weight: 0, writtenBy: "argocd-controller" });
     await expect(around(promoted()).before()).rejects.toThrow("from 100 % to 0 %");
+    // It is the next stable version: nothing takes requests away from it.
+    expect(toZero).not.toHaveBeenCalled();
   });
 
   it("is told to have replaced a change of that very moment", async () => {

@@ -45,6 +45,12 @@ describe("an unknown key", () => {
       " - services[0].stable.replica: is not a configuration key. Did you mean replicas? docs/configuration.md describes all keys.",
     ],
     [
+      "that would let a service run in some clusters only",
+      ({ services }) => ({ services: services.map((s) => ({ ...s, clusters: ["cluster-a"] })) }),
+      " - services[0].clusters: must be left out: a service runs in every cluster of the stack, since each cluster's canary is judged by its own requests, and each cluster has a host of its own for it. " +
+        "Deploy it in the others too, with as few pods as they need, or leave the service out of this config: without this program's routes, requests of all clusters go to its pods, wherever these are.",
+    ],
+    [
       "of a match",
       ({ services }) => ({
         services: services.map((s) => ({

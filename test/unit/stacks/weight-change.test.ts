@@ -8,7 +8,7 @@ import { readNotes, writeNotes } from "../../../fleet/notes.ts";
 import { raiseWeights } from "../../../fleet/raise-weights.ts";
 import { clusterRouting } from "../../../fleet/routing/index.ts";
 import { strangersIn } from "../../../fleet/strangers.ts";
-import { readDeployed } from "../../../fleet/read-deployed.ts";
+import { readDeployed, readRoute } from "../../../fleet/read-deployed.ts";
 import type { DeployedCluster, DeployedRoute } from "../../../lib/deployed.ts";
 import type { Exception } from "../../../lib/exceptions.ts";
 import type { PlannedRoute } from "../../../stacks/release-plan.ts";
@@ -20,6 +20,7 @@ import { settings } from "../../helpers/fixtures.ts";
 vi.mock(import("../../../fleet/read-deployed.ts"), async (original) => ({
   ...(await original()),
   readDeployed: vi.fn<typeof readDeployed>(),
+  readRoute: vi.fn<typeof readRoute>(),
 }));
 vi.mock(import("../../../fleet/confirm.ts"), () => ({
   confirmWeight: vi.fn<typeof confirmWeight>(),
@@ -124,7 +125,9 @@ function hook(change: WeightChange, cluster: string): () => Promise<void> {
 beforeEach(() => {
   vi.spyOn(clusterRouting, "made").mockResolvedValue([]);
   vi.mocked(strangersIn).mockReset().mockResolvedValue([]);
-  vi.mocked(existingFindings).mockReset().mockResolvedValue({ problems: [], warnings: [] });
+  vi.mocked(existingFindings)
+    .mockReset()
+    .mockResolvedValue({ problems: [], warnings: [], stablePods: new Map() });
   vi.mocked(lower).mockReset().mockResolvedValue(new Map());
   vi.mocked(raiseWeights).mockReset();
   vi.mocked(readNotes).mockReset().mockResolvedValue({});
@@ -154,7 +157,7 @@ describe("a weight that is to fall", () => {
     });
     vi.mocked(existingFindings).mockImplementation(() => {
       told("pods");
-      return Promise.resolve({ problems: [], warnings: [] });
+      return Promise.resolve({ problems: [], warnings: [], stablePods: new Map() });
     });
     vi.mocked(writeNotes).mockImplementation(() => {
       told("note");
@@ -171,7 +174,11 @@ describe("what others have made", () => {
 
   it("stops the update with what is missing, together with the rules that it breaks", async () => {
     const problems = [missing("services[0].name")];
-    vi.mocked(existingFindings).mockResolvedValue({ problems, warnings: [] });
+    vi.mocked(existingFindings).mockResolvedValue({
+      problems,
+      warnings: [],
+      stablePods: new Map(),
+    });
     await expect(prepare([at("cluster-a", 0), at("cluster-b", 0)], 30)).rejects.toThrow(
       /What is deployed does not allow this change [^]+ - weight: must rise one phase at a time[^]+ - services\[0\]\.name: must be there\. Have it made\.$/,
     );
@@ -181,7 +188,11 @@ describe("what others have made", () => {
   it("is only told where it is not needed yet, also in a preview", async () => {
     const warned = vi.spyOn(pulumi.log, "warn").mockResolvedValue();
     const warnings = [missing("services[0].canary.version")];
-    vi.mocked(existingFindings).mockResolvedValue({ problems: [], warnings });
+    vi.mocked(existingFindings).mockResolvedValue({
+      problems: [],
+      warnings,
+      stablePods: new Map(),
+    });
     await prepare([at("cluster-a", 0), at("cluster-b", 0)], 0, true);
     expect(warned).toHaveBeenCalledExactlyOnceWith(
       "What others have made is not all there:\n - services[0].canary.version: must be there. Have it made.",
@@ -320,7 +331,7 @@ describe("a weight that is to fall", () => {
       expect(existingFindings).toHaveBeenCalledOnce();
     });
     expect(lower).toHaveBeenCalledOnce();
-    asked.resolve({ problems: [], warnings: [] });
+    asked.resolve({ problems: [], warnings: [], stablePods: new Map() });
     await preparing;
   });
 
@@ -330,7 +341,11 @@ describe("a weight that is to fall", () => {
       rule: "must stay made",
       fix: "Change it back.",
     };
-    vi.mocked(existingFindings).mockResolvedValue({ problems: [problem], warnings: [] });
+    vi.mocked(existingFindings).mockResolvedValue({
+      problems: [problem],
+      warnings: [],
+      stablePods: new Map(),
+    });
     await expect(prepare([at("cluster-a", 30), at("cluster-b", 30)], 0)).rejects.toThrow(
       /^The weight is 0 % now in cluster-a, cluster-b\. What is deployed does not allow this change [^]+must stay made/,
     );
@@ -466,6 +481,47 @@ describe("a weight that has fallen", () => {
         " - an Envoy of cluster-b serves 30 %",
       ].join("\n"),
     );
+  });
+});
+
+describe("rules that a controller applies too", () => {
+  const applied = (name: string, appliedBy: string | undefined) => {
+    const cluster = at(name, 0);
+    const routes = [...cluster.routes].map(
+      ([key, route]) => [key, { ...route, appliedBy }] as const,
+    );
+    return { ...cluster, routes: new Map(routes) };
+  };
+
+  it("are told of with cluster and field manager, in a preview too", async () => {
+    const warn = vi.spyOn(pulumi.log, "warn").mockClear();
+    const deployed = [applied("cluster-a", undefined), applied("cluster-b", "argocd-controller")];
+    for (const preview of [true, false]) await prepare(deployed, 0, preview);
+    const told = warn.mock.calls.map(([text]) => text).filter((text) => text.includes("applies"));
+    const text = [
+      "Somebody else applies the rules of this program's routes too:",
+      " - cluster-b: VirtualService user/user-service, by field manager argocd-controller",
+      "A weight that it writes over is taken back in all clusters.",
+      "Have its owner take the VirtualService out of what it applies, or leave its spec alone (docs/existing-services.md#beside-a-controller).",
+    ].join("\n");
+    expect(told).toEqual([text, text]);
+  });
+
+  it("are named where a weight that has fallen rises again, and no Envoy is", async () => {
+    const route = { ...at("cluster-b", 30).routes.get(KEY), writtenBy: "argocd-controller" };
+    const read = vi
+      .mocked(readRoute)
+      .mockImplementation(({ name }) =>
+        Promise.resolve(name === "cluster-b" ? (route as DeployedRoute) : undefined),
+      );
+    vi.mocked(confirmWeight).mockResolvedValue([]);
+    const change = await prepare([at("cluster-a", 30), at("cluster-b", 30)], 0);
+    const [confirm] = hooksOf(change, "cluster-a")?.afterUpdate ?? [];
+    if (typeof confirm !== "function") throw new Error("it has no hook after its update");
+    await expect(confirm({ urn: "", id: "", name: "", type: "" })).rejects.toThrow(
+      /^The weight is 0 % now in cluster-a, cluster-b, but not every Envoy follows:\n - field manager argocd-controller has written VirtualService user\/user-service in cluster-b: v2 has 30 % there, not 0 %\. Have its owner [^\n]*$/,
+    );
+    read.mockReset();
   });
 });
 
@@ -984,6 +1040,47 @@ describe("what stable needs to take everything back", () => {
         "cluster-a: v1 of user/user-service has 2 pods, and had 20 when the canary began, which all requests need if the canary is taken back. Have its autoscaler keep so many until the canary is promoted.",
       ],
     ]);
+  });
+
+  describe("of a service that others have made", () => {
+    const existing = (name: string, weight: number): DeployedCluster => {
+      const cluster = at(name, weight);
+      const routes = [...cluster.routes].map(
+        ([key, route]) => [key, { ...route, existing: true }] as const,
+      );
+      return { ...cluster, routes: new Map(routes) };
+    };
+    const rise = async (weight: number, to: number, pods: readonly [number, number]) => {
+      vi.mocked(existingFindings).mockImplementation(
+        (_settings, _clusters, _deployed, { routes }) =>
+          Promise.resolve({
+            ...{ problems: [], warnings: [] },
+            stablePods: new Map(routes.map((route, i) => [route, pods[i] ?? 0])),
+          }),
+      );
+      const deployed = [existing("cluster-a", weight), existing("cluster-b", weight)];
+      return prepare(deployed, to, false, [], [], existingSettings({}, to));
+    };
+
+    it("is what of stable's pods is ready when the canary begins", async () => {
+      await rise(0, 10, [7, 9]);
+      expect(notes()).toEqual([
+        ["user", expect.objectContaining({ key: KEY, stable: "v1", pods: 7 })],
+        ["user", expect.objectContaining({ key: KEY, stable: "v1", pods: 9 })],
+      ]);
+    });
+
+    it("is compared with what its owner has left of them, as the canary rises", async () => {
+      const warn = vi.spyOn(pulumi.log, "warn").mockReset().mockResolvedValue();
+      vi.mocked(readNotes).mockResolvedValue(noted(9));
+      const change = await rise(10, 30, [3, 9]);
+      expect(change.plan.routes.map(({ needed }) => needed?.pods)).toEqual([9, 9]);
+      expect(notes()).toEqual([]);
+      expect(warn.mock.calls.map(([text]) => text)).toContain(
+        "cluster-a: v1 of user/user-service has 3 pods, and had 9 when the canary began, which all requests need if the canary is taken back. Have its owner or their autoscaler keep so many until the canary is promoted.",
+      );
+      expect(warn.mock.calls.flat().join()).not.toContain("cluster-b: v1");
+    });
   });
 
   it("keeps no weight from falling", async () => {

@@ -75,6 +75,28 @@ describe("a deployed VirtualService", () => {
     expect(route.writtenBy).toBe(writtenBy);
   });
 
+  it.each([
+    { manager: "argocd-controller", operation: "Update", appliedBy: "argocd-controller" },
+    { manager: "kustomize-controller", operation: "Apply", appliedBy: "kustomize-controller" },
+    { manager: "helm-controller", operation: "Update", appliedBy: "helm-controller" },
+    { manager: "fleet-agent", operation: "Apply", appliedBy: "fleet-agent" },
+    { manager: "kubectl", operation: "Apply", appliedBy: undefined },
+    { manager: "kubectl-edit", operation: "Update", appliedBy: undefined },
+    { manager: "istio-canary", operation: "Apply", appliedBy: undefined },
+  ])("tells who applies its rules again and again: $manager", ({ appliedBy, ...owner }) => {
+    const fieldsV1 = { "f:spec": { "f:http": {} } };
+    const managedFields = [
+      { manager: "pulumi-kubernetes-1a2b3c4d", operation: "Apply", fieldsV1 },
+      { manager: "argocd-controller", operation: "Apply", fieldsV1: { "f:metadata": {} } },
+      { ...owner, fieldsV1 },
+    ];
+    const spec = specOf({ stable: "v1", canary: "v2", weight: 10 });
+    const metadata = { name: "user-service", namespace: "user", generation: 1, managedFields };
+    const { route } = foundRoute({ metadata, spec });
+    expect(route.appliedBy).toBe(appliedBy);
+    expect(route.writtenBy).toBeUndefined();
+  });
+
   it("becomes by another weight what it would be made as, and nothing else", () => {
     fc.assert(
       fc.property(
