@@ -2,22 +2,19 @@ import * as pulumi from "@pulumi/pulumi";
 import * as z from "zod";
 import type { ApiServer } from "../lib/reader-kubeconfig.ts";
 import { throwProblems } from "../components/throw-problems.ts";
-import { INGRESS_GATEWAY_OBJECT, MONITORING_NAMESPACE } from "../lib/names.ts";
+import { INGRESS_GATEWAY_OBJECT } from "../lib/names.ts";
 import type { Problem } from "../lib/problems.ts";
 import type { Exception } from "../lib/exceptions.ts";
 import type { PathMatch } from "../lib/ingress-paths.ts";
 import { apiServers, localServers } from "./api-servers.ts";
 import { crossChecks, entries, isBlank, type Parts } from "./checks.ts";
-import {
-  existingIngressProblems,
-  existingIstioProblems,
-  isExistingIstio,
-} from "./existing-istio-checks.ts";
+import { existingIstioProblems, isExistingIstio } from "./existing-istio-checks.ts";
 import { findMesh, type FoundMesh } from "./existing-istio.ts";
 import { guardSettings, type GuardSettings } from "./guard-checks.ts";
 import { hostOwners } from "./ingress-checks.ts";
 import { problemsOf } from "./issues.ts";
-import { clustersOf, meshKeyProblems, meshStackProblems, serversOf } from "./mesh-stack-checks.ts";
+import { joinedMesh } from "./joined-mesh.ts";
+import { clustersOf, meshKeyProblems } from "./mesh-stack-checks.ts";
 import { readMeshStack, type MeshStack } from "./mesh-stack.ts";
 import { prometheusProblems } from "./prometheus-checks.ts";
 import { rolloutProblems } from "./rollout-checks.ts";
@@ -150,12 +147,10 @@ export function parseConfig(
   const existing = isExistingIstio(raw);
   read("meshStack", schema.meshStack);
   const clusters = joins ? undefined : read("clusters", schema.clusters.unwrap());
-  const reached =
-    (joins || existing) && meshStack
-      ? clustersOf(meshStack, existing ? undefined : kubeconfig)
-      : undefined;
+  const joined = joins || existing ? meshStack : undefined;
+  const reached = joined && clustersOf(joined, existing ? undefined : kubeconfig);
   const mesh = joins ? undefined : read("mesh", schema.mesh.unwrap());
-  const found = Object.values(meshStack?.clusters ?? {}).map(({ istioVersion }) => istioVersion);
+  const found = Object.values(joined?.clusters ?? {}).map(({ istioVersion }) => istioVersion);
   const parts = {
     installs: !joins && !existing,
     joins,
@@ -197,51 +192,17 @@ export function parseConfig(
       ...{ services, chain, phases, weight, quarantine, allow, safety, prometheus, rollout },
       ...{ secrets, secretsKey },
     };
-  if (joins || existing) {
-    problems.push(...(joins ? meshKeyProblems(raw) : existingIstioProblems(raw)));
-    const about = guard ? problems : [];
-    let servers: ReturnType<typeof apiServers> = [];
-    if (existing) {
-      servers = apiServers(entries(raw["clusters"]) ?? [], kubeconfig, problems);
-      about.push(...localServers(servers));
-      problems.push(...existingIngressProblems(services ?? [], ingress?.gateway));
-    } else if (meshStack && "name" in meshStack && reached && services) {
-      problems.push(...meshStackProblems(meshStack, services, reached));
-      servers = serversOf(meshStack.name, reached, about);
-    }
-    const guarded =
-      meshStack &&
-      reached &&
-      guardSettings(
-        guard,
-        reached,
-        servers,
-        {
-          own: meshStack.mesh.ownPrometheus
-            ? (meshStack.mesh.monitoringNamespace ?? MONITORING_NAMESPACE)
-            : undefined,
-          access: prometheus ?? {},
-        },
-        problems,
-      );
-    return problems.length > 0 || !release || !meshStack || !reached
+  if (!parts.installs) {
+    problems.push(
+      ...(joins ? meshKeyProblems(raw) : existingIstioProblems(raw, services, ingress)),
+    );
+    const own =
+      joined && reached && joinedMesh(joined, { reached, services, guard, prometheus }, problems);
+    return problems.length > 0 || !release || !own
       ? { settings: undefined, problems }
       : {
           problems: [],
-          settings: {
-            ...release,
-            guard: guarded,
-            meshStack,
-            mesh: meshStack.mesh,
-            ingressGateway: meshStack.mesh.ingress?.gateway,
-            ownPrometheus: meshStack.mesh.ownPrometheus,
-            clusters: reached,
-            services: withHosts(release.services, undefined),
-            ...("istio" in meshStack && {
-              oneNetwork: meshStack.oneNetwork,
-              istioFindings: meshStack.findings,
-            }),
-          },
+          settings: { ...release, ...own, services: withHosts(release.services, undefined) },
         };
   }
 

@@ -1,7 +1,8 @@
 import type { Problem } from "../lib/problems.ts";
 import { entries, isBlank, type Loose } from "./checks.ts";
 import { INSTALLED_KEYS, NEEDED_TO_INSTALL } from "./schema/mesh.ts";
-import type { Service } from "./schema.ts";
+import { apiServers } from "./api-servers.ts";
+import type { Ingress, Service } from "./schema.ts";
 
 function keysOf(value: unknown): Loose {
   return typeof value === "object" && value !== null ? (value as Loose) : {};
@@ -60,11 +61,16 @@ export function installedIstioProblems(raw: Loose): Problem[] {
 }
 
 /**
- * What must not be there where others have installed Istio.
+ * What must not be there where others have installed Istio, and what services must say.
  *
  * @param raw all keys as they were written
+ * @param services those that are right by themselves, as is `gateways`
  */
-export function existingIstioProblems(raw: Loose): Problem[] {
+export function existingIstioProblems(
+  raw: Loose,
+  services: readonly Service[] | undefined,
+  gateways: Ingress | undefined,
+): Problem[] {
   const { mesh, ingress } = raw;
   const rule =
     "must be left out where others have installed Istio, which this program does not change";
@@ -93,7 +99,18 @@ export function existingIstioProblems(raw: Loose): Problem[] {
       "Remove it: the Gateway object that ingress.gateway names has hosts and certificates.",
     ),
     ...(isBlank(ingress) ? [] : gatewayGiven(keysOf(ingress))),
+    ...apiServerProblems(raw),
+    ...(services ? existingIngressProblems(services, gateways?.gateway) : []),
   ];
+}
+
+/** Contexts that lead to no cluster, or two to one. */
+function apiServerProblems(raw: Loose): Problem[] {
+  const problems: Problem[] = [];
+  const { kubeconfig } = raw;
+  const file = typeof kubeconfig === "string" && kubeconfig !== "" ? kubeconfig : undefined;
+  apiServers(entries(raw["clusters"]) ?? [], file, problems);
+  return problems;
 }
 
 function gatewayGiven({ gateway }: Loose): Problem[] {
@@ -109,7 +126,7 @@ function gatewayGiven({ gateway }: Loose): Problem[] {
 }
 
 /** What services must say of their hosts outside the mesh where the gateways are others'. */
-export function existingIngressProblems(
+function existingIngressProblems(
   services: readonly Service[],
   gateway: string | undefined,
 ): Problem[] {

@@ -5,6 +5,7 @@ import { labPaths } from "../../lab/environment.ts";
 import { labSettings } from "../../lab/settings.ts";
 import { INGRESS_GATEWAY_OBJECT, INGRESS_NAMESPACE, SYSTEM_NAMESPACE } from "../../lib/names.ts";
 import { underLoad } from "./load.ts";
+import { releaseOf } from "./release-command.ts";
 import { clusters, failure, withOwnRelease } from "./release.ts";
 
 const settings = labSettings();
@@ -154,6 +155,12 @@ describe("a mesh that others have installed", () => {
     await release.expectEverywhere(10);
     await release.change(0);
     await release.expectEverywhere(0);
+  });
+
+  it("is known to the release command, which reads it too", async () => {
+    const { exitCode, text } = await releaseOf(release.stack, "status");
+    expect(exitCode, text).toBe(0);
+    for (const { name } of clusters) expect(text).toContain(name);
   });
 
   it("has answered every request meanwhile", () => {

@@ -60,6 +60,24 @@ describe("the JSON schema of a stack's file", () => {
     expect(errors({ config: release })).toEqual([]);
   });
 
+  it("takes a stack in an Istio of others, and asks for more where the program installs it", () => {
+    const inMesh = (mesh: object) =>
+      errors(
+        stack({
+          "istio-canary:mesh": mesh,
+          "istio-canary:ingress": { gateway: "edge/public" },
+        }),
+      );
+    expect(inMesh({ istio: "existing" })).toEqual([]);
+    expect(inMesh({})).toEqual(
+      expect.arrayContaining([
+        expect.stringContaining("must have required property 'id'"),
+        expect.stringContaining("must have required property 'istioVersion'"),
+      ]),
+    );
+    expect(errors(stack({ "istio-canary:ingress": {} }))).not.toEqual([]);
+  });
+
   it("takes a service that others have made, and asks for more of one that the program makes", () => {
     const services = (workload: object) =>
       errors(

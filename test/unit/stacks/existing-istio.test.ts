@@ -242,7 +242,7 @@ describe("the configuration of a stack in others' mesh", () => {
       [
         expect.stringMatching(
           /^ - clusters\[1\]\.context: must be a context of the kubeconfig: no such context in /,
-        ) as unknown as string,
+        ),
       ],
     ],
     [
