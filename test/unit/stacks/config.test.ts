@@ -341,7 +341,7 @@ describe("the configuration", () => {
     [
       "an ingress host that leads to two services",
       service({ ingressHosts: ["user-service.example.com"] }),
-      /^ - ingress\.hosts: must lead to exactly one service, but leads to 2, got "user-service\.example\.com"\. /,
+      /^ - services\[1\]\.ingressHosts: must leave each path of a host to one service, but user\/user-service has all paths of it too \(services\[0\]\), got "user-service\.example\.com"\. /,
       { services: 2 },
     ],
     [

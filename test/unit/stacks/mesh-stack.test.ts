@@ -273,7 +273,7 @@ describe("the configuration of a stack with services in another stack's mesh", (
           service({ name, ingressHosts: ["user.example.com"] }),
         ),
       }),
-      /^ - services\[1\]\.ingressHosts: must be a host of this service alone \(also in services\[0\]\.ingressHosts\), got "user\.example\.com"\. /,
+      /^ - services\[1\]\.ingressHosts: must leave each path of a host to one service, but user\/user-service has all paths of it too \(services\[0\]\), got "user\.example\.com"\. /,
     ],
     [
       "a cluster in quarantine that the mesh does not have",

@@ -131,6 +131,23 @@ describe("what routes a service already", () => {
     expect(await claimsOf(cluster, scope)).toEqual(["VirtualService web/api"]);
   });
 
+  it("is no other service of the program's, with paths of a host that they share", async () => {
+    const theirs = {
+      hosts: ["api.web.svc.cluster.local", "shop.example.com"],
+      gateways: ["mesh", "istio-ingress/gateway"],
+    };
+    const claims = async (annotations: object, isShared: boolean, spec: object = theirs) =>
+      claimsOf(
+        clusterWith({ virtualservices: [object("api", spec, "web", annotations)] }),
+        isShared ? { ...scope, shared: ["shop.example.com"] } : scope,
+      );
+    expect(await claims(OWNED, true)).toEqual([]);
+    expect(await claims(OWNED, false)).toEqual(["VirtualService web/api"]);
+    expect(await claims({}, true)).toEqual(["VirtualService web/api"]);
+    const inner = { ...theirs, hosts: [...theirs.hosts, "shop.user.svc.cluster.local"] };
+    expect(await claims(OWNED, true, inner)).toEqual(["VirtualService web/api"]);
+  });
+
   it("is one with the name of this program's, unless an update has left it behind", async () => {
     const host = { host: "shop.user.svc.cluster.local" };
     expect(

@@ -91,7 +91,7 @@ describe("a VirtualService of others", () => {
     ]);
     expect(differences(live, { ...same, ingressHosts: [] })).toEqual([
       'spec.hosts is ["shop.example.com","shop.web.svc.cluster.local"], but the config makes it ["shop.web.svc.cluster.local"] (ingressHosts)',
-      'spec.gateways is ["istio-ingress/gateway","mesh"], but the config makes it ["mesh"] (ingressHosts)',
+      'spec.gateways is ["istio-ingress/gateway","mesh"], but the config makes it ["mesh"] (ingressHosts, ingressGateways)',
     ]);
     expect(differences(live, { ...same, matches: [] })).toContain(
       "spec.http[1] (10 % to v2, 90 % to v1) has no counterpart in the config (matches)",
@@ -121,6 +121,55 @@ describe("a VirtualService of others", () => {
     ],
   ])("differs in what requests would notice: %j", (rule, text) => {
     expect(differences(spec(rule))).toEqual([expect.stringContaining(text)]);
+  });
+
+  describe("with rules by path, rewrites and headers", () => {
+    const gateway = ["istio-ingress/gateway"];
+    const prefix = { uri: { prefix: "/api/" } };
+    const headers = { response: { set: { a: "1" } } };
+    const outside = { match: [{ gateways: gateway, ...prefix }], route: split };
+    const live = (...http: object[]) => ({
+      hosts: ["shop.example.com", "shop"],
+      gateways: [...gateway, "mesh"],
+      http,
+    });
+    const same: Partial<RouteArgs> = {
+      ingressHosts: ["shop.example.com"],
+      ingress: { paths: [{ prefix: "/api/" }], rewrite: { uri: "/" }, headers },
+    };
+    const inside = { match: [{ gateways: ["mesh"] }], route: split };
+
+    it("does what the config says of requests from outside", () => {
+      const theirs = { ...outside, rewrite: { uri: "/" }, headers };
+      expect(differences(live(theirs, inside), same)).toEqual([]);
+    });
+
+    it("differs in what they do there", () => {
+      expect(differences(live({ ...outside, headers }, inside), same)).toEqual([
+        'spec.http[0].rewrite is nothing, but the config makes it {"uri":"/"} (rewrite)',
+      ]);
+      const theirs = { ...outside, rewrite: { uri: "/" } };
+      expect(differences(live(theirs, inside), same)).toEqual([
+        'spec.http[0].headers is nothing, but the config makes it {"response":{"set":{"a":"1"}}} (headers)',
+      ]);
+      const other = { ...theirs, headers, match: [{ gateways: gateway, uri: { exact: "/api" } }] };
+      expect(differences(live(other, inside), same)).toEqual([
+        'spec.http[0].match is [{"uri":{"exact":"/api"}}], but the config makes it [{"uri":{"prefix":"/api/"}}] (matches, ingressPaths)',
+      ]);
+    });
+
+    it("differs where they are for the mesh too, or take more of the host", () => {
+      const theirs = { ...outside, rewrite: { uri: "/" }, headers };
+      expect(differences(live({ ...theirs, match: [prefix] }, inside), same)).toEqual([
+        'spec.http[0].match is [{"uri":{"prefix":"/api/"}}], but the config makes it nothing (matches, ingressPaths)',
+        'spec.http[0].rewrite is {"uri":"/"}, but the config makes it nothing (rewrite)',
+        'spec.http[0].headers is {"response":{"set":{"a":"1"}}}, but the config makes it nothing (headers)',
+        "spec.http[1] (10 % to v2, 90 % to v1) has no counterpart in the config for mesh (matches, ingressPaths)",
+      ]);
+      expect(differences(live(theirs, { route: split }), same)).toEqual([
+        "spec.http[1] (10 % to v2, 90 % to v1) has no counterpart in the config for istio-ingress/gateway (matches, ingressPaths)",
+      ]);
+    });
   });
 
   it("is refused with rules for other protocols, and for single namespaces", () => {
