@@ -68,7 +68,7 @@ export const ingress = z
           "none, they must be given unless `mesh.istio` is existing: then they are those of its Gateway",
         rules: [
           "must be left out if `mesh.istio` is existing",
-          "each host must lead to exactly one service; if every service of this stack has `ingressHosts`, other hosts may be left to other stacks",
+          "each host must lead to a service, or to several that share it by `ingressPaths`; if every service of this stack has `ingressHosts`, other hosts may be left to other stacks",
         ],
         effect: "In force in every cluster at once; nothing restarts.",
         examples: [["user.example.com"]],

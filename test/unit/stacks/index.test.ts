@@ -165,7 +165,7 @@ describe("the program", () => {
       [
         "The configuration of stack test has 1 problem (Pulumi.test.yaml):",
         " - services: must not hold a secret: its values are visible in previews, in the state and in the clusters. " +
-          "Keep it in a Kubernetes Secret that the service reads, and set the value here without --secret.",
+          "Put it into secrets, name it under secretEnv or secretFiles, and set the value here without --secret.",
       ].join("\n"),
     );
   });

@@ -26,6 +26,8 @@ describe("the facts about top-level keys", () => {
     expect(KEYS_WITH_SECRETS).toEqual([
       "certificates",
       "ingress",
+      "secrets",
+      "secretsKey",
       "monitoring",
       "prometheus",
       "rollout",
