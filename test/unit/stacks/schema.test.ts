@@ -32,7 +32,7 @@ describe("the facts about top-level keys", () => {
       "prometheus",
       "rollout",
     ]);
-    expect(TEXT_KEYS).toEqual(["kubeconfig", "meshStack"]);
+    expect(TEXT_KEYS).toEqual(["kubeconfig", "meshStack", "secretsKey"]);
   });
 });
 
