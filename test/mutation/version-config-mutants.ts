@@ -13,13 +13,6 @@ export const versionConfigMutants: readonly Mutant[] = [
     tests: digests,
   },
   {
-    removes: "Pulumi's state and previews do not show what is secret",
-    file: "components/version-config.ts",
-    text: "stringData: pulumi.secret({ ...byKey(secretFiles), ...secretEnv }),",
-    replacement: "stringData: { ...byKey(secretFiles), ...secretEnv },",
-    tests: component,
-  },
-  {
     removes: "pods wait for what they read",
     file: "components/canary-workload.ts",
     text: "[account, ...(config?.objects ?? [])]",
