@@ -2,6 +2,7 @@ import { autoscalingMutants } from "./autoscaling-mutants.ts";
 import { chainMutants } from "./chain-mutants.ts";
 import { existingMutants } from "./existing-mutants.ts";
 import { guardMutants } from "./guard-mutants.ts";
+import { ingressMutants } from "./ingress-mutants.ts";
 import { protocolMutants } from "./protocol-mutants.ts";
 import { takenBackMutants } from "./taken-back-mutants.ts";
 import { workloadMutants } from "./workload-mutants.ts";
@@ -33,6 +34,7 @@ export const mutants: readonly Mutant[] = [
   ...chainMutants,
   ...existingMutants,
   ...guardMutants,
+  ...ingressMutants,
   ...protocolMutants,
   ...takenBackMutants,
   ...workloadMutants,

@@ -161,9 +161,9 @@ describe("a VirtualService of others", () => {
     it("differs where they are for the mesh too, or take more of the host", () => {
       const theirs = { ...outside, rewrite: { uri: "/" }, headers };
       expect(differences(live({ ...theirs, match: [prefix] }, inside), same)).toEqual([
-        'spec.http[0].match is [{"uri":{"prefix":"/api/"}}], but the config makes it nothing (matches, ingressPaths)',
         'spec.http[0].rewrite is {"uri":"/"}, but the config makes it nothing (rewrite)',
         'spec.http[0].headers is {"response":{"set":{"a":"1"}}}, but the config makes it nothing (headers)',
+        'spec.http[0].match is [{"uri":{"prefix":"/api/"}}], but the config makes it nothing (matches, ingressPaths)',
         "spec.http[1] (10 % to v2, 90 % to v1) has no counterpart in the config for mesh (matches, ingressPaths)",
       ]);
       expect(differences(live(theirs, { route: split }), same)).toEqual([
