@@ -7,6 +7,7 @@ import { failoverMutants } from "./failover-mutants.ts";
 import { guardMutants } from "./guard-mutants.ts";
 import { helmMutants } from "./helm-mutants.ts";
 import { handOverMutants } from "./hand-over-mutants.ts";
+import { ingressMutants } from "./ingress-mutants.ts";
 import { protocolMutants } from "./protocol-mutants.ts";
 import { takenBackMutants } from "./taken-back-mutants.ts";
 import { versionConfigMutants } from "./version-config-mutants.ts";
@@ -45,6 +46,7 @@ export const mutants: readonly Mutant[] = [
   ...guardMutants,
   ...helmMutants,
   ...handOverMutants,
+  ...ingressMutants,
   ...protocolMutants,
   ...takenBackMutants,
   ...versionConfigMutants,

@@ -1,3 +1,4 @@
+import { ApiException } from "@kubernetes/client-node";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { problemLine } from "../../../lib/problems.ts";
@@ -27,7 +28,7 @@ const cluster = {
       const spec = there.gateways[`${namespace}/${name}`];
       return spec
         ? Promise.resolve({ spec })
-        : Promise.reject(Object.assign(new Error("HTTP-Code: 404"), { code: 404 }));
+        : Promise.reject(new ApiException(404, "not found", "", {}));
     },
   },
 } as unknown as ClusterClient;
