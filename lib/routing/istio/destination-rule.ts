@@ -7,6 +7,7 @@ import {
   workloadIdentity,
   type ServiceName,
 } from "../../names.ts";
+import { isSplit, TCP_SUBSET, type ServicePort } from "../../ports.ts";
 import type { CrossClusterArgs, Policies, TrafficPolicy } from "../routing.ts";
 import { OWNED } from "../routing-annotations.ts";
 import { passthroughSni } from "./envoy-names.ts";
@@ -19,6 +20,8 @@ interface DestinationRuleArgs extends ServiceName {
   readonly existing?: ExistingWorkload | undefined;
   /** @default Istio's */
   readonly policies?: Policies | undefined;
+  readonly stable: string;
+  readonly ports?: readonly ServicePort[] | undefined;
 }
 
 /** Whoever gives a policy has checked it: to the compiler it may be anything, since Istio's type is too large for it. */
@@ -35,12 +38,22 @@ export function destinationRule({
   versions,
   existing,
   policies,
+  stable,
+  ports = [],
   ...name
 }: DestinationRuleArgs) {
   const label = existing?.versionLabel ?? "version";
   const trafficPolicy = {
     ...istioPolicy(policies?.all),
     ...(!existing && { tls: { mode: "ISTIO_MUTUAL" as const } }),
+  };
+  const subset = (named: string, version: string) => {
+    const own = policies?.versions?.[version];
+    return {
+      name: named,
+      labels: { [label]: version },
+      ...(own && { trafficPolicy: istioPolicy(own) }),
+    };
   };
   return {
     apiVersion: "networking.istio.io/v1",
@@ -49,14 +62,10 @@ export function destinationRule({
     spec: {
       host: serviceHost(name, clusterDomain),
       ...(Object.keys(trafficPolicy).length > 0 && { trafficPolicy }),
-      subsets: versions.map((version) => {
-        const own = policies?.versions?.[version];
-        return {
-          name: version,
-          labels: { [label]: version },
-          ...(own && { trafficPolicy: istioPolicy(own) }),
-        };
-      }),
+      subsets: [
+        ...versions.map((version) => subset(version, version)),
+        ...(ports.every(isSplit) ? [] : [subset(TCP_SUBSET, stable)]),
+      ],
     },
   } satisfies IDestinationRule;
 }
@@ -69,7 +78,7 @@ export function crossClusterDestinationRule(args: CrossClusterArgs) {
   const { cluster, clusterDomain, trustDomain, versions, existing, policies, ports, ...name } =
     args;
   const accounts = existing?.serviceAccounts ?? [name.service];
-  const [first, ...others] = ports ?? [];
+  const [first, ...others] = (ports ?? []).filter(isSplit);
   const tls = (subset?: string, port = first?.port ?? existing?.port) => ({
     mode: "ISTIO_MUTUAL" as const,
     sni: passthroughSni(name, clusterDomain, subset, port),

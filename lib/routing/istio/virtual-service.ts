@@ -1,6 +1,7 @@
 import type { IVirtualService } from "@kubernetes-models/istio/networking.istio.io/v1/VirtualService";
 import { NO_LIMIT } from "../../duration.ts";
 import { serviceHost } from "../../names.ts";
+import { isSplit, TCP_SUBSET } from "../../ports.ts";
 import { literal } from "../../re2.ts";
 import {
   chainAnnotations,
@@ -93,6 +94,16 @@ export function virtualService(args: RouteArgs) {
     }));
   };
 
+  /** Connections stay with a version for as long as they are open, and no gate sees what they carry: none is split. */
+  const tcp = unnamed
+    ? []
+    : ports
+        .filter((each) => !isSplit(each))
+        .map(({ port }) => ({
+          match: [{ port, gateways: ["mesh"] }],
+          route: [{ destination: { host: ownHost, subset: TCP_SUBSET, port: { number: port } } }],
+        }));
+
   return {
     apiVersion: "networking.istio.io/v1",
     kind: "VirtualService",
@@ -119,6 +130,7 @@ export function virtualService(args: RouteArgs) {
           : rules(ownHost, `${args.service}-ingress`, ingressHosts.map(outside), ingressPort)),
         ...rules(ownHost, args.service),
       ],
+      ...(tcp.length > 0 && { tcp }),
     },
   } satisfies IVirtualService;
 }
