@@ -1,5 +1,11 @@
 import { serviceKey, type ServiceName } from "./names.ts";
-import { APP_PROTOCOLS, PROTOCOLS, type ServicePort } from "./ports.ts";
+import {
+  APP_PROTOCOLS,
+  PROTOCOLS,
+  type PortProtocol,
+  type Protocol,
+  type ServicePort,
+} from "./ports.ts";
 
 /** How the pods of a service are found that others have made. */
 export interface ExistingWorkload {
@@ -102,13 +108,31 @@ function protocolOf({ name = "", appProtocol, protocol = "TCP" }: FoundPort): st
 const SPLIT_BY_REQUEST: readonly string[] = PROTOCOLS;
 
 /** The ports of a Service whose requests are split, the one first that clients without a port in the URL call. */
-export function splitPorts(ports: readonly FoundPort[]): readonly ServicePort[] {
+export function splitPorts(
+  ports: readonly FoundPort[],
+): readonly (ServicePort & { readonly protocol: Protocol })[] {
   return ports
     .flatMap((each) => {
       const protocol = PROTOCOLS.find((known) => known === protocolOf(each));
       return protocol === undefined ? [] : [{ port: each.port, protocol }];
     })
     .toSorted((one, other) => Number(other.port === 80) - Number(one.port === 80));
+}
+
+/** What Istio passes on as TCP. (Istio: its filters for these are off by default, but for that of mongo, which counts) */
+const TCP = ["tcp", "mongo", "mysql", "redis"];
+
+/** Whether Istio takes a port for what the configuration says. */
+function speaks(found: FoundPort, protocol: PortProtocol): boolean {
+  const told = protocolOf(found);
+  return protocol === "tcp" ? TCP.includes(told) && found.protocol !== "UDP" : told === protocol;
+}
+
+/** The ports of a Service whose connections all go to one version. */
+export function tcpPorts(ports: readonly FoundPort[]): readonly ServicePort[] {
+  return ports
+    .filter((each) => speaks(each, "tcp"))
+    .map(({ port }) => ({ port, protocol: "tcp" as const }));
 }
 
 function portText(port: FoundPort): string {
@@ -148,7 +172,7 @@ function namedPortObjections(
       },
     ];
   }
-  if (protocolOf(found) === protocol) return [];
+  if (speaks(found, protocol)) return [];
   return [
     {
       key,
@@ -156,7 +180,7 @@ function namedPortObjections(
       rule: `must be ${protocol === "http" ? "an HTTP" : `a ${protocol}`} port, but Istio does not know port ${portText(found)} of ${what} as one`,
       fix: SPLIT_BY_REQUEST.includes(protocolOf(found))
         ? `Write protocol: ${protocolOf(found)} for it.`
-        : `Have the owner set appProtocol: ${APP_PROTOCOLS[protocol]}, or a name that begins with ${protocol}-. TCP and TLS are not supported.`,
+        : `Have the owner set appProtocol: ${APP_PROTOCOLS[protocol]}, or a name that begins with ${protocol}-.`,
     },
   ];
 }
@@ -176,8 +200,8 @@ function portObjections(
       ? [
           {
             key: "name",
-            rule: `must have HTTP ports alone: requests are split, but connections to port ${unsplit.map(portText).join(", ")} of ${what} would reach the pods of both versions`,
-            fix: "Have the owner move the port to a Service of its own, or name its protocol if it is HTTP or gRPC.",
+            rule: `must have HTTP ports alone, beside those of morePorts: requests are split, but connections to port ${unsplit.map(portText).join(", ")} of ${what} would reach the pods of both versions`,
+            fix: "List it under morePorts with protocol: tcp, so that all its connections go to stable (Istio must know it as TCP), or have the owner name its protocol if it is HTTP or gRPC, or move it to a Service of its own.",
           },
         ]
       : []),

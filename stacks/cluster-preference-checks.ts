@@ -1,3 +1,4 @@
+import { isSplit } from "../lib/ports.ts";
 import type { Problem } from "../lib/problems.ts";
 import type { Service } from "./schema.ts";
 import { portsOf } from "./workload.ts";
@@ -28,7 +29,9 @@ export function clusterPreferenceProblems(
       "canary.": canary?.trafficPolicy,
     };
     const old = istioVersions.find((version) => !hasPings(version));
-    const isPinged = (portsOf(service) ?? []).some(({ protocol }) => protocol !== "http");
+    const isPinged = (portsOf(service) ?? []).some(
+      (port) => isSplit(port) && port.protocol !== "http",
+    );
     return [
       ...Object.entries(policies).flatMap(([of, policy]) =>
         policy?.loadBalancer?.localityLbSetting === undefined

@@ -1,4 +1,5 @@
 import { SERVICE_PORT } from "../lib/names.ts";
+import { TCP_SUBSET } from "../lib/ports.ts";
 import type { Problem } from "../lib/problems.ts";
 import type { Chain, Service } from "./schema.ts";
 
@@ -51,6 +52,18 @@ function serviceProblems({ workload, servicePort, morePorts = [] }: Service, i: 
 export function portProblems(services: readonly Service[], chain: Chain | undefined): Problem[] {
   return services.flatMap((service, i) => [
     ...serviceProblems(service, i),
+    ...(["stable", "canary"] as const).flatMap((role) =>
+      service[role]?.version === TCP_SUBSET
+        ? [
+            {
+              path: `services[${i}].${role}.version`,
+              value: TCP_SUBSET,
+              rule: "must be another name: it is that of stable for connections to tcp ports",
+              fix: "For example: v2.",
+            },
+          ]
+        : [],
+    ),
     ...(chain && service.protocol !== undefined && service.protocol !== "http"
       ? [
           {

@@ -1,7 +1,7 @@
 import type { FoundService } from "../../fleet/find-services.ts";
-import { splitPorts } from "../../lib/existing.ts";
+import { splitPorts, tcpPorts } from "../../lib/existing.ts";
 import { SERVICE_PORT, serviceKey, type ServiceName } from "../../lib/names.ts";
-import type { Protocol } from "../../lib/ports.ts";
+import type { PortProtocol, Protocol } from "../../lib/ports.ts";
 import type { RequestMatch, Retries, TrafficPolicy } from "../../lib/routing/routing.ts";
 import { NOTHING_SAID, type SaidRoute } from "../../lib/routing/said.ts";
 
@@ -18,7 +18,7 @@ export interface ServiceEntry {
   readonly namespace: string;
   readonly servicePort?: number;
   readonly protocol?: Protocol;
-  readonly morePorts?: readonly { readonly port: number; readonly protocol?: Protocol }[];
+  readonly morePorts?: readonly { readonly port: number; readonly protocol?: PortProtocol }[];
   readonly versionLabel?: string;
   readonly serviceAccounts?: readonly string[];
   readonly adopt: true;
@@ -142,7 +142,9 @@ export function proposed(
       pods.length === 0 ? "it selects no pod" : `none of its pods has the label ${label}`;
     return { key, reasons: [`nobody knows its version: ${what}`] };
   }
-  const [first, ...more] = splitPorts(found[0]?.workload.service?.ports ?? []);
+  const ports = found[0]?.workload.service?.ports ?? [];
+  const [first, ...further] = splitPorts(ports);
+  const more = first ? [...further, ...tcpPorts(ports)] : [];
   const hasGrpc = [first, ...more].some((port) => port?.protocol === "grpc");
   const retries = retriesOf(said.retries, hasGrpc);
   const accounts = [...new Set(pods.map(({ serviceAccount }) => serviceAccount))].sort();

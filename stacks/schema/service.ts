@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { PROTOCOLS } from "../../lib/ports.ts";
+import { PORT_PROTOCOLS, PROTOCOLS } from "../../lib/ports.ts";
 import { CLUSTER_PREFERENCES } from "../../lib/routing/routing.ts";
 import { autoscaling } from "./autoscaling.ts";
 import { corsPolicy } from "./cors-policy.ts";
@@ -170,7 +170,12 @@ const version = z.strictObject({
 
 const protocol = z.enum(PROTOCOLS, {
   error:
-    "must be http, http2 or grpc: connections of other protocols, such as tcp and tls, are not split request by request, and the gates cannot judge them",
+    "must be http, http2 or grpc: connections of other protocols, such as tcp and tls, are not split request by request, and the gates cannot judge them. A tcp port may be listed under morePorts",
+});
+
+const portProtocol = z.enum(PORT_PROTOCOLS, {
+  error:
+    "must be http, http2, grpc or tcp; connections of a tcp port are not split, all go to stable. TLS that the service itself speaks is tcp, too: it is passed on as it is",
 });
 
 const retries = z.strictObject({
@@ -301,8 +306,9 @@ export const service = z
                 examples: [9090],
               },
             ),
-            protocol: key(protocol.default("http"), {
-              description: "What it speaks there.",
+            protocol: key(portProtocol.default("http"), {
+              description:
+                "What it speaks there. Connections to a `tcp` port are not split: all of them go to stable.",
               examples: ["grpc"],
             }),
           }),
@@ -311,7 +317,7 @@ export const service = z
       {
         routing: "all",
         description:
-          "Further ports of the Service. Requests to all ports are split by the same weights; those from outside go to the first one.",
+          "Further ports of the Service. Requests to all ports are split by the same weights, but for those of `tcp`; those from outside go to the first one.",
         fallback: "none",
         rules: [SERVES],
         effect: "Updates the Service and the service's routes; rolls the pods where they are made.",

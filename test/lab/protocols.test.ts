@@ -14,17 +14,21 @@ import { clusters, first, second } from "./release.ts";
 const stack = "lab-protocols";
 const name: ServiceName = { service: "web", namespace: "protocols" };
 const host = serviceHost(name, "cluster.local");
-/** The Service's second port; both lead to the echo server's one. */
+/** The Service's second port, and one that Istio takes for TCP; all lead to the echo server's one. */
 const SECOND = 81;
+const TCP = 82;
 const pulumi = labPulumi(stack);
 
-describe("a service with two ports and endless responses", () => {
+describe("a service with several ports and endless responses", () => {
   beforeAll(async () => {
     await makeReleaseStack(labSettings(), stack, {
       services: [
         {
           ...serviceConfig({ name: name.service, namespace: name.namespace }, 1),
-          morePorts: [{ port: SECOND, targetPort: 8080 }],
+          morePorts: [
+            { port: SECOND, targetPort: 8080 },
+            { port: TCP, targetPort: 8080, protocol: "tcp" },
+          ],
           timeout: "none",
           trafficPolicy: {
             connectionPool: { tcp: { connectTimeout: "3s" } },
@@ -69,6 +73,20 @@ describe("a service with two ports and endless responses", () => {
       const versions = [...new Set(answers.map(({ version }) => version))].sort();
       expect(versions, String(port)).toEqual(["v1", "v2"]);
     }
+  });
+
+  it("sends every connection to its port of TCP to stable, in whichever cluster", async () => {
+    for (const cluster of clusters) {
+      const pod = await ensureClientPod(cluster);
+      const answers = await calls(cluster, pod, `http://${host}:${TCP}/`, 60);
+      const seen = answers.map(({ status, version }) => `${status} ${version ?? ""}`);
+      expect([...new Set(seen)], cluster.name).toEqual(["200 v1"]);
+    }
+    const pod = await ensureClientPod(first);
+    // A tester's header is nothing that a connection has.
+    const url = `http://${host}:${TCP}/`;
+    const [answer] = await calls(first, pod, url, 1, { "x-canary": "true" });
+    expect(answer?.version).toBe("v1");
   });
 
   it("has its canary on the second port of one other cluster", async () => {

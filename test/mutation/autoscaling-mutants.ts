@@ -106,7 +106,7 @@ export const autoscalingMutants: readonly Mutant[] = [
   {
     removes: "what all requests need is noted before a canary begins",
     file: "stacks/weight-change.ts",
-    text: "    await change.#noteNeeded();\n",
+    text: "    await change.#noteNeeded(counted(plan, stablePods));\n",
     replacement: "",
     tests: change,
   },

@@ -69,4 +69,25 @@ export const protocolMutants: readonly Mutant[] = [
     replacement: "stablePolicy: undefined,",
     tests: policies,
   },
+  {
+    removes: "connections to a port of TCP go to stable alone",
+    file: "lib/routing/istio/virtual-service.ts",
+    text: "...(tcp.length > 0 && { tcp }),",
+    replacement: "",
+    tests: ["test/unit/stacks/ports.test.ts"],
+  },
+  {
+    removes: "the subset of ports of TCP is stable's",
+    file: "lib/routing/istio/destination-rule.ts",
+    text: "[subset(TCP_SUBSET, stable)]",
+    replacement: "[subset(TCP_SUBSET, versions.at(-1) ?? stable)]",
+    tests: ["test/unit/stacks/ports.test.ts"],
+  },
+  {
+    removes: "Istio knows a port as TCP that the configuration names so",
+    file: "lib/existing.ts",
+    text: 'TCP.includes(told) && found.protocol !== "UDP"',
+    replacement: 'told !== "http"',
+    tests: ["test/unit/lib/existing.test.ts"],
+  },
 ];

@@ -7,7 +7,7 @@ import {
   workloadIdentity,
   type ServiceName,
 } from "../../names.ts";
-import type { ServicePort } from "../../ports.ts";
+import { isSplit, TCP_SUBSET, type ServicePort } from "../../ports.ts";
 import { versionName } from "../../version-name.ts";
 import type { CrossClusterArgs, Policies, TrafficPolicy } from "../routing.ts";
 import { OWNED } from "../routing-annotations.ts";
@@ -22,6 +22,7 @@ interface DestinationRuleArgs extends ServiceName {
   readonly existing?: ExistingWorkload | undefined;
   /** @default Istio's */
   readonly policies?: Policies | undefined;
+  readonly stable: string;
   /** @default HTTP alone */
   readonly ports?: readonly ServicePort[] | undefined;
 }
@@ -40,13 +41,22 @@ export function destinationRule({
   versions,
   existing,
   policies,
-  ports,
+  stable,
+  ports = [],
   ...name
 }: DestinationRuleArgs) {
   const label = existing?.versionLabel ?? "version";
   const trafficPolicy = {
     ...istioPolicy(servicePolicy(policies, ports)),
     ...(!existing && { tls: { mode: "ISTIO_MUTUAL" as const } }),
+  };
+  const subset = (named: string, version: string) => {
+    const own = versionPolicy(policies, version, ports);
+    return {
+      name: named,
+      labels: { [label]: version },
+      ...(own && { trafficPolicy: istioPolicy(own) }),
+    };
   };
   return {
     apiVersion: "networking.istio.io/v1",
@@ -55,14 +65,10 @@ export function destinationRule({
     spec: {
       host: serviceHost(name, clusterDomain),
       ...(Object.keys(trafficPolicy).length > 0 && { trafficPolicy }),
-      subsets: versions.map((version) => {
-        const own = versionPolicy(policies, version, ports);
-        return {
-          name: versionName(version),
-          labels: { [label]: version },
-          ...(own && { trafficPolicy: istioPolicy(own) }),
-        };
-      }),
+      subsets: [
+        ...versions.map((version) => subset(versionName(version), version)),
+        ...(ports.every(isSplit) ? [] : [subset(TCP_SUBSET, stable)]),
+      ],
     },
   } satisfies IDestinationRule;
 }
@@ -75,7 +81,7 @@ export function crossClusterDestinationRule(args: CrossClusterArgs) {
   const { cluster, clusterDomain, trustDomain, versions, existing, policies, ports, ...name } =
     args;
   const accounts = existing?.serviceAccounts ?? [name.service];
-  const [first, ...others] = ports ?? [];
+  const [first, ...others] = (ports ?? []).filter(isSplit);
   const all = servicePolicy(policies, ports);
   const tls = (subset?: string, port = first?.port ?? existing?.port) => ({
     mode: "ISTIO_MUTUAL" as const,

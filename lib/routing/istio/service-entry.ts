@@ -1,6 +1,6 @@
 import type { IServiceEntry } from "@kubernetes-models/istio/networking.istio.io/v1/ServiceEntry";
 import { crossClusterHost, crossClusterName, SERVICE_PORT } from "../../names.ts";
-import { portName } from "../../ports.ts";
+import { isSplit, portName } from "../../ports.ts";
 import type { CrossClusterArgs } from "../routing.ts";
 import { OWNED } from "../routing-annotations.ts";
 
@@ -28,7 +28,8 @@ export function serviceEntry({
       addresses: [virtualAddress],
       location: "MESH_INTERNAL",
       resolution: "STATIC",
-      ports: ports.map((each, i) => ({
+      // A connection has no request whose host could tell the cluster.
+      ports: ports.filter(isSplit).map((each, i) => ({
         number: each.port,
         name: portName(each, i === 0),
         protocol: ENTRY_PROTOCOLS[each.protocol],

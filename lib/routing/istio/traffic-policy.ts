@@ -1,5 +1,5 @@
 import { mergeValues } from "../../helm-values.ts";
-import type { ServicePort } from "../../ports.ts";
+import { isSplit, type ServicePort } from "../../ports.ts";
 import type { ClusterPreference, Policies, TrafficPolicy } from "../routing.ts";
 
 /**
@@ -12,7 +12,7 @@ import type { ClusterPreference, Policies, TrafficPolicy } from "../routing.ts";
  */
 function failover(preference: ClusterPreference, ports: readonly ServicePort[]): TrafficPolicy {
   // The probes of TCP wait while something is unanswered, and a connection of HTTP/2 carries all requests.
-  const pings = ports.some(({ protocol }) => protocol !== "http");
+  const pings = ports.some((port) => isSplit(port) && port.protocol !== "http");
   return {
     loadBalancer: {
       localityLbSetting:

@@ -2,6 +2,7 @@ import type { IVirtualService } from "@kubernetes-models/istio/networking.istio.
 import { NO_LIMIT } from "../../duration.ts";
 import { pathsPattern } from "../../ingress-paths.ts";
 import { serviceHost } from "../../names.ts";
+import { isSplit, TCP_SUBSET } from "../../ports.ts";
 import {
   chainAnnotations,
   CONTEXTS,
@@ -176,6 +177,16 @@ export function virtualService(args: RouteArgs) {
       : rules(ownHost, label, byAuthority(ingressHosts.map(outside)), ingressPort);
   };
 
+  /** Connections stay with a version for as long as they are open, and no gate sees what they carry: none is split. */
+  const tcp = unnamed
+    ? []
+    : ports
+        .filter((each) => !isSplit(each))
+        .map(({ port }) => ({
+          match: [{ port, gateways: ["mesh"] }],
+          route: [{ destination: { host: ownHost, subset: TCP_SUBSET, port: { number: port } } }],
+        }));
+
   return {
     apiVersion: "networking.istio.io/v1",
     kind: "VirtualService",
@@ -203,6 +214,7 @@ export function virtualService(args: RouteArgs) {
         ...forOutside(),
         ...rules(ownHost, args.service, apart?.mesh),
       ],
+      ...(tcp.length > 0 && { tcp }),
     },
   } satisfies IVirtualService;
 }

@@ -77,7 +77,7 @@ describe("a service that others have made", () => {
     [
       "with a port whose connections cannot be split",
       ports({ port: 80, name: "http" }, { port: 5432, name: "tcp-db" }),
-      "name: must have HTTP ports alone: requests are split, but connections to port 5432 (named tcp-db) of Service user/user-service in cluster-b would reach the pods of both versions",
+      "name: must have HTTP ports alone, beside those of morePorts: requests are split, but connections to port 5432 (named tcp-db) of Service user/user-service in cluster-b would reach the pods of both versions",
     ],
     [
       "with pods that have no sidecar",
@@ -101,6 +101,25 @@ describe("a service that others have made", () => {
     ],
   ])("is refused %s", (_, found, text) => {
     expect(said(found)).toEqual([text]);
+  });
+
+  it("has ports of TCP that the configuration names as such", () => {
+    const web = { port: 80, name: "http" };
+    const named = {
+      port: 80,
+      ports: [
+        { port: 80, protocol: "http" },
+        { port: 5432, protocol: "tcp" },
+      ],
+    } as const;
+    for (const name of ["tcp-db", "mysql", "redis"]) {
+      expect(said(ports(web, { port: 5432, name }), named)).toEqual([]);
+    }
+    // One of which Istio finds out the protocol itself could be taken for HTTP, and UDP is none.
+    for (const port of [{ name: "db" }, { name: "tls" }, { name: "tcp", protocol: "UDP" }]) {
+      const [text] = said(ports(web, { port: 5432, ...port }), named);
+      expect(text).toMatch(/^morePorts\[0\]\.port: must be a tcp port, but Istio does not know/);
+    }
   });
 
   it("has the ports that the configuration names, of the protocols that it names", () => {

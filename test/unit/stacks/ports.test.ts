@@ -239,12 +239,92 @@ describe("a service with ports of its owner's", () => {
   });
 });
 
+describe("a port of TCP", () => {
+  const raw = made({
+    morePorts: [
+      { port: 9090, protocol: "grpc" },
+      { port: 5432, protocol: "tcp" },
+    ],
+  });
+  const route = async (of: More) => {
+    const recording = await program(of);
+    const name = "user-service.user-route-cluster-a";
+    return {
+      weights: specOf(recording, `${name}-weights`, ":VirtualService") as {
+        http: object[];
+        tcp?: object;
+      },
+      rule: specOf(recording, `${name}-rule`, ":DestinationRule") as { subsets: object[] },
+      recording,
+    };
+  };
+  const tcp = [
+    {
+      match: [{ port: 5432, gateways: ["mesh"] }],
+      route: [{ destination: { host: OWN, subset: "tcp-stable", port: { number: 5432 } } }],
+    },
+  ];
+
+  it("sends all connections to stable, whatever the weight is", async () => {
+    const { weights, rule, recording } = await route({ ...raw, weight: 10 });
+    expect(weights.tcp).toEqual(tcp);
+    expect(rule.subsets).toEqual([
+      { name: "v1", labels: { version: "v1" } },
+      { name: "v2", labels: { version: "v2" } },
+      { name: "tcp-stable", labels: { version: "v1" } },
+    ]);
+    expect(specOf(recording, "user-service.user-cluster-a-service", ":Service")).toMatchObject({
+      ports: [{}, {}, { name: "tcp-5432", port: 5432, appProtocol: "tcp" }],
+    });
+  });
+
+  it("keeps its route in a promotion: the subset becomes the new version's", async () => {
+    const promoted = raw.services.map(({ stable, canary, ...service }) => ({
+      ...{ ...service, stable: canary ?? stable },
+    }));
+    const { weights, rule } = await route({ ...raw, services: promoted, weight: 0 });
+    expect(weights.tcp).toEqual(tcp);
+    expect(rule.subsets).toContainEqual({ name: "tcp-stable", labels: { version: "v2" } });
+  });
+
+  it("is not there on hosts that name a cluster, whose other ports are", async () => {
+    const { recording } = await route(raw);
+    const far = "user-service.user-cluster-b-from-cluster-a";
+    const entry = recording.resources.find(
+      ({ name, type }) => name.startsWith(far) && type.endsWith(":ServiceEntry"),
+    );
+    expect(entry?.inputs["spec"]).toMatchObject({ ports: [{ number: 80 }, { number: 9090 }] });
+    const rule = recording.resources.find(
+      ({ name, type }) => name.startsWith(far) && type.endsWith(":DestinationRule"),
+    );
+    expect(JSON.stringify(rule?.inputs["spec"])).toContain('"number":9090');
+    expect(JSON.stringify(rule?.inputs["spec"])).not.toContain("5432");
+  });
+
+  it("names no version of a service that others have made, while there is no canary", async () => {
+    const more = { morePorts: [{ port: 5432, protocol: "tcp" }] };
+    expect((await route(existingConfig(more))).weights.tcp).toEqual(tcp);
+    const { weights } = await route(existingConfig({ ...more, canary: undefined }));
+    expect(weights).not.toHaveProperty("tcp");
+  });
+});
+
 describe("ports are refused", () => {
   it.each<[string, More, string]>([
     [
-      "of TCP, with the reason",
-      made({ morePorts: [{ port: 5432, protocol: "tcp" }] }),
-      "services[0].morePorts[0].protocol: must be http, http2 or grpc: connections of other protocols, such as tcp and tls, are not split request by request, and the gates cannot judge them",
+      "of TCP as the first one, with the reason",
+      made({ protocol: "tcp" }),
+      "services[0].protocol: must be http, http2 or grpc: connections of other protocols, such as tcp and tls, are not split request by request, and the gates cannot judge them. A tcp port may be listed under morePorts",
+    ],
+    [
+      "of TLS, with what to write",
+      made({ morePorts: [{ port: 5432, protocol: "tls" }] }),
+      "services[0].morePorts[0].protocol: must be http, http2, grpc or tcp; connections of a tcp port are not split, all go to stable. TLS that the service itself speaks is tcp, too: it is passed on as it is",
+    ],
+    [
+      "of TCP beside a version with the name of its subset",
+      made({ canary: { version: "tcp-stable", image: "registry.example.com/user-service:v2" } }),
+      "services[0].canary.version: must be another name: it is that of stable for connections to tcp ports",
     ],
     [
       "that are there twice",

@@ -262,7 +262,13 @@ describe("release adopt", () => {
       ...app("push", { ports: [{ name: "web", appProtocol: "kubernetes.io/h2c", port: 80 }] }),
       ...["a", "b", "c", "d", "e", "f", "g"].flatMap((name) => app(name)),
       ...app("database", { ports: [{ name: "tcp-sql", port: 5432 }] }),
-      ...app("numbered", { versions: ["1.2.3"] }),
+      ...app("numbered", {
+        versions: ["1.2.3"],
+        ports: [
+          { name: "tcp-sql", port: 5432 },
+          { name: "http", port: 80 },
+        ],
+      }),
       {
         apiVersion: "v1",
         kind: "Service",
@@ -319,7 +325,10 @@ describe("release adopt", () => {
     );
     const text = await run();
     expect(text).toContain("It takes 11 services:");
-    expect(await service("numbered")).toMatchObject({ stable: { version: "1.2.3" } });
+    expect(await service("numbered")).toMatchObject({
+      morePorts: [{ port: 5432, protocol: "tcp" }],
+      stable: { version: "1.2.3" },
+    });
     expect(await service("front")).toMatchObject({
       servicePort: 8080,
       morePorts: [{ port: 9090, protocol: "grpc" }],

@@ -195,7 +195,8 @@ describe("a DestinationRule of others", () => {
   });
   const ours = (policies?: Parameters<typeof destinationRule>[0]["policies"]) =>
     destinationRule({
-      ...{ ...name, clusterDomain: "cluster.local", versions: ["v1", "v2"], existing, policies },
+      ...{ ...name, clusterDomain: "cluster.local", versions: ["v1", "v2"], stable: "v1" },
+      ...{ existing, policies },
     }).spec;
 
   it("may say more of versions that no rule names, and the mesh's own mTLS", () => {
