@@ -279,9 +279,7 @@ describe("a port of TCP", () => {
   });
 
   it("keeps its route in a promotion: the subset becomes the new version's", async () => {
-    const promoted = raw.services.map(({ stable, canary, ...service }) => ({
-      ...{ ...service, stable: canary ?? stable },
-    }));
+    const promoted = raw.services.map(({ canary, ...service }) => ({ ...service, stable: canary }));
     const { weights, rule } = await route({ ...raw, services: promoted, weight: 0 });
     expect(weights.tcp).toEqual(tcp);
     expect(rule.subsets).toContainEqual({ name: "tcp-stable", labels: { version: "v2" } });
