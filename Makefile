@@ -9,7 +9,7 @@ ACTIONLINT = sh lab/bootstrap.sh go -C tools/actionlint tool actionlint -shellch
 	$(addprefix ../../,$(wildcard .github/workflows/*.yml))
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
 setup: ## Install Node, Go and the packages this project needs
 	@sh lab/bootstrap.sh
