@@ -1,6 +1,6 @@
 # Everything a user or the gate calls; each target does its own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help setup packages commands toolchain demo test campaign mutation check workflows unit preview history rollback lab-up lab-down lab-status lab-logs lab-shell record-stacks
+.PHONY: help setup packages commands toolchain demo test campaign e2e mutation check workflows unit preview history rollback lab-up lab-down lab-status lab-logs lab-shell record-stacks
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
@@ -9,7 +9,7 @@ ACTIONLINT = sh lab/bootstrap.sh go -C tools/actionlint tool actionlint -shellch
 	$(addprefix ../../,$(wildcard .github/workflows/*.yml))
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
 setup: ## Install Node, Go and the packages this project needs
 	@sh lab/bootstrap.sh
@@ -42,6 +42,15 @@ campaign: setup ## All lab tests, and more faults at random moments: make campai
 	@status=0; \
 	$(if $(strip $(FILE)),,vitest run --project lab --project faults || status=$$?;) \
 	CAMPAIGN_RUNS=$(or $(RUNS),20) CAMPAIGN_SEED=$(or $(SEED),$(shell date +%s)) vitest run --project campaign $(FILE) || status=$$?; \
+	exit $$status
+
+# What is tested needs pulumi, kubectl and helm on PATH, and the plugins that pulumi installs by itself.
+e2e: packages ## Tests of Pulumi's own Kubernetes provider on clusters of yours, in namespaces of their own: make e2e CONTEXTS=a,b
+	@: $(or $(CONTEXTS),$(error name the contexts: make e2e CONTEXTS=a,b))
+	@status=0; \
+	for context in $$(printf '%s' '$(CONTEXTS)' | tr ',' ' '); do \
+		echo "$$context:"; E2E_CONTEXT="$$context" vitest run --project e2e $(FILE) || status=$$?; \
+	done; \
 	exit $$status
 
 mutation: packages ## Take what makes a release safe out of the program, piece by piece: unit tests must fail each time

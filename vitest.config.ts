@@ -49,6 +49,17 @@ export default defineConfig({
       },
       {
         test: {
+          // Against a cluster of the user's: make e2e, not the gate.
+          name: "e2e",
+          include: ["test/lab/standins/*.test.ts"],
+          fileParallelism: false,
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
+          sequence: { groupOrder: 5 },
+        },
+      },
+      {
+        test: {
           // Files that break a cluster, or change the stack that has the mesh: one after the other, by themselves.
           name: "faults",
           include: ["test/lab/faults/*.test.ts", "test/lab/mesh-stack/*.test.ts"],

@@ -1,14 +1,5 @@
 /** What a Release's inputs mean to the `helm` program, as functions of the inputs alone. */
-import {
-  isAsset,
-  isFields,
-  listAt,
-  mapFields,
-  at,
-  textAt,
-  type Fields,
-  type Value,
-} from "./values.ts";
+import { isAsset, isFields, listAt, at, textAt, type Fields } from "./values.ts";
 
 /** Seconds helm waits for a release by default, as in the official provider. */
 const READY_WITHIN = 300;
@@ -130,15 +121,7 @@ export function valueSources(inputs: Fields): {
   });
   const given = at(inputs, "values");
   const values = isFields(given) ? given : {};
-  return { files, values: asksFor(inputs, "allowNullValues") ? values : withoutNulls(values) };
-}
-
-/** A null would delete the chart's default; the official provider drops it unless told otherwise. */
-function withoutNulls(values: Fields): Fields {
-  const kept = Object.entries(values).filter(([, value]) => value !== null);
-  return mapFields(Object.fromEntries(kept), (value: Value) =>
-    isFields(value) && !isAsset(value) ? withoutNulls(value) : value,
-  );
+  return { files, values };
 }
 
 /** A release as `helm get metadata --output json` describes it. */

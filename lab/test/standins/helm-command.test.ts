@@ -91,10 +91,10 @@ test("a preview renders the chart with the same values", () => {
   ]);
 });
 
-test("nulls in values are dropped unless they are allowed", () => {
+// decodeRelease in the official provider's helm_release.go, since 4.30 (#2997).
+test("nulls in values stay: they delete the chart's defaults", () => {
   const values: Fields = { a: null, b: { c: null, d: [null, 1] } };
-  expect(valueSources({ values }).values).toEqual({ b: { d: [null, 1] } });
-  expect(valueSources({ values, allowNullValues: true }).values).toEqual(values);
+  expect(valueSources({ values }).values).toEqual(values);
 });
 
 test("value files may be files or texts, no remote assets", () => {

@@ -3,9 +3,13 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { Project } from "./project.ts";
+import { target } from "./target.ts";
 
 // getPluginInfoAndPath in Pulumi's sdk/go/common/workspace/plugins.go prefers what is on PATH, with a warning.
-test("pulumi takes the provider that the lab has put in place, and warns of none on PATH", async () => {
+test("pulumi takes the provider that the lab has put in place, and warns of none on PATH", async ({
+  skip,
+}) => {
+  skip(!target.isLab, "which plugins are taken is the user's to say");
   const folder = await mkdtemp(path.join(tmpdir(), "standins-path-"));
   onTestFinished(async () => rm(folder, { recursive: true }));
   const file = path.join(folder, "pulumi-resource-kubernetes");

@@ -4,20 +4,13 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { execa } from "execa";
 import { z } from "zod";
-import { labEnvironment, labPaths } from "../../../lab/environment.ts";
-import { labSettings } from "../../../lab/settings.ts";
-import { installStandIns } from "../../../lab/standins/install.ts";
 import { killProcesses, processesOf, UPDATE_VARIABLE } from "../update-processes.ts";
+import { target } from "./target.ts";
 
-const settings = labSettings();
-/** Another API server than the lab's can be tested against: its kubeconfig, and a folder with pulumi, helm and kubectl. */
-const kubeconfig = process.env["LAB_KUBECONFIG"] ?? labPaths(settings).kubeconfig;
-/** Whether the tests run against the lab, which has a node; another server is not known to have any. */
-export const isLab = process.env["LAB_KUBECONFIG"] === undefined;
-const bin = process.env["LAB_BIN"] ?? labPaths(settings).bin;
-const context = "cluster-a";
+const root = path.resolve(import.meta.dirname, "../../..");
+const { context, kubeconfig } = target;
 
-/** Programs begin with this: `provider` is the lab's first cluster, `meta(name)` names an object in the test's namespace. */
+/** Programs begin with this: `provider` is the cluster, `meta(name)` names an object in the test's namespace. */
 const PREAMBLE = `
 import * as pulumi from "@pulumi/pulumi";
 import * as k8s from "@pulumi/kubernetes";
@@ -62,17 +55,12 @@ export class Project {
   private constructor(folder: string, more: readonly string[]) {
     this.#folder = folder;
     this.namespace = `standins-${randomBytes(4).toString("hex")}`;
+    const own = target.environment(folder);
     this.#env = {
-      ...labEnvironment(settings),
-      PATH: [
-        bin,
-        path.join(settings.root, "node_modules/.bin"),
-        ...more,
-        process.env["PATH"] ?? "",
-      ].join(path.delimiter),
+      ...own,
+      PATH: [own["PATH"] ?? "", ...more].join(path.delimiter),
       KUBECONFIG: kubeconfig,
       [UPDATE_VARIABLE]: this.namespace,
-      PULUMI_HOME: path.join(folder, "home"),
       PULUMI_BACKEND_URL: `file://${path.join(folder, "state")}`,
       PULUMI_CONFIG_PASSPHRASE_FILE: path.join(folder, "passphrase"),
     };
@@ -89,8 +77,8 @@ export class Project {
       path.join(folder, "Pulumi.yaml"),
       "name: standins\nmain: index.ts\nruntime: {name: nodejs, options: {typescript: false}}\n",
     );
-    await symlink(path.join(settings.root, "node_modules"), path.join(folder, "node_modules"));
-    await installStandIns({ bin, pulumiHome: path.join(folder, "home") });
+    await symlink(path.join(root, "node_modules"), path.join(folder, "node_modules"));
+    await target.prepare(folder);
     await project.must("stack", "init");
     await project.config("namespace", project.namespace);
     return project;

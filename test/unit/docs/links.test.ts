@@ -80,7 +80,7 @@ describe("the documentation", () => {
 
   it("names make targets and npm scripts that exist", () => {
     const targets = new Set(
-      [...readFileSync(path.join(root, "Makefile"), "utf8").matchAll(/^([a-z-]+):/gm)].map(
+      [...readFileSync(path.join(root, "Makefile"), "utf8").matchAll(/^([a-z0-9-]+):/gm)].map(
         ([, target]) => target,
       ),
     );
@@ -90,7 +90,7 @@ describe("the documentation", () => {
         ([, inline, line]) => inline ?? line ?? "",
       );
       return code.flatMap((text) => [
-        ...[...text.matchAll(/(?:^|&& )make ([a-z-]+)/g)]
+        ...[...text.matchAll(/(?:^|&& )make ([a-z0-9-]+)/g)]
           .filter(([, target]) => !targets.has(target))
           .map(([command]) => `${page}: ${command}`),
         ...[...text.matchAll(/npm run ([\w:-]+)/g)]
