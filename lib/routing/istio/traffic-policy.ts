@@ -6,7 +6,7 @@ import type { ClusterPreference, Policies, TrafficPolicy } from "../routing.ts";
  * What keeps a cluster that fails from costing more than the requests that are under way. (Istio: TrafficPolicy)
  *
  * - A connection that does not come about is given up long before the request is, which then goes elsewhere.
- * - Connections that wait for a request are probed, so that one to a dead gateway is gone after 4 s.
+ * - Connections that wait for a request are probed, so that one to a dead gateway is gone after 3 s.
  * - Only failures to reach an endpoint eject it, not what an application answers: a bad canary stays where its gate
  *   sees it. The one endpoint that a far gateway is may be ejected, too.
  */
@@ -24,7 +24,7 @@ function failover(preference: ClusterPreference, ports: readonly ServicePort[]):
     connectionPool: {
       tcp: {
         connectTimeout: "1s",
-        tcpKeepalive: { time: "2s", interval: "1s", probes: 2 },
+        tcpKeepalive: { time: "1s", interval: "1s", probes: 2 },
       },
       ...(pings && { http: { http2KeepAlive: { interval: "2s", timeout: "1s" } } }),
     },
@@ -34,7 +34,7 @@ function failover(preference: ClusterPreference, ports: readonly ServicePort[]):
       consecutive5xxErrors: 0,
       consecutiveGatewayErrors: 0,
       interval: "1s",
-      baseEjectionTime: "5s",
+      baseEjectionTime: "10s",
       maxEjectionPercent: 100,
     },
   };

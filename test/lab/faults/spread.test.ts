@@ -55,20 +55,20 @@ describe("a service whose requests go to all clusters alike", () => {
   });
 
   it("loses few to one whose connections are reset", async () => {
-    expectFew(await sendWhile(30, () => disturb(second.name, { kind: "reset" })));
+    expectFew(await sendWhile(20, () => disturb(second.name, { kind: "reset" })));
   });
 
   it("loses none where a tenth of the packets are lost", async () => {
-    const { sent } = await sendWhile(30, () => disturb(second.name, { kind: "loss", share: 0.1 }));
+    const { sent } = await sendWhile(20, () => disturb(second.name, { kind: "loss", share: 0.1 }));
     expect(sent.filter(hasFailed)).toEqual([]);
   });
 
   it("loses few to one whose gateways are killed", async () => {
-    expectFew(await sendWhile(30, killGateways));
+    expectFew(await sendWhile(25, killGateways));
   });
 
   it.each([first, second])("loses none without istiod in $name", async ({ name }) => {
-    const { sent } = await sendWhile(20, () =>
+    const { sent } = await sendWhile(15, () =>
       signalInPod(name, "istiod-", "pilot-discovery", "SIGSTOP"),
     ).finally(() => signalInPod(name, "istiod-", "pilot-discovery", "SIGCONT"));
     expect(sent.filter(hasFailed)).toEqual([]);
@@ -77,13 +77,13 @@ describe("a service whose requests go to all clusters alike", () => {
   it("loses none when its own cluster comes first", async () => {
     await pulumi.setConfig("services[0].clusterPreference", "own-first");
     await pulumi.up("failover: own cluster first");
-    for (const fault of [
-      () => disturb(second.name, { kind: "drop" }),
-      () => disturb(second.name, { kind: "reset" }),
-      () => disturb(second.name, { kind: "loss", share: 0.3 }),
-      killGateways,
-    ]) {
-      const { sent } = await sendWhile(fault === killGateways ? 20 : 60, fault);
+    for (const [seconds, fault] of [
+      [60, () => disturb(second.name, { kind: "drop" })],
+      [15, () => disturb(second.name, { kind: "reset" })],
+      [15, () => disturb(second.name, { kind: "loss", share: 0.3 })],
+      [20, killGateways],
+    ] as const) {
+      const { sent } = await sendWhile(seconds, fault);
       expect(sent.filter(hasFailed)).toEqual([]);
       expect([...new Set(sent.map(({ cluster }) => cluster))]).toEqual([first.name]);
     }

@@ -65,10 +65,10 @@ const EJECTION = {
   consecutive5xxErrors: 0,
   consecutiveGatewayErrors: 0,
   interval: "1s",
-  baseEjectionTime: "5s",
+  baseEjectionTime: "10s",
   maxEjectionPercent: 100,
 };
-const TCP = { connectTimeout: "1s", tcpKeepalive: { time: "2s", interval: "1s", probes: 2 } };
+const TCP = { connectTimeout: "1s", tcpKeepalive: { time: "1s", interval: "1s", probes: 2 } };
 const OWN_CLUSTER = { localityLbSetting: { failoverPriority: ["topology.istio.io/cluster"] } };
 
 describe("clusterPreference", () => {
