@@ -1,5 +1,12 @@
 import type { V1Pod } from "@kubernetes/client-node";
+import pMap from "p-map";
 import { podKey } from "./cluster-client.ts";
+
+/**
+ * Pods of a cluster that are asked at a time: each takes a connection through the API server and its kubelet. More at
+ * once make none of them answer sooner.
+ */
+const AT_ONCE = 32;
 
 /** A pod that is there but has not answered, and why. */
 export interface SilentPod {
@@ -34,10 +41,11 @@ export async function isListed(list: () => Promise<readonly V1Pod[]>, pod: V1Pod
 }
 
 /**
- * Asks all pods of a list at once. Pods come and go while they are asked: one that does not answer and
+ * Asks all pods of a list, AT_ONCE at a time. Pods come and go while they are asked: one that does not answer and
  * is no longer on the list is left out.
  *
  * @param list gives the pods as they are now
+ * @param ask a time limit of its own begins when it is called: pods that wait for their turn use none of it
  * @throws if the list cannot be read
  */
 export async function askPods<T>(
@@ -46,14 +54,16 @@ export async function askPods<T>(
 ): Promise<PodAnswers<T>> {
   const answers: T[] = [];
   const silent: SilentPod[] = [];
-  const results = await Promise.all(
-    (await list()).map(async (pod) => {
+  const results = await pMap(
+    await list(),
+    async (pod) => {
       try {
         return { answer: await ask(pod) };
       } catch (error) {
         return { pod, error };
       }
-    }),
+    },
+    { concurrency: AT_ONCE },
   );
   for (const result of results) {
     if ("answer" in result) answers.push(result.answer);

@@ -18,6 +18,7 @@ import {
   type V1Status,
 } from "@kubernetes/client-node";
 import { Transient } from "./explain.ts";
+import { allPages } from "./pages.ts";
 import { webSockets } from "./web-sockets.ts";
 
 /** How an API server is reached. */
@@ -57,6 +58,7 @@ export class ClusterClient {
   readonly objects: KubernetesObjectApi;
   readonly #answerWithinMs: number;
   #clockAhead: number | undefined;
+  #listing: Promise<readonly V1Pod[]> | undefined;
 
   constructor({ name, context, kubeconfig, answerWithinMs = 30_000 }: ClusterAccess) {
     this.name = name;
@@ -106,19 +108,24 @@ export class ClusterClient {
   /** The running pods that carry the labels, in one namespace or in all of them. */
   async runningPods(labelSelector: string, namespace?: string): Promise<V1Pod[]> {
     const query = { labelSelector, fieldSelector: "status.phase=Running" };
-    const { items } = namespace
-      ? await this.core.listNamespacedPod({ namespace, ...query })
-      : await this.core.listPodForAllNamespaces(query);
+    const items = await allPages((page) =>
+      namespace === undefined
+        ? this.core.listPodForAllNamespaces({ ...query, ...page })
+        : this.core.listNamespacedPod({ namespace, ...query, ...page }),
+    );
     return items.filter((pod) => !pod.metadata?.deletionTimestamp);
   }
 
-  /** The running pods that have a proxy, ready or not. */
-  async podsWithProxy(labelSelector?: string): Promise<V1Pod[]> {
-    return this.runningPods([PROXY_LABEL, labelSelector].filter(Boolean).join(","));
+  /** The running pods that have a proxy, ready or not. Whoever asks for all of them at the same time shares one list. */
+  async podsWithProxy(labelSelector?: string): Promise<readonly V1Pod[]> {
+    if (labelSelector !== undefined) return this.runningPods(`${PROXY_LABEL},${labelSelector}`);
+    return (this.#listing ??= this.runningPods(PROXY_LABEL).finally(() => {
+      this.#listing = undefined;
+    }));
   }
 
   /** Every proxy that serves: sidecars and gateways whose own container is ready. */
-  async proxies(labelSelector?: string): Promise<V1Pod[]> {
+  async proxies(labelSelector?: string): Promise<readonly V1Pod[]> {
     return (await this.podsWithProxy(labelSelector)).filter(hasReadyProxy);
   }
 

@@ -9,6 +9,13 @@ import { explain, isTransient, Transient } from "./explain.ts";
 /** What an Envoy has instead of what it must have, as it completes "user/client …": `serves 10 %`. */
 export class Behind extends Error {}
 
+/** What an Envoy has confirmed. */
+export interface Confirmation<T> {
+  readonly value: T;
+  /** Whether all that it was asked about concerns it. Else it may yet get what does, and is asked again. */
+  readonly whole: boolean;
+}
+
 /** Time limit of one proxy's answer, in milliseconds, where the wait is long enough for several rounds. */
 const ANSWER_WITHIN_MS = 10_000;
 /** Rounds that even proxies which do not answer leave time for. */
@@ -35,11 +42,10 @@ function lateText({ pod, error }: SilentPod): string {
  * This is as safe as to ask all of them in one moment. An Envoy keeps what it has until its istiod sends
  * something else, and the API server has nothing older to send. An Envoy that moves to an istiod that lags
  * may fall back for a moment, but so it may after a moment in which all were right. Only a proxy that restarts
- * begins from nothing: it counts as new. One that has no route yet has confirmed nothing, and is asked
- * again.
+ * begins from nothing: it counts as new. One that lacks a route yet is asked again.
  *
  * @param what the condition, as it completes "timed out after 5 s waiting for …"
- * @param ask gives what a proxy has, or undefined if that does not concern it
+ * @param ask gives what a proxy has
  * @param timeoutMs in milliseconds; the last round may add what two lists of the pods and one answer take
  * @returns what the proxies that are there have confirmed
  * @throws naming those whose `ask` throws Behind, or that do not answer
@@ -47,7 +53,7 @@ function lateText({ pod, error }: SilentPod): string {
 export async function confirmEvery<T>(
   cluster: ClusterClient,
   what: string,
-  ask: (pod: V1Pod) => Promise<T | undefined>,
+  ask: (pod: V1Pod) => Promise<Confirmation<T>>,
   timeoutMs: number,
 ): Promise<readonly T[]> {
   const confirmed = new Map<string, T>();
@@ -69,16 +75,16 @@ export async function confirmEvery<T>(
       const { answers, silent } = await askPods(list, async (pod) => {
         const proxy = proxyIdentity(pod);
         try {
-          const answer =
-            confirmed.get(proxy) ??
-            (await within(
-              answerWithinMs,
-              ask(pod),
-              `no answer within ${(answerWithinMs / 1000).toFixed(1)} s`,
-            ));
-          if (answer !== undefined) confirmed.set(proxy, answer);
+          const known = confirmed.get(proxy);
+          if (known !== undefined) return known;
+          const { value, whole } = await within(
+            answerWithinMs,
+            ask(pod),
+            `no answer within ${(answerWithinMs / 1000).toFixed(1)} s`,
+          );
+          if (whole) confirmed.set(proxy, value);
           behind.delete(proxy);
-          return answer;
+          return value;
         } catch (error) {
           if (!(error instanceof Behind)) throw error;
           behind.add(proxy);

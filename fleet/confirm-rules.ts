@@ -46,7 +46,7 @@ export async function confirmRules(
           `still has the old routes of ${late.map(({ service }) => service.key).join(", ")}`,
         );
       }
-      return routed.every(({ any }) => any) || undefined;
+      return { value: true, whole: routed.every(({ any }) => any) };
     },
     timeoutMs,
   );

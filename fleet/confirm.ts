@@ -1,3 +1,4 @@
+import { allOf } from "../lib/enumerate.ts";
 import type { ClusterClient } from "./cluster-client.ts";
 import { Behind, confirmEvery } from "./confirm-every.ts";
 import type { EnvoyRoutes } from "./routing/cluster-routing.ts";
@@ -12,32 +13,56 @@ export interface Expected {
 }
 
 /**
- * Waits until every Envoy of a cluster that routes to the service serves the weight.
+ * Waits until every Envoy of a cluster that routes to the services serves their weights. Each is asked once for all
+ * services.
  *
  * @param timeoutMs in milliseconds, see confirmEvery
- * @returns their routes
+ * @returns their routes, for each service
  * @throws naming those that do not, or do not answer
  */
-export async function confirmWeight(
+export async function confirmWeights(
   cluster: ClusterClient,
-  { hosts, canary, weight }: Expected,
+  services: readonly Expected[],
   timeoutMs: number,
-): Promise<readonly EnvoyRoutes[]> {
-  return confirmEvery(
+): Promise<readonly (readonly EnvoyRoutes[])[]> {
+  if (services.length === 0) return [];
+  const hosts = services.map((service) => service.hosts);
+  const weights = new Set(services.map(({ canary, weight }) => `${canary} at ${weight} %`));
+  const held = await confirmEvery(
     cluster,
-    `every Envoy of ${cluster.name} to serve ${canary} at ${weight} %`,
+    `every Envoy of ${cluster.name} to serve ${allOf([...weights])}`,
     async (pod) => {
       const routes = await clusterRouting.served(cluster, pod, hosts);
-      // A port that is behind is as bad as all of them.
-      const tables = Object.entries(routes?.tables ?? {});
-      for (const [table, weights] of tables) {
-        const served = weights[canary] ?? 0;
-        if (served !== weight) {
-          throw new Behind(`serves ${served} %${tables.length > 1 ? ` on ${table}` : ""}`);
-        }
-      }
-      return routes;
+      const late = services.flatMap((service, i) => {
+        const objection = behindIn(service, routes[i]);
+        if (objection === undefined) return [];
+        return [services.length > 1 ? `${objection} for ${service.hosts[0] ?? ""}` : objection];
+      });
+      if (late.length > 0) throw new Behind(`serves ${allOf(late)}`);
+      return { value: routes, whole: routes.every((each) => each !== undefined) };
     },
     timeoutMs,
   );
+  return services.map((_, i) => held.flatMap((routes) => routes[i] ?? []));
+}
+
+/** What an Envoy serves instead of what it must serve: `0 % on 9090`. */
+function behindIn({ canary, weight }: Expected, routes: EnvoyRoutes | undefined) {
+  const tables = Object.entries(routes?.tables ?? {});
+  // A port that is behind is as bad as all of them.
+  for (const [table, weights] of tables) {
+    const served = weights[canary] ?? 0;
+    if (served !== weight) return `${served} %${tables.length > 1 ? ` on ${table}` : ""}`;
+  }
+  return undefined;
+}
+
+/** Waits until every Envoy of a cluster that routes to a service serves its weight; see confirmWeights. */
+export async function confirmWeight(
+  cluster: ClusterClient,
+  expected: Expected,
+  timeoutMs: number,
+): Promise<readonly EnvoyRoutes[]> {
+  const [routes = []] = await confirmWeights(cluster, [expected], timeoutMs);
+  return routes;
 }

@@ -7,7 +7,7 @@ import type { Barrier } from "./barrier.ts";
 import type { Rise } from "./checks/check.ts";
 import type { Objections } from "./checks/look-again.ts";
 import type { ClusterClient } from "./cluster-client.ts";
-import { confirmWeight } from "./confirm.ts";
+import { confirmWeights } from "./confirm.ts";
 import { explain, isRefusal, isTransient } from "./explain.ts";
 import type { EnvoyRoutes } from "./routing/cluster-routing.ts";
 import { clusterRouting } from "./routing/index.ts";
@@ -47,15 +47,10 @@ export async function raiseWeights(barrier: Barrier): Promise<RaiseReport> {
     },
     writing: (name) => writeAll(of(name), rises),
     confirming: async (name) => {
-      const routes = await Promise.all(
-        rises.map(async (rise) => {
-          const expected = { ...rise, weight: weightIn(rise, name) };
-          const confirmed = await confirmWeight(of(name), expected, limits.confirmWithinMs);
-          // Where the weight was right before, no Envoy has switched now.
-          return rise.changes.has(name) ? confirmed : [];
-        }),
-      );
-      served.push(...routes.flat());
+      const expected = rises.map((rise) => ({ ...rise, weight: weightIn(rise, name) }));
+      const routes = await confirmWeights(of(name), expected, limits.confirmWithinMs);
+      // Where the weight was right before, no Envoy has switched now.
+      served.push(...routes.filter((_, i) => rises[i]?.changes.has(name)).flat());
     },
     restoring: (name) => restoreAll(of(name), rises),
   };

@@ -8,7 +8,7 @@ import { lookAgain } from "../fleet/checks/look-again.ts";
 import { subsets } from "../fleet/checks/subsets.ts";
 import { ClusterClient } from "../fleet/cluster-client.ts";
 import { confirmRules } from "../fleet/confirm-rules.ts";
-import { confirmWeight } from "../fleet/confirm.ts";
+import { confirmWeights } from "../fleet/confirm.ts";
 import { lower } from "../fleet/lower.ts";
 import { raiseWeights } from "../fleet/raise-weights.ts";
 import { readDeployed } from "../fleet/read-deployed.ts";
@@ -72,6 +72,7 @@ function risesOf({ mesh, services, quarantine }: ReleaseSettings, plan: ReleaseP
 function limitsOf({ safety }: ReleaseSettings): Limits {
   return {
     checkWithinMs: durationMs(safety.checkWithin),
+    lookWithinMs: durationMs(safety.lookWithin),
     confirmWithinMs: durationMs(safety.confirmWithin),
     certificateDays: safety.certificateDays,
     clockSkewMs: durationMs(safety.clockSkew),
@@ -566,17 +567,14 @@ export class WeightChange {
   async #confirmLower(): Promise<void> {
     const { safety, mesh } = this.#settings;
     const results = await Promise.allSettled(
-      this.#falling.map(async ({ cluster, service, wanted }) => {
-        if (wanted.canary === undefined) return [];
-        return confirmWeight(
-          this.#cluster(cluster),
-          {
-            hosts: hostsOf(service, mesh.clusterDomain),
-            canary: wanted.canary,
-            weight: wanted.weight,
-          },
-          durationMs(safety.confirmWithin),
-        );
+      this.#clusters.map(async (cluster) => {
+        const expected = this.#falling.flatMap(({ cluster: name, service, wanted }) => {
+          const { canary, weight } = wanted;
+          return name !== cluster.name || canary === undefined
+            ? []
+            : [{ hosts: hostsOf(service, mesh.clusterDomain), canary, weight }];
+        });
+        return confirmWeights(cluster, expected, durationMs(safety.confirmWithin));
       }),
     );
     const late = results.flatMap((result) =>
@@ -591,7 +589,9 @@ export class WeightChange {
         ].join("\n"),
       );
     }
-    const routes = results.flatMap((result) => (result.status === "fulfilled" ? result.value : []));
+    const routes = results.flatMap((result) =>
+      result.status === "fulfilled" ? result.value.flat() : [],
+    );
     await pulumi.log.info(`The weight is ${weightsAfter(this.#falling)}: ${switched(routes)}.`);
   }
 }

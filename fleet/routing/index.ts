@@ -1,6 +1,6 @@
 import type { ClusterRouting } from "./cluster-routing.ts";
 import { adoptableOf } from "./istio/adoptable.ts";
-import { routesOfAny, virtualHostsOf } from "./istio/envoy.ts";
+import { routesOfAll, virtualHostsOf } from "./istio/envoy.ts";
 import { madeObjects, remakeObject } from "./istio/made-objects.ts";
 import { ownerOf, ownedRoutes, routesOf } from "./istio/read-routes.ts";
 import { claimsOf, readRouting } from "./istio/read-routing.ts";
@@ -13,7 +13,7 @@ export const clusterRouting: ClusterRouting = {
   read: routesOf,
   readOwned: ownedRoutes,
   write: writeRoutes,
-  served: routesOfAny,
+  served: routesOfAll,
   held: virtualHostsOf,
   behind: (http, envoys) => behind({ http }, envoys),
   scope: routingScope,

@@ -11,8 +11,13 @@ export const allow = z
 export const safety = z.strictObject({
   checkWithin: key(duration("20s").default("20s"), {
     description:
-      "How long the checks before a weight rises look again at what may recover by itself, such as a pod that is not ready yet or does not answer, before they refuse. What cannot recover is refused at once. The last look may add the time that its answers take: about 10 s for a pod that gives none, 45 s at most.",
+      "How long the checks before a weight rises look again at what may recover by itself, such as a pod that is not ready yet or does not answer, before they refuse. What cannot recover is refused at once. The last look may add the time that its answers take: about 10 s for a pod that gives none, `lookWithin` at most.",
     examples: ["20s"],
+  }),
+  lookWithin: key(duration("45s").default("45s"), {
+    description:
+      "Longest time that one look of the checks may take. Every proxy is asked in it, 32 of each cluster at a time: raise it where thousands of them take longer. Less than the answers of a pod that gives none, about 40s, keeps a check from naming the pod.",
+    examples: ["45s", "3m"],
   }),
   confirmWithin: key(duration("30s").default("30s"), {
     description:

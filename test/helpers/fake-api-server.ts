@@ -43,8 +43,8 @@ type VirtualService = ReturnType<typeof virtualService>;
 const ISTIO = "/apis/networking.istio.io/v1";
 
 /**
- * An API server that has VirtualServices and one pod with a proxy, whose Envoy serves what they say at once. A test
- * may break what it likes of it.
+ * An API server that has VirtualServices and pods with a proxy, whose Envoys serve what they say at once. A test may
+ * break what it likes of it.
  */
 export class FakeApiServer {
   readonly #server: Server;
@@ -57,6 +57,10 @@ export class FakeApiServer {
   refusesNotes: string | undefined;
   /** Each request as `METHOD path`. */
   readonly requests: string[] = [];
+  /** Names of the pods with a proxy. */
+  proxies: readonly string[] = ["client"];
+  /** Port-forwards to pods: all that there were, how many are open, and how many were at most. */
+  readonly forwards = { all: 0, open: 0, most: 0 };
   /** Says why a write is refused, or lets it pass. */
   refuse: () => string | undefined = () => undefined;
   /** Percent of the canary that the Envoy serves. @default what the API server has */
@@ -73,6 +77,12 @@ export class FakeApiServer {
       handleProtocols: ([first]) => first ?? "",
     });
     sockets.on("connection", (socket) => {
+      this.forwards.all += 1;
+      this.forwards.open += 1;
+      this.forwards.most = Math.max(this.forwards.most, this.forwards.open);
+      socket.on("close", () => {
+        this.forwards.open -= 1;
+      });
       const send = (content: string) => {
         socket.send(Buffer.concat([Buffer.from([0]), Buffer.from(content)]));
       };
@@ -156,8 +166,14 @@ export class FakeApiServer {
       answer(200, { items: items.map((each) => this.#live(each)) });
     } else if (path.endsWith("/pods")) {
       const ready = { name: "istio-proxy", ready: true, restartCount: 0 };
-      const metadata = { name: "client", namespace: "user", uid: "1" };
-      answer(200, { items: [{ metadata, status: { containerStatuses: [ready] } }] });
+      const limit = Number(searchParams.get("limit") ?? this.proxies.length);
+      const begin = Number(searchParams.get("continue") ?? 0);
+      const items = this.proxies.slice(begin, begin + limit).map((name) => ({
+        metadata: { name, namespace: "user", uid: `uid of ${name}` },
+        status: { containerStatuses: [ready] },
+      }));
+      const isLast = begin + limit >= this.proxies.length;
+      answer(200, { metadata: { continue: isLast ? "" : String(begin + limit) }, items });
     } else if (key === undefined || !object) {
       answer(404, { message: "not found" });
     } else if (request.method === "PATCH") {

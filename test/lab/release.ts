@@ -127,6 +127,7 @@ function releaseIn(stack: string, service: LabService, replicas: number) {
               canaries: [target],
               limits: {
                 checkWithinMs: 0,
+                lookWithinMs: 45_000,
                 confirmWithinMs: 30_000,
                 certificateDays: 1,
                 clockSkewMs: 30_000,

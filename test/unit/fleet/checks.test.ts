@@ -118,7 +118,8 @@ describe("runChecks", () => {
 
   it("does not wait forever", async () => {
     const hangs: Check = { name: "it ends", run: () => Promise.withResolvers<never>().promise };
-    const objections = await runChecks(context({}), [hangs, fails], 20);
+    const limits = { ...checkLimits, lookWithinMs: 20 };
+    const objections = await runChecks({ ...context({}), limits }, [hangs, fails]);
     expect(objections.map(({ line }) => line)).toEqual([
       "it ends: could not be checked: did not finish within 0.02 s.",
       "it is day: no, it is night. Wait.",

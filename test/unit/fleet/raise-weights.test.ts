@@ -5,7 +5,7 @@ import { probeChain, type ChainProbe } from "../../../fleet/chain/probe-chain.ts
 import type { Rise } from "../../../fleet/checks/check.ts";
 import { runChecks } from "../../../fleet/checks/index.ts";
 import type { ClusterClient } from "../../../fleet/cluster-client.ts";
-import { confirmWeight } from "../../../fleet/confirm.ts";
+import { confirmWeights } from "../../../fleet/confirm.ts";
 import { Transient } from "../../../fleet/explain.ts";
 import { raiseWeights } from "../../../fleet/raise-weights.ts";
 import { readRoute } from "../../../fleet/read-deployed.ts";
@@ -22,7 +22,7 @@ vi.mock(import("../../../fleet/chain/probe-chain.ts"), () => ({
   probeChain: vi.fn<typeof probeChain>(),
 }));
 vi.mock(import("../../../fleet/confirm.ts"), () => ({
-  confirmWeight: vi.fn<typeof confirmWeight>(),
+  confirmWeights: vi.fn<typeof confirmWeights>(),
 }));
 vi.mock(import("../../../fleet/read-deployed.ts"), async (original) => ({
   ...(await original()),
@@ -71,7 +71,7 @@ beforeEach(() => {
   now = Object.fromEntries(names.map((name) => [name, route(10, 7)]));
   writes = [];
   vi.mocked(runChecks).mockReset().mockResolvedValue([]);
-  vi.mocked(confirmWeight).mockReset().mockResolvedValue([]);
+  vi.mocked(confirmWeights).mockReset().mockResolvedValue([]);
   vi.mocked(readRoute).mockImplementation(({ name }) => Promise.resolve(now[name]));
   vi.mocked(writeRoutes).mockImplementation(({ name }, _service, http, options) => {
     const { replacing, fence } = options ?? {};
@@ -121,9 +121,9 @@ describe("raiseWeights", () => {
       vi.useRealTimers();
     }
     vi.mocked(runChecks).mockResolvedValue([]);
-    vi.mocked(confirmWeight).mockRejectedValue(new Error("user/client serves 10 %"));
+    vi.mocked(confirmWeights).mockRejectedValue(new Error("user/client serves 10 %"));
     expect((await raise()).text).not.toContain(MAY_HEAL);
-    vi.mocked(confirmWeight).mockRejectedValue(new Transient("user/client does not answer"));
+    vi.mocked(confirmWeights).mockRejectedValue(new Transient("user/client does not answer"));
     expect((await raise()).text).toContain(MAY_HEAL);
   });
 
@@ -150,7 +150,7 @@ describe("raiseWeights", () => {
   });
 
   it("gives every cluster its weight back when an Envoy does not follow", async () => {
-    vi.mocked(confirmWeight).mockRejectedValue(new Error("user/client serves 10 %"));
+    vi.mocked(confirmWeights).mockRejectedValue(new Error("user/client serves 10 %"));
     const { text } = await raise();
     expect(text).toContain("The weight was taken back in all clusters:");
     expect(text).toContain(" - cluster-a: serving the weight: user/client serves 10 %");
@@ -230,7 +230,7 @@ describe("raiseWeights", () => {
   });
 
   it("leaves a weight alone that somebody has lowered in the meantime", async () => {
-    vi.mocked(confirmWeight).mockImplementation(() => {
+    vi.mocked(confirmWeights).mockImplementation(() => {
       now["cluster-b"] = route(0, 9);
       return Promise.reject(new Error("user/client serves 0 %"));
     });
