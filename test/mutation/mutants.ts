@@ -102,8 +102,8 @@ export const mutants: readonly Mutant[] = [
   {
     removes: "a pod that is gone is not missed",
     file: "fleet/ask-pods.ts",
-    text: "silent.filter(({ pod }) => there.has(identity(pod)))",
-    replacement: "silent.filter(({ pod }) => there.has(identity(pod)) || true)",
+    text: "silent.filter(({ pod }) => there.has(podIdentity(pod)))",
+    replacement: "silent.filter(({ pod }) => there.has(podIdentity(pod)) || true)",
     tests: fleet,
   },
   {
@@ -129,7 +129,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     removes: "a restarted proxy must confirm again",
-    file: "fleet/ask-pods.ts",
+    file: "fleet/proxy-pod.ts",
     text: "${proxy?.restartCount ?? 0}",
     replacement: "${proxy?.name ?? 0}",
     tests: fleet,
