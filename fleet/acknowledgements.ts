@@ -45,8 +45,11 @@ export class Acknowledgements {
    */
   learn(pod: V1Pod, holds: readonly boolean[], before: Connections, after: Connections): void {
     const workload = workloadOf(pod);
-    if (holds.some(Boolean)) this.#unconcerned.delete(workload);
-    else this.#unconcerned.add(workload);
+    if (!holds.some(Boolean)) {
+      this.#unconcerned.add(workload);
+      return;
+    }
+    this.#unconcerned.delete(workload);
     const was = onlyOf(before, pod);
     const is = onlyOf(after, pod);
     // One that has moved meanwhile may have shown what the other istiod had sent.
@@ -64,14 +67,17 @@ export class Acknowledgements {
     this.#workloads.set(key, Math.min(state, this.#workloads.get(key) ?? state));
   }
 
-  /** Whether an Envoy of the same workload has been learned from. */
-  knowsWorkloadOf(pod: V1Pod, connections: Connections): boolean {
-    const [connection] = connections.of.get(proxyId(pod)) ?? [];
+  /**
+   * What tells more of a proxy of whom the istiods say too little: itself alone, any Envoy of its workload, or time, since
+   * its istiod may be about to send it something.
+   */
+  tells(pod: V1Pod, connections: Connections): "itself" | "workload" | "time" {
+    const connection = onlyOf(connections, pod);
+    if (!connection) return "itself";
     const workload = workloadOf(pod);
-    return (
-      this.#unconcerned.has(workload) ||
-      this.#workloads.has(`${connection?.istiod ?? ""} ${workload}`)
-    );
+    const isKnown =
+      this.#unconcerned.has(workload) || this.#workloads.has(`${connection.istiod} ${workload}`);
+    return isKnown ? "time" : "workload";
   }
 
   /** What the istiods say of a proxy. */

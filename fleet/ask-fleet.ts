@@ -9,6 +9,19 @@ import { sampled } from "./sample.ts";
 /** Proxies beyond the sample that a round asks at most, because the istiods say too little of them. */
 const MORE_AT_ONCE = 100;
 
+/** Whom a fleet's rounds ask. */
+export interface FleetOptions {
+  /** The kind of configuration that decides what an Envoy shows. */
+  readonly kind: Sent;
+  /** Envoys that are asked themselves, as in `sampled`. */
+  readonly askEnvoys: number;
+  /**
+   * How long istiods may take to send a change to all of their proxies, in milliseconds, before those are asked
+   * themselves.
+   */
+  readonly patienceMs: number;
+}
+
 /** What an Envoy has shown that has what it must have. */
 export interface Confirmation<T> {
   readonly value: T;
@@ -34,11 +47,11 @@ export interface Round<T> {
 
 /**
  * All proxies of a cluster, and what is known of them over several rounds. Of few, every Envoy is asked itself. Of more
- * than `most`, gateways and a sample are, and the istiods for all others.
+ * than `askEnvoys`, gateways and a sample are, and the istiods for all others.
  */
 export class Fleet<T> {
   readonly #cluster: ClusterClient;
-  readonly #most: number;
+  readonly #options: FleetOptions;
   readonly #ask: (pod: V1Pod) => Promise<Confirmation<T>>;
   readonly #acknowledgements: Acknowledgements;
   /** Pods that are asked themselves. */
@@ -47,29 +60,25 @@ export class Fleet<T> {
   readonly #confirmed = new Map<string, Confirmation<T>>();
   readonly #acknowledged = new Set<string>();
   #known: Connections | undefined;
+  #unknownSince: number | undefined;
 
-  /**
-   * @param kind of configuration that decides what `ask` sees
-   * @param most Envoys that are asked themselves
-   * @param ask throws if an Envoy does not have what it must have
-   */
+  /** @param ask throws if an Envoy does not have what it must have */
   constructor(
     cluster: ClusterClient,
-    kind: Sent,
-    most: number,
+    options: FleetOptions,
     ask: (pod: V1Pod) => Promise<Confirmation<T>>,
   ) {
     this.#cluster = cluster;
-    this.#most = most;
+    this.#options = options;
     this.#ask = ask;
-    this.#acknowledgements = new Acknowledgements(kind);
+    this.#acknowledgements = new Acknowledgements(options.kind);
   }
 
   /** @param list gives the proxies as they are now */
   async round(list: () => Promise<readonly V1Pod[]>): Promise<Round<T>> {
     const pods = await list();
-    const isLarge = pods.length > this.#most;
-    for (const pod of sampled(pods, this.#most)) this.#asked.add(podIdentity(pod));
+    const isLarge = pods.length > this.#options.askEnvoys;
+    for (const pod of sampled(pods, this.#options.askEnvoys)) this.#asked.add(podIdentity(pod));
     const isAsked = (pod: V1Pod) => this.#asked.has(podIdentity(pod));
     const before = isLarge ? (this.#known ?? (await connectionsOf(this.#cluster))) : undefined;
     let first: readonly V1Pod[] | undefined = pods;
@@ -83,7 +92,7 @@ export class Fleet<T> {
     );
     const round = { values: answers.map(({ value }) => value), silent };
     return before
-      ? { ...round, ...(await this.#others(pods, answers, before)) }
+      ? { ...round, ...(await this.#others(pods, answers, before, silent.length === 0)) }
       : { ...round, acknowledged: 0, pending: [], unknown: [], silentIstiods: [] };
   }
 
@@ -102,6 +111,7 @@ export class Fleet<T> {
     pods: readonly V1Pod[],
     answers: readonly (Confirmation<T> & { readonly asked?: V1Pod })[],
     before: Connections,
+    isSettled: boolean,
   ): Promise<Omit<Round<T>, "values" | "silent">> {
     const after = await connectionsOf(this.#cluster);
     this.#known = after;
@@ -117,7 +127,8 @@ export class Fleet<T> {
       return verdict;
     });
     const unknown = verdicts.get("unknown") ?? [];
-    this.#askMore(unknown, after);
+    // As long as those are behind that are asked already, others tell nothing more.
+    if (isSettled) this.#askMore(unknown, after);
     return {
       acknowledged: verdicts.get("acknowledged")?.length ?? 0,
       pending: verdicts.get("pending") ?? [],
@@ -126,14 +137,17 @@ export class Fleet<T> {
     };
   }
 
-  /** Has proxies asked in the next round of which the istiods say too little: first one of each workload. */
+  /** Has proxies asked in the next round of which the istiods say too little. */
   #askMore(unknown: readonly V1Pod[], connections: Connections): void {
-    const strange = unknown.filter(
-      (pod) => !this.#acknowledgements.knowsWorkloadOf(pod, connections),
-    );
-    const first = [...Map.groupBy(strange, workloadOf).values()].flatMap(([pod]) => pod ?? []);
-    for (const pod of (first.length > 0 ? first : unknown).slice(0, MORE_AT_ONCE)) {
-      this.#asked.add(podIdentity(pod));
-    }
+    this.#unknownSince ??= performance.now();
+    const isLate = performance.now() - this.#unknownSince >= this.#options.patienceMs;
+    const by = Map.groupBy(unknown, (pod) => this.#acknowledgements.tells(pod, connections));
+    const workloads = Map.groupBy(by.get("workload") ?? [], workloadOf).values();
+    const next = [
+      ...[...workloads].flatMap(([pod]) => pod ?? []),
+      ...(by.get("itself") ?? []),
+      ...(isLate ? (by.get("time") ?? []) : []),
+    ];
+    for (const pod of next.slice(0, MORE_AT_ONCE)) this.#asked.add(podIdentity(pod));
   }
 }

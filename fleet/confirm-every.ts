@@ -30,6 +30,8 @@ const NAMED = 20;
 
 /** Time limit of one proxy's answer, in milliseconds, where the wait is long enough for several rounds. */
 const ANSWER_WITHIN_MS = 10_000;
+/** How long istiods may take to send a change to thousands of proxies, in milliseconds. */
+const PATIENCE_MS = 5_000;
 /** Rounds that even proxies which do not answer leave time for. */
 const ROUNDS = 3;
 
@@ -83,7 +85,8 @@ export async function confirmEvery<T>(
       throw new Error(`its pods cannot be listed (${explain(error)})`, { cause: error });
     }
   };
-  const fleet = new Fleet(cluster, "route", askEnvoys, async (pod): Promise<Confirmation<T>> => {
+  const options = { kind: "route", askEnvoys, patienceMs: PATIENCE_MS } as const;
+  const fleet = new Fleet(cluster, options, async (pod): Promise<Confirmation<T>> => {
     const proxy = proxyIdentity(pod);
     try {
       const shown = await within(

@@ -1,9 +1,11 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import type { V1Pod } from "@kubernetes/client-node";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { confirmWeights } from "../../../fleet/confirm.ts";
+import { sampled } from "../../../fleet/sample.ts";
 import { canaryAt, FakeApiServer, kubeconfigText } from "../../helpers/fake-api-server.ts";
 
 const services = ["user-service", "cart", "search"];
@@ -29,6 +31,7 @@ afterEach(async () => {
   await rm(dir, { recursive: true });
 });
 
+const nameOf = ({ metadata }: V1Pod) => metadata?.name ?? "";
 const lists = () => server.requests.filter((request) => request.endsWith("/pods")).length;
 
 describe("a confirmation", () => {
@@ -46,6 +49,44 @@ describe("a confirmation", () => {
     // A connection is closed a moment after its answer.
     expect(server.forwards.most).toBeLessThanOrEqual(48);
     expect(lists()).toBe(pages);
+  });
+
+  it.each([
+    { pods: 600, pages: 3 },
+    { pods: 6_000, pages: 24 },
+  ])("asks a sample of $pods proxies, and two istiods for all others", async ({ pods, pages }) => {
+    server.proxies = Array.from({ length: pods }, (_, i) => `client-${i}`);
+    server.istiods = ["istiod-1", "istiod-2"];
+    const { routes, acknowledged } = await confirmWeights(cluster, expected, {
+      timeoutMs: 20_000,
+      askEnvoys: 20,
+    });
+    expect(routes.map((each) => each.length)).toEqual(services.map(() => 20));
+    expect(acknowledged).toBe(pods - 20);
+    // Each istiod is asked before and after the Envoys.
+    expect(server.forwards).toMatchObject({ all: 20 + 2 * 2 });
+    expect(lists()).toBe(pages + 2);
+  });
+
+  it("names who has not acknowledged the weight, beside the sample that serves it", async () => {
+    server.proxies = Array.from({ length: 60 }, (_, i) => `client-${i}`);
+    server.istiods = ["istiod-1", "istiod-2"];
+    const [last = ""] = sampled(await cluster.proxies(), 60)
+      .slice(-1)
+      .map(nameOf);
+    server.laggards.add(last);
+    await expect(
+      confirmWeights(cluster, expected, { timeoutMs: 500, askEnvoys: 20 }),
+    ).rejects.toThrow(`: user/${last} has not acknowledged what istiod has sent`);
+  });
+
+  it("asks all others themselves where no istiod tells anything", async () => {
+    server.proxies = Array.from({ length: 60 }, (_, i) => `client-${i}`);
+    const { routes, acknowledged } = await confirmWeights(cluster, expected, {
+      timeoutMs: 5_000,
+      askEnvoys: 20,
+    });
+    expect([routes[0]?.length, acknowledged]).toEqual([60, 0]);
   });
 
   it("shares the list of the proxies with whoever asks at the same time, and with nobody later", async () => {
