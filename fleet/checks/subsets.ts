@@ -100,7 +100,8 @@ export const subsets: Check = {
   name: "every proxy holds the canary's subset",
   run: async (context) => {
     const { cluster, limits } = context;
-    const fleet = new Fleet(cluster, "cluster", limits.askEnvoys, async (pod) => ask(context, pod));
+    const options = { kind: "cluster", askEnvoys: limits.askEnvoys, patienceMs: 0 } as const;
+    const fleet = new Fleet(cluster, options, async (pod) => ask(context, pod));
     let round = await fleet.round(() => cluster.proxies());
     for (let i = 1; i < ROUNDS && round.unknown.length > 0 && round.silent.length === 0; i++) {
       round = await fleet.round(() => cluster.proxies());
