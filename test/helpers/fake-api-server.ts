@@ -59,6 +59,10 @@ export class FakeApiServer {
   readonly requests: string[] = [];
   /** Names of the pods with a proxy. */
   proxies: readonly string[] = ["client"];
+  /** More of a pod's spec: real ones are large. */
+  podSpec: object = {};
+  /** The cluster's name in the mesh. */
+  cluster = "cluster-a";
   /** Names of istiod's pods: each proxy is connected to one of them. */
   istiods: readonly string[] = [];
   /** Proxies that have acknowledged nothing but what they had before. */
@@ -93,9 +97,12 @@ export class FakeApiServer {
       // The number of the port comes first.
       send("\0\0");
       socket.on("message", (message: Buffer) => {
-        const asked = message.toString().includes("GET /debug/syncz ")
+        const [, path = ""] = message.toString().split(" ", 2);
+        const asked = path.startsWith("/debug/syncz")
           ? this.#connections(request.url ?? "")
-          : this.#configDump();
+          : path.startsWith("/clusters")
+            ? this.#endpoints()
+            : this.#configDump();
         const body = JSON.stringify(asked);
         send(`HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
       });
@@ -185,7 +192,7 @@ export class FakeApiServer {
           // All pods whose names differ by their number are of one workload.
           ownerReferences: [{ controller: true, uid: name.replace(/-\d+$/, "") }],
         },
-        spec: { containers: [{ name: "istio-proxy" }, { name: "app" }] },
+        spec: { containers: [{ name: "istio-proxy" }, { name: "app" }], ...this.podSpec },
         status: { containerStatuses: [ready] },
       }));
       const isLast = begin + limit >= names.length;
@@ -219,8 +226,18 @@ export class FakeApiServer {
           cluster_sent: sent,
           cluster_acked: sent,
         };
-        return { proxy: `${name}.user`, cluster_id: "cluster-a", ...nonces };
+        return { proxy: `${name}.user`, cluster_id: this.cluster, ...nonces };
       });
+  }
+
+  /** What an Envoy tells of the endpoints of the canaries. */
+  #endpoints() {
+    return {
+      cluster_statuses: [...this.#objects.values()].map(({ spec }) => ({
+        name: `outbound|80|${splitOf(spec).canary ?? ""}|${spec.hosts[0] ?? ""}`,
+        host_statuses: [{ health_status: { eds_health_status: "HEALTHY" } }],
+      })),
+    };
   }
 
   #configDump() {

@@ -1,6 +1,7 @@
 import { autoscalingMutants } from "./autoscaling-mutants.ts";
 import { chainMutants } from "./chain-mutants.ts";
 import { existingMutants } from "./existing-mutants.ts";
+import { fleetMutants } from "./fleet-mutants.ts";
 import { guardMutants } from "./guard-mutants.ts";
 import { protocolMutants } from "./protocol-mutants.ts";
 import { takenBackMutants } from "./taken-back-mutants.ts";
@@ -32,6 +33,7 @@ export const mutants: readonly Mutant[] = [
   ...autoscalingMutants,
   ...chainMutants,
   ...existingMutants,
+  ...fleetMutants,
   ...guardMutants,
   ...protocolMutants,
   ...takenBackMutants,
