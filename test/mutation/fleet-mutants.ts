@@ -48,7 +48,8 @@ export const fleetMutants: readonly Mutant[] = [
     tests: ["test/unit/fleet/sample.test.ts"],
   },
   {
-    removes: "a proxy that has not acknowledged what it was sent keeps a weight from being confirmed",
+    removes:
+      "a proxy that has not acknowledged what it was sent keeps a weight from being confirmed",
     file: "fleet/confirm-every.ts",
     text: "...named(pending.map((pod) =>",
     replacement: "...named(pending.slice(0, 0).map((pod) =>",
