@@ -16,6 +16,9 @@ import { positive } from "./positive.ts";
 
 const calls = z.array(z.object({ lists: z.number(), forwards: z.number() }));
 
+/** Long: the simulated servers share one process. */
+const ANSWER_WITHIN_MS = 600_000;
+
 interface Options extends FleetSize {
   readonly askEnvoys: number;
 }
@@ -32,7 +35,10 @@ async function measure({ askEnvoys, ...size }: Options): Promise<readonly string
       kubeconfig,
       kubeconfigText(Object.fromEntries(urls.map((url, i) => [`cluster-${i}`, url]))),
     );
-    const clusters = names.map((name) => new ClusterClient({ name, context: name, kubeconfig }));
+    const clusters = names.map(
+      (name) =>
+        new ClusterClient({ name, context: name, kubeconfig, answerWithinMs: ANSWER_WITHIN_MS }),
+    );
     const canaries = serviceNames(size.services).map((service) => {
       const host = `${service}.user.svc.cluster.local`;
       return { service, namespace: "user", canary: "v2", weight: 10, host, hosts: [host] };

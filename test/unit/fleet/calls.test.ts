@@ -89,6 +89,21 @@ describe("a confirmation", () => {
     expect([routes[0]?.length, acknowledged]).toEqual([60, 0]);
   });
 
+  it("keeps of a pod what tells of its proxy, and lets go of the rest", async () => {
+    server.proxies = ["client-0"];
+    server.podSpec = { volumes: [{ name: "token" }] };
+    const [pod] = await cluster.proxies();
+    expect(pod).toMatchObject({
+      metadata: { name: "client-0", namespace: "user", uid: "uid of client-0" },
+      spec: { containers: [{ name: "istio-proxy" }, { name: "app" }] },
+      status: { containerStatuses: [{ name: "istio-proxy", ready: true, restartCount: 0 }] },
+    });
+    expect(pod?.metadata?.ownerReferences).toEqual([
+      expect.objectContaining({ controller: true, uid: "client" }),
+    ]);
+    expect(pod?.spec?.volumes).toBeUndefined();
+  });
+
   it("shares the list of the proxies with whoever asks at the same time, and with nobody later", async () => {
     server.proxies = Array.from({ length: 300 }, (_, i) => `client-${i}`);
     const [one, other] = await Promise.all([cluster.proxies(), cluster.podsWithProxy()]);
