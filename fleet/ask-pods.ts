@@ -1,5 +1,15 @@
 import type { V1Pod } from "@kubernetes/client-node";
-import { podKey } from "./cluster-client.ts";
+import pMap from "p-map";
+import { podIdentity } from "./proxy-pod.ts";
+
+/**
+ * Pods of a cluster that are asked at a time: each takes a connection through the API server and its kubelet. More at
+ * once make none of them answer sooner.
+ */
+const AT_ONCE = 32;
+
+/** What an Envoy has instead of what it must have, as it completes "user/client …": `serves 10 %`. */
+export class Behind extends Error {}
 
 /** A pod that is there but has not answered, and why. */
 export interface SilentPod {
@@ -13,31 +23,17 @@ export interface PodAnswers<T> {
   readonly silent: readonly SilentPod[];
 }
 
-/** Identifies a pod, and not a later one with the same name. */
-function identity(pod: V1Pod): string {
-  const { namespace, name } = podKey(pod);
-  return `${namespace}/${name} ${pod.metadata?.uid ?? ""}`;
-}
-
-/** Identifies a proxy since its start: one that was restarted has asked istiod again. */
-export function proxyIdentity(pod: V1Pod): string {
-  const { containerStatuses = [], initContainerStatuses = [] } = pod.status ?? {};
-  const proxy = [...containerStatuses, ...initContainerStatuses].find(
-    ({ name }) => name === "istio-proxy",
-  );
-  return `${identity(pod)} ${proxy?.restartCount ?? 0}`;
-}
-
 /** Whether a pod is still in the current list. */
 export async function isListed(list: () => Promise<readonly V1Pod[]>, pod: V1Pod) {
-  return (await list()).some((each) => identity(each) === identity(pod));
+  return (await list()).some((each) => podIdentity(each) === podIdentity(pod));
 }
 
 /**
- * Asks all pods of a list at once. Pods come and go while they are asked: one that does not answer and
+ * Asks all pods of a list, AT_ONCE at a time. Pods come and go while they are asked: one that does not answer and
  * is no longer on the list is left out.
  *
  * @param list gives the pods as they are now
+ * @param ask a time limit of its own begins when it is called: pods that wait for their turn use none of it
  * @throws if the list cannot be read
  */
 export async function askPods<T>(
@@ -46,22 +42,25 @@ export async function askPods<T>(
 ): Promise<PodAnswers<T>> {
   const answers: T[] = [];
   const silent: SilentPod[] = [];
-  const results = await Promise.all(
-    (await list()).map(async (pod) => {
+  const results = await pMap(
+    await list(),
+    async (pod) => {
       try {
         return { answer: await ask(pod) };
       } catch (error) {
         return { pod, error };
       }
-    }),
+    },
+    { concurrency: AT_ONCE },
   );
   for (const result of results) {
     if ("answer" in result) answers.push(result.answer);
     else silent.push(result);
   }
-  if (silent.length === 0) return { answers, silent };
-  const there = new Set((await list()).map(identity));
-  return { answers, silent: silent.filter(({ pod }) => there.has(identity(pod))) };
+  // One that is behind has answered.
+  if (silent.every(({ error }) => error instanceof Behind)) return { answers, silent };
+  const there = new Set((await list()).map(podIdentity));
+  return { answers, silent: silent.filter(({ pod }) => there.has(podIdentity(pod))) };
 }
 
 /**

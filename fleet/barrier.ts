@@ -1,6 +1,6 @@
 import { probeChain, type ChainProbe } from "./chain/probe-chain.ts";
 import type { Canary, ChainFinding, Limits, Rise } from "./checks/check.ts";
-import { LOOK_WITHIN_MS, runChecks } from "./checks/index.ts";
+import { runChecks } from "./checks/index.ts";
 import { lookAgain, type Objections } from "./checks/look-again.ts";
 import type { ClusterClient } from "./cluster-client.ts";
 
@@ -71,7 +71,7 @@ export class Barrier {
     const { clusters, rises, limits, chain } = this;
     const canaries = [...rises, ...(chain?.followers ?? [])];
     let probed: Promise<readonly ChainFinding[]> | undefined;
-    const signal = AbortSignal.timeout(LOOK_WITHIN_MS);
+    const signal = AbortSignal.timeout(limits.lookWithinMs);
     // Two probes at once would count each other's requests.
     const probeNext = (of: ChainProbe): Promise<readonly ChainFinding[]> => {
       const own = this.#lastProbe.then(() => probeChain(of, clusters, signal));

@@ -14,11 +14,14 @@ import {
   ServerConfiguration,
   type ApiType,
   type Configuration,
+  type ResponseContext,
   type V1Pod,
   type V1Status,
 } from "@kubernetes/client-node";
 import { Transient } from "./explain.ts";
 import { listedKubeconfig } from "./kubeconfig.ts";
+import { leanPods } from "./lean-pods.ts";
+import { allPages } from "./pages.ts";
 import { webSockets } from "./web-sockets.ts";
 
 /** How an API server is reached. */
@@ -38,6 +41,11 @@ const PROXY_LABEL = "service.istio.io/canonical-name";
 
 /** Asks an API server for the metadata of a list's objects, and nothing of what is in them. */
 const METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+const RUNNING = "status.phase=Running";
+
+function isStaying({ metadata }: V1Pod): boolean {
+  return !metadata?.deletionTimestamp;
+}
 
 /** Like AbortSignal.timeout, but with an error whose message the client may prefix. */
 function timeoutSignal(ms: number): AbortSignal {
@@ -62,7 +70,9 @@ export class ClusterClient {
   /** Lists Secrets without their content. */
   readonly secretsMetadata: Pick<CoreV1Api, "listNamespacedSecret">;
   readonly #answerWithinMs: number;
+  readonly #lean: CoreV1Api;
   #clockAhead: number | undefined;
+  #listing: Promise<readonly V1Pod[]> | undefined;
 
   constructor({ name, context, kubeconfig, answerWithinMs = 30_000 }: ClusterAccess) {
     this.name = name;
@@ -78,7 +88,8 @@ export class ClusterClient {
     this.coordination = this.#client(CoordinationV1Api);
     this.custom = this.#client(CustomObjectsApi);
     this.objects = this.#client(KubernetesObjectApi);
-    this.secretsMetadata = this.#client(CoreV1Api, METADATA_ONLY);
+    this.secretsMetadata = this.#client(CoreV1Api, { accept: METADATA_ONLY });
+    this.#lean = this.#client(CoreV1Api, { change: leanPods });
   }
 
   /** How far the API server's clock was ahead of this machine's at its last answer, in milliseconds. */
@@ -90,8 +101,18 @@ export class ClusterClient {
    * Like KubeConfig's makeApiClient, but with a time limit for every answer.
    *
    * @param accept in which form answers are wanted. @default the client's choice
+   * @param change what becomes of an answer before it is read. @default nothing
    */
-  #client<T extends ApiType>(type: new (config: Configuration) => T, accept?: string): T {
+  #client<T extends ApiType>(
+    type: new (config: Configuration) => T,
+    {
+      accept,
+      change = (same) => Promise.resolve(same),
+    }: {
+      readonly accept?: string;
+      readonly change?: (response: ResponseContext) => Promise<ResponseContext>;
+    } = {},
+  ): T {
     const server = this.kubeConfig.getCurrentCluster()?.server;
     if (server === undefined) throw new Error(`the kubeconfig has no server for ${this.name}`);
     return new type(
@@ -108,7 +129,7 @@ export class ClusterClient {
             post: (response) => {
               const date = Date.parse(response.headers["date"] ?? "");
               if (!Number.isNaN(date)) this.#clockAhead = date - Date.now();
-              return Promise.resolve(response);
+              return change(response);
             },
           },
         ],
@@ -118,20 +139,36 @@ export class ClusterClient {
 
   /** The running pods that carry the labels, in one namespace or in all of them. */
   async runningPods(labelSelector: string, namespace?: string): Promise<V1Pod[]> {
-    const query = { labelSelector, fieldSelector: "status.phase=Running" };
-    const { items } = namespace
-      ? await this.core.listNamespacedPod({ namespace, ...query })
-      : await this.core.listPodForAllNamespaces(query);
-    return items.filter((pod) => !pod.metadata?.deletionTimestamp);
+    const query = { labelSelector, fieldSelector: RUNNING };
+    const items = await allPages((page) =>
+      namespace === undefined
+        ? this.core.listPodForAllNamespaces({ ...query, ...page })
+        : this.core.listNamespacedPod({ namespace, ...query, ...page }),
+    );
+    return items.filter(isStaying);
   }
 
-  /** The running pods that have a proxy, ready or not. */
-  async podsWithProxy(labelSelector?: string): Promise<V1Pod[]> {
-    return this.runningPods([PROXY_LABEL, labelSelector].filter(Boolean).join(","));
+  /**
+   * The running pods that have a proxy, ready or not. Whoever asks for all of them at the same time shares one list, with
+   * what `leanPods` leaves of each.
+   */
+  async podsWithProxy(labelSelector?: string): Promise<readonly V1Pod[]> {
+    if (labelSelector !== undefined) return this.runningPods(`${PROXY_LABEL},${labelSelector}`);
+    return (this.#listing ??= this.#listProxies().finally(() => {
+      this.#listing = undefined;
+    }));
+  }
+
+  async #listProxies(): Promise<readonly V1Pod[]> {
+    const query = { labelSelector: PROXY_LABEL, fieldSelector: RUNNING };
+    const pods = await allPages((page) =>
+      this.#lean.listPodForAllNamespaces({ ...query, ...page }),
+    );
+    return pods.filter(isStaying);
   }
 
   /** Every proxy that serves: sidecars and gateways whose own container is ready. */
-  async proxies(labelSelector?: string): Promise<V1Pod[]> {
+  async proxies(labelSelector?: string): Promise<readonly V1Pod[]> {
     return (await this.podsWithProxy(labelSelector)).filter(hasReadyProxy);
   }
 

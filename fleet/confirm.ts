@@ -1,6 +1,8 @@
-import type { ClusterClient } from "./cluster-client.ts";
-import { Behind, confirmEvery } from "./confirm-every.ts";
+import { allOf } from "../lib/enumerate.ts";
 import { routing } from "../lib/routing/index.ts";
+import type { ClusterClient } from "./cluster-client.ts";
+import { Behind } from "./ask-pods.ts";
+import { confirmEvery, type ConfirmOptions } from "./confirm-every.ts";
 import type { EnvoyRoutes } from "./routing/cluster-routing.ts";
 import { clusterRouting } from "./routing/index.ts";
 
@@ -12,36 +14,67 @@ export interface Expected {
   readonly weight: number;
 }
 
+/** What the Envoys of a cluster serve. */
+export interface ConfirmedWeights {
+  /** For each service the routes of those that were asked. */
+  readonly routes: readonly (readonly EnvoyRoutes[])[];
+  /** How many others have acknowledged the weights to their istiod. */
+  readonly acknowledged: number;
+}
+
 /**
- * Waits until every Envoy of a cluster that routes to the service serves the weight.
+ * Waits until every Envoy of a cluster that routes to the services serves their weights. Each is asked once for all
+ * services.
  *
- * @param timeoutMs in milliseconds, see confirmEvery
- * @param signal ends the wait early. @default nothing does
- * @returns their routes
  * @throws naming those that do not, or do not answer
  */
-export async function confirmWeight(
+export async function confirmWeights(
   cluster: ClusterClient,
-  { hosts, canary, weight }: Expected,
-  timeoutMs: number,
-  signal?: AbortSignal,
-): Promise<readonly EnvoyRoutes[]> {
-  return confirmEvery(
+  services: readonly Expected[],
+  options: ConfirmOptions,
+): Promise<ConfirmedWeights> {
+  if (services.length === 0) return { routes: [], acknowledged: 0 };
+  const hosts = services.map((service) => service.hosts);
+  const weights = new Set(services.map(({ canary, weight }) => `${canary} at ${weight} %`));
+  const { values, acknowledged } = await confirmEvery(
     cluster,
-    `every Envoy of ${cluster.name} to serve ${canary} at ${weight} %`,
+    `every Envoy of ${cluster.name} to serve ${allOf([...weights])}`,
     async (pod) => {
       const routes = await clusterRouting.served(cluster, pod, hosts);
-      // A port that is behind is as bad as all of them.
-      const tables = Object.entries(routes?.tables ?? {});
-      for (const [table, weights] of tables) {
-        const served = routing.shareIn(weights, canary);
-        if (served !== weight) {
-          throw new Behind(`serves ${served} %${tables.length > 1 ? ` on ${table}` : ""}`);
-        }
-      }
-      return routes;
+      const late = services.flatMap((service, i) => {
+        const objection = behindIn(service, routes[i]);
+        if (objection === undefined) return [];
+        return [services.length > 1 ? `${objection} for ${service.hosts[0] ?? ""}` : objection];
+      });
+      if (late.length > 0) throw new Behind(`serves ${allOf(late)}`);
+      return { value: routes, holds: routes.map((each) => each !== undefined) };
     },
-    timeoutMs,
-    signal,
+    options,
   );
+  return {
+    routes: services.map((_, i) => values.flatMap((routes) => routes[i] ?? [])),
+    acknowledged,
+  };
+}
+
+/** What an Envoy serves instead of what it must serve: `0 % on 9090`. */
+function behindIn({ canary, weight }: Expected, routes: EnvoyRoutes | undefined) {
+  const tables = Object.entries(routes?.tables ?? {});
+  // A port that is behind is as bad as all of them.
+  for (const [table, weights] of tables) {
+    const served = routing.shareIn(weights, canary);
+    if (served !== weight) return `${served} %${tables.length > 1 ? ` on ${table}` : ""}`;
+  }
+  return undefined;
+}
+
+/** Asks every Envoy of a cluster, however many there are, until all that route to a service serve its weight. */
+export async function confirmWeight(
+  cluster: ClusterClient,
+  expected: Expected,
+  timeoutMs: number,
+): Promise<readonly EnvoyRoutes[]> {
+  const askEnvoys = Number.POSITIVE_INFINITY;
+  const { routes } = await confirmWeights(cluster, [expected], { timeoutMs, askEnvoys });
+  return routes.flat();
 }

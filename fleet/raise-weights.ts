@@ -30,6 +30,7 @@ export interface RaiseReport {
 export async function raiseWeights(barrier: Barrier): Promise<RaiseReport> {
   const { clusters, rises, limits } = barrier;
   const served: EnvoyRoutes[] = [];
+  let others = 0;
   let checked: Promise<Objections> | undefined;
   const of = (name: string): ClusterClient => {
     const found = clusters.find((each) => each.name === name);
@@ -48,15 +49,16 @@ export async function raiseWeights(barrier: Barrier): Promise<RaiseReport> {
     },
     writing: (name) => writeAll(of(name), rises),
     confirming: async (name) => {
-      const routes = await Promise.all(
-        rises.map(async (rise) => {
-          const expected = { ...rise, weight: weightIn(rise, name) };
-          const confirmed = await confirmWritten(of(name), expected, limits.confirmWithinMs);
-          // Where the weight was right before, no Envoy has switched now.
-          return rise.changes.has(name) ? confirmed : [];
-        }),
-      );
-      served.push(...routes.flat());
+      const expected = rises.map((rise) => ({ ...rise, weight: weightIn(rise, name) }));
+      const { confirmWithinMs: timeoutMs, askEnvoys } = limits;
+      const { routes, acknowledged } = await confirmWritten(of(name), expected, {
+        timeoutMs,
+        askEnvoys,
+      });
+      // Where the weight was right before, no Envoy has switched now.
+      const switching = routes.filter((_, i) => rises[i]?.changes.has(name));
+      served.push(...switching.flat());
+      if (switching.length > 0) others += acknowledged;
     },
     restoring: (name) => restoreAll(of(name), rises),
   };
@@ -67,7 +69,7 @@ export async function raiseWeights(barrier: Barrier): Promise<RaiseReport> {
   if (result.state.step === "raised") {
     return {
       raised: true,
-      text: `${rises.map(described).join("; ")}: ${switched(served)}.`,
+      text: `${rises.map(described).join("; ")}: ${switched(served, others)}.`,
     };
   }
   const { places } = result.state;

@@ -1,7 +1,7 @@
 import pRetry from "p-retry";
 import type { CanaryWeight, FindCanaries } from "./canary-weights.ts";
 import type { ClusterClient } from "./cluster-client.ts";
-import { confirmWeight } from "./confirm.ts";
+import { confirmWeights } from "./confirm.ts";
 import { explain } from "./explain.ts";
 import { lower } from "./lower.ts";
 import { serviceKey } from "../lib/names.ts";
@@ -86,16 +86,15 @@ async function zeroIn(
     // What is in force counts, whatever the answer to the write was.
     requireZero(await read(), refused);
     if (confirmWithinMs === undefined) return;
-    const confirmed = await Promise.allSettled(
-      (now ?? []).map(async (canary) => {
-        const routes = await confirmWeight(cluster, { ...canary, weight: 0 }, confirmWithinMs);
-        envoys.set(serviceKey(canary), routes.length);
-      }),
+    const canaries = now ?? [];
+    const { routes, acknowledged } = await confirmWeights(
+      cluster,
+      canaries.map((canary) => ({ ...canary, weight: 0 })),
+      { timeoutMs: confirmWithinMs },
     );
-    const late = confirmed.flatMap((each) =>
-      each.status === "rejected" ? [explain(each.reason)] : [],
-    );
-    if (late.length > 0) throw new Error(late.join("; "));
+    canaries.forEach((canary, i) => {
+      envoys.set(serviceKey(canary), (routes[i]?.length ?? 0) + acknowledged);
+    });
     // Somebody may have raised it while the Envoys were asked.
     requireZero(await read());
   };

@@ -3,9 +3,9 @@ import { serviceKey, type ServiceName } from "../lib/names.ts";
 import { until } from "../lib/until.ts";
 import { within } from "../lib/within.ts";
 import type { ClusterClient } from "./cluster-client.ts";
-import { confirmWeight, type Expected } from "./confirm.ts";
+import { confirmWeights, type ConfirmedWeights, type Expected } from "./confirm.ts";
+import type { ConfirmOptions } from "./confirm-every.ts";
 import { readRoute } from "./read-deployed.ts";
-import type { EnvoyRoutes } from "./routing/cluster-routing.ts";
 
 /** How often it is looked whether a weight is still the one that was written, in milliseconds. */
 const LOOK_EVERY_MS = 1_000;
@@ -38,20 +38,27 @@ export function writtenOver(
 }
 
 /**
- * Waits as confirmWeight does, but no longer than the API server has the weight: what a controller has written over, no
+ * Waits as confirmWeights does, but no longer than the API server has the weight: what a controller has written over, no
  * Envoy serves.
  *
  * @throws WrittenOver naming who has written it
  */
 export async function confirmWritten(
   cluster: ClusterClient,
-  expected: Expected & ServiceName,
-  timeoutMs: number,
-): Promise<readonly EnvoyRoutes[]> {
-  const { canary, weight } = expected;
+  services: readonly (Expected & ServiceName)[],
+  options: ConfirmOptions,
+): Promise<ConfirmedWeights> {
+  if (services.length === 0) return { routes: [], acknowledged: 0 };
   const look = async () => {
-    const route = await readRoute(cluster, expected);
-    return route && writtenOver(cluster.name, expected, route, canary, weight);
+    const texts = await Promise.all(
+      services.map(async (expected) => {
+        const route = await readRoute(cluster, expected);
+        const { canary, weight } = expected;
+        return route && writtenOver(cluster.name, expected, route, canary, weight);
+      }),
+    );
+    const over = texts.filter((text) => text !== undefined);
+    return over.length > 0 ? over.join("; ") : undefined;
   };
   const ended = new AbortController();
   const { signal } = ended;
@@ -65,8 +72,8 @@ export async function confirmWritten(
     { timeoutMs: Number.POSITIVE_INFINITY, everyMs: LOOK_EVERY_MS, signal },
   );
   try {
-    const routes = await Promise.race([
-      confirmWeight(cluster, expected, timeoutMs, signal),
+    const confirmed = await Promise.race([
+      confirmWeights(cluster, services, { ...options, signal }),
       lost.then((text) => {
         throw new WrittenOver(`${text}. ${LEAVE_ALONE}`);
       }),
@@ -74,7 +81,7 @@ export async function confirmWritten(
     // Envoys may have confirmed what was written over just afterwards.
     const text = await within(LAST_LOOK_MS, look(), "").catch(() => undefined);
     if (text !== undefined) throw new WrittenOver(`${text}. ${LEAVE_ALONE}`);
-    return routes;
+    return confirmed;
   } finally {
     ended.abort();
     lost.catch(() => undefined);

@@ -19,6 +19,7 @@ import { JOURNAL } from "../lib/journal.ts";
 import { problemLine, type Problem } from "../lib/problems.ts";
 import { appliedByOthers } from "./applied-by-others.ts";
 import { counted, mostStable, shrinkProblems, shrunk } from "./autoscaling.ts";
+import { confirmOptions } from "./confirm-options.ts";
 import { canaryOf, chainOfRise, hostsOf } from "./canaries.ts";
 import type { ReleaseSettings } from "./config.ts";
 import { existingFindings } from "./existing-workloads.ts";
@@ -76,7 +77,9 @@ function risesOf({ mesh, services, quarantine }: ReleaseSettings, plan: ReleaseP
 function limitsOf({ safety }: ReleaseSettings): Limits {
   return {
     checkWithinMs: durationMs(safety.checkWithin),
+    lookWithinMs: durationMs(safety.lookWithin),
     confirmWithinMs: durationMs(safety.confirmWithin),
+    askEnvoys: safety.askEnvoys,
     certificateDays: safety.certificateDays,
     clockSkewMs: durationMs(safety.clockSkew),
     capacity: safety.capacity,
@@ -444,7 +447,7 @@ export class WeightChange {
             rules: objects.rules,
           }));
         if (rules.length > 0) {
-          await confirmRules(cluster, rules, durationMs(safety.confirmWithin));
+          await confirmRules(cluster, rules, confirmOptions(safety));
         }
       }),
     );
@@ -600,18 +603,14 @@ export class WeightChange {
   async #confirmLower(): Promise<void> {
     const { safety, mesh } = this.#settings;
     const results = await Promise.allSettled(
-      this.#falling.map(async ({ cluster, service, wanted }) => {
-        if (wanted.canary === undefined) return [];
-        return confirmWritten(
-          this.#cluster(cluster),
-          {
-            ...{ service: service.name, namespace: service.namespace },
-            hosts: hostsOf(service, mesh.clusterDomain),
-            canary: wanted.canary,
-            weight: wanted.weight,
-          },
-          durationMs(safety.confirmWithin),
-        );
+      this.#clusters.map(async (cluster) => {
+        const expected = this.#falling.flatMap(({ cluster: name, service, wanted }) => {
+          const { canary, weight } = wanted;
+          if (name !== cluster.name || canary === undefined) return [];
+          const hosts = hostsOf(service, mesh.clusterDomain);
+          return [{ service: service.name, namespace: service.namespace, hosts, canary, weight }];
+        });
+        return confirmWritten(cluster, expected, confirmOptions(safety));
       }),
     );
     const late = results.flatMap((result) =>
@@ -628,7 +627,11 @@ export class WeightChange {
         ].join("\n"),
       );
     }
-    const routes = results.flatMap((result) => (result.status === "fulfilled" ? result.value : []));
-    await pulumi.log.info(`The weight is ${weightsAfter(this.#falling)}: ${switched(routes)}.`);
+    const confirmed = results.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
+    const routes = confirmed.flatMap((each) => each.routes.flat());
+    const others = confirmed.reduce((sum, { acknowledged }) => sum + acknowledged, 0);
+    await pulumi.log.info(
+      `The weight is ${weightsAfter(this.#falling)}: ${switched(routes, others)}.`,
+    );
   }
 }

@@ -38,8 +38,15 @@ export interface Rise extends Canary, FleetWeight {
 export interface Limits {
   /** How long what may heal by itself is looked at again, in milliseconds. */
   readonly checkWithinMs: number;
+  /**
+   * Longest time that one look of the checks may take, in milliseconds: more than that of the four answers of 10 s each
+   * that the longest check waits for one after the other lets it name who is silent.
+   */
+  readonly lookWithinMs: number;
   /** Longest wait for every Envoy to serve a new weight, in milliseconds. */
   readonly confirmWithinMs: number;
+  /** Envoys of a cluster that are asked themselves, as in `sampled`. */
+  readonly askEnvoys: number;
   /** Days that every certificate authority must still be valid. */
   readonly certificateDays: number;
   /** Most that the clocks of two API servers may differ, in milliseconds. */

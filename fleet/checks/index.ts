@@ -30,12 +30,6 @@ const CHECKS: readonly Check[] = [
   markPropagated,
 ];
 
-/**
- * Longest time that one look of a check may take, in milliseconds: more than that of the four answers of 10 s each
- * that the longest check waits for one after the other, so that it can name who is silent.
- */
-export const LOOK_WITHIN_MS = 45_000;
-
 /** A check's objection to the change. */
 export interface Objection {
   /** What was seen and what to do about it, in one line. */
@@ -48,11 +42,11 @@ export interface Objection {
 export async function runChecks(
   context: CheckContext,
   checks: readonly Check[] = CHECKS,
-  withinMs: number = LOOK_WITHIN_MS,
 ): Promise<readonly Objection[]> {
   const objections = await Promise.all(
     checks.map(async ({ name, run }): Promise<readonly Objection[]> => {
       try {
+        const withinMs = context.limits.lookWithinMs;
         const late = `did not finish within ${withinMs / 1000} s`;
         const findings = await within(withinMs, run(context), late);
         return findings.map(({ seen, fix, mayHeal }) => ({

@@ -2,9 +2,9 @@ import type { V1Pod } from "@kubernetes/client-node";
 import * as z from "zod";
 import { answersOf } from "../ask-pods.ts";
 import type { ClusterClient } from "../cluster-client.ts";
+import { ISTIOD_HTTP_PORT, istiodPods } from "../istiod-pods.ts";
 import { getJson } from "../pod-http.ts";
 import type { Check } from "./check.ts";
-import { ISTIOD_HTTP_PORT, istiodPods } from "./istiod.ts";
 
 const clusterz = z.array(z.looseObject({ id: z.string(), syncStatus: z.string() }));
 

@@ -124,14 +124,16 @@ export interface ClusterRouting {
     options?: WriteOptions,
   ): Promise<void>;
   /**
-   * How one proxy routes the first of `hosts` that it has a route for, or undefined if there is none: an east-west
-   * gateway, for instance, forwards by SNI.
+   * How one proxy routes each of the services, asked once for all of them: the first of its hosts that it has a route
+   * for, or undefined if there is none: an east-west gateway, for instance, forwards by SNI.
+   *
+   * @param services the hosts of each
    */
   served(
     cluster: ClusterClient,
     pod: V1Pod,
-    hosts: readonly string[],
-  ): Promise<EnvoyRoutes | undefined>;
+    services: readonly (readonly string[])[],
+  ): Promise<readonly (EnvoyRoutes | undefined)[]>;
   /** Everything by which one proxy routes requests to any of `hosts`. */
   held(cluster: ClusterClient, pod: V1Pod, hosts: readonly string[]): Promise<HeldRoutes>;
   /** Those of the Envoys that do not serve a service's rules yet, as `of` names them. */

@@ -1,6 +1,6 @@
 import type { ClusterRouting } from "./cluster-routing.ts";
 import { adoptableOf } from "./istio/adoptable.ts";
-import { routesOfAny, virtualHostsOf } from "./istio/envoy.ts";
+import { routesOfAll, virtualHostsOf } from "./istio/envoy.ts";
 import { gatewayObjectionOf } from "./istio/gateway-objects.ts";
 import { hostSharesOf } from "./istio/host-shares.ts";
 import { madeObjects, remakeObject } from "./istio/made-objects.ts";
@@ -16,7 +16,7 @@ export const clusterRouting: ClusterRouting = {
   read: routesOf,
   readOwned: (cluster, only) => ownedRoutes(cluster, only),
   write: writeRoutes,
-  served: routesOfAny,
+  served: routesOfAll,
   held: virtualHostsOf,
   behind: (http, envoys) => behind({ http }, envoys),
   scope: routingScope,

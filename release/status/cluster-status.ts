@@ -3,7 +3,7 @@ import { routing } from "../../lib/routing/index.ts";
 import type { ClusterClient } from "../../fleet/cluster-client.ts";
 import type { EnvoyRoutes } from "../../fleet/routing/cluster-routing.ts";
 import { clusterRouting } from "../../fleet/routing/index.ts";
-import { routesEverywhere } from "../../fleet/routing/routes-everywhere.ts";
+import { routesIn } from "../../fleet/routing/routes-everywhere.ts";
 import { explain } from "../../fleet/explain.ts";
 import { shareOf, type DeployedCluster, type DeployedRoute } from "../../lib/deployed.ts";
 import { weightIn } from "../../lib/release-rules.ts";
@@ -78,16 +78,16 @@ export async function clusterStatus(
   }
   try {
     const [routes, drift] = await Promise.all([
-      Promise.all(
-        services.map(async (judged) => {
-          const found = await routesEverywhere([cluster], [judged.host]);
-          const route = deployed.routes.get(serviceKey(judged));
-          return found.map((each) => serves(each, route, judged.canary));
-        }),
+      routesIn(
+        cluster,
+        services.map(({ host }) => [host]),
       ),
       driftIn(settings, cluster, deployed),
     ]);
-    const all = routes.flat();
+    const all = services.flatMap((judged, i) => {
+      const route = deployed.routes.get(serviceKey(judged));
+      return (routes[i] ?? []).map((each) => serves(each, route, judged.canary));
+    });
     return {
       ...about,
       envoys: all.length,

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { ASK_ENVOYS } from "../../lib/ask-envoys.ts";
 import { EXCEPTIONS } from "../../lib/exceptions.ts";
 import { duration, key, rule, whole } from "./values.ts";
 
@@ -11,13 +12,23 @@ export const allow = z
 export const safety = z.strictObject({
   checkWithin: key(duration("20s").default("20s"), {
     description:
-      "How long the checks before a weight rises look again at what may recover by itself, such as a pod that is not ready yet or does not answer, before they refuse. What cannot recover is refused at once. The last look may add the time that its answers take: about 10 s for a pod that gives none, 45 s at most.",
+      "How long the checks before a weight rises look again at what may recover by itself, such as a pod that is not ready yet or does not answer, before they refuse. What cannot recover is refused at once. The last look may add the time that its answers take: about 10 s for a pod that gives none, `lookWithin` at most.",
     examples: ["20s"],
+  }),
+  lookWithin: key(duration("45s").default("45s"), {
+    description:
+      "Longest time that one look of the checks may take. Every proxy is asked in it, 32 of each cluster at a time: raise it where thousands of them take longer. Less than the answers of a pod that gives none, about 40s, keeps a check from naming the pod.",
+    examples: ["45s", "3m"],
   }),
   confirmWithin: key(duration("30s").default("30s"), {
     description:
       "Longest wait for every Envoy to serve a new weight, before it is taken back in all clusters.",
     examples: ["30s"],
+  }),
+  askEnvoys: key(whole(0, 100_000, "Write a number, for example 100.").default(ASK_ENVOYS), {
+    description:
+      "Envoys of a cluster that are asked themselves what they serve. Where there are no more proxies, every one is. In a larger cluster these are all gateways, and sidecars of as many workloads as possible; for all others counts what they have acknowledged to their istiod.",
+    examples: [100, 1000],
   }),
   certificateDays: key(whole(0, 3650, "Write a number of days, for example 7.").default(7), {
     description: "Days that every certificate authority must still be valid for a weight to rise.",

@@ -4,6 +4,7 @@ import { existingIstioMutants } from "./existing-istio-mutants.ts";
 import { controllerMutants } from "./controller-mutants.ts";
 import { existingMutants } from "./existing-mutants.ts";
 import { failoverMutants } from "./failover-mutants.ts";
+import { fleetMutants } from "./fleet-mutants.ts";
 import { guardMutants } from "./guard-mutants.ts";
 import { helmMutants } from "./helm-mutants.ts";
 import { handOverMutants } from "./hand-over-mutants.ts";
@@ -43,6 +44,7 @@ export const mutants: readonly Mutant[] = [
   ...existingMutants,
   ...existingIstioMutants,
   ...failoverMutants,
+  ...fleetMutants,
   ...guardMutants,
   ...helmMutants,
   ...handOverMutants,
@@ -118,15 +120,15 @@ export const mutants: readonly Mutant[] = [
   {
     removes: "a pod that is gone is not missed",
     file: "fleet/ask-pods.ts",
-    text: "silent.filter(({ pod }) => there.has(identity(pod)))",
-    replacement: "silent.filter(({ pod }) => there.has(identity(pod)) || true)",
+    text: "silent.filter(({ pod }) => there.has(podIdentity(pod)))",
+    replacement: "silent.filter(({ pod }) => there.has(podIdentity(pod)) || true)",
     tests: fleet,
   },
   {
     removes: "who has confirmed is remembered",
     file: "fleet/confirm-every.ts",
-    text: "confirmed.get(proxy) ??",
-    replacement: "undefined ??",
+    text: "if (known !== undefined) return known;",
+    replacement: "",
     tests: fleet,
   },
   {
@@ -145,7 +147,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     removes: "a restarted proxy must confirm again",
-    file: "fleet/ask-pods.ts",
+    file: "fleet/proxy-pod.ts",
     text: "${proxy?.restartCount ?? 0}",
     replacement: "${proxy?.name ?? 0}",
     tests: fleet,

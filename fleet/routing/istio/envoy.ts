@@ -41,12 +41,20 @@ const routeTables = z.looseObject({
         last_updated: z.string(),
         route_config: z.looseObject({
           name: z.string().default(""),
-          virtual_hosts: z.array(virtualHost).default([]),
+          // Of all services that the proxy knows: only those that somebody asks for are looked at closely.
+          virtual_hosts: z.array(z.unknown()).default([]),
         }),
       }),
     )
     .default([]),
 });
+
+/** A route table of a proxy, with some of its virtual hosts. */
+interface RouteTable {
+  readonly name: string;
+  readonly updatedAt: Date;
+  readonly virtualHosts: readonly VirtualHost[];
+}
 
 export type VirtualHost = z.infer<typeof virtualHost>;
 
@@ -90,12 +98,19 @@ function serviceOf(hosts: readonly string[]): string | undefined {
   return hosts.map((host) => host.split(".svc.")).find(([, domain]) => domain !== undefined)?.[0];
 }
 
+/** What crossingPrefixes has found: it is asked for each route of thousands, with the same hosts. */
+const crossings = new WeakMap<readonly string[], readonly string[]>();
+
 /** How the hosts begin that name a cluster: every virtual host has the routes for all of them, by their authority. */
-function crossingPrefixes(hosts: readonly string[]): string[] {
-  return hosts.flatMap((host) => {
+function crossingPrefixes(hosts: readonly string[]): readonly string[] {
+  const known = crossings.get(hosts);
+  if (known) return known;
+  const found = hosts.flatMap((host) => {
     const [service, domain] = host.split(".svc.");
     return domain === undefined ? [] : [`${service ?? ""}.`];
   });
+  crossings.set(hosts, found);
+  return found;
 }
 
 /** Those of a service's hosts by which it is known outside. */
@@ -255,34 +270,55 @@ export function isOthers(
   );
 }
 
-/** The route tables that a proxy has from its istiod. */
-async function routeTablesOf(cluster: ClusterClient, pod: V1Pod) {
+/** Whether a virtual host serves one of the hosts. */
+function servesAny(virtualHostAsSent: unknown, hosts: ReadonlySet<string>): boolean {
+  const domains: unknown =
+    typeof virtualHostAsSent === "object" && virtualHostAsSent !== null
+      ? Reflect.get(virtualHostAsSent, "domains")
+      : undefined;
+  return Array.isArray(domains) && domains.some((domain) => hosts.has(String(domain)));
+}
+
+/** The route tables that a proxy has from its istiod, with the virtual hosts that serve any of `hosts`. */
+async function routeTablesOf(
+  cluster: ClusterClient,
+  pod: V1Pod,
+  hosts: readonly string[],
+): Promise<readonly RouteTable[]> {
   const { configs } = routeTables.parse(
     await getJson(cluster, pod, ADMIN_PORT, "/config_dump?resource=dynamic_route_configs"),
   );
-  return configs;
+  const wanted = new Set(hosts);
+  return configs.map(({ last_updated: updatedAt, route_config: { name, virtual_hosts: all } }) => ({
+    name,
+    updatedAt: new Date(updatedAt),
+    virtualHosts: all
+      .filter((each) => servesAny(each, wanted))
+      .map((each) => virtualHost.parse(each)),
+  }));
 }
 
 /**
  * How one proxy routes `host` of a service with `hosts`, or undefined if it has no route for it (an east-west gateway,
  * for instance, forwards by SNI).
  */
-async function routesOf(
+function routesOf(
   cluster: ClusterClient,
   pod: V1Pod,
+  all: readonly RouteTable[],
   host: string,
   hosts: readonly string[],
-): Promise<EnvoyRoutes | undefined> {
+): EnvoyRoutes | undefined {
   const { namespace, name } = podKey(pod);
-  const tables = (await routeTablesOf(cluster, pod)).flatMap((table) => {
-    const virtualHosts = table.route_config.virtual_hosts
+  const tables = all.flatMap((table) => {
+    const virtualHosts = table.virtualHosts
       // One without routes redirects to HTTPS alone, as a gateway has it for the hosts of others' Gateways.
       .filter(({ domains, routes }) => domains.includes(host) && routes.length > 0)
-      .filter(({ routes }) => !isOthers(table.route_config.name, [host], routes, hosts))
+      .filter(({ routes }) => !isOthers(table.name, [host], routes, hosts))
       .map((each) => ({ ...each, routes: ownRoutes(each.routes, hosts) }));
     const [first] = virtualHosts;
     if (!first) return [];
-    const routes = isOfGateway(table.route_config.name)
+    const routes = isOfGateway(table.name)
       ? first.routes.filter((route) => !isElsewhere(route, host))
       : first.routes;
     return [{ table, virtualHosts, weights: defaultWeights({ ...first, routes }, hosts) }];
@@ -298,33 +334,37 @@ async function routesOf(
       cluster: cluster.name,
       pod: `${namespace}/${name}`,
       weights: first.weights,
-      tables: Object.fromEntries(
-        routing.map(({ table, weights }) => [table.route_config.name, weights]),
-      ),
+      tables: Object.fromEntries(routing.map(({ table, weights }) => [table.name, weights])),
       // It serves a state of the routes once its last table does.
-      updatedAt: new Date(
-        Math.max(...routing.map(({ table }) => new Date(table.last_updated).getTime())),
-      ),
+      updatedAt: new Date(Math.max(...routing.map(({ table }) => table.updatedAt.getTime()))),
       virtualHosts: Object.fromEntries(
         routing.flatMap(({ table, virtualHosts }) =>
-          virtualHosts.map((each) => [`${table.route_config.name}/${each.name}`, each] as const),
+          virtualHosts.map((each) => [`${table.name}/${each.name}`, each] as const),
         ),
       ),
     }
   );
 }
 
-/** How one proxy routes the first of `hosts` that it has a route for, or undefined if there is none. */
-export async function routesOfAny(
+/**
+ * How one proxy routes each of the services: the first of its hosts that it has a route for, or undefined if there is
+ * none. It is asked once for all of them.
+ *
+ * @param services the hosts of each
+ */
+export async function routesOfAll(
   cluster: ClusterClient,
   pod: V1Pod,
-  hosts: readonly string[],
-): Promise<EnvoyRoutes | undefined> {
-  for (const host of hosts) {
-    const routes = await routesOf(cluster, pod, host, hosts);
-    if (routes) return routes;
-  }
-  return undefined;
+  services: readonly (readonly string[])[],
+): Promise<readonly (EnvoyRoutes | undefined)[]> {
+  const tables = await routeTablesOf(cluster, pod, services.flat());
+  return services.map((hosts) => {
+    for (const host of hosts) {
+      const routes = routesOf(cluster, pod, tables, host, hosts);
+      if (routes) return routes;
+    }
+    return undefined;
+  });
 }
 
 /**
@@ -337,10 +377,10 @@ export async function virtualHostsOf(
   pod: V1Pod,
   hosts: readonly string[],
 ): Promise<Readonly<Record<string, VirtualHost>>> {
-  const tables = await routeTablesOf(cluster, pod);
+  const tables = await routeTablesOf(cluster, pod, hosts);
   return Object.fromEntries(
-    tables.flatMap(({ route_config: { name: table, virtual_hosts: all } }) =>
-      all.flatMap((host) => {
+    tables.flatMap(({ name: table, virtualHosts }) =>
+      virtualHosts.flatMap((host) => {
         const domains = host.domains.filter((domain) => hosts.includes(domain)).sort();
         const routes = ownRoutes(host.routes, hosts);
         return domains.length > 0 && !isOthers(table, domains, routes, hosts)

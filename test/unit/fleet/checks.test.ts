@@ -118,7 +118,8 @@ describe("runChecks", () => {
 
   it("does not wait forever", async () => {
     const hangs: Check = { name: "it ends", run: () => Promise.withResolvers<never>().promise };
-    const objections = await runChecks(context({}), [hangs, fails], 20);
+    const limits = { ...checkLimits, lookWithinMs: 20 };
+    const objections = await runChecks({ ...context({}), limits }, [hangs, fails]);
     expect(objections.map(({ line }) => line)).toEqual([
       "it ends: could not be checked: did not finish within 0.02 s.",
       "it is day: no, it is night. Wait.",
@@ -589,9 +590,9 @@ describe("the check of the proxies' subsets", () => {
     });
     const findings = await subsets.run(withPods(["silent", "old", "alone"]));
     expect(findings.map(({ seen }) => seen)).toEqual([
+      "the proxy of user/silent does not answer (no answer within 10 s)",
       `the proxy of user/old has no ${subset}`,
       `the proxy of user/alone has no healthy endpoint for ${subset}`,
-      "the proxy of user/silent does not answer (no answer within 10 s)",
     ]);
     expect(findings.every(({ mayHeal }) => mayHeal)).toBe(true);
   });

@@ -4,14 +4,14 @@ import { describe, expect, it, vi } from "vitest";
 import type { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { confirmRules } from "../../../fleet/confirm-rules.ts";
 import { isTransient } from "../../../fleet/explain.ts";
-import { confirmWeight } from "../../../fleet/confirm.ts";
+import { confirmWeight, confirmWeights } from "../../../fleet/confirm.ts";
 import type { EnvoyRoutes } from "../../../fleet/routing/cluster-routing.ts";
-import { routesOfAny, virtualHostsOf } from "../../../fleet/routing/istio/envoy.ts";
+import { routesOfAll, virtualHostsOf } from "../../../fleet/routing/istio/envoy.ts";
 import { Late } from "../../../lib/within.ts";
 
 vi.mock(import("../../../fleet/routing/istio/envoy.ts"), async (original) => ({
   ...(await original()),
-  routesOfAny: vi.fn<typeof routesOfAny>(),
+  routesOfAll: vi.fn<typeof routesOfAll>(),
   virtualHostsOf: vi.fn<typeof virtualHostsOf>(),
 }));
 
@@ -34,19 +34,19 @@ function changing(...lists: Readonly<Record<string, Proxy>>[]) {
   const asked: string[] = [];
   let now: Readonly<Record<string, Proxy>> = {};
   let next = lists;
-  vi.mocked(routesOfAny).mockImplementation((_cluster, pod) => {
+  vi.mocked(routesOfAll).mockImplementation((_cluster, pod) => {
     const name = pod.metadata?.name ?? "";
     asked.push(name);
     const served = now[name];
     if (served instanceof Error) return Promise.reject(served);
-    return Promise.resolve(
+    return Promise.resolve([
       served === undefined
         ? undefined
         : ({
             pod: name,
             tables: { 80: { v1: 100 - served, v2: served } },
           } as unknown as EnvoyRoutes),
-    );
+    ]);
   });
   const podsWithProxy = () => {
     const [list = now, ...rest] = next;
@@ -75,17 +75,17 @@ describe("confirmWeight", () => {
     const dotted = { ...expected, canary: "1.16.0" };
     await expect(confirmWeight(cluster({ a: 10 }), dotted, 50)).rejects.toThrow("serves 0 %");
     const one = cluster({ a: 10 });
-    vi.mocked(routesOfAny).mockResolvedValue({
-      tables: { 80: { v1: 90, "1-16-0-3b41f45f": 10 } },
-    } as unknown as EnvoyRoutes);
+    vi.mocked(routesOfAll).mockResolvedValue([
+      { tables: { 80: { v1: 90, "1-16-0-3b41f45f": 10 } } } as unknown as EnvoyRoutes,
+    ]);
     expect(await confirmWeight(one, dotted, 50)).toHaveLength(1);
   });
 
   it("waits for every port of an Envoy", async () => {
     const one = cluster({ a: 10 });
-    vi.mocked(routesOfAny).mockResolvedValue({
-      tables: { 80: { v2: 10 }, 9090: { v2: 0 } },
-    } as unknown as EnvoyRoutes);
+    vi.mocked(routesOfAll).mockResolvedValue([
+      { tables: { 80: { v2: 10 }, 9090: { v2: 0 } } } as unknown as EnvoyRoutes,
+    ]);
     await expect(confirmWeight(one, expected, 50)).rejects.toThrow("user/a serves 0 % on 9090");
   });
 
@@ -102,10 +102,10 @@ describe("confirmWeight", () => {
 
   it("asks the others again while one does not answer", async () => {
     const { cluster: hangs, asked } = changing({ a: 0, b: 10 }, { a: 10, b: 10 });
-    const answer = vi.mocked(routesOfAny).getMockImplementation();
-    vi.mocked(routesOfAny).mockImplementation(async (...args) => {
+    const answer = vi.mocked(routesOfAll).getMockImplementation();
+    vi.mocked(routesOfAll).mockImplementation(async (...args) => {
       const isFirst = args[1].metadata?.name === "b" && !asked.includes("b");
-      const served = await answer?.(...args);
+      const served = (await answer?.(...args)) ?? [];
       if (isFirst) await new Promise<never>(() => undefined);
       return served;
     });
@@ -174,16 +174,54 @@ describe("confirmWeight", () => {
       [podOf("a", 1), podOf("b")],
     ];
     const asked: string[] = [];
-    vi.mocked(routesOfAny).mockImplementation((_cluster, pod) => {
+    vi.mocked(routesOfAll).mockImplementation((_cluster, pod) => {
       const name = pod.metadata?.name ?? "";
       asked.push(name);
       const v2 = name === "b" && asked.length === 2 ? 0 : 10;
-      return Promise.resolve({ pod: name, tables: { 80: { v2 } } } as unknown as EnvoyRoutes);
+      return Promise.resolve([{ pod: name, tables: { 80: { v2 } } } as unknown as EnvoyRoutes]);
     });
     const podsWithProxy = () => Promise.resolve(pods.shift() ?? []);
     const restarting = { name: "cluster-a", podsWithProxy } as unknown as ClusterClient;
     await confirmWeight(restarting, expected, 5_000);
     expect(asked).toEqual(["a", "b", "a", "b"]);
+  });
+});
+
+describe("confirmWeights", () => {
+  const other = { hosts: ["cart.shop.svc.cluster.local"], canary: "v3", weight: 30 };
+  const serving = (v2: number, v3?: number) => [
+    { pod: "a", tables: { 80: { v2 } } } as unknown as EnvoyRoutes,
+    v3 === undefined ? undefined : ({ pod: "a", tables: { 80: { v3 } } } as unknown as EnvoyRoutes),
+  ];
+
+  it("asks each Envoy once for all services, and says which is behind", async () => {
+    const { cluster: one } = changing({ a: 10 });
+    vi.mocked(routesOfAll).mockReset().mockResolvedValue(serving(10, 0));
+    await expect(confirmWeights(one, [expected, other], { timeoutMs: 50 })).rejects.toThrow(
+      "waiting for every Envoy of cluster-a to serve v2 at 10 % and v3 at 30 %: user/a serves 0 % for cart.shop.svc.cluster.local",
+    );
+    vi.mocked(routesOfAll).mockReset().mockResolvedValue(serving(10, 30));
+    const { routes } = await confirmWeights(one, [expected, other], { timeoutMs: 50 });
+    expect(routes.map((each) => each.length)).toEqual([1, 1]);
+    expect(routesOfAll).toHaveBeenCalledTimes(1);
+    expect(routesOfAll).toHaveBeenCalledWith(one, expect.anything(), [expected.hosts, other.hosts]);
+  });
+
+  it("asks again an Envoy that has the route of one service and not yet that of the other", async () => {
+    const { cluster: one } = changing({ a: 10, b: 10 });
+    vi.mocked(routesOfAll)
+      .mockReset()
+      .mockResolvedValueOnce(serving(10))
+      .mockResolvedValueOnce(serving(0, 30))
+      .mockResolvedValue(serving(10, 30));
+    const { routes } = await confirmWeights(one, [expected, other], { timeoutMs: 5_000 });
+    expect(routes.map((each) => each.length)).toEqual([2, 2]);
+    expect(routesOfAll).toHaveBeenCalledTimes(4);
+  });
+
+  it("asks nobody where nothing is expected", async () => {
+    const none = {} as ClusterClient;
+    expect(await confirmWeights(none, [], { timeoutMs: 50 })).toMatchObject({ routes: [] });
   });
 });
 
@@ -216,7 +254,7 @@ describe("confirmRules", () => {
       return Promise.resolve(metadata?.name === "old" ? held("v2") : held("v1"));
     });
     const some = withPods(["client", "old", "silent"]);
-    await expect(confirmRules(some, [rules], 50)).rejects.toThrow(
+    await expect(confirmRules(some, [rules], { timeoutMs: 50 })).rejects.toThrow(
       "every Envoy of cluster-a to have the rules of shop/order-service: user/old still has the old routes of shop/order-service, user/silent does not answer (no answer within 10 s)",
     );
   });
@@ -229,7 +267,9 @@ describe("confirmRules", () => {
       const isLate = metadata?.name === "late" && asked.length < 4;
       return Promise.resolve(isLate ? held("v2") : held("v1"));
     });
-    await confirmRules(withPods(["client", "job", "late"], ["client", "late"]), [rules], 5_000);
+    await confirmRules(withPods(["client", "job", "late"], ["client", "late"]), [rules], {
+      timeoutMs: 5_000,
+    });
     expect(asked).toEqual(["client", "job", "late", "late"]);
   });
 });

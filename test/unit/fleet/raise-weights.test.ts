@@ -5,7 +5,7 @@ import { probeChain, type ChainProbe } from "../../../fleet/chain/probe-chain.ts
 import type { Rise } from "../../../fleet/checks/check.ts";
 import { runChecks } from "../../../fleet/checks/index.ts";
 import type { ClusterClient } from "../../../fleet/cluster-client.ts";
-import { confirmWeight } from "../../../fleet/confirm.ts";
+import { confirmWeights } from "../../../fleet/confirm.ts";
 import { Transient } from "../../../fleet/explain.ts";
 import { lower } from "../../../fleet/lower.ts";
 import { raiseWeights } from "../../../fleet/raise-weights.ts";
@@ -23,7 +23,7 @@ vi.mock(import("../../../fleet/chain/probe-chain.ts"), () => ({
   probeChain: vi.fn<typeof probeChain>(),
 }));
 vi.mock(import("../../../fleet/confirm.ts"), () => ({
-  confirmWeight: vi.fn<typeof confirmWeight>(),
+  confirmWeights: vi.fn<typeof confirmWeights>(),
 }));
 vi.mock(import("../../../fleet/lower.ts"), () => ({ lower: vi.fn<typeof lower>() }));
 vi.mock(import("../../../fleet/read-deployed.ts"), async (original) => ({
@@ -74,7 +74,7 @@ beforeEach(() => {
   writes = [];
   vi.mocked(runChecks).mockReset().mockResolvedValue([]);
   vi.mocked(lower).mockReset().mockResolvedValue(new Map());
-  vi.mocked(confirmWeight).mockReset().mockResolvedValue([]);
+  vi.mocked(confirmWeights).mockReset().mockResolvedValue({ routes: [], acknowledged: 0 });
   vi.mocked(readRoute).mockImplementation(({ name }) => Promise.resolve(now[name]));
   vi.mocked(writeRoutes).mockImplementation(({ name }, _service, http, options) => {
     const { replacing, fence } = options ?? {};
@@ -124,9 +124,9 @@ describe("raiseWeights", () => {
       vi.useRealTimers();
     }
     vi.mocked(runChecks).mockResolvedValue([]);
-    vi.mocked(confirmWeight).mockRejectedValue(new Error("user/client serves 10 %"));
+    vi.mocked(confirmWeights).mockRejectedValue(new Error("user/client serves 10 %"));
     expect((await raise()).text).not.toContain(MAY_HEAL);
-    vi.mocked(confirmWeight).mockRejectedValue(new Transient("user/client does not answer"));
+    vi.mocked(confirmWeights).mockRejectedValue(new Transient("user/client does not answer"));
     expect((await raise()).text).toContain(MAY_HEAL);
   });
 
@@ -153,7 +153,7 @@ describe("raiseWeights", () => {
   });
 
   it("gives every cluster its weight back when an Envoy does not follow", async () => {
-    vi.mocked(confirmWeight).mockRejectedValue(new Error("user/client serves 10 %"));
+    vi.mocked(confirmWeights).mockRejectedValue(new Error("user/client serves 10 %"));
     const { text } = await raise();
     expect(text).toContain("The weight was taken back in all clusters:");
     expect(text).toContain(" - cluster-a: serving the weight: user/client serves 10 %");
@@ -234,14 +234,14 @@ describe("raiseWeights", () => {
 
   it("names who has written a weight over, at once", async () => {
     // Envoys never serve it, and nobody waits for them.
-    vi.mocked(confirmWeight).mockImplementation(async (_cluster, _expected, _ms, signal) => {
+    vi.mocked(confirmWeights).mockImplementation(async (_cluster, _expected, { signal }) => {
       now["cluster-b"] = { ...route(0, 9), writtenBy: "argocd-controller" };
       await new Promise((_resolve, reject) => {
         signal?.addEventListener("abort", () => {
           reject(new Error("aborted"));
         });
       });
-      return [];
+      return { routes: [], acknowledged: 0 };
     });
     vi.useFakeTimers();
     try {
@@ -262,10 +262,10 @@ describe("raiseWeights", () => {
   });
 
   it("leaves no cluster on its own where a controller has written one over", async () => {
-    vi.mocked(confirmWeight).mockImplementation(({ name }) => {
+    vi.mocked(confirmWeights).mockImplementation(({ name }) => {
       if (name === "cluster-b") now[name] = { ...route(0, 9), writtenBy: "argocd-controller" };
       // Envoys have confirmed just before.
-      return Promise.resolve([]);
+      return Promise.resolve({ routes: [], acknowledged: 0 });
     });
     const { raised, text } = await raise();
     expect(raised).toBe(false);
@@ -281,7 +281,7 @@ describe("raiseWeights", () => {
   });
 
   it("leaves a weight alone that somebody has lowered in the meantime", async () => {
-    vi.mocked(confirmWeight).mockImplementation(() => {
+    vi.mocked(confirmWeights).mockImplementation(() => {
       now["cluster-b"] = route(0, 9);
       return Promise.reject(new Error("user/client serves 0 %"));
     });

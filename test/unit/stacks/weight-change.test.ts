@@ -2,7 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { subsets } from "../../../fleet/checks/subsets.ts";
-import { confirmWeight } from "../../../fleet/confirm.ts";
+import { confirmWeights } from "../../../fleet/confirm.ts";
 import { lower } from "../../../fleet/lower.ts";
 import { readNotes, writeNotes } from "../../../fleet/notes.ts";
 import { raiseWeights } from "../../../fleet/raise-weights.ts";
@@ -23,7 +23,7 @@ vi.mock(import("../../../fleet/read-deployed.ts"), async (original) => ({
   readRoute: vi.fn<typeof readRoute>(),
 }));
 vi.mock(import("../../../fleet/confirm.ts"), () => ({
-  confirmWeight: vi.fn<typeof confirmWeight>(),
+  confirmWeights: vi.fn<typeof confirmWeights>(),
 }));
 vi.mock(import("../../../fleet/checks/subsets.ts"), () => ({
   subsets: { name: "the subsets", run: vi.fn<typeof subsets.run>() },
@@ -134,7 +134,7 @@ beforeEach(() => {
   vi.mocked(writeNotes).mockReset().mockResolvedValue();
   ahead.look.mockReset();
   ahead.outdate.mockReset();
-  vi.mocked(confirmWeight).mockReset().mockResolvedValue([]);
+  vi.mocked(confirmWeights).mockReset().mockResolvedValue({ routes: [], acknowledged: 0 });
 });
 
 describe("a weight that is to fall", () => {
@@ -465,13 +465,13 @@ describe("a weight that has fallen", () => {
   };
 
   it("is served by every Envoy before the command ends", async () => {
-    vi.mocked(confirmWeight).mockResolvedValue([]);
+    vi.mocked(confirmWeights).mockResolvedValue({ routes: [], acknowledged: 0 });
     await expect(lowered()).resolves.toBeUndefined();
-    expect(confirmWeight).toHaveBeenCalledTimes(2);
+    expect(confirmWeights).toHaveBeenCalledTimes(2);
   });
 
   it("fails the command when Envoys do not follow, and names those of all clusters", async () => {
-    vi.mocked(confirmWeight).mockImplementation(({ name }) =>
+    vi.mocked(confirmWeights).mockImplementation(({ name }) =>
       Promise.reject(new Error(`an Envoy of ${name} serves 30 %`)),
     );
     await expect(lowered()).rejects.toThrow(
@@ -514,7 +514,7 @@ describe("rules that a controller applies too", () => {
       .mockImplementation(({ name }) =>
         Promise.resolve(name === "cluster-b" ? (route as DeployedRoute) : undefined),
       );
-    vi.mocked(confirmWeight).mockResolvedValue([]);
+    vi.mocked(confirmWeights).mockResolvedValue({ routes: [], acknowledged: 0 });
     const change = await prepare([at("cluster-a", 30), at("cluster-b", 30)], 0);
     const [confirm] = hooksOf(change, "cluster-a")?.afterUpdate ?? [];
     if (typeof confirm !== "function") throw new Error("it has no hook after its update");
@@ -958,9 +958,9 @@ describe("an update that leaves VirtualServices out", () => {
   it("warns when the weight has fallen, which it does in any case, in every Envoy", async () => {
     expect(await complete(30, 0, ["cluster-a", "cluster-b"])).toBeUndefined();
     expect(warned).toHaveBeenCalledOnce();
-    expect(confirmWeight).toHaveBeenCalledTimes(2);
+    expect(confirmWeights).toHaveBeenCalledTimes(2);
     expect(await complete(30, 0, ["cluster-a", "cluster-b"], { preview: true })).toBeUndefined();
-    expect(confirmWeight).toHaveBeenCalledTimes(2);
+    expect(confirmWeights).toHaveBeenCalledTimes(2);
   });
 
   it("says nothing when nothing is left out, or nothing was to change", async () => {

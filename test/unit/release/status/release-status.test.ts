@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { ClusterClient } from "../../../../fleet/cluster-client.ts";
 import type { EnvoyRoutes, LiveRouting } from "../../../../fleet/routing/cluster-routing.ts";
-import { routesEverywhere } from "../../../../fleet/routing/routes-everywhere.ts";
+import { routesIn } from "../../../../fleet/routing/routes-everywhere.ts";
 import { readDeployed } from "../../../../fleet/read-deployed.ts";
 import { readRouting } from "../../../../fleet/routing/istio/read-routing.ts";
 import { readRecord, type RoutingRecord } from "../../../../fleet/records/routing-records.ts";
@@ -25,7 +25,7 @@ vi.mock(import("../../../../fleet/read-deployed.ts"), async (original) => ({
 }));
 vi.mock(import("../../../../fleet/routing/routes-everywhere.ts"), async (original) => ({
   ...(await original()),
-  routesEverywhere: vi.fn<typeof routesEverywhere>(),
+  routesIn: vi.fn<typeof routesIn>(),
 }));
 vi.mock(import("../../../../fleet/routing/istio/read-routing.ts"), async (original) => ({
   ...(await original()),
@@ -82,9 +82,11 @@ beforeEach(() => {
   envoys = [10, 10];
   routing = live(10);
   vi.mocked(readDeployed).mockImplementation(() => Promise.resolve(Object.values(has)));
-  vi.mocked(routesEverywhere).mockImplementation(() =>
+  vi.mocked(routesIn).mockImplementation((_, services) =>
     Promise.resolve(
-      envoys.map((weight) => ({ tables: { 80: { v2: weight } } }) as unknown as EnvoyRoutes),
+      services.map(() =>
+        envoys.map((weight) => ({ tables: { 80: { v2: weight } } }) as unknown as EnvoyRoutes),
+      ),
     ),
   );
   vi.mocked(readRouting).mockImplementation(() => Promise.resolve(routing));
@@ -203,7 +205,7 @@ describe("a status", () => {
     const away = { name: "cluster-a", unreachable: "no answer in time", routes: new Map() };
     has = { ...has, "cluster-a": away };
     memory = new Error("No cluster can be read");
-    vi.mocked(routesEverywhere).mockRejectedValue(new Error("connection refused"));
+    vi.mocked(routesIn).mockRejectedValue(new Error("connection refused"));
     const silent = { query: () => Promise.reject(new Error("no Prometheus runs")) };
     const found = await status({}, { metrics: new Map([["cluster-b", silent]]) }).found;
     expect(found.forgotten).toBe("No cluster can be read");
@@ -300,16 +302,18 @@ describe("a status of a chain", () => {
       [marked, others],
       [marked, others],
     ];
-    vi.mocked(routesEverywhere).mockImplementation((_, [asked]) =>
+    vi.mocked(routesIn).mockImplementation((_, services) =>
       Promise.resolve(
-        held.map(
-          (routes) =>
-            ({
-              pod: "user/client",
-              tables: { 80: { v2: asked === host ? 0 : 10 } },
-              // The entry has no rules here.
-              virtualHosts: asked === host ? [{ name: host, domains: [host], routes }] : [],
-            }) as unknown as EnvoyRoutes,
+        services.map(([asked]) =>
+          held.map(
+            (routes) =>
+              ({
+                pod: "user/client",
+                tables: { 80: { v2: asked === host ? 0 : 10 } },
+                // The entry has no rules here.
+                virtualHosts: asked === host ? [{ name: host, domains: [host], routes }] : [],
+              }) as unknown as EnvoyRoutes,
+          ),
         ),
       ),
     );

@@ -5,7 +5,7 @@ import { getJson } from "../../../../../fleet/pod-http.ts";
 import {
   defaultWeights,
   ownRoutes,
-  routesOfAny,
+  routesOfAll,
 } from "../../../../../fleet/routing/istio/envoy.ts";
 
 vi.mock(import("../../../../../fleet/pod-http.ts"), async (original) => ({
@@ -162,7 +162,8 @@ describe("a gateway that redirects a host to HTTPS on a port of others", () => {
     });
     const pod = { metadata: { name: "gateway", namespace: "istio-ingress" } };
     const cluster = { name: "cluster-a" } as ClusterClient;
-    expect(await routesOfAny(cluster, pod, [host, shop])).toMatchObject({ weights: { v1: 100 } });
+    const [routes] = await routesOfAll(cluster, pod, [[host, shop]]);
+    expect(routes).toMatchObject({ weights: { v1: 100 } });
   });
 });
 
@@ -190,10 +191,27 @@ describe("a proxy with a route table for each port", () => {
         table("9090", "2030-01-01T00:00:05Z", `outbound|9090|v1|${host}`),
       ],
     });
-    const routes = await routesOfAny(cluster, pod, [host]);
+    const [routes] = await routesOfAll(cluster, pod, [[host]]);
     expect(routes?.tables).toEqual({ 80: { v2: 100 }, 9090: { v1: 100 } });
     expect(routes?.updatedAt).toEqual(new Date("2030-01-01T00:00:05Z"));
     expect(Object.keys(routes?.virtualHosts ?? {})).toEqual([`80/${host}`, `9090/${host}`]);
+  });
+
+  it("is asked once for all services", async () => {
+    const other = "cart.shop.svc.cluster.local";
+    const at = "2030-01-01T00:00:00Z";
+    const both = table("80", at, `outbound|80|v1|${host}`);
+    both.route_config.virtual_hosts.push({
+      name: other,
+      domains: [other],
+      routes: [{ match: { prefix: "/" }, route: { cluster: `outbound|80|v2|${other}` } }],
+    });
+    vi.mocked(getJson)
+      .mockReset()
+      .mockResolvedValue({ configs: [both] });
+    const found = await routesOfAll(cluster, pod, [[host], [other], ["none.example.com"]]);
+    expect(found.map((routes) => routes?.weights)).toEqual([{ v1: 100 }, { v2: 100 }, undefined]);
+    expect(getJson).toHaveBeenCalledTimes(1);
   });
 
   it("leaves out a port on which others alone serve the host", async () => {
@@ -203,6 +221,7 @@ describe("a proxy with a route table for each port", () => {
         table("http.9090", "2030-01-01T00:00:00Z", `outbound|80|v1|${host}`),
       ],
     });
-    expect((await routesOfAny(cluster, pod, [host]))?.tables).toEqual({ "http.9090": { v1: 100 } });
+    const [routes] = await routesOfAll(cluster, pod, [[host]]);
+    expect(routes?.tables).toEqual({ "http.9090": { v1: 100 } });
   });
 });

@@ -5,7 +5,7 @@ import { getJson } from "../../../../../fleet/pod-http.ts";
 import {
   defaultWeights,
   ownRoutes,
-  routesOfAny,
+  routesOfAll,
   virtualHostsOf,
 } from "../../../../../fleet/routing/istio/envoy.ts";
 import { behind } from "../../../../../fleet/routing/istio/serves.ts";
@@ -67,7 +67,8 @@ const pod = { metadata: { name: "gateway", namespace: "istio-ingress" } };
 const cluster = { name: "cluster-a" } as ClusterClient;
 async function served(service: string, ...tables: ReturnType<typeof table>[]) {
   vi.mocked(getJson).mockResolvedValue({ configs: tables });
-  return (await routesOfAny(cluster, pod, hosts(service)))?.weights;
+  const [routes] = await routesOfAll(cluster, pod, [hosts(service)]);
+  return routes?.weights;
 }
 
 describe("a gateway's routes of two services with one host", () => {

@@ -1,0 +1,114 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { V1Pod } from "@kubernetes/client-node";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ClusterClient } from "../../../fleet/cluster-client.ts";
+import { confirmWeights } from "../../../fleet/confirm.ts";
+import { sampled } from "../../../fleet/sample.ts";
+import { canaryAt, FakeApiServer, kubeconfigText } from "../../helpers/fake-api-server.ts";
+
+const services = ["user-service", "cart", "search"];
+const expected = services.map((service) => ({
+  hosts: [`${service}.user.svc.cluster.local`],
+  canary: "v2",
+  weight: 10,
+}));
+
+let dir: string;
+let server: FakeApiServer;
+let cluster: ClusterClient;
+
+beforeEach(async () => {
+  dir = await mkdtemp(path.join(tmpdir(), "calls-"));
+  server = await FakeApiServer.start(...services.map((service) => canaryAt(10, { service })));
+  const kubeconfig = path.join(dir, "kubeconfig");
+  await writeFile(kubeconfig, kubeconfigText({ "cluster-a": server.url }));
+  cluster = new ClusterClient({ name: "cluster-a", context: "cluster-a", kubeconfig });
+});
+afterEach(async () => {
+  server.stop();
+  await rm(dir, { recursive: true });
+});
+
+const nameOf = ({ metadata }: V1Pod) => metadata?.name ?? "";
+const lists = () => server.requests.filter((request) => request.endsWith("/pods")).length;
+
+describe("a confirmation", () => {
+  it.each([
+    { pods: 60, pages: 1 },
+    { pods: 600, pages: 3 },
+  ])("asks each of $pods proxies once for all services, 32 at a time", async ({ pods, pages }) => {
+    server.proxies = Array.from({ length: pods }, (_, i) => `client-${i}`);
+    const { routes } = await confirmWeights(cluster, expected, {
+      timeoutMs: 20_000,
+      askEnvoys: 1_000,
+    });
+    expect(routes.map((each) => each.length)).toEqual(services.map(() => pods));
+    expect(server.forwards).toMatchObject({ all: pods });
+    // A connection is closed a moment after its answer.
+    expect(server.forwards.most).toBeLessThanOrEqual(48);
+    expect(lists()).toBe(pages);
+  });
+
+  it.each([
+    { pods: 600, pages: 3 },
+    { pods: 6_000, pages: 24 },
+  ])("asks a sample of $pods proxies, and two istiods for all others", async ({ pods, pages }) => {
+    server.proxies = Array.from({ length: pods }, (_, i) => `client-${i}`);
+    server.istiods = ["istiod-1", "istiod-2"];
+    const { routes, acknowledged } = await confirmWeights(cluster, expected, {
+      timeoutMs: 20_000,
+      askEnvoys: 20,
+    });
+    expect(routes.map((each) => each.length)).toEqual(services.map(() => 20));
+    expect(acknowledged).toBe(pods - 20);
+    // Each istiod is asked before and after the Envoys.
+    expect(server.forwards).toMatchObject({ all: 20 + 2 * 2 });
+    expect(lists()).toBe(pages + 2);
+  });
+
+  it("names who has not acknowledged the weight, beside the sample that serves it", async () => {
+    server.proxies = Array.from({ length: 60 }, (_, i) => `client-${i}`);
+    server.istiods = ["istiod-1", "istiod-2"];
+    const [last = ""] = sampled(await cluster.proxies(), 60)
+      .slice(-1)
+      .map(nameOf);
+    server.laggards.add(last);
+    await expect(
+      confirmWeights(cluster, expected, { timeoutMs: 500, askEnvoys: 20 }),
+    ).rejects.toThrow(`: user/${last} has not acknowledged what istiod has sent`);
+  });
+
+  it("asks all others themselves where no istiod tells anything", async () => {
+    server.proxies = Array.from({ length: 60 }, (_, i) => `client-${i}`);
+    const { routes, acknowledged } = await confirmWeights(cluster, expected, {
+      timeoutMs: 5_000,
+      askEnvoys: 20,
+    });
+    expect([routes[0]?.length, acknowledged]).toEqual([60, 0]);
+  });
+
+  it("keeps of a pod what tells of its proxy, and lets go of the rest", async () => {
+    server.proxies = ["client-0"];
+    server.podSpec = { volumes: [{ name: "token" }] };
+    const [pod] = await cluster.proxies();
+    expect(pod).toMatchObject({
+      metadata: { name: "client-0", namespace: "user", uid: "uid of client-0" },
+      spec: { containers: [{ name: "istio-proxy" }, { name: "app" }] },
+      status: { containerStatuses: [{ name: "istio-proxy", ready: true, restartCount: 0 }] },
+    });
+    expect(pod?.metadata?.ownerReferences).toEqual([
+      expect.objectContaining({ controller: true, uid: "client" }),
+    ]);
+    expect(pod?.spec?.volumes).toBeUndefined();
+  });
+
+  it("shares the list of the proxies with whoever asks at the same time, and with nobody later", async () => {
+    server.proxies = Array.from({ length: 300 }, (_, i) => `client-${i}`);
+    const [one, other] = await Promise.all([cluster.proxies(), cluster.podsWithProxy()]);
+    expect([one.length, other.length, lists()]).toEqual([300, 300, 2]);
+    server.proxies = ["client"];
+    expect(await cluster.proxies()).toHaveLength(1);
+  });
+});
