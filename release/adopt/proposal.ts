@@ -12,7 +12,7 @@ interface VersionEntry {
 }
 
 /** An entry of `services` for a service that others have made, in the order in which people read it. */
-export interface ServiceEntry {
+interface ServiceEntry {
   readonly workload: "existing";
   readonly name: string;
   readonly namespace: string;

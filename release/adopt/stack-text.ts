@@ -4,7 +4,7 @@ import { phasesWith } from "./check.ts";
 import type { Proposal, Refusal } from "./proposal.ts";
 
 /** Which mesh the services run in, as the file says it. */
-export interface MeshOfServices {
+interface MeshOfServices {
   /** Full name of the stack that has installed it. @default others have installed Istio */
   readonly meshStack?: string | undefined;
   readonly clusters: readonly {
