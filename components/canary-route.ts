@@ -49,8 +49,7 @@ export interface CanaryRouting {
    * @default none
    */
   readonly ingress?:
-    | ({ readonly gateway: string; readonly hosts: readonly string[] } & IngressRouting)
-    | undefined;
+    ({ readonly gateway: string; readonly hosts: readonly string[] } & IngressRouting) | undefined;
   /** Domain of Kubernetes Services. @default "cluster.local" */
   readonly clusterDomain?: string | undefined;
   /**
