@@ -74,7 +74,23 @@ export function withFailoverRelease(clusterPreference: ClusterPreference) {
     );
   }
 
-  return { ...release, sendWhile, scale };
+  /** Waits until both clusters answer about as many requests as each other. */
+  async function untilSpread(): Promise<void> {
+    const address = await ingressAddress(first.name);
+    await until(
+      `a third of the answers from ${second.name}`,
+      async () => {
+        const requests = sendRequests(service.ingressHost, address, RATE);
+        await setTimeout(1500);
+        await requests.stop();
+        const far = requests.sent.filter(({ cluster }) => cluster === second.name).length;
+        if (far < requests.sent.length / 3) throw new Error(`${far} of ${requests.sent.length}`);
+      },
+      { timeoutMs: 120_000, everyMs: 500 },
+    );
+  }
+
+  return { ...release, sendWhile, untilSpread, scale };
 }
 
 /** Status and seconds of requests that a client in a cluster makes at the same time. */
