@@ -1,4 +1,4 @@
-import { ResponseContext, type V1Pod } from "@kubernetes/client-node";
+import { ResponseContext, SelfDecodingBody, type V1Pod } from "@kubernetes/client-node";
 
 /** A list of pods as API servers give it. */
 interface Pods {
@@ -38,9 +38,6 @@ export async function leanPods(response: ResponseContext): Promise<ResponseConte
   if (response.httpStatusCode !== 200) return response;
   const { metadata, items } = JSON.parse(await response.body.text()) as Pods;
   const text = JSON.stringify({ metadata, items: items.map(lean) });
-  return new ResponseContext(response.httpStatusCode, response.headers, {
-    text: () => Promise.resolve(text),
-    binary: () => Promise.resolve(Buffer.from(text)),
-    stream: () => new Response(text).body,
-  });
+  const body = new SelfDecodingBody(Promise.resolve(Buffer.from(text)));
+  return new ResponseContext(response.httpStatusCode, response.headers, body);
 }
