@@ -1,12 +1,15 @@
 import type { V1Pod } from "@kubernetes/client-node";
 import pMap from "p-map";
-import { podKey } from "./cluster-client.ts";
+import { podIdentity } from "./proxy-pod.ts";
 
 /**
  * Pods of a cluster that are asked at a time: each takes a connection through the API server and its kubelet. More at
  * once make none of them answer sooner.
  */
 const AT_ONCE = 32;
+
+/** What an Envoy has instead of what it must have, as it completes "user/client …": `serves 10 %`. */
+export class Behind extends Error {}
 
 /** A pod that is there but has not answered, and why. */
 export interface SilentPod {
@@ -20,24 +23,9 @@ export interface PodAnswers<T> {
   readonly silent: readonly SilentPod[];
 }
 
-/** Identifies a pod, and not a later one with the same name. */
-function identity(pod: V1Pod): string {
-  const { namespace, name } = podKey(pod);
-  return `${namespace}/${name} ${pod.metadata?.uid ?? ""}`;
-}
-
-/** Identifies a proxy since its start: one that was restarted has asked istiod again. */
-export function proxyIdentity(pod: V1Pod): string {
-  const { containerStatuses = [], initContainerStatuses = [] } = pod.status ?? {};
-  const proxy = [...containerStatuses, ...initContainerStatuses].find(
-    ({ name }) => name === "istio-proxy",
-  );
-  return `${identity(pod)} ${proxy?.restartCount ?? 0}`;
-}
-
 /** Whether a pod is still in the current list. */
 export async function isListed(list: () => Promise<readonly V1Pod[]>, pod: V1Pod) {
-  return (await list()).some((each) => identity(each) === identity(pod));
+  return (await list()).some((each) => podIdentity(each) === podIdentity(pod));
 }
 
 /**
@@ -69,9 +57,10 @@ export async function askPods<T>(
     if ("answer" in result) answers.push(result.answer);
     else silent.push(result);
   }
-  if (silent.length === 0) return { answers, silent };
-  const there = new Set((await list()).map(identity));
-  return { answers, silent: silent.filter(({ pod }) => there.has(identity(pod))) };
+  // One that is behind has answered.
+  if (silent.every(({ error }) => error instanceof Behind)) return { answers, silent };
+  const there = new Set((await list()).map(podIdentity));
+  return { answers, silent: silent.filter(({ pod }) => there.has(podIdentity(pod))) };
 }
 
 /**

@@ -14,10 +14,12 @@ import {
   ServerConfiguration,
   type ApiType,
   type Configuration,
+  type ResponseContext,
   type V1Pod,
   type V1Status,
 } from "@kubernetes/client-node";
 import { Transient } from "./explain.ts";
+import { leanPods } from "./lean-pods.ts";
 import { allPages } from "./pages.ts";
 import { webSockets } from "./web-sockets.ts";
 
@@ -35,6 +37,12 @@ export interface ClusterAccess {
 
 /** The label that Istio's injection gives to every pod with a proxy, sidecar or gateway. */
 const PROXY_LABEL = "service.istio.io/canonical-name";
+
+const RUNNING = "status.phase=Running";
+
+function isStaying({ metadata }: V1Pod): boolean {
+  return !metadata?.deletionTimestamp;
+}
 
 /** Like AbortSignal.timeout, but with an error whose message the client may prefix. */
 function timeoutSignal(ms: number): AbortSignal {
@@ -57,6 +65,7 @@ export class ClusterClient {
   readonly custom: CustomObjectsApi;
   readonly objects: KubernetesObjectApi;
   readonly #answerWithinMs: number;
+  readonly #lean: CoreV1Api;
   #clockAhead: number | undefined;
   #listing: Promise<readonly V1Pod[]> | undefined;
 
@@ -73,6 +82,7 @@ export class ClusterClient {
     this.coordination = this.#client(CoordinationV1Api);
     this.custom = this.#client(CustomObjectsApi);
     this.objects = this.#client(KubernetesObjectApi);
+    this.#lean = this.#client(CoreV1Api, leanPods);
   }
 
   /** How far the API server's clock was ahead of this machine's at its last answer, in milliseconds. */
@@ -81,7 +91,11 @@ export class ClusterClient {
   }
 
   /** Like KubeConfig's makeApiClient, but with a time limit for every answer. */
-  #client<T extends ApiType>(type: new (config: Configuration) => T): T {
+  #client<T extends ApiType>(
+    type: new (config: Configuration) => T,
+    change: (response: ResponseContext) => Promise<ResponseContext> = (same) =>
+      Promise.resolve(same),
+  ): T {
     const server = this.kubeConfig.getCurrentCluster()?.server;
     if (server === undefined) throw new Error(`the kubeconfig has no server for ${this.name}`);
     return new type(
@@ -97,7 +111,7 @@ export class ClusterClient {
             post: (response) => {
               const date = Date.parse(response.headers["date"] ?? "");
               if (!Number.isNaN(date)) this.#clockAhead = date - Date.now();
-              return Promise.resolve(response);
+              return change(response);
             },
           },
         ],
@@ -107,21 +121,32 @@ export class ClusterClient {
 
   /** The running pods that carry the labels, in one namespace or in all of them. */
   async runningPods(labelSelector: string, namespace?: string): Promise<V1Pod[]> {
-    const query = { labelSelector, fieldSelector: "status.phase=Running" };
+    const query = { labelSelector, fieldSelector: RUNNING };
     const items = await allPages((page) =>
       namespace === undefined
         ? this.core.listPodForAllNamespaces({ ...query, ...page })
         : this.core.listNamespacedPod({ namespace, ...query, ...page }),
     );
-    return items.filter((pod) => !pod.metadata?.deletionTimestamp);
+    return items.filter(isStaying);
   }
 
-  /** The running pods that have a proxy, ready or not. Whoever asks for all of them at the same time shares one list. */
+  /**
+   * The running pods that have a proxy, ready or not. Whoever asks for all of them at the same time shares one list, with
+   * what `leanPods` leaves of each.
+   */
   async podsWithProxy(labelSelector?: string): Promise<readonly V1Pod[]> {
     if (labelSelector !== undefined) return this.runningPods(`${PROXY_LABEL},${labelSelector}`);
-    return (this.#listing ??= this.runningPods(PROXY_LABEL).finally(() => {
+    return (this.#listing ??= this.#listProxies().finally(() => {
       this.#listing = undefined;
     }));
+  }
+
+  async #listProxies(): Promise<readonly V1Pod[]> {
+    const query = { labelSelector: PROXY_LABEL, fieldSelector: RUNNING };
+    const pods = await allPages((page) =>
+      this.#lean.listPodForAllNamespaces({ ...query, ...page }),
+    );
+    return pods.filter(isStaying);
   }
 
   /** Every proxy that serves: sidecars and gateways whose own container is ready. */

@@ -1,38 +1,57 @@
 import type { V1Pod } from "@kubernetes/client-node";
 import { ZodError } from "zod";
+import { ASK_ENVOYS } from "../lib/ask-envoys.ts";
 import { until } from "../lib/until.ts";
 import { within } from "../lib/within.ts";
-import { askPods, proxyIdentity, type SilentPod } from "./ask-pods.ts";
+import { Fleet, type Confirmation } from "./ask-fleet.ts";
+import { Behind, type SilentPod } from "./ask-pods.ts";
 import { hasReadyProxy, podKey, type ClusterClient } from "./cluster-client.ts";
 import { explain, isTransient, Transient } from "./explain.ts";
+import { proxyIdentity } from "./proxy-pod.ts";
 
-/** What an Envoy has instead of what it must have, as it completes "user/client …": `serves 10 %`. */
-export class Behind extends Error {}
-
-/** What an Envoy has confirmed. */
-export interface Confirmation<T> {
-  readonly value: T;
-  /** Whether all that it was asked about concerns it. Else it may yet get what does, and is asked again. */
-  readonly whole: boolean;
+/** What the Envoys of a cluster have confirmed. */
+export interface Confirmed<T> {
+  /** What those have shown that were asked themselves, and are there. */
+  readonly values: readonly T[];
+  /** How many others have acknowledged it to their istiod. */
+  readonly acknowledged: number;
 }
+
+/** How long a confirmation waits, and whom it asks. */
+export interface ConfirmOptions {
+  /** In milliseconds; the last round may add what two lists of the pods and one answer take. */
+  readonly timeoutMs: number;
+  /** Envoys that are asked themselves. @default ASK_ENVOYS */
+  readonly askEnvoys?: number | undefined;
+}
+
+/** Proxies of one kind that an error names at most. */
+const NAMED = 20;
 
 /** Time limit of one proxy's answer, in milliseconds, where the wait is long enough for several rounds. */
 const ANSWER_WITHIN_MS = 10_000;
+/** How long istiods may take to send a change to thousands of proxies, in milliseconds. */
+const PATIENCE_MS = 5_000;
 /** Rounds that even proxies which do not answer leave time for. */
 const ROUNDS = 3;
 
-/** A proxy that has answered, and is behind. */
-interface Lagging {
-  readonly pod: V1Pod;
-  readonly error: Behind;
+function nameOf(pod: V1Pod): string {
+  const { namespace, name } = podKey(pod);
+  return `${namespace}/${name}`;
+}
+
+/** The first NAMED of them, and how many more there are. */
+function named(texts: readonly string[]): readonly string[] {
+  const more = texts.length - NAMED;
+  const first = [...texts].sort().slice(0, NAMED);
+  return more > 0 ? [...first, `and so ${more} more`] : first;
 }
 
 function lateText({ pod, error }: SilentPod): string {
-  const { namespace, name } = podKey(pod);
-  if (error instanceof Behind) return `${namespace}/${name} ${error.message}`;
+  if (error instanceof Behind) return `${nameOf(pod)} ${error.message}`;
   const what =
     error instanceof ZodError ? "gives an answer that cannot be parsed" : "does not answer";
-  return `${namespace}/${name} ${what} (${explain(error)})`;
+  return `${nameOf(pod)} ${what} (${explain(error)})`;
 }
 
 /**
@@ -46,7 +65,6 @@ function lateText({ pod, error }: SilentPod): string {
  *
  * @param what the condition, as it completes "timed out after 5 s waiting for …"
  * @param ask gives what a proxy has
- * @param timeoutMs in milliseconds; the last round may add what two lists of the pods and one answer take
  * @returns what the proxies that are there have confirmed
  * @throws naming those whose `ask` throws Behind, or that do not answer
  */
@@ -54,9 +72,8 @@ export async function confirmEvery<T>(
   cluster: ClusterClient,
   what: string,
   ask: (pod: V1Pod) => Promise<Confirmation<T>>,
-  timeoutMs: number,
-): Promise<readonly T[]> {
-  const confirmed = new Map<string, T>();
+  { timeoutMs, askEnvoys = ASK_ENVOYS }: ConfirmOptions,
+): Promise<Confirmed<T>> {
   const answerWithinMs = Math.min(ANSWER_WITHIN_MS, timeoutMs / ROUNDS);
   // Ready or not, an Envoy that is known to be behind sends requests all the same.
   const behind = new Set<string>();
@@ -68,36 +85,38 @@ export async function confirmEvery<T>(
       throw new Error(`its pods cannot be listed (${explain(error)})`, { cause: error });
     }
   };
+  const options = { kind: "route", askEnvoys, patienceMs: PATIENCE_MS } as const;
+  const fleet = new Fleet(cluster, options, async (pod): Promise<Confirmation<T>> => {
+    const proxy = proxyIdentity(pod);
+    try {
+      const shown = await within(
+        answerWithinMs,
+        ask(pod),
+        `no answer within ${(answerWithinMs / 1000).toFixed(1)} s`,
+      );
+      behind.delete(proxy);
+      return shown;
+    } catch (error) {
+      if (error instanceof Behind) behind.add(proxy);
+      throw error;
+    }
+  });
   return until(
     what,
     async () => {
-      const lagging: Lagging[] = [];
-      const { answers, silent } = await askPods(list, async (pod) => {
-        const proxy = proxyIdentity(pod);
-        try {
-          const known = confirmed.get(proxy);
-          if (known !== undefined) return known;
-          const { value, whole } = await within(
-            answerWithinMs,
-            ask(pod),
-            `no answer within ${(answerWithinMs / 1000).toFixed(1)} s`,
-          );
-          if (whole) confirmed.set(proxy, value);
-          behind.delete(proxy);
-          return value;
-        } catch (error) {
-          if (!(error instanceof Behind)) throw error;
-          behind.add(proxy);
-          lagging.push({ pod, error });
-          return undefined;
-        }
-      });
-      const late = [...lagging, ...silent];
+      const { values, silent, acknowledged, pending, unknown, silentIstiods } =
+        await fleet.round(list);
+      const late = [
+        ...named(silent.map(lateText)),
+        ...named(pending.map((pod) => `${nameOf(pod)} has not acknowledged what istiod has sent`)),
+        ...named(unknown.map((pod) => `${nameOf(pod)} is not known to have it`)),
+      ];
       if (late.length > 0) {
-        const text = late.map(lateText).sort().join(", ");
-        throw late.every(({ error }) => isTransient(error)) ? new Transient(text) : new Error(text);
+        const text = [...late, ...silentIstiods.map((why) => `istiod tells nothing (${why})`)];
+        const mayHeal = pending.length === 0 && silent.every(({ error }) => isTransient(error));
+        throw mayHeal ? new Transient(text.join(", ")) : new Error(text.join(", "));
       }
-      return answers.filter((answer) => answer !== undefined);
+      return { values, acknowledged };
     },
     { timeoutMs },
   );

@@ -1,6 +1,7 @@
 import type { RoutingRules } from "../lib/routing/routing.ts";
 import { podKey, type ClusterClient } from "./cluster-client.ts";
-import { Behind, confirmEvery } from "./confirm-every.ts";
+import { Behind } from "./ask-pods.ts";
+import { confirmEvery, type ConfirmOptions } from "./confirm-every.ts";
 import { clusterRouting } from "./routing/index.ts";
 
 /** The rules by which every Envoy that routes to a service must do so. */
@@ -15,13 +16,12 @@ export interface ExpectedRules {
 /**
  * Waits until every Envoy of a cluster that routes to the services has their rules.
  *
- * @param timeoutMs in milliseconds; an Envoy that does not answer may add the bound of one answer
  * @throws naming those that do not, or do not answer
  */
 export async function confirmRules(
   cluster: ClusterClient,
   services: readonly ExpectedRules[],
-  timeoutMs: number,
+  options: ConfirmOptions,
 ): Promise<void> {
   const hosts = services.flatMap((service) => service.hosts);
   await confirmEvery(
@@ -46,8 +46,8 @@ export async function confirmRules(
           `still has the old routes of ${late.map(({ service }) => service.key).join(", ")}`,
         );
       }
-      return { value: true, whole: routed.every(({ any }) => any) };
+      return { value: true, holds: routed.map(({ any }) => any) };
     },
-    timeoutMs,
+    options,
   );
 }

@@ -1,6 +1,7 @@
 import { allOf } from "../lib/enumerate.ts";
 import type { ClusterClient } from "./cluster-client.ts";
-import { Behind, confirmEvery } from "./confirm-every.ts";
+import { Behind } from "./ask-pods.ts";
+import { confirmEvery, type ConfirmOptions } from "./confirm-every.ts";
 import type { EnvoyRoutes } from "./routing/cluster-routing.ts";
 import { clusterRouting } from "./routing/index.ts";
 
@@ -12,23 +13,29 @@ export interface Expected {
   readonly weight: number;
 }
 
+/** What the Envoys of a cluster serve. */
+export interface ConfirmedWeights {
+  /** For each service the routes of those that were asked. */
+  readonly routes: readonly (readonly EnvoyRoutes[])[];
+  /** How many others have acknowledged the weights to their istiod. */
+  readonly acknowledged: number;
+}
+
 /**
  * Waits until every Envoy of a cluster that routes to the services serves their weights. Each is asked once for all
  * services.
  *
- * @param timeoutMs in milliseconds, see confirmEvery
- * @returns their routes, for each service
  * @throws naming those that do not, or do not answer
  */
 export async function confirmWeights(
   cluster: ClusterClient,
   services: readonly Expected[],
-  timeoutMs: number,
-): Promise<readonly (readonly EnvoyRoutes[])[]> {
-  if (services.length === 0) return [];
+  options: ConfirmOptions,
+): Promise<ConfirmedWeights> {
+  if (services.length === 0) return { routes: [], acknowledged: 0 };
   const hosts = services.map((service) => service.hosts);
   const weights = new Set(services.map(({ canary, weight }) => `${canary} at ${weight} %`));
-  const held = await confirmEvery(
+  const { values, acknowledged } = await confirmEvery(
     cluster,
     `every Envoy of ${cluster.name} to serve ${allOf([...weights])}`,
     async (pod) => {
@@ -39,11 +46,14 @@ export async function confirmWeights(
         return [services.length > 1 ? `${objection} for ${service.hosts[0] ?? ""}` : objection];
       });
       if (late.length > 0) throw new Behind(`serves ${allOf(late)}`);
-      return { value: routes, whole: routes.every((each) => each !== undefined) };
+      return { value: routes, holds: routes.map((each) => each !== undefined) };
     },
-    timeoutMs,
+    options,
   );
-  return services.map((_, i) => held.flatMap((routes) => routes[i] ?? []));
+  return {
+    routes: services.map((_, i) => values.flatMap((routes) => routes[i] ?? [])),
+    acknowledged,
+  };
 }
 
 /** What an Envoy serves instead of what it must serve: `0 % on 9090`. */
@@ -57,12 +67,13 @@ function behindIn({ canary, weight }: Expected, routes: EnvoyRoutes | undefined)
   return undefined;
 }
 
-/** Waits until every Envoy of a cluster that routes to a service serves its weight; see confirmWeights. */
+/** Asks every Envoy of a cluster, however many there are, until all that route to a service serve its weight. */
 export async function confirmWeight(
   cluster: ClusterClient,
   expected: Expected,
   timeoutMs: number,
 ): Promise<readonly EnvoyRoutes[]> {
-  const [routes = []] = await confirmWeights(cluster, [expected], timeoutMs);
-  return routes;
+  const askEnvoys = Number.POSITIVE_INFINITY;
+  const { routes } = await confirmWeights(cluster, [expected], { timeoutMs, askEnvoys });
+  return routes.flat();
 }

@@ -29,6 +29,7 @@ export interface RaiseReport {
 export async function raiseWeights(barrier: Barrier): Promise<RaiseReport> {
   const { clusters, rises, limits } = barrier;
   const served: EnvoyRoutes[] = [];
+  let others = 0;
   let checked: Promise<Objections> | undefined;
   const of = (name: string): ClusterClient => {
     const found = clusters.find((each) => each.name === name);
@@ -48,9 +49,15 @@ export async function raiseWeights(barrier: Barrier): Promise<RaiseReport> {
     writing: (name) => writeAll(of(name), rises),
     confirming: async (name) => {
       const expected = rises.map((rise) => ({ ...rise, weight: weightIn(rise, name) }));
-      const routes = await confirmWeights(of(name), expected, limits.confirmWithinMs);
+      const { confirmWithinMs: timeoutMs, askEnvoys } = limits;
+      const { routes, acknowledged } = await confirmWeights(of(name), expected, {
+        timeoutMs,
+        askEnvoys,
+      });
       // Where the weight was right before, no Envoy has switched now.
-      served.push(...routes.filter((_, i) => rises[i]?.changes.has(name)).flat());
+      const switching = routes.filter((_, i) => rises[i]?.changes.has(name));
+      served.push(...switching.flat());
+      if (switching.length > 0) others += acknowledged;
     },
     restoring: (name) => restoreAll(of(name), rises),
   };
@@ -61,7 +68,7 @@ export async function raiseWeights(barrier: Barrier): Promise<RaiseReport> {
   if (result.state.step === "raised") {
     return {
       raised: true,
-      text: `${rises.map(described).join("; ")}: ${switched(served)}.`,
+      text: `${rises.map(described).join("; ")}: ${switched(served, others)}.`,
     };
   }
   const { places } = result.state;

@@ -1,7 +1,12 @@
 import type { EnvoyRoutes } from "./routing/cluster-routing.ts";
 
-/** How many Envoys have switched, and how far apart the first and the last were, in one sentence. */
-export function switched(routes: readonly EnvoyRoutes[]): string {
+/**
+ * How many Envoys have switched, and how far apart the first and the last were, in one sentence.
+ *
+ * @param routes of those that were asked themselves
+ * @param acknowledged how many others have told their istiod. @default 0
+ */
+export function switched(routes: readonly EnvoyRoutes[], acknowledged = 0): string {
   const times = routes.map(({ updatedAt }) => updatedAt.getTime());
   const lastOf = (cluster: string) =>
     Math.max(
@@ -13,5 +18,6 @@ export function switched(routes: readonly EnvoyRoutes[]): string {
   return routes.length === 0
     ? "no Envoy routes to it"
     : `${routes.length} Envoys serve it, switched within ${seconds(Math.max(...times) - Math.min(...times))} s, ` +
-        `the last of each cluster within ${seconds(Math.max(...lasts) - Math.min(...lasts))} s`;
+        `the last of each cluster within ${seconds(Math.max(...lasts) - Math.min(...lasts))} s` +
+        (acknowledged > 0 ? `, and ${acknowledged} more have acknowledged it to istiod` : "");
 }

@@ -87,12 +87,14 @@ async function zeroIn(
     requireZero(await read(), refused);
     if (confirmWithinMs === undefined) return;
     const canaries = now ?? [];
-    const confirmed = await confirmWeights(
+    const { routes, acknowledged } = await confirmWeights(
       cluster,
       canaries.map((canary) => ({ ...canary, weight: 0 })),
-      confirmWithinMs,
+      { timeoutMs: confirmWithinMs },
     );
-    canaries.forEach((canary, i) => envoys.set(serviceKey(canary), confirmed[i]?.length ?? 0));
+    canaries.forEach((canary, i) => {
+      envoys.set(serviceKey(canary), (routes[i]?.length ?? 0) + acknowledged);
+    });
     // Somebody may have raised it while the Envoys were asked.
     requireZero(await read());
   };

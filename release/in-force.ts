@@ -1,11 +1,11 @@
 import { canariesOf } from "../fleet/canary-weights.ts";
 import type { ClusterClient } from "../fleet/cluster-client.ts";
-import { confirmWeight } from "../fleet/confirm.ts";
+import { confirmWeights } from "../fleet/confirm.ts";
 import { explain } from "../fleet/explain.ts";
 import { serviceKey } from "../lib/names.ts";
-import { durationMs } from "../lib/duration.ts";
 import { weightIn } from "../lib/release-rules.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
+import { confirmOptions } from "../stacks/confirm-options.ts";
 import type { Judged } from "../lib/judged.ts";
 import { judgedServices } from "./release-settings.ts";
 
@@ -22,7 +22,6 @@ export async function inForce(
   settings: ReleaseSettings,
   clusters: readonly ClusterClient[],
 ): Promise<InForce> {
-  const timeoutMs = durationMs(settings.safety.confirmWithin);
   const services = judgedServices(settings).filter(({ role }) => role !== "follower");
   const found = await Promise.all(
     clusters.flatMap((cluster) =>
@@ -30,7 +29,7 @@ export async function inForce(
         const weight = weightIn(settings, cluster.name);
         const what = `${cluster.name}: ${service.canary} of ${serviceKey(service)}`;
         try {
-          const envoys = await confirm(cluster, service, weight, timeoutMs);
+          const envoys = await confirm(cluster, service, weight, settings.safety);
           return { line: `${what} has ${weight} % in its API server and in ${envoys} Envoys` };
         } catch (error) {
           return { problem: `${what} is not confirmed at ${weight} %: ${explain(error)}` };
@@ -49,11 +48,16 @@ async function confirm(
   cluster: ClusterClient,
   service: Judged,
   weight: number,
-  timeoutMs: number,
+  safety: ReleaseSettings["safety"],
 ): Promise<number> {
   const [live] = await canariesOf(cluster, [service]);
   if (live?.weight !== weight) {
     throw new Error(`its API server has ${live ? `${live.weight} %` : "no such canary"}`);
   }
-  return (await confirmWeight(cluster, { ...live, weight }, timeoutMs)).length;
+  const { routes, acknowledged } = await confirmWeights(
+    cluster,
+    [{ ...live, weight }],
+    confirmOptions(safety),
+  );
+  return routes.flat().length + acknowledged;
 }

@@ -16,6 +16,7 @@ import { switched } from "../fleet/switched.ts";
 import type { DeployedCluster } from "../lib/deployed.ts";
 import { JOURNAL } from "../lib/journal.ts";
 import { problemLine, type Problem } from "../lib/problems.ts";
+import { confirmOptions } from "./confirm-options.ts";
 import { mostStable, shrinkProblems, shrunk } from "./autoscaling.ts";
 import { canaryOf, chainOfRise, hostsOf } from "./canaries.ts";
 import type { ReleaseSettings } from "./config.ts";
@@ -74,6 +75,7 @@ function limitsOf({ safety }: ReleaseSettings): Limits {
     checkWithinMs: durationMs(safety.checkWithin),
     lookWithinMs: durationMs(safety.lookWithin),
     confirmWithinMs: durationMs(safety.confirmWithin),
+    askEnvoys: safety.askEnvoys,
     certificateDays: safety.certificateDays,
     clockSkewMs: durationMs(safety.clockSkew),
     capacity: safety.capacity,
@@ -411,7 +413,7 @@ export class WeightChange {
             rules: objects.rules,
           }));
         if (rules.length > 0) {
-          await confirmRules(cluster, rules, durationMs(safety.confirmWithin));
+          await confirmRules(cluster, rules, confirmOptions(safety));
         }
       }),
     );
@@ -574,7 +576,7 @@ export class WeightChange {
             ? []
             : [{ hosts: hostsOf(service, mesh.clusterDomain), canary, weight }];
         });
-        return confirmWeights(cluster, expected, durationMs(safety.confirmWithin));
+        return confirmWeights(cluster, expected, confirmOptions(safety));
       }),
     );
     const late = results.flatMap((result) =>
@@ -589,9 +591,11 @@ export class WeightChange {
         ].join("\n"),
       );
     }
-    const routes = results.flatMap((result) =>
-      result.status === "fulfilled" ? result.value.flat() : [],
+    const confirmed = results.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
+    const routes = confirmed.flatMap((each) => each.routes.flat());
+    const others = confirmed.reduce((sum, { acknowledged }) => sum + acknowledged, 0);
+    await pulumi.log.info(
+      `The weight is ${weightsAfter(this.#falling)}: ${switched(routes, others)}.`,
     );
-    await pulumi.log.info(`The weight is ${weightsAfter(this.#falling)}: ${switched(routes)}.`);
   }
 }

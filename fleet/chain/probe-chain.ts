@@ -2,12 +2,13 @@ import type { V1Pod } from "@kubernetes/client-node";
 import { markHeaders, markText, type Mark } from "../../lib/mark.ts";
 import { crossClusterHost, serviceHost, type ServiceName } from "../../lib/names.ts";
 import { routing } from "../../lib/routing/index.ts";
-import { answersOf, proxyIdentity } from "../ask-pods.ts";
+import { answersOf } from "../ask-pods.ts";
 import type { ChainFinding } from "../checks/check.ts";
 import type { ClusterClient } from "../cluster-client.ts";
 import { endpointsOf } from "../endpoints.ts";
 import { explain } from "../explain.ts";
 import { get } from "../pod-http.ts";
+import { proxyIdentity } from "../proxy-pod.ts";
 import { lostMarks, type Calls, type Member } from "./lost-marks.ts";
 
 /** A service of a chain, and how its pods are reached. */

@@ -45,6 +45,8 @@ export interface Limits {
   readonly lookWithinMs: number;
   /** Longest wait for every Envoy to serve a new weight, in milliseconds. */
   readonly confirmWithinMs: number;
+  /** Envoys of a cluster that are asked themselves, as in `sampled`. */
+  readonly askEnvoys: number;
   /** Days that every certificate authority must still be valid. */
   readonly certificateDays: number;
   /** Most that the clocks of two API servers may differ, in milliseconds. */

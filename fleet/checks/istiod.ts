@@ -1,16 +1,8 @@
 import { SYSTEM_NAMESPACE } from "../../lib/names.ts";
-import type { ClusterClient } from "../cluster-client.ts";
 import { explain } from "../explain.ts";
+import { ISTIOD_HTTP_PORT, istiodPods } from "../istiod-pods.ts";
 import { get } from "../pod-http.ts";
 import type { Check } from "./check.ts";
-
-/** Port of istiod's readiness and debug pages. */
-export const ISTIOD_HTTP_PORT = 8080;
-
-/** The running pods of a cluster's istiod. */
-export function istiodPods(cluster: ClusterClient) {
-  return cluster.runningPods("app=istiod", SYSTEM_NAMESPACE);
-}
 
 /** Envoys learn of the new weight from istiod alone. */
 export const istiod: Check = {

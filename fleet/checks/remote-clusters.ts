@@ -1,8 +1,8 @@
 import * as z from "zod";
 import { answersOf } from "../ask-pods.ts";
+import { ISTIOD_HTTP_PORT, istiodPods } from "../istiod-pods.ts";
 import { getJson } from "../pod-http.ts";
 import type { Check } from "./check.ts";
-import { ISTIOD_HTTP_PORT, istiodPods } from "./istiod.ts";
 
 const clusterz = z.array(z.looseObject({ id: z.string(), syncStatus: z.string() }));
 

@@ -1,19 +1,30 @@
 import { gatewayLabels } from "../../lib/helm-values.ts";
 import { EAST_WEST_GATEWAY } from "../../lib/names.ts";
 import { routing } from "../../lib/routing/index.ts";
-import { askPods } from "../ask-pods.ts";
+import { Fleet, type Confirmation } from "../ask-fleet.ts";
+import { Behind, type SilentPod } from "../ask-pods.ts";
 import { podKey } from "../cluster-client.ts";
 import { endpointsOf } from "../endpoints.ts";
 import { explain } from "../explain.ts";
 import { clusterRouting } from "../routing/index.ts";
-import { portsOf, type Canary, type Check, type CheckContext, type Finding } from "./check.ts";
+import { portsOf, type Check, type CheckContext, type Finding } from "./check.ts";
 
 type Pod = Awaited<ReturnType<CheckContext["cluster"]["proxies"]>>[number];
 
 const FIX = "See istioctl proxy-status; a proxy that is not SYNCED has lost its istiod.";
 
-/** Whether a proxy knows where to send the canaries' requests. */
-async function holds(
+/** What a proxy lacks. */
+class Lacking extends Behind {
+  readonly findings: readonly Finding[];
+
+  constructor(findings: readonly Finding[]) {
+    super(findings.map(({ seen }) => seen).join(", "));
+    this.findings = findings;
+  }
+}
+
+/** What speaks against a proxy that is to send the canaries' requests. */
+async function lackingOf(
   { cluster }: CheckContext,
   pod: Pod,
   envoyClusters: readonly string[],
@@ -38,13 +49,48 @@ async function holds(
   });
 }
 
-/** The canaries whose services a proxy routes to. */
-async function routedBy({ cluster, canaries }: CheckContext, pod: Pod): Promise<readonly Canary[]> {
+/** For each canary whether a proxy routes to its service. */
+async function routedBy({ cluster, canaries }: CheckContext, pod: Pod): Promise<boolean[]> {
   const hosts = canaries.flatMap((canary) => canary.hosts);
   const held = Object.values(await clusterRouting.held(cluster, pod, hosts));
   const domains = new Set(held.flatMap((virtualHost) => virtualHost.domains));
-  return canaries.filter((canary) => canary.hosts.some((host) => domains.has(host)));
+  return canaries.map((canary) => canary.hosts.some((host) => domains.has(host)));
 }
+
+/** Asks a proxy for the subsets of the canaries that it sends requests to. */
+async function ask(context: CheckContext, pod: Pod): Promise<Confirmation<undefined>> {
+  const { canaries } = context;
+  const gateway = gatewayLabels(EAST_WEST_GATEWAY);
+  const isGateway = pod.metadata?.labels?.["istio"] === gateway.istio;
+  const holds = isGateway ? canaries.map(() => true) : await routedBy(context, pod);
+  const wanted = canaries
+    .filter((_, i) => holds[i])
+    .flatMap((canary) =>
+      portsOf(canary).map((port) =>
+        isGateway
+          ? routing.passthroughCluster(canary.host, canary.canary, port)
+          : routing.envoyCluster(canary.host, canary.canary, port),
+      ),
+    );
+  const lacking = await lackingOf(context, pod, wanted);
+  if (lacking.length > 0) throw new Lacking(lacking);
+  return { value: undefined, holds };
+}
+
+function findingsOf({ pod, error }: SilentPod): readonly Finding[] {
+  if (error instanceof Lacking) return error.findings;
+  const { namespace, name } = podKey(pod);
+  return [
+    {
+      seen: `the proxy of ${namespace}/${name} does not answer (${explain(error)})`,
+      fix: "Restart the pod. A pod that is not ready is not asked.",
+      mayHeal: true,
+    },
+  ];
+}
+
+/** Rounds in which proxies are asked themselves of which istiods say too little. */
+const ROUNDS = 3;
 
 /**
  * The proxies themselves must hold the canaries' subsets: those that route to the services, and the
@@ -53,31 +99,26 @@ async function routedBy({ cluster, canaries }: CheckContext, pod: Pod): Promise<
 export const subsets: Check = {
   name: "every proxy holds the canary's subset",
   run: async (context) => {
-    const gateway = gatewayLabels(EAST_WEST_GATEWAY);
-    const { answers, silent } = await askPods(
-      () => context.cluster.proxies(),
-      async (pod) => {
-        const isGateway = pod.metadata?.labels?.["istio"] === gateway.istio;
-        const wanted = isGateway
-          ? context.canaries.flatMap((canary) =>
-              portsOf(canary).map((port) =>
-                routing.passthroughCluster(canary.host, canary.canary, port),
-              ),
-            )
-          : (await routedBy(context, pod)).flatMap((canary) =>
-              portsOf(canary).map((port) => routing.envoyCluster(canary.host, canary.canary, port)),
-            );
-        return holds(context, pod, wanted);
-      },
-    );
-    const unanswered = silent.map(({ pod, error }): Finding => {
-      const { namespace, name } = podKey(pod);
-      return {
-        seen: `the proxy of ${namespace}/${name} does not answer (${explain(error)})`,
-        fix: "Restart the pod. A pod that is not ready is not asked.",
+    const { cluster, limits } = context;
+    const options = { kind: "cluster", askEnvoys: limits.askEnvoys, patienceMs: 0 } as const;
+    const fleet = new Fleet(cluster, options, async (pod) => ask(context, pod));
+    let round = await fleet.round(() => cluster.proxies());
+    for (let i = 1; i < ROUNDS && round.unknown.length > 0 && round.silent.length === 0; i++) {
+      round = await fleet.round(() => cluster.proxies());
+    }
+    const { silent, pending, unknown, silentIstiods } = round;
+    const others = [...pending, ...unknown];
+    const [first] = others;
+    if (!first) return silent.flatMap(findingsOf);
+    const { namespace, name } = podKey(first);
+    const why = silentIstiods.map((each) => `; istiod tells nothing (${each})`).join("");
+    return [
+      ...silent.flatMap(findingsOf),
+      {
+        seen: `${others.length} proxies, such as that of ${namespace}/${name}, have not acknowledged it to istiod${why}`,
+        fix: FIX,
         mayHeal: true,
-      };
-    });
-    return [...answers.flat(), ...unanswered];
+      },
+    ];
   },
 };

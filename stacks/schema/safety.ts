@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { ASK_ENVOYS } from "../../lib/ask-envoys.ts";
 import { EXCEPTIONS } from "../../lib/exceptions.ts";
 import { duration, key, rule, whole } from "./values.ts";
 
@@ -23,6 +24,11 @@ export const safety = z.strictObject({
     description:
       "Longest wait for every Envoy to serve a new weight, before it is taken back in all clusters.",
     examples: ["30s"],
+  }),
+  askEnvoys: key(whole(0, 100_000, "Write a number, for example 100.").default(ASK_ENVOYS), {
+    description:
+      "Envoys of a cluster that are asked themselves what they serve. Where there are no more proxies, every one is. In a larger cluster these are all gateways, and sidecars of as many workloads as possible; for all others counts what they have acknowledged to their istiod.",
+    examples: [100, 1000],
   }),
   certificateDays: key(whole(0, 3650, "Write a number of days, for example 7.").default(7), {
     description: "Days that every certificate authority must still be valid for a weight to rise.",

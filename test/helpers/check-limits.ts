@@ -5,6 +5,7 @@ export const checkLimits: Limits = {
   checkWithinMs: 1000,
   lookWithinMs: 45_000,
   confirmWithinMs: 1000,
+  askEnvoys: 100,
   certificateDays: 7,
   clockSkewMs: 5000,
   capacity: 0.5,

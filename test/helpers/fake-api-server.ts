@@ -59,6 +59,14 @@ export class FakeApiServer {
   readonly requests: string[] = [];
   /** Names of the pods with a proxy. */
   proxies: readonly string[] = ["client"];
+  /** More of a pod's spec: real ones are large. */
+  podSpec: object = {};
+  /** The cluster's name in the mesh. */
+  cluster = "cluster-a";
+  /** Names of istiod's pods: each proxy is connected to one of them. */
+  istiods: readonly string[] = [];
+  /** Proxies that have acknowledged nothing but what they had before. */
+  readonly laggards = new Set<string>();
   /** Port-forwards to pods: all that there were, how many are open, and how many were at most. */
   readonly forwards = { all: 0, open: 0, most: 0 };
   /** Says why a write is refused, or lets it pass. */
@@ -76,7 +84,7 @@ export class FakeApiServer {
       server: this.#server,
       handleProtocols: ([first]) => first ?? "",
     });
-    sockets.on("connection", (socket) => {
+    sockets.on("connection", (socket, request) => {
       this.forwards.all += 1;
       this.forwards.open += 1;
       this.forwards.most = Math.max(this.forwards.most, this.forwards.open);
@@ -88,8 +96,14 @@ export class FakeApiServer {
       };
       // The number of the port comes first.
       send("\0\0");
-      socket.on("message", () => {
-        const body = JSON.stringify(this.#configDump());
+      socket.on("message", (message: Buffer) => {
+        const [, path = ""] = message.toString().split(" ", 2);
+        const asked = path.startsWith("/debug/syncz")
+          ? this.#connections(request.url ?? "")
+          : path.startsWith("/clusters")
+            ? this.#endpoints()
+            : this.#configDump();
+        const body = JSON.stringify(asked);
         send(`HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
       });
     });
@@ -166,13 +180,22 @@ export class FakeApiServer {
       answer(200, { items: items.map((each) => this.#live(each)) });
     } else if (path.endsWith("/pods")) {
       const ready = { name: "istio-proxy", ready: true, restartCount: 0 };
-      const limit = Number(searchParams.get("limit") ?? this.proxies.length);
+      const isIstiod = searchParams.get("labelSelector") === "app=istiod";
+      const names = isIstiod ? this.istiods : this.proxies;
+      const limit = Number(searchParams.get("limit") ?? names.length);
       const begin = Number(searchParams.get("continue") ?? 0);
-      const items = this.proxies.slice(begin, begin + limit).map((name) => ({
-        metadata: { name, namespace: "user", uid: `uid of ${name}` },
+      const items = names.slice(begin, begin + limit).map((name) => ({
+        metadata: {
+          name,
+          namespace: isIstiod ? "istio-system" : "user",
+          uid: `uid of ${name}`,
+          // All pods whose names differ by their number are of one workload.
+          ownerReferences: [{ controller: true, uid: name.replace(/-\d+$/, "") }],
+        },
+        spec: { containers: [{ name: "istio-proxy" }, { name: "app" }], ...this.podSpec },
         status: { containerStatuses: [ready] },
       }));
-      const isLast = begin + limit >= this.proxies.length;
+      const isLast = begin + limit >= names.length;
       answer(200, { metadata: { continue: isLast ? "" : String(begin + limit) }, items });
     } else if (key === undefined || !object) {
       answer(404, { message: "not found" });
@@ -185,6 +208,36 @@ export class FakeApiServer {
         answer(200, this.#live(object));
       } else answer(403, { message: refused });
     } else answer(200, this.#live(object));
+  }
+
+  /** What an istiod tells of the proxies that are connected to it; the generation is the number of its state. */
+  #connections(path: string) {
+    const index = this.istiods.findIndex((name) => path.includes(`/pods/${name}/`));
+    const nonce = (state: number) =>
+      `2030-01-01T00:00:00Z/${state}1b4e28ba-2fa1-41d2-883f-0016d3cca427`;
+    return this.proxies
+      .filter((_, i) => i % this.istiods.length === index)
+      .map((name) => {
+        const sent = nonce(this.#generation);
+        const acked = this.laggards.has(name) ? nonce(this.#generation - 1) : sent;
+        const nonces = {
+          route_sent: sent,
+          route_acked: acked,
+          cluster_sent: sent,
+          cluster_acked: sent,
+        };
+        return { proxy: `${name}.user`, cluster_id: this.cluster, ...nonces };
+      });
+  }
+
+  /** What an Envoy tells of the endpoints of the canaries. */
+  #endpoints() {
+    return {
+      cluster_statuses: [...this.#objects.values()].map(({ spec }) => ({
+        name: `outbound|80|${splitOf(spec).canary ?? ""}|${spec.hosts[0] ?? ""}`,
+        host_statuses: [{ health_status: { eds_health_status: "HEALTHY" } }],
+      })),
+    };
   }
 
   #configDump() {

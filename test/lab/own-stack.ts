@@ -14,6 +14,7 @@ export const meshReplicas = 2;
 
 /** The releases that test files have for themselves: each is a stack and a namespace. */
 export const testReleases = [
+  "acknowledged",
   "api-server",
   "campaign",
   "concurrent",

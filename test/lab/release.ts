@@ -129,6 +129,7 @@ function releaseIn(stack: string, service: LabService, replicas: number) {
                 checkWithinMs: 0,
                 lookWithinMs: 45_000,
                 confirmWithinMs: 30_000,
+                askEnvoys: 100,
                 certificateDays: 1,
                 clockSkewMs: 30_000,
                 capacity: 0.5,

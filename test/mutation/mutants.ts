@@ -1,6 +1,7 @@
 import { autoscalingMutants } from "./autoscaling-mutants.ts";
 import { chainMutants } from "./chain-mutants.ts";
 import { existingMutants } from "./existing-mutants.ts";
+import { fleetMutants } from "./fleet-mutants.ts";
 import { guardMutants } from "./guard-mutants.ts";
 import { protocolMutants } from "./protocol-mutants.ts";
 import { takenBackMutants } from "./taken-back-mutants.ts";
@@ -32,6 +33,7 @@ export const mutants: readonly Mutant[] = [
   ...autoscalingMutants,
   ...chainMutants,
   ...existingMutants,
+  ...fleetMutants,
   ...guardMutants,
   ...protocolMutants,
   ...takenBackMutants,
@@ -102,8 +104,8 @@ export const mutants: readonly Mutant[] = [
   {
     removes: "a pod that is gone is not missed",
     file: "fleet/ask-pods.ts",
-    text: "silent.filter(({ pod }) => there.has(identity(pod)))",
-    replacement: "silent.filter(({ pod }) => there.has(identity(pod)) || true)",
+    text: "silent.filter(({ pod }) => there.has(podIdentity(pod)))",
+    replacement: "silent.filter(({ pod }) => there.has(podIdentity(pod)) || true)",
     tests: fleet,
   },
   {
@@ -129,7 +131,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     removes: "a restarted proxy must confirm again",
-    file: "fleet/ask-pods.ts",
+    file: "fleet/proxy-pod.ts",
     text: "${proxy?.restartCount ?? 0}",
     replacement: "${proxy?.name ?? 0}",
     tests: fleet,

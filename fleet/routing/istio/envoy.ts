@@ -78,12 +78,19 @@ const authorityMatch = z.strictObject({
   string_match: z.looseObject({ prefix: z.string().optional(), exact: z.string().optional() }),
 });
 
+/** What crossingPrefixes has found: it is asked for each route of thousands, with the same hosts. */
+const crossings = new WeakMap<readonly string[], readonly string[]>();
+
 /** How the hosts begin that name a cluster: every virtual host has the routes for all of them, by their authority. */
-function crossingPrefixes(hosts: readonly string[]): string[] {
-  return hosts.flatMap((host) => {
+function crossingPrefixes(hosts: readonly string[]): readonly string[] {
+  const known = crossings.get(hosts);
+  if (known) return known;
+  const found = hosts.flatMap((host) => {
     const [service, domain] = host.split(".svc.");
     return domain === undefined ? [] : [`${service ?? ""}.`];
   });
+  crossings.set(hosts, found);
+  return found;
 }
 
 /**
@@ -108,11 +115,7 @@ function isPlain({ match }: Route, hosts: readonly string[]): boolean {
 
 /** Whether a route sends requests to the service with these hosts. */
 function leadsTo({ route }: Route, hosts: readonly string[]): boolean {
-  // Every virtual host also has the routes for the hosts that name a cluster, matched by their authority.
-  const crossing = hosts.flatMap((host) => {
-    const [service, domain] = host.split(".svc.");
-    return domain === undefined ? [] : [`${service ?? ""}.`];
-  });
+  const crossing = crossingPrefixes(hosts);
   return [
     route?.cluster ?? "",
     ...(route?.weighted_clusters?.clusters ?? []).map(({ name }) => name),

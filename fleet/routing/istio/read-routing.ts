@@ -1,12 +1,15 @@
 import type { V1Pod } from "@kubernetes/client-node";
 import * as z from "zod";
 import { isDeepStrictEqual } from "node:util";
+import { ASK_ENVOYS } from "../../../lib/ask-envoys.ts";
 import type { EnvoyRouting } from "../../../lib/routing/differences.ts";
 import { GROUP, VERSION } from "../../../lib/routing/istio/kinds.ts";
 import { OWNED } from "../../../lib/routing/routing-annotations.ts";
 import type { RoutingRules } from "../../../lib/routing/routing.ts";
 import { answersOf } from "../../ask-pods.ts";
 import { podKey, type ClusterClient } from "../../cluster-client.ts";
+import { isSidecar } from "../../proxy-pod.ts";
+import { sampled } from "../../sample.ts";
 import type { LiveRouting, RoutingScope } from "../cluster-routing.ts";
 import { claimOf, concerns } from "./claims.ts";
 import { virtualHostsOf, type VirtualHost } from "./envoy.ts";
@@ -88,9 +91,7 @@ function compared(kind: RoutingKind, { spec: { endpoints, hosts, ...spec } }: Ro
 function purpose(pod: V1Pod): string {
   const { namespace } = podKey(pod);
   const workload = pod.metadata?.labels?.["service.istio.io/canonical-name"] ?? "";
-  // A sidecar stands beside another container, as an init container on newer clusters.
-  const sidecar = (pod.spec?.containers ?? []).some(({ name }) => name !== "istio-proxy");
-  return `${sidecar ? "sidecar of" : "gateway"} ${namespace}/${workload}`;
+  return `${isSidecar(pod) ? "sidecar of" : "gateway"} ${namespace}/${workload}`;
 }
 
 /** Joins the proxies that hold the same. */
@@ -111,7 +112,10 @@ function rulesOf({ spec: { http } }: RoutingObject): RoutingRules {
   return Array.isArray(http) ? http : [];
 }
 
-/** Reads what routes a service in one cluster: its objects, and what every Envoy holds. */
+/**
+ * Reads what routes a service in one cluster: its objects, and what every Envoy holds, or, of more than ASK_ENVOYS, what
+ * the gateways and a sample hold.
+ */
 export async function readRouting(
   cluster: ClusterClient,
   scope: RoutingScope,
@@ -119,7 +123,7 @@ export async function readRouting(
   const [kinds, held] = await Promise.all([
     Promise.all(ROUTING_KINDS.map(async (kind) => ({ kind, all: await objectsOf(cluster, kind) }))),
     answersOf(
-      () => cluster.proxies(),
+      async () => sampled(await cluster.proxies(), ASK_ENVOYS),
       async (pod) => [purpose(pod), await virtualHostsOf(cluster, pod, scope.hosts)] as const,
     ),
   ]);

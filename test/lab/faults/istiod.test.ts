@@ -1,7 +1,7 @@
 // @module-tag campaign
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
-import { ISTIOD_HTTP_PORT, istiodPods } from "../../../fleet/checks/istiod.ts";
+import { ISTIOD_HTTP_PORT, istiodPods } from "../../../fleet/istiod-pods.ts";
 import { get } from "../../../fleet/pod-http.ts";
 import { writeRoutes } from "../../../fleet/routing/istio/write-routes.ts";
 import { confirmWeights } from "../../../lab/demo/measure.ts";

@@ -1,9 +1,11 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import type { V1Pod } from "@kubernetes/client-node";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { confirmWeights } from "../../../fleet/confirm.ts";
+import { sampled } from "../../../fleet/sample.ts";
 import { canaryAt, FakeApiServer, kubeconfigText } from "../../helpers/fake-api-server.ts";
 
 const services = ["user-service", "cart", "search"];
@@ -29,6 +31,7 @@ afterEach(async () => {
   await rm(dir, { recursive: true });
 });
 
+const nameOf = ({ metadata }: V1Pod) => metadata?.name ?? "";
 const lists = () => server.requests.filter((request) => request.endsWith("/pods")).length;
 
 describe("a confirmation", () => {
@@ -37,12 +40,67 @@ describe("a confirmation", () => {
     { pods: 600, pages: 3 },
   ])("asks each of $pods proxies once for all services, 32 at a time", async ({ pods, pages }) => {
     server.proxies = Array.from({ length: pods }, (_, i) => `client-${i}`);
-    const routes = await confirmWeights(cluster, expected, 20_000);
+    const { routes } = await confirmWeights(cluster, expected, {
+      timeoutMs: 20_000,
+      askEnvoys: 1_000,
+    });
     expect(routes.map((each) => each.length)).toEqual(services.map(() => pods));
     expect(server.forwards).toMatchObject({ all: pods });
     // A connection is closed a moment after its answer.
     expect(server.forwards.most).toBeLessThanOrEqual(48);
     expect(lists()).toBe(pages);
+  });
+
+  it.each([
+    { pods: 600, pages: 3 },
+    { pods: 6_000, pages: 24 },
+  ])("asks a sample of $pods proxies, and two istiods for all others", async ({ pods, pages }) => {
+    server.proxies = Array.from({ length: pods }, (_, i) => `client-${i}`);
+    server.istiods = ["istiod-1", "istiod-2"];
+    const { routes, acknowledged } = await confirmWeights(cluster, expected, {
+      timeoutMs: 20_000,
+      askEnvoys: 20,
+    });
+    expect(routes.map((each) => each.length)).toEqual(services.map(() => 20));
+    expect(acknowledged).toBe(pods - 20);
+    // Each istiod is asked before and after the Envoys.
+    expect(server.forwards).toMatchObject({ all: 20 + 2 * 2 });
+    expect(lists()).toBe(pages + 2);
+  });
+
+  it("names who has not acknowledged the weight, beside the sample that serves it", async () => {
+    server.proxies = Array.from({ length: 12 }, (_, i) => `client-${i}`);
+    server.istiods = ["istiod-1", "istiod-2"];
+    const asked = sampled(await cluster.proxies(), 4).map(nameOf);
+    const laggard = server.proxies.find((name) => !asked.includes(name)) ?? "";
+    server.laggards.add(laggard);
+    await expect(
+      confirmWeights(cluster, expected, { timeoutMs: 3_000, askEnvoys: 4 }),
+    ).rejects.toThrow(`: user/${laggard} has not acknowledged what istiod has sent`);
+  });
+
+  it("asks all others themselves where no istiod tells anything", async () => {
+    server.proxies = Array.from({ length: 12 }, (_, i) => `client-${i}`);
+    const { routes, acknowledged } = await confirmWeights(cluster, expected, {
+      timeoutMs: 20_000,
+      askEnvoys: 4,
+    });
+    expect([routes[0]?.length, acknowledged]).toEqual([12, 0]);
+  });
+
+  it("keeps of a pod what tells of its proxy, and lets go of the rest", async () => {
+    server.proxies = ["client-0"];
+    server.podSpec = { volumes: [{ name: "token" }] };
+    const [pod] = await cluster.proxies();
+    expect(pod).toMatchObject({
+      metadata: { name: "client-0", namespace: "user", uid: "uid of client-0" },
+      spec: { containers: [{ name: "istio-proxy" }, { name: "app" }] },
+      status: { containerStatuses: [{ name: "istio-proxy", ready: true, restartCount: 0 }] },
+    });
+    expect(pod?.metadata?.ownerReferences).toEqual([
+      expect.objectContaining({ controller: true, uid: "client" }),
+    ]);
+    expect(pod?.spec?.volumes).toBeUndefined();
   });
 
   it("shares the list of the proxies with whoever asks at the same time, and with nobody later", async () => {

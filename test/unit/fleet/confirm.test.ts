@@ -187,11 +187,11 @@ describe("confirmWeights", () => {
   it("asks each Envoy once for all services, and says which is behind", async () => {
     const { cluster: one } = changing({ a: 10 });
     vi.mocked(routesOfAll).mockReset().mockResolvedValue(serving(10, 0));
-    await expect(confirmWeights(one, [expected, other], 50)).rejects.toThrow(
+    await expect(confirmWeights(one, [expected, other], { timeoutMs: 50 })).rejects.toThrow(
       "waiting for every Envoy of cluster-a to serve v2 at 10 % and v3 at 30 %: user/a serves 0 % for cart.shop.svc.cluster.local",
     );
     vi.mocked(routesOfAll).mockReset().mockResolvedValue(serving(10, 30));
-    const routes = await confirmWeights(one, [expected, other], 50);
+    const { routes } = await confirmWeights(one, [expected, other], { timeoutMs: 50 });
     expect(routes.map((each) => each.length)).toEqual([1, 1]);
     expect(routesOfAll).toHaveBeenCalledTimes(1);
     expect(routesOfAll).toHaveBeenCalledWith(one, expect.anything(), [expected.hosts, other.hosts]);
@@ -204,14 +204,14 @@ describe("confirmWeights", () => {
       .mockResolvedValueOnce(serving(10))
       .mockResolvedValueOnce(serving(0, 30))
       .mockResolvedValue(serving(10, 30));
-    const routes = await confirmWeights(one, [expected, other], 5_000);
+    const { routes } = await confirmWeights(one, [expected, other], { timeoutMs: 5_000 });
     expect(routes.map((each) => each.length)).toEqual([2, 2]);
     expect(routesOfAll).toHaveBeenCalledTimes(4);
   });
 
   it("asks nobody where nothing is expected", async () => {
     const none = {} as ClusterClient;
-    expect(await confirmWeights(none, [], 50)).toEqual([]);
+    expect(await confirmWeights(none, [], { timeoutMs: 50 })).toMatchObject({ routes: [] });
   });
 });
 
@@ -244,7 +244,7 @@ describe("confirmRules", () => {
       return Promise.resolve(metadata?.name === "old" ? held("v2") : held("v1"));
     });
     const some = withPods(["client", "old", "silent"]);
-    await expect(confirmRules(some, [rules], 50)).rejects.toThrow(
+    await expect(confirmRules(some, [rules], { timeoutMs: 50 })).rejects.toThrow(
       "every Envoy of cluster-a to have the rules of shop/order-service: user/old still has the old routes of shop/order-service, user/silent does not answer (no answer within 10 s)",
     );
   });
@@ -257,7 +257,9 @@ describe("confirmRules", () => {
       const isLate = metadata?.name === "late" && asked.length < 4;
       return Promise.resolve(isLate ? held("v2") : held("v1"));
     });
-    await confirmRules(withPods(["client", "job", "late"], ["client", "late"]), [rules], 5_000);
+    await confirmRules(withPods(["client", "job", "late"], ["client", "late"]), [rules], {
+      timeoutMs: 5_000,
+    });
     expect(asked).toEqual(["client", "job", "late", "late"]);
   });
 });

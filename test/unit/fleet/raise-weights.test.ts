@@ -71,7 +71,7 @@ beforeEach(() => {
   now = Object.fromEntries(names.map((name) => [name, route(10, 7)]));
   writes = [];
   vi.mocked(runChecks).mockReset().mockResolvedValue([]);
-  vi.mocked(confirmWeights).mockReset().mockResolvedValue([]);
+  vi.mocked(confirmWeights).mockReset().mockResolvedValue({ routes: [], acknowledged: 0 });
   vi.mocked(readRoute).mockImplementation(({ name }) => Promise.resolve(now[name]));
   vi.mocked(writeRoutes).mockImplementation(({ name }, _service, http, options) => {
     const { replacing, fence } = options ?? {};

@@ -131,7 +131,7 @@ beforeEach(() => {
   vi.mocked(writeNotes).mockReset().mockResolvedValue();
   ahead.look.mockReset();
   ahead.outdate.mockReset();
-  vi.mocked(confirmWeights).mockReset().mockResolvedValue([]);
+  vi.mocked(confirmWeights).mockReset().mockResolvedValue({ routes: [], acknowledged: 0 });
 });
 
 describe("a weight that is to fall", () => {
@@ -419,7 +419,7 @@ describe("a weight that has fallen", () => {
   };
 
   it("is served by every Envoy before the command ends", async () => {
-    vi.mocked(confirmWeights).mockResolvedValue([]);
+    vi.mocked(confirmWeights).mockResolvedValue({ routes: [], acknowledged: 0 });
     await expect(lowered()).resolves.toBeUndefined();
     expect(confirmWeights).toHaveBeenCalledTimes(2);
   });

@@ -1,0 +1,58 @@
+import type { Mutant } from "./mutants.ts";
+
+const acknowledgements = ["test/unit/fleet/acknowledgements.test.ts"];
+const file = "fleet/acknowledgements.ts";
+
+/** What makes it safe to count what proxies have acknowledged to their istiod. */
+export const fleetMutants: readonly Mutant[] = [
+  {
+    removes: "a proxy that has moved to another istiod proves nothing",
+    file,
+    text: "if (!is || was?.istiod !== is.istiod) return;",
+    replacement: "if (!is || !was) return;",
+    tests: acknowledgements,
+  },
+  {
+    removes: "nobody knows which istiod a proxy follows that is connected twice",
+    file,
+    text: "return others.length === 0 ? connection : undefined;",
+    replacement: "return others.length < 9 ? connection : undefined;",
+    tests: acknowledgements,
+  },
+  {
+    removes: "an older state that a proxy has acknowledged is not enough",
+    file,
+    text: "if (state >= Math.min(this.#needed(istiod), workload))",
+    replacement: "if (state >= 0)",
+    tests: acknowledgements,
+  },
+  {
+    removes: "a proxy must have the states of all services",
+    file,
+    text: "states.length === 0 ? Infinity : Math.max(...states)",
+    replacement: "states.length === 0 ? Infinity : Math.min(...states)",
+    tests: acknowledgements,
+  },
+  {
+    removes: "what an Envoy shows proves no state that is older than what it was sent",
+    file,
+    text: "const state = stateOf(is.nonces[this.#kind].sent);",
+    replacement: "const state = stateOf(is.nonces[this.#kind].acknowledged);",
+    tests: acknowledgements,
+  },
+  {
+    removes: "gateways are always asked themselves",
+    file: "fleet/sample.ts",
+    text: "Math.max(most, gateways.length)",
+    replacement: "most",
+    tests: ["test/unit/fleet/sample.test.ts"],
+  },
+  {
+    removes:
+      "a proxy that has not acknowledged what it was sent keeps a weight from being confirmed",
+    file: "fleet/confirm-every.ts",
+    text: "...named(pending.map((pod) =>",
+    replacement: "...named(pending.slice(0, 0).map((pod) =>",
+    tests: ["test/unit/fleet/calls.test.ts"],
+  },
+];
