@@ -107,10 +107,9 @@ describe("what a version reads", () => {
       template: {
         spec: {
           containers: [
-            {
-              ...container,
+            Object.assign({}, container, {
               env: [variable("PASSWORD", "cart-v1-1a2b"), variable("KEY", "theirs")],
-            },
+            }),
           ],
         },
       },

@@ -47,7 +47,7 @@ describe("two services of a stack with one host", () => {
     const made = planRelease(config, []).routes.map(({ objects }) => objects.weights);
     expect(made).toHaveLength(4);
     for (const { metadata, spec } of made) {
-      const rules = new VirtualService({ metadata, spec: spec as never });
+      const rules = new VirtualService({ metadata, spec });
       expect(() => {
         rules.validate();
       }).not.toThrow();
