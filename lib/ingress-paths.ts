@@ -20,7 +20,7 @@ export interface HostShare {
 }
 
 /** A path in words: `prefix /api`. */
-export function pathText({ exact, prefix, regex }: PathMatch): string {
+function pathText({ exact, prefix, regex }: PathMatch): string {
   if (exact !== undefined) return `exact ${exact}`;
   return prefix === undefined ? `regex ${regex ?? ""}` : `prefix ${prefix}`;
 }

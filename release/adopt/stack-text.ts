@@ -29,7 +29,7 @@ export interface FoundStack {
 }
 
 /** The configuration's keys about the mesh and its clusters. */
-export function meshKeys({ meshStack, clusters, gateway, hosts }: MeshOfServices) {
+function meshKeys({ meshStack, clusters, gateway, hosts }: MeshOfServices) {
   return meshStack === undefined
     ? {
         mesh: { istio: "existing" },

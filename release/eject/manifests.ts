@@ -24,7 +24,7 @@ const ORDER = [
 const WRITTEN = "deployment.kubernetes.io/";
 
 /** An object as its owner would write it: without what the API server and this program have added. */
-export function manifestOf({ live }: LiveStateObject): Readonly<Record<string, unknown>> {
+function manifestOf({ live }: LiveStateObject): Readonly<Record<string, unknown>> {
   const { apiVersion, kind, metadata = {}, ...others } = live;
   const more = Object.fromEntries(Object.entries(others).filter(([name]) => name !== "status"));
   const labels = unmarked(metadata.labels);
@@ -51,7 +51,7 @@ function fileOf({ cluster, service, name }: StateObject): string {
 }
 
 /** The owners' files, by their paths. */
-export function manifestFiles(objects: readonly LiveStateObject[]): ReadonlyMap<string, string> {
+function manifestFiles(objects: readonly LiveStateObject[]): ReadonlyMap<string, string> {
   const rank = ({ kind }: StateObject) =>
     ORDER.includes(kind) ? ORDER.indexOf(kind) : ORDER.length;
   return new Map(
