@@ -59,8 +59,8 @@ export const existingMutants: readonly Mutant[] = [
   {
     removes: "a lower weight lets no pods go, and adopts nothing",
     file: "stacks/existing-workloads.ts",
-    text: "{ problems: harm, warnings: [...problems, ...warnings] }",
-    replacement: "{ problems: [], warnings: [...harm, ...problems, ...warnings] }",
+    text: "{ problems: harm, warnings: [...problems, ...warnings], stablePods }",
+    replacement: "{ problems: [], warnings: [...harm, ...problems, ...warnings], stablePods }",
     tests: stacks,
   },
   {

@@ -52,7 +52,7 @@ export const ingressMutants: readonly Mutant[] = [
   {
     removes: "another service's rules in a sidecar are not taken for the service's own",
     file: "fleet/routing/istio/envoy.ts",
-    text: ".filter(({ routes }) => !isOthers(table.route_config.name, [host], routes, hosts))",
+    text: ".filter(({ routes }) => !isOthers(table.name, [host], routes, hosts))",
     replacement: "",
     tests: envoys,
   },

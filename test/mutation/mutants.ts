@@ -106,8 +106,8 @@ export const mutants: readonly Mutant[] = [
   {
     removes: "an Envoy that serves another weight is late",
     file: "fleet/confirm.ts",
-    text: "if (served !== weight) {",
-    replacement: "if (served > 100) {",
+    text: "if (served !== weight) return",
+    replacement: "if (served > 100) return",
     tests: fleet,
   },
   {
@@ -126,7 +126,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     removes: "who has confirmed is remembered",
-    file: "fleet/confirm-every.ts",
+    file: "fleet/ask-fleet.ts",
     text: "if (known !== undefined) return known;",
     replacement: "",
     tests: fleet,
@@ -327,8 +327,8 @@ export const mutants: readonly Mutant[] = [
   {
     removes: "what hides the service's own route on a gateway counts",
     file: "fleet/routing/istio/envoy.ts",
-    text: "leadsHere(route) || (isPlain(route, hosts) && (first === -1 || i < first)),",
-    replacement: "leadsHere(route) || (isPlain(route, hosts) && first === -1 && i < 0),",
+    text: "own[j] === true && hides(route, each)",
+    replacement: "own[j] === true && j < 0",
     tests: ["test/unit/fleet/routing/istio/envoy.test.ts"],
   },
   {

@@ -15,8 +15,8 @@ export const protocolMutants: readonly Mutant[] = [
   {
     removes: "a port that is behind keeps a weight from being confirmed",
     file: "fleet/confirm.ts",
-    text: "if (served !== weight) {",
-    replacement: "if (served !== weight && tables.length === 1) {",
+    text: "if (served !== weight) return",
+    replacement: "if (served !== weight && tables.length === 1) return",
     tests: ["test/unit/fleet/confirm.test.ts"],
   },
   {
