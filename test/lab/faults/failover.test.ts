@@ -13,8 +13,8 @@ beforeAll(async () => {
 
 describe("a cluster that is cut off, so that packets are lost", () => {
   it("costs no request of a service that prefers its own cluster", async () => {
-    const { sent } = await sendWhile(15, () => disturb(second.name, { kind: "drop" }));
-    expect(sent.length).toBeGreaterThan(15 * RATE);
+    const { sent } = await sendWhile(10, () => disturb(second.name, { kind: "drop" }));
+    expect(sent.length).toBeGreaterThan(10 * RATE);
     expect(sent.filter(hasFailed)).toEqual([]);
     expect([...new Set(sent.map(({ cluster }) => cluster))]).toEqual([first.name]);
     expect([...new Set(sent.map(({ version }) => version))].sort()).toEqual(["v1", "v2"]);
@@ -23,15 +23,15 @@ describe("a cluster that is cut off, so that packets are lost", () => {
   it("has the host that names it fail soon, and answer again once it is back", async () => {
     await untilNamedAnswers();
     await disturb(second.name, { kind: "drop" });
-    for (const round of [1, 2, 3]) {
+    // A request on a connection that was open before ends with the service's time limit: no other does.
+    await callAtOnce(first, named, 20);
+    for (const round of ["second", "third"]) {
       const answers = await callAtOnce(first, named, 20);
-      console.log(
-        `round ${round}: ${answers.map(({ status, seconds }) => `${status} ${seconds}`).join(", ")}`,
-      );
-      for (const { status, seconds } of round === 1 ? [] : answers) {
-        expect(status).toBe(503);
-        expect(seconds).toBeLessThan(1.5);
-      }
+      expect([...new Set(answers.map(({ status }) => status))], round).toEqual([503]);
+      const seconds = answers.map((answer) => answer.seconds).sort((x, y) => x - y);
+      expect(seconds[seconds.length / 2], round).toBeLessThan(1.5);
+      // One that fails before the gateway is left out is tried twice more.
+      expect(seconds.at(-1), round).toBeLessThan(4);
     }
     await mend(second.name);
     await untilNamedAnswers();
@@ -44,8 +44,8 @@ describe("pods of a service that are gone in one cluster", () => {
   });
 
   it("have the other cluster answer instead", async () => {
-    const { sent, at } = await sendWhile(15, () => scale(first, 0));
-    const late = sent.filter((each) => each.at > at + 10_000);
+    const { sent, at } = await sendWhile(10, () => scale(first, 0));
+    const late = sent.filter((each) => each.at > at + 5000);
     expect([...new Set(late.map(({ cluster }) => cluster))]).toEqual([second.name]);
     expect(failures(sent, "GET").percent).toBeLessThanOrEqual(0.2);
     expect(failures(sent, "POST").percent).toBeLessThanOrEqual(2);
