@@ -1,3 +1,4 @@
+// @module-tag campaign
 import { beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 
 import { EAST_WEST_GATEWAY, SYSTEM_NAMESPACE } from "../../../lib/names.ts";
