@@ -19,6 +19,7 @@ import { Controller } from "./controller.ts";
 import { labPulumi } from "./lab.ts";
 import { expectAnswered } from "./load.ts";
 import { clusters, failure, second } from "./release.ts";
+import { wholeRelease } from "./whole-release.ts";
 
 const stack = "lab-beside-controller";
 const PORT = 9080;
@@ -37,6 +38,12 @@ describe("a service whose manifests a controller applies again and again", () =>
     const controller = new Controller(round);
     controllers.push(controller);
     return controller;
+  };
+
+  const applyAll = async () => {
+    for (const cluster of clusters) {
+      for (const object of team.manifests(cluster.name)) await apply(cluster, object, MANAGER);
+    }
   };
 
   /** The weight in every API server and Envoy. */
@@ -84,11 +91,7 @@ describe("a service whose manifests a controller applies again and again", () =>
 
   it("goes to 10 % and back while it applies them, and neither overrules the other", async () => {
     const before = await identities(namespace);
-    const controller = run(async () => {
-      for (const cluster of clusters) {
-        for (const object of team.manifests(cluster.name)) await apply(cluster, object, MANAGER);
-      }
-    });
+    const controller = run(applyAll);
     await controller.nextRound();
     await pulumi.setWeight(10);
     await pulumi.up("beside a controller: 10 %");
@@ -111,6 +114,12 @@ describe("a service whose manifests a controller applies again and again", () =>
       expect(managers.filter((each) => /^(istio-canary|pulumi)/.test(each))).toEqual([]);
     }
     expectAnswered(load);
+  });
+
+  it("goes to 100 % and back meanwhile", { tags: ["campaign"] }, async () => {
+    const controller = run(applyAll);
+    await wholeRelease(pulumi, [{ host, canary: "v2" }], load);
+    await controller.stop();
   });
 
   it("does not rise where a controller writes the routes of one cluster back, which is named", async () => {

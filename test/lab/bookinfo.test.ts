@@ -26,6 +26,7 @@ import { labPulumi } from "./lab.ts";
 import { expectAnswered } from "./load.ts";
 import { releaseCommand } from "./release-command.ts";
 import { clusters } from "./release.ts";
+import { wholeRelease } from "./whole-release.ts";
 
 const settings = labSettings();
 const stack = "lab-bookinfo";
@@ -151,6 +152,11 @@ describe("Bookinfo as its owner has deployed it", () => {
     await pulumi.up("bookinfo: 0 %");
     await expectWeight(0);
     expectAnswered(load);
+  });
+
+  it("goes to 100 % and back", { tags: ["campaign"] }, async () => {
+    await wholeRelease(pulumi, [{ host, canary: "v3" }], load);
+    expect(await identities(namespace)).toEqual(pods);
   });
 
   it("is found again as the file says it", async () => {

@@ -9,6 +9,7 @@ import { until } from "../../lib/until.ts";
 import { ingressAddress } from "./lab.ts";
 import { expectAnswered } from "./load.ts";
 import { clusters, first, withOwnRelease } from "./release.ts";
+import { wholeRelease } from "./whole-release.ts";
 
 const name = "one-host";
 const shared = `${name}.example.com`;
@@ -116,6 +117,14 @@ describe("two services on one host", () => {
     expectAnswered([...load.web, ...load.api]);
     expect(versions(load.web)).toEqual(["v1", "v2"]);
     expect(versions(load.api)).toEqual(["api-v1", "api-v2"]);
+  });
+
+  it("go to 100 % and back", { tags: ["campaign"] }, async () => {
+    const services = ROUTED.map(({ service, canary }) => ({
+      host: serviceHost({ service, namespace: name }, "cluster.local"),
+      canary,
+    }));
+    await wholeRelease(release.pulumi, services, [...load.web, ...load.api]);
   });
 
   it("leave nothing to do for a second update", async () => {

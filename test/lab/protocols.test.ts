@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { confirmWeight } from "../../fleet/confirm.ts";
 import { readRoute } from "../../fleet/read-deployed.ts";
+import { loadInMesh } from "../../lab/demo/load.ts";
 import { calls } from "../../lab/mesh/call.ts";
 import { ensureClientPod } from "../../lab/mesh/client-pod.ts";
 import { makeReleaseStack } from "../../lab/release-stack.ts";
@@ -10,6 +11,7 @@ import { labSettings } from "../../lab/settings.ts";
 import { crossClusterHost, serviceHost, type ServiceName } from "../../lib/names.ts";
 import { labPulumi } from "./lab.ts";
 import { clusters, first, second } from "./release.ts";
+import { wholeRelease } from "./whole-release.ts";
 
 const stack = "lab-protocols";
 const name: ServiceName = { service: "web", namespace: "protocols" };
@@ -107,6 +109,21 @@ describe("a service with several ports and endless responses", () => {
     const pod = await ensureClientPod(first);
     const [answer] = await calls(first, pod, `http://${host}:${SECOND}/?delay=12s`, 1);
     expect(answer?.status).toBe(200);
+  });
+
+  it("goes to 100 % and back on every port", { tags: ["campaign"] }, async () => {
+    const load = await Promise.all(
+      clusters.flatMap((cluster) =>
+        [80, SECOND, TCP].map((port) => loadInMesh(cluster, `http://${host}:${port}/`, 5)),
+      ),
+    );
+    try {
+      await wholeRelease(pulumi, [{ host, canary: "v2" }], load);
+    } finally {
+      await Promise.all(load.map((client) => client.stop()));
+    }
+    await pulumi.setWeight(10);
+    await pulumi.up("protocols: 10 % again");
   });
 
   it("leaves nothing to do for a second update", async () => {

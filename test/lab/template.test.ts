@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import type { ClusterClient } from "../../fleet/cluster-client.ts";
+import { loadInMesh } from "../../lab/demo/load.ts";
 import { call, calls } from "../../lab/mesh/call.ts";
 import { ensureClientPod } from "../../lab/mesh/client-pod.ts";
 import { labService } from "../../lab/mesh/service.ts";
@@ -10,6 +11,7 @@ import { labSettings } from "../../lab/settings.ts";
 import { until } from "../../lib/until.ts";
 import { labPulumi } from "./lab.ts";
 import { clusters } from "./release.ts";
+import { wholeRelease } from "./whole-release.ts";
 
 const stack = "lab-template";
 const { name: service, namespace, host } = labService("template", "");
@@ -126,5 +128,16 @@ describe("a service with a pod template of its own", () => {
       expect(clusters.map(({ name }) => `hello-${name}`)).toContain(cluster);
     }
     expect((await pulumi.preview()).value).toEqual([]);
+  });
+
+  it("goes to 100 % and back", { tags: ["campaign"] }, async () => {
+    const load = await Promise.all(
+      clusters.map((cluster) => loadInMesh(cluster, `http://${host}/`, 5)),
+    );
+    try {
+      await wholeRelease(pulumi, [{ host, canary: "v2" }], load);
+    } finally {
+      await Promise.all(load.map((client) => client.stop()));
+    }
   });
 });
