@@ -1,7 +1,7 @@
 import type { FoundWorkload } from "../lib/existing.ts";
 import { serviceKey, type ServiceName } from "../lib/names.ts";
 import type { SaidRoute } from "../lib/routing/said.ts";
-import type { ClusterClient } from "./cluster-client.ts";
+import { podKey, type ClusterClient } from "./cluster-client.ts";
 import { findWorkload } from "./find-workload.ts";
 import { allPages } from "./pages.ts";
 import { clusterRouting } from "./routing/index.ts";
@@ -73,7 +73,9 @@ export interface ClusterIdentity {
 
 /** What a cluster is called in its mesh, as Istio has told a sidecar. (Istio: the injection template) */
 export async function identityOf(cluster: ClusterClient): Promise<ClusterIdentity> {
-  for (const { spec } of await cluster.podsWithProxy()) {
+  for (const pod of await cluster.podsWithProxy()) {
+    // The list leaves out what the containers are told.
+    const { spec } = await cluster.core.readNamespacedPod(podKey(pod));
     const proxy = [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])].find(
       ({ name }) => name === "istio-proxy",
     );

@@ -1,6 +1,7 @@
 import type { Canary } from "../fleet/checks/check.ts";
 import type { ChainOfRise } from "../fleet/barrier.ts";
 import { idOf, serviceKey, serviceHost } from "../lib/names.ts";
+import { isSplit } from "../lib/ports.ts";
 import { roleIn } from "./chain.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
 import type { PlannedRoute } from "./release-plan.ts";
@@ -25,13 +26,16 @@ export function canaryOf(
   routes: readonly Pick<PlannedRoute, "service" | "cluster" | "needed">[] = [],
 ): Canary | undefined {
   const { name, namespace, canary } = service;
-  const ports = portsOf(service)?.map(({ port }) => port);
+  const all = portsOf(service);
+  const ports = all?.map(({ port }) => port);
+  const tcpPorts = all?.filter((each) => !isSplit(each)).map(({ port }) => port) ?? [];
   return (
     canary && {
       service: name,
       namespace,
       canary: canary.version,
       ...(ports && { ports }),
+      ...(tcpPorts.length > 0 && { tcpPorts }),
       existing: existingService(service),
       needed: new Map(
         routes.flatMap(({ cluster, needed, ...route }) =>

@@ -14,6 +14,8 @@ export interface Canary extends ServiceName {
   readonly existing?: ExistingService | undefined;
   /** The Service's ports. @default that of `existing`, or 80 */
   readonly ports?: readonly number[] | undefined;
+  /** Those of them whose connections all go to stable. @default none */
+  readonly tcpPorts?: readonly number[] | undefined;
   /** The service's host inside the mesh. */
   readonly host: string;
   /** All names under which clients know the service, that one included. */

@@ -1,5 +1,6 @@
 import { gatewayLabels } from "../../lib/helm-values.ts";
 import { EAST_WEST_GATEWAY } from "../../lib/names.ts";
+import { TCP_SUBSET } from "../../lib/ports.ts";
 import { routing } from "../../lib/routing/index.ts";
 import { Fleet, type Confirmation } from "../ask-fleet.ts";
 import { Behind, type SilentPod } from "../ask-pods.ts";
@@ -66,11 +67,14 @@ async function ask(context: CheckContext, pod: Pod): Promise<Confirmation<undefi
   const wanted = canaries
     .filter((_, i) => holds[i])
     .flatMap((canary) =>
-      portsOf(canary).map((port) =>
-        isGateway
-          ? routing.passthroughCluster(canary.host, canary.canary, port)
-          : routing.envoyCluster(canary.host, canary.canary, port),
-      ),
+      portsOf(canary).map((port) => {
+        // Routes to these name no version: without the subset their connections would be closed at once.
+        const isTcp = port !== undefined && canary.tcpPorts?.includes(port) === true;
+        const version = isTcp ? TCP_SUBSET : canary.canary;
+        return isGateway
+          ? routing.passthroughCluster(canary.host, version, port)
+          : routing.envoyCluster(canary.host, version, port);
+      }),
     );
   const lacking = await lackingOf(context, pod, wanted);
   if (lacking.length > 0) throw new Lacking(lacking);

@@ -47,9 +47,14 @@ function yaml(value: unknown): string {
   return dump(value, { lineWidth: -1, noRefs: true, flowLevel: 3 });
 }
 
-/** Lines of a comment; a reason is one line, however long. */
+/**
+ * Lines of a comment; a reason is one line, however long. What it quotes of objects of others must not end it: YAML takes
+ * more than one character for the end of a line.
+ */
 function comment(lines: readonly string[]): string {
-  return lines.map((line) => `# ${line.replaceAll(/\s*\n\s*/g, " ")}\n`).join("");
+  return lines
+    .map((line) => `# ${line.replaceAll(/\s*[\p{Cc}\u2028\u2029]+\s*/gu, " ")}\n`)
+    .join("");
 }
 
 function serviceText(proposal: Proposal, warnings: readonly string[]): string {

@@ -30,6 +30,7 @@ export interface EjectOptions {
 
 /** An entry of the config's services, as far as it says which one it is. */
 const named = z.array(z.looseObject({ name: z.string(), namespace: z.string() }));
+type Entry = z.infer<typeof named>[number];
 
 const keyOf = (service: ServiceSettings) => serviceKey(idOf(service));
 
@@ -172,15 +173,44 @@ function configuredServices(stack: ReleaseStack) {
   return named.parse(fromJson(stack.release.services ?? "[]"));
 }
 
+/** Finds a service's settings by its entry in the config. */
+const settingsOfEntry = (all: readonly ServiceSettings[], entry: Entry) =>
+  all.find((each) => keyOf(each) === serviceKey(idOf(entry)));
+
+/**
+ * What the entry of a service that stays must say, now that the config has no other services that said it: which hosts
+ * are its own, and which of their paths are not. Otherwise the next update would lead requests to it that go elsewhere.
+ *
+ * @param gone the services that are handed back
+ */
+function keptEntry(
+  entry: Entry,
+  service: ServiceSettings | undefined,
+  gone: readonly ServiceSettings[],
+): Entry {
+  if (!service || gone.every(({ ingressHosts }) => ingressHosts.length === 0)) return entry;
+  const { ingressHosts, ingressPaths, ingressPathsOfOthers = [] } = service;
+  const paths = gone
+    .filter((other) => other.ingressHosts.some((host) => ingressHosts.includes(host)))
+    .flatMap((other) => other.ingressPaths ?? []);
+  return {
+    ...entry,
+    ingressHosts,
+    ...(ingressPaths === undefined &&
+      paths.length > 0 && { ingressPathsOfOthers: [...paths, ...ingressPathsOfOthers] }),
+  };
+}
+
 /** The config without the services; without a canary no weight is allowed. */
 async function takeOut(
   stack: ReleaseStack,
-  gone: readonly string[],
+  gone: readonly ServiceSettings[],
   left: readonly ServiceSettings[],
 ): Promise<void> {
-  const services = configuredServices(stack).filter(
-    (each) => !gone.includes(serviceKey(idOf(each))),
-  );
+  const keys = gone.map(keyOf);
+  const services = configuredServices(stack)
+    .filter((each) => !keys.includes(serviceKey(idOf(each))))
+    .map((each) => keptEntry(each, settingsOfEntry(left, each), gone));
   const hasCanary = left.some(({ canary }) => canary !== undefined);
   await stack.configure({
     ...stack.release,
@@ -253,7 +283,7 @@ export async function eject({
     for (const [cluster, why] of unnoted) {
       console.error(`${cluster}: that the services are handed back could not be noted: ${why}`);
     }
-    await takeOut(stack, keys, left);
+    await takeOut(stack, services, left);
     console.log(
       [
         `Handed back: ${keys.join(", ")}. Requests go where they went, and this stack has no part in them any more.`,

@@ -14,6 +14,7 @@ export interface LiveStateObject extends StateObject {
 const ORDER = [
   "Namespace",
   "ServiceAccount",
+  "ConfigMap",
   "Service",
   "Deployment",
   "ServiceEntry",
@@ -50,6 +51,11 @@ function fileOf({ cluster, service, name }: StateObject): string {
   return path.join(cluster, `${of}.yaml`);
 }
 
+/** Files are for version control: what is secret stays in the cluster. */
+function isSecret({ kind }: StateObject): boolean {
+  return kind === "Secret";
+}
+
 /** The owners' files, by their paths. */
 function manifestFiles(objects: readonly LiveStateObject[]): ReadonlyMap<string, string> {
   const rank = ({ kind }: StateObject) =>
@@ -58,12 +64,20 @@ function manifestFiles(objects: readonly LiveStateObject[]): ReadonlyMap<string,
     [...Map.groupBy(objects, fileOf)].map(([file, own]) => {
       const [{ service, cluster, name } = { service: undefined, cluster: "", name: "" }] = own;
       const of = service ? serviceKey(service) : `namespace ${name}`;
+      const secrets = own.filter(isSecret).map((each) => each.name);
       const documents = own
+        .filter((each) => !isSecret(each))
         .toSorted((one, other) => rank(one) - rank(other) || one.name.localeCompare(other.name))
         .map((each) => dump(manifestOf(each), { lineWidth: -1, noRefs: true, skipInvalid: true }));
       return [
         file,
-        [`# What routes ${of} in ${cluster}, as it was handed back.\n`, ...documents].join("---\n"),
+        [
+          [
+            `# What routes ${of} in ${cluster}, as it was handed back.\n`,
+            ...secrets.map((each) => `# Secret ${each} stays as it is, and is not written here.\n`),
+          ].join(""),
+          ...documents,
+        ].join("---\n"),
       ];
     }),
   );

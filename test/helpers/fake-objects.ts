@@ -11,6 +11,7 @@ const KINDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     pods: "Pod",
     serviceaccounts: "ServiceAccount",
     configmaps: "ConfigMap",
+    secrets: "Secret",
   },
   "apps/v1": { deployments: "Deployment", controllerrevisions: "ControllerRevision" },
   "coordination.k8s.io/v1": { leases: "Lease" },

@@ -8,6 +8,13 @@ const rules = ["test/unit/lib/existing.test.ts"];
 /** What makes a release safe whose pods others have made. */
 export const existingMutants: readonly Mutant[] = [
   {
+    removes: "no route leads a TCP port to a subset that a proxy lacks",
+    file: "fleet/checks/subsets.ts",
+    text: "canary.tcpPorts?.includes(port) === true",
+    replacement: "canary.tcpPorts?.includes(-1) === true",
+    tests: ["test/unit/fleet/checks.test.ts"],
+  },
+  {
     removes: "rules of others are adopted only if no request notices",
     file: "stacks/existing-workloads.ts",
     text: "...(adopted?.problems ?? []),",

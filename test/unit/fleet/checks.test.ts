@@ -573,6 +573,20 @@ describe("the check of the proxies' subsets", () => {
     expect(finding?.seen).toBe(`the proxy of user/client has no outbound|9090|v2|${rise.host}`);
   });
 
+  it("wants the subset of stable for a TCP port, whose routes name no version", async () => {
+    vi.mocked(endpointsOf).mockResolvedValue(new Map([[subset, [healthy]]]));
+    const canaries = [{ ...rise, ports: [80, 5432], tcpPorts: [5432] }];
+    const gateway = context({ proxies: () => Promise.resolve([podOf("gateway", GATEWAY)]) });
+    const findings = await Promise.all(
+      [withPods(["client"]), gateway].map((each) => subsets.run({ ...each, canaries })),
+    );
+    expect(findings.flat().map(({ seen }) => seen)).toEqual([
+      `the proxy of user/client has no outbound|5432|tcp-stable|${rise.host}`,
+      `the proxy of user/gateway has no outbound_.80_.v2_.${rise.host}`,
+      `the proxy of user/gateway has no outbound_.5432_.tcp-stable_.${rise.host}`,
+    ]);
+  });
+
   it("does not miss a pod that is gone before it answers", async () => {
     vi.mocked(endpointsOf).mockImplementation((_, { metadata }) =>
       metadata?.name === "job"

@@ -167,6 +167,13 @@ describe("a service with an HTTP port and a gRPC port", () => {
     expect(services[0] && canaryOf(services[0], "cluster.local")?.ports).toEqual([80, 9090]);
   });
 
+  it("tells the checks which ports are not split", () => {
+    const tcp = { port: 5432, protocol: "tcp" };
+    const { services } = settingsOf(made({ morePorts: [{ port: 9090 }, tcp] }));
+    const canary = services[0] && canaryOf(services[0], "cluster.local");
+    expect(canary).toMatchObject({ ports: [80, 9090, 5432], tcpPorts: [5432] });
+  });
+
   it("is another routing with other ports", () => {
     const digest = (more: More) => {
       const settings = settingsOf(made(more));

@@ -123,6 +123,21 @@ afterEach(async () => {
 });
 
 describe("release adopt", () => {
+  it("lets nothing that objects of others say end a comment", async () => {
+    const spec = { host: "cart", subsets: [{ name: "v1", labels: { version: "v1" } }] };
+    const rule = istio("DestinationRule", "cart", spec, {
+      annotations: {
+        "argo-rollouts.argoproj.io/managed-by-rollouts":
+          "x\r  istio-canary:weight: 100\u2028\u0085y",
+      },
+    });
+    have(home, ...app("cart"), ...app("shop"), rule);
+    await run();
+    const written = await readFile(path.join(dir, "Pulumi.shop.yaml"), "utf8");
+    expect(written).toContain("names Rollout x istio-canary:weight: 100 y, which writes it.");
+    expect(written).not.toMatch(/[^\P{Cc}\n]|[\u2028\u2029]/u);
+  });
+
   it("writes what Bookinfo's clusters have, as the example shows it, and only reads", async () => {
     have(...bookinfo, ...routes);
     const text = await run({ namespace: ["bookinfo"], stack: "bookinfo" });

@@ -12,8 +12,8 @@ import { parseState, type StackState } from "../../../../release/eject/state.ts"
 import { Lease } from "../../../../release/lease.ts";
 import { ReleaseStack } from "../../../../release/stack.ts";
 import { LeaseHeld } from "../../../../release/try-again.ts";
-import type { ReleaseSettings } from "../../../../stacks/config.ts";
-import { existingService, existingSettings } from "../../../helpers/existing.ts";
+import { parseConfig, type ReleaseSettings } from "../../../../stacks/config.ts";
+import { existingConfig, existingService, existingSettings } from "../../../helpers/existing.ts";
 import { FakeApiServer, kubeconfigText } from "../../../helpers/fake-api-server.ts";
 
 vi.mock(import("../../../../release/clusters.ts"), async (original) => ({
@@ -161,6 +161,81 @@ describe("release eject", () => {
       const data = others.get("ConfigMap", JOURNAL)?.["data"] as Record<string, string>;
       expect(JSON.parse(data["configured-prod"] ?? "")).toMatchObject({ canaries: {} });
     }
+  });
+
+  describe("of a service that shares the gateway with others", () => {
+    const hosts = ["user-service.example.com"];
+    const api = [{ prefix: "/api" }];
+    /** Hands user-service back, and leaves another service in the stack. */
+    const left = async (
+      own: Readonly<Record<string, unknown>>,
+      other: Readonly<Record<string, unknown>>,
+    ): Promise<unknown> => {
+      const services = [
+        { ...existingService, ...own },
+        { ...existingService, name: "web", ...other },
+      ];
+      const parsed = parseConfig({ ...existingConfig(), services });
+      if (!parsed.settings) throw new Error(JSON.stringify(parsed.problems));
+      settings = parsed.settings;
+      stack["release"] = { services: JSON.stringify(services), weight: "0" };
+      await run({ service: ["user/user-service"] });
+      return JSON.parse(configured[0]?.["services"] ?? "");
+    };
+    const web = { ...existingService, name: "web" };
+
+    it("leaves its paths to it: no rule for testers of the others is for them", async () => {
+      const paths = { ingressHosts: hosts, ingressPaths: api };
+      expect(await left(paths, { ingressHosts: hosts })).toEqual([
+        { ...web, ingressHosts: hosts, ingressPathsOfOthers: api },
+      ]);
+    });
+
+    it("adds them to those that are others' already", async () => {
+      const paths = { ingressHosts: hosts, ingressPaths: api };
+      const others = { ingressHosts: hosts, ingressPathsOfOthers: [{ exact: "/old" }] };
+      expect(await left(paths, others)).toEqual([
+        { ...web, ingressHosts: hosts, ingressPathsOfOthers: [...api, { exact: "/old" }] },
+      ]);
+    });
+
+    it("says nothing more of a service that names its paths", async () => {
+      const other = { ingressHosts: hosts, ingressPaths: [{ prefix: "/web" }] };
+      const all = { ingressHosts: hosts, ingressPathsOfOthers: [{ prefix: "/web" }] };
+      expect(await left(all, other)).toEqual([{ ...web, ...other }]);
+    });
+
+    it("leads none of its hosts to the one service that is left", async () => {
+      expect(await left({ ingressHosts: hosts }, {})).toEqual([{ ...web, ingressHosts: [] }]);
+    });
+
+    it("leaves the config alone where no host leads to it", async () => {
+      expect(await left({}, { ingressHosts: hosts })).toEqual([{ ...web, ingressHosts: hosts }]);
+    });
+  });
+
+  it("writes no Secret into a file", async () => {
+    const [component = { urn: "", type: "" }] = state.deployment.resources?.slice(1, 2) ?? [];
+    const metadata = { name: "user-service-v1-0123456789abcdef", namespace: "user" };
+    state.deployment.resources?.push({
+      ...{ urn: "urn:pulumi:prod::istio-canary::kubernetes:core/v1:Secret::s", custom: true },
+      ...{ type: "kubernetes:core/v1:Secret", parent: component.urn },
+      inputs: { apiVersion: "v1", kind: "Secret", metadata },
+    });
+    servers[0]?.others.add({
+      ...{ apiVersion: "v1", kind: "Secret", metadata: { ...metadata } },
+      ...{ data: { PASSWORD: Buffer.from("hunter2").toString("base64") } },
+    });
+    await run();
+    const text = await readFile(
+      path.join(dir, "out", "cluster-a", "user.user-service.yaml"),
+      "utf8",
+    );
+    expect(text.split("---\n")[0]).toBe(
+      "# What routes user/user-service in cluster-a, as it was handed back.\n# Secret user-service-v1-0123456789abcdef stays as it is, and is not written here.\n",
+    );
+    expect(text).not.toMatch(/PASSWORD|aHVudGVyMg/);
+    expect(printed.join()).not.toContain("hunter2");
   });
 
   it("does nothing where there is nothing to hand back", async () => {
