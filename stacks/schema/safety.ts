@@ -17,7 +17,7 @@ export const safety = z.strictObject({
   }),
   lookWithin: key(duration("45s").default("45s"), {
     description:
-      "Longest time that one look of the checks may take. Proxies are asked in it, 32 of each cluster at a time: raise it with `askEnvoys`. A pod that gives no answer takes about 40s; with less than that, a check cannot name the pod.",
+      "Longest time that one look of the checks may take. Proxies are asked in it, 32 of each cluster at a time: raise it with `askEnvoys`. With less than about 40s, a check may not get to name a pod that gives no answer.",
     examples: ["45s", "3m"],
   }),
   confirmWithin: key(duration("30s").default("30s"), {
