@@ -45,7 +45,7 @@ campaign: setup ## All lab tests, and more faults at random moments: make campai
 	exit $$status
 
 # What is tested needs pulumi, kubectl and helm on PATH, and the plugins that pulumi installs by itself.
-e2e: packages ## Tests of Pulumi's own Kubernetes provider on clusters of yours, in namespaces of their own: make e2e CONTEXTS=a,b
+e2e: $(if $(CONTEXTS),packages) ## Tests of Pulumi's own Kubernetes provider on clusters of yours, in namespaces of their own: make e2e CONTEXTS=a,b
 	@: $(or $(CONTEXTS),$(error name the contexts: make e2e CONTEXTS=a,b))
 	@status=0; \
 	for context in $$(printf '%s' '$(CONTEXTS)' | tr ',' ' '); do \

@@ -22,48 +22,8 @@ const program = new Command("release").description(
   "The releases of a stack: through all phases, and the way back",
 );
 program
-  .command("history")
-  .description("show the recorded states of the stack, newest first")
-  .requiredOption("--stack <name>", "the stack")
-  .option("--json", "as JSON")
-  .action(async (options: HistoryOptions) => {
-    const { history } = await import("./commands/history.ts");
-    await history(options);
-  });
-program
-  .command("rollback")
-  .description("restore an earlier state's release in every cluster, and prove it")
-  .requiredOption("--stack <name>", "the stack")
-  .option(
-    "--to <state>",
-    "number of a state, zero for weight 0, or previous for the newest one with different routing",
-    "previous",
-  )
-  .option("--dry-run", "show what would be done, and change nothing")
-  .action(async (options: RollbackOptions) => {
-    const { rollback } = await import("./commands/rollback.ts");
-    await rollback(options);
-  });
-program
-  .command("zero")
-  .description(
-    "break glass: take canaries back to 0 % in all clusters, with a kubeconfig alone, and confirm it in every Envoy",
-  )
-  .option(
-    "--context <name>",
-    "a context of the kubeconfig, repeatable (default: those that the clusters have recorded)",
-    all,
-  )
-  .option("--kubeconfig <file>", "the kubeconfig (default: the files kubectl reads)")
-  .option("--service <namespace/name>", "only this service, repeatable", all)
-  .option("--json", "as JSON")
-  .action(async (options: ZeroOptions) => {
-    const { zero } = await import("./commands/zero.ts");
-    await zero(options);
-  });
-program
   .command("status")
-  .description("show what every cluster serves, and the rollout's state")
+  .description("show what every cluster serves, how the rollout stands, and what the gates say")
   .requiredOption("--stack <name>", "the stack")
   .option("--json", "as JSON")
   .action(async (options: StatusOptions) => {
@@ -75,7 +35,9 @@ program
   .description("show the next phase and what it would change")
   .requiredOption("--stack <name>", "the stack")
   .addOption(
-    new Option("--format <format>", "how").choices(["text", "markdown", "json"]).default("text"),
+    new Option("--format <format>", "of the output")
+      .choices(["text", "markdown", "json"])
+      .default("text"),
   )
   .action(async (options: PlanOptions) => {
     const { plan } = await import("./commands/plan.ts");
@@ -93,7 +55,7 @@ program
   .command("rollout")
   .description("go through all phases, judged by each cluster's own metrics")
   .requiredOption("--stack <name>", "the stack")
-  .option("--again", "retry a canary that was rolled back")
+  .option("--again", "try a canary once more that was taken back")
   .option("--json", "print events as lines of JSON, and nothing else")
   .option("--events <file>", "append events to a file, as lines of JSON")
   .action(async (options: RolloutOptions) => {
@@ -118,6 +80,89 @@ program
     await resume(options);
   });
 program
+  .command("report")
+  .description("write an HTML report of the last rollout and what was measured")
+  .requiredOption("--stack <name>", "the stack")
+  .option(
+    "--events <file>",
+    "a file that rollout --events has written, instead of what the clusters remember",
+  )
+  .option("--out <file>", "the page", "release-report.html")
+  .action(async (options: ReportOptions) => {
+    const { writeReport } = await import("./commands/report.ts");
+    console.log(await writeReport(options));
+  });
+program
+  .command("zero")
+  .description(
+    "break glass: take canaries back to 0 % in all clusters, with a kubeconfig alone, and confirm it in every Envoy",
+  )
+  .option(
+    "--context <name>",
+    "a context of the kubeconfig, repeatable (default: those that the clusters have recorded)",
+    all,
+  )
+  .option("--kubeconfig <file>", "the kubeconfig (default: the files kubectl reads)")
+  .option("--service <namespace/name>", "only this service, repeatable", all)
+  .option("--json", "as JSON")
+  .action(async (options: ZeroOptions) => {
+    const { zero } = await import("./commands/zero.ts");
+    await zero(options);
+  });
+program
+  .command("rollback")
+  .description("restore an earlier state's release in every cluster, and prove it")
+  .requiredOption("--stack <name>", "the stack")
+  .option(
+    "--to <state>",
+    "number of a state, zero for weight 0, or previous for the newest one with different routing",
+    "previous",
+  )
+  .option("--dry-run", "show what would be done, and change nothing")
+  .action(async (options: RollbackOptions) => {
+    const { rollback } = await import("./commands/rollback.ts");
+    await rollback(options);
+  });
+program
+  .command("history")
+  .description("show the recorded states of the stack, newest first")
+  .requiredOption("--stack <name>", "the stack")
+  .option("--json", "as JSON")
+  .action(async (options: HistoryOptions) => {
+    const { history } = await import("./commands/history.ts");
+    await history(options);
+  });
+program
+  .command("adopt")
+  .description(
+    "find the services that others have made in all clusters, and write the config file of a stack that takes them over; changes nothing in a cluster. Where the file exists already, print what differs (exit code 2)",
+  )
+  .requiredOption("--context <name>", "a context of the kubeconfig, once for each cluster", all)
+  .option("--kubeconfig <file>", "the kubeconfig (default: the files kubectl reads)")
+  .option("--namespace <name>", "only services of this namespace, repeatable", all)
+  .option("--service <namespace/name>", "only this service, repeatable", all)
+  .option("--stack <name>", "the stack whose Pulumi.<stack>.yaml is written", "adopted")
+  .option(
+    "--mesh-stack <name>",
+    "full name of the stack that has installed the mesh (default: others have installed Istio)",
+  )
+  .action(async (options: AdoptOptions) => {
+    const { adopt } = await import("./commands/adopt.ts");
+    await adopt(options);
+  });
+program
+  .command("eject")
+  .description("hand the routing of services back to their owners; no request goes another way")
+  .requiredOption("--stack <name>", "the stack")
+  .option("--service <namespace/name>", "only this service, repeatable (default: all)", all)
+  .option("--out <folder>", "where the manifests for the owners are written", "handed-back")
+  .option("--keep-split", "hand back a split as it is, while a canary has a part of the requests")
+  .option("--dry-run", "show what would be done, and change nothing")
+  .action(async (options: EjectOptions) => {
+    const { eject } = await import("./commands/eject.ts");
+    await eject(options);
+  });
+program
   .command("guard")
   .description(
     "watch a release from within one of its clusters, and take it back to 0 % when a gate fails; runs in a pod",
@@ -137,50 +182,6 @@ program
   .action(async (options: GuardOptions) => {
     const { guard } = await import("./commands/guard.ts");
     await guard(options);
-  });
-program
-  .command("report")
-  .description("write an HTML report of the last rollout and what was measured")
-  .requiredOption("--stack <name>", "the stack")
-  .option(
-    "--events <file>",
-    "a file that rollout --events has written, instead of what the clusters remember",
-  )
-  .option("--out <file>", "the page", "release-report.html")
-  .action(async (options: ReportOptions) => {
-    const { writeReport } = await import("./commands/report.ts");
-    console.log(await writeReport(options));
-  });
-
-program
-  .command("adopt")
-  .description(
-    "find services that others have made in all clusters, and write a stack's config file that takes them over; exit code 2 if there is one that differs",
-  )
-  .requiredOption("--context <name>", "a context of the kubeconfig for each cluster", all)
-  .option("--kubeconfig <file>", "the kubeconfig (default: the files kubectl reads)")
-  .option("--namespace <name>", "only services of this namespace, repeatable", all)
-  .option("--service <namespace/name>", "only this service, repeatable", all)
-  .option("--stack <name>", "the stack", "adopted")
-  .option(
-    "--mesh-stack <name>",
-    "full name of the stack that has installed the mesh (default: others have installed Istio)",
-  )
-  .action(async (options: AdoptOptions) => {
-    const { adopt } = await import("./commands/adopt.ts");
-    await adopt(options);
-  });
-program
-  .command("eject")
-  .description("hand the routing of services back to their owners; no request goes another way")
-  .requiredOption("--stack <name>", "the stack")
-  .option("--service <namespace/name>", "only this service, repeatable (default: all)", all)
-  .option("--out <folder>", "where the owners' manifests are written", "handed-back")
-  .option("--keep-split", "also while a canary has a part of the requests, which it then keeps")
-  .option("--dry-run", "say what would be done, and change nothing")
-  .action(async (options: EjectOptions) => {
-    const { eject } = await import("./commands/eject.ts");
-    await eject(options);
   });
 
 try {

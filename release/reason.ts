@@ -6,11 +6,17 @@ const PULUMI_ERRORS = [
   "StackAlreadyExistsError",
 ];
 
+/** How Node says that there is no program of this name. */
+const NO_PULUMI = "spawn pulumi ENOENT";
+
 /** What Pulumi calls an error in all that it has printed, or the whole of it. */
 export function reason(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   // By its name: release zero has no Pulumi to know its classes from.
   if (!PULUMI_ERRORS.includes(error.name)) return error.message;
+  if (error.message.includes(NO_PULUMI)) {
+    return "The Pulumi CLI is not on the PATH. Install it: https://www.pulumi.com/docs/iac/download-install/. To take canaries back to 0 % without it: npm run release -- zero";
+  }
   const lines = error.message.split("\n").filter((line) => line.startsWith("error: "));
   return lines.length > 0 ? [...new Set(lines)].join("\n") : error.message;
 }

@@ -51,8 +51,8 @@ export function ingressProblems(
       .map((host) => ({
         path: "ingress.hosts",
         value: host,
-        rule: "must lead to exactly one service, but leads to 0",
-        fix: "List it under ingressHosts of the service that answers for it, and of no other. If that is a service of another stack, give every service of this one its ingressHosts, [] for none.",
+        rule: "must lead to a service, but leads to none",
+        fix: "List it under ingressHosts of the service that answers for it. If that is a service of another stack, give every service of this one its ingressHosts, [] for none.",
       })),
   ];
 }

@@ -33,7 +33,7 @@ const pathMatch = rule(
     }),
     prefix: key(path("/api/").optional(), {
       description:
-        "How it begins, letter by letter: /api is for /apiary, too, and /api/ is not for /api.",
+        "Beginning of the path, letter by letter: /api also matches /apiary, and /api/ does not match /api.",
       fallback: "none",
       examples: ["/api/"],
     }),
@@ -45,7 +45,7 @@ const pathMatch = rule(
         "For example: /v[0-9]+/orders.",
       ).optional(),
       {
-        description: "A regular expression (RE2) that it matches as a whole.",
+        description: "A regular expression (RE2) that the whole path matches.",
         fallback: "none",
         examples: ["/v[0-9]+/orders"],
       },
@@ -69,7 +69,7 @@ export const rewrite = rule(
   z.strictObject({
     uri: key(pattern(/^\/[^\s?#]*$/, "must be a path", "For example: /.").optional(), {
       description:
-        "What takes the place of the part of the path that matched: of an exact path or a regex the whole, of a prefix the prefix alone.",
+        "What replaces the part of the path that matched: the whole path for `exact` or `regex`, the prefix alone for `prefix`.",
       fallback: "the path stays",
       examples: ["/"],
     }),
@@ -89,7 +89,7 @@ export const rewrite = rule(
             },
           ),
           rewrite: key(filled("/\\1"), {
-            description: "What takes its place; \\1 is the first group.",
+            description: "What replaces it; \\1 is the first group.",
             examples: ["/\\1"],
           }),
         })
@@ -140,10 +140,10 @@ const values = (description: string, examples: readonly unknown[]) =>
 const operations = (of: string, example: Readonly<Record<string, string>>) =>
   rule(
     z.strictObject({
-      set: values(`Headers that ${of} gets, in place of one with that name.`, [example]),
-      add: values(`Headers that ${of} gets, beside those with that name.`, [example]),
+      set: values(`Headers that ${of} gets, replacing any with the same name.`, [example]),
+      add: values(`Headers that ${of} gets, in addition to any with the same name.`, [example]),
       remove: key(z.array(headerName).optional(), {
-        description: `Headers that are taken off ${of}.`,
+        description: `Headers that are removed from ${of}.`,
         fallback: "none",
         examples: [Object.keys(example)],
       }),
@@ -158,12 +158,12 @@ const operations = (of: string, example: Readonly<Record<string, string>>) =>
 export const headers = rule(
   z.strictObject({
     request: key(operations("a request", { "x-forwarded-prefix": "/api" }), {
-      description: "Of requests, before the service has them.",
+      description: "Changes to requests, before the service gets them.",
       fallback: "none",
       examples: [{ set: { "x-forwarded-prefix": "/api" } }],
     }),
     response: key(operations("a response", { "x-frame-options": "DENY" }), {
-      description: "Of responses, before the client has them.",
+      description: "Changes to responses, before the client gets them.",
       fallback: "none",
       examples: [{ set: { "x-frame-options": "DENY" }, remove: ["server"] }],
     }),

@@ -17,7 +17,7 @@ export const safety = z.strictObject({
   }),
   lookWithin: key(duration("45s").default("45s"), {
     description:
-      "Longest time that one look of the checks may take. Every proxy is asked in it, 32 of each cluster at a time: raise it where thousands of them take longer. Less than the answers of a pod that gives none, about 40s, keeps a check from naming the pod.",
+      "Longest time that one look of the checks may take. Proxies are asked in it, 32 of each cluster at a time: raise it with `askEnvoys`. With less than about 40s, a check may not get to name a pod that gives no answer.",
     examples: ["45s", "3m"],
   }),
   confirmWithin: key(duration("30s").default("30s"), {
@@ -27,7 +27,7 @@ export const safety = z.strictObject({
   }),
   askEnvoys: key(whole(0, 100_000, "Write a number, for example 100.").default(ASK_ENVOYS), {
     description:
-      "Envoys of a cluster that are asked themselves what they serve. Where there are no more proxies, every one is. In a larger cluster these are all gateways, and sidecars of as many workloads as possible; for all others counts what they have acknowledged to their istiod.",
+      "How many Envoys of a cluster are asked themselves what they serve. A cluster with no more proxies than that has every Envoy asked. In a larger one these are all gateways, and sidecars of as many workloads as possible; for the others, what they have acknowledged to their istiod counts: docs/scaling.md.",
     examples: [100, 1000],
   }),
   certificateDays: key(whole(0, 3650, "Write a number of days, for example 7.").default(7), {
@@ -47,7 +47,7 @@ export const safety = z.strictObject({
     ).default(0.5),
     {
       description:
-        "Pods that a canary must have for a weight to rise, as a part of its share of the pods that stable needs for all requests: at 0.5 a canary that is about to get 30 % of the requests of 20 pods needs 3. An autoscaler that may add as many will do. 0 asks for one pod.",
+        "Pods that a canary must have for a weight to rise, as a part of its share of the pods that stable needs for all requests: at 0.5 a canary that is about to get 30 % of the requests of 20 pods needs 3. An autoscaler that may add as many will do, too. 0 asks for one pod.",
       examples: [0.5, 1],
     },
   ),

@@ -115,7 +115,8 @@ const version = z.strictObject({
   }),
   secretFiles: key(secretFiles.optional(), {
     routing: "none",
-    description: "The same of `secretFiles`: names of `secrets` by path.",
+    description:
+      "Secret files of this version alone, by path, as names of `secrets`: each is added to the service's `secretFiles`, or takes the place of the one with its path.",
     fallback: "the service's `secretFiles`",
     rules: [KEPT, "must be names of `secrets`"],
     effect: ROLLS_ONE,
@@ -124,7 +125,8 @@ const version = z.strictObject({
   }),
   secretEnv: key(secretEnvironment.optional(), {
     routing: "none",
-    description: "The same of `secretEnv`: names of `secrets` by variable.",
+    description:
+      "Secret variables of this version alone, as names of `secrets`: each is added to the service's `secretEnv`, or takes the place of the one with its name.",
     fallback: "the service's `secretEnv`",
     rules: [KEPT, "must be names of `secrets`", "must not be variables of `env` too"],
     effect: ROLLS_ONE,
@@ -160,7 +162,7 @@ const version = z.strictObject({
   trafficPolicy: key(trafficPolicy.optional(), {
     routing: "all",
     description:
-      "What holds for this version alone: each of the three keys replaces the service's whole.",
+      "Traffic policy of this version alone: each of the three keys replaces the service's as a whole.",
     fallback: "the service's `trafficPolicy`",
     sameAs: "services[].trafficPolicy",
     effect: RULE_ONLY,
@@ -370,7 +372,7 @@ export const service = z
     adopt: key(z.boolean().optional(), {
       routing: "none",
       description:
-        "Whether the VirtualService and the DestinationRule of the existing service's name become the program's, if others have made them. They must do to requests what this configuration says.",
+        "Whether the VirtualService and the DestinationRule of the existing service's name become the program's, where others have made them, or this program did and Pulumi's state was lost. They must do to requests what this configuration says.",
       fallback: "false, they are refused",
       rules: ["must be left out unless `workload` is existing"],
       effect:
@@ -394,14 +396,15 @@ export const service = z
     clusterPreference: key(z.enum(CLUSTER_PREFERENCES).optional(), {
       routing: "all",
       description:
-        "Which clusters' pods get the requests of a cluster's clients. own-first: those of their own cluster, and those of the others where it has none that can be reached. spread: those of all clusters alike. With either of them a connection is given up after 1 s, what cannot be reached is left out for a while, and only requests that have not reached the service are sent again, as docs/failover.md tells. Write own-first for a new service.",
+        "Which clusters' pods answer the clients of a cluster. own-first: those of the same cluster, and those of the others while it has none that can be reached. spread: those of all clusters alike. With either, a connection is given up after 1 s, what cannot be reached is left out for a while, and only requests that have not reached the service are sent again: docs/failover.md. Write own-first for a new service.",
       fallback:
-        "spread, with Istio's time limit of 10 s for a connection and nothing that is left out",
+        "pods of all clusters alike; a connection is given up after Istio's 10 s, and nothing is left out",
       rules: [
         "must be left out with `trafficPolicy.loadBalancer.localityLbSetting`",
         "needs Istio 1.31 for a service with http2 or grpc ports",
       ],
-      effect: RULE_ONLY,
+      effect:
+        "Updates the DestinationRules in every cluster before any weight rises, then the VirtualServices; nothing restarts.",
       examples: ["own-first"],
     }),
     trafficPolicy: key(trafficPolicy.optional(), {
@@ -439,7 +442,7 @@ export const service = z
       description: "The version on trial.",
       fallback: "none, stable gets every request",
       effect:
-        "Its pods become ready in all clusters before any route names it. To remove it, first set `weight` to 0 and remove `matches`, in an update of its own.",
+        "Its pods become ready in all clusters before any route names it. To remove it, first set `weight` to 0, in an update of its own.",
       examples: [{ version: "v2", image: "registry.example.com/user-service:v2", replicas: 5 }],
     }),
     matches: key(z.array(match).default([]), {
@@ -459,7 +462,7 @@ export const service = z
     ingressHosts: key(z.array(domain("user.example.com")).optional(), {
       routing: "all",
       description:
-        "Which of `ingress.hosts` lead to this service. With `ingress.gateway`: which hosts of that Gateway do.",
+        "Which of `ingress.hosts` lead to this service; with `ingress.gateway` or `ingressGateways`, which hosts of those Gateways.",
       fallback: "all of them if this is the only service, else none",
       rules: [
         "must be hosts of `ingress.hosts`, unless `ingressGateways` are yours",
@@ -484,7 +487,7 @@ export const service = z
     ingressPathsOfOthers: key(paths.optional(), {
       routing: "all",
       description:
-        "Which paths of its `ingressHosts` lead to services of other stacks or teams: no rule for a header, as those of `matches`, is for them. Those of this stack's services are known.",
+        "Which paths of its `ingressHosts` lead to services of other stacks or teams: testers' rules (`matches`) leave these out. The paths of this stack's services are known.",
       fallback: "none",
       rules: ["must be left out with `ingressPaths`"],
       effect: ROUTE_ONLY,
@@ -500,7 +503,7 @@ export const service = z
       {
         routing: "all",
         description:
-          "The Gateways, as NAMESPACE/NAME, that serve its `ingressHosts`: objects of yours that are there in every cluster, and whose servers have the hosts.",
+          "Gateway objects of yours, as NAMESPACE/NAME, that serve its `ingressHosts` in place of the program's. They must be in every cluster, with servers for the hosts.",
         fallback: "the ingress gateway that the mesh's stack has installed",
         effect: ROUTE_ONLY,
         examples: [["istio-ingress/public", "istio-ingress/internal"]],
@@ -576,7 +579,7 @@ export const service = z
     secretEnv: key(secretEnvironment.optional(), {
       routing: "none",
       description:
-        "Environment variables whose values are secret: the name of one of `secrets` for each. They are in the same Secret.",
+        "Environment variables whose values are secret: the name of one of `secrets` for each. They are in the same Secret as `secretFiles`.",
       fallback: "none",
       rules: [
         "must stay as it is for a version that serves requests",

@@ -335,7 +335,7 @@ describe("the configuration", () => {
       ({ services }) => ({
         services: services.map((s, i) => (i === 0 ? s : { ...s, ingressHosts: undefined })),
       }),
-      /^ - ingress\.hosts: must lead to exactly one service, but leads to 0, got "order-service\.example\.com"\. /,
+      /^ - ingress\.hosts: must lead to a service, but leads to none, got "order-service\.example\.com"\. /,
       { services: 2 },
     ],
     [
