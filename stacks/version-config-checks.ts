@@ -88,7 +88,7 @@ function clashes(path: string, all: AllSaid): Problem[] {
   const paths = Object.keys({ ...all.files, ...all.secretFiles });
   return [
     ...Object.keys(all.secretEnv).flatMap((variable) =>
-      variable in all.env
+      Object.hasOwn(all.env, variable)
         ? [
             {
               path: `${path}.secretEnv.${variable}`,
@@ -155,6 +155,8 @@ export function versionConfigProblems(
       [said?.secretEnv, said?.secretFiles].some((each) => Object.keys(each ?? {}).length > 0),
     ),
   );
+  const valueOf = (name: string) =>
+    secrets && Object.hasOwn(secrets, name) ? (secrets[name] ?? "") : "";
   return [
     ...(uses && !hasKey
       ? [
@@ -189,7 +191,7 @@ export function versionConfigProblems(
         ...(secrets === undefined
           ? []
           : places.flatMap(references).flatMap(({ path: at, name }) =>
-              name in secrets
+              Object.hasOwn(secrets, name)
                 ? []
                 : [
                     {
@@ -205,9 +207,7 @@ export function versionConfigProblems(
           const keyed = (files: Texts) =>
             Object.fromEntries(Object.entries(files).map(([file, text]) => [fileKey(file), text]));
           const values = (names: Texts) =>
-            Object.fromEntries(
-              Object.entries(names).map(([key, name]) => [key, secrets?.[name] ?? ""]),
-            );
+            Object.fromEntries(Object.entries(names).map(([key, name]) => [key, valueOf(name)]));
           return [
             ...tooLarge(at, "files", keyed(all.files)),
             ...tooLarge(at, "secretFiles", {

@@ -36,6 +36,13 @@ export const ingressMutants: readonly Mutant[] = [
     tests: rules,
   },
   {
+    removes: "rules of others for all paths of a shared host are strays",
+    file: "fleet/routing/istio/claims.ts",
+    text: "match.every((each) => inMesh.safeParse(each).success || isOnePath(each)) &&",
+    replacement: "",
+    tests: ["test/unit/fleet/records/routing-records.test.ts"],
+  },
+  {
     removes: "a route that others hide does not count as served",
     file: "fleet/routing/istio/envoy.ts",
     text: "plain.find((route) => !leadsTo(route, hosts)) ?? plain[0]",

@@ -129,6 +129,36 @@ export function isSharing(object: Claimant, scope: RoutingScope): boolean {
   );
 }
 
+/** A condition of a rule for sidecars alone, or for a host that names a cluster. */
+const inMesh = z.union([
+  z.looseObject({ gateways: z.array(z.literal("mesh")).min(1) }),
+  z.looseObject({ authority: z.looseObject({ prefix: z.string().regex(/\.mesh$/) }) }),
+]);
+
+/**
+ * Whether a VirtualService of others leads single paths of hosts that the service shares to other services, whatever it
+ * does in the mesh: another team's, or one that was handed back.
+ */
+export function isForOthersPaths(object: Claimant, scope: RoutingScope): boolean {
+  const { service, namespace, shared = [] } = scope;
+  const names = serviceNames(scope, object.metadata.namespace);
+  const { hosts, http } = object.spec;
+  const parsed = rules.safeParse(http);
+  return (
+    parsed.success &&
+    hosts.every((host) => !names.includes(host) || shared.includes(host)) &&
+    parsed.data.every(
+      ({ match, route }) =>
+        match.length > 0 &&
+        match.every((each) => inMesh.safeParse(each).success || isOnePath(each)) &&
+        route.every(
+          ({ destination: { host } }) =>
+            !names.includes(host) && !host.startsWith(`${service}.${namespace}.`),
+        ),
+    )
+  );
+}
+
 /** The wildcard by which an object of others applies to the service inside the mesh. */
 function wildcardOf(kind: RoutingKind, object: Claimant, scope: RoutingScope): string | undefined {
   // A ServiceEntry's wildcard gives way to the service. A gateway takes the program's host, which is more specific.

@@ -12,7 +12,7 @@ import { podKey, type ClusterClient } from "../../cluster-client.ts";
 import { isSidecar } from "../../proxy-pod.ts";
 import { sampled } from "../../sample.ts";
 import type { LiveRouting, RoutingScope } from "../cluster-routing.ts";
-import { claimOf, concerns, isSharing } from "./claims.ts";
+import { claimOf, concerns, isForOthersPaths, isSharing } from "./claims.ts";
 import { virtualHostsOf, type VirtualHost } from "./envoy.ts";
 import { PLURALS, ROUTING_KINDS, type RoutingKind } from "./routing-scope.ts";
 
@@ -162,7 +162,10 @@ export async function readRouting(
         ({ kind, own, object }) =>
           !own &&
           concerns(object, scope) &&
-          !(kind === "VirtualService" && isSharing(object, scope)),
+          !(
+            kind === "VirtualService" &&
+            (isSharing(object, scope) || isForOthersPaths(object, scope))
+          ),
       )
       .map(({ kind, object }) => `${kind} ${object.metadata.namespace}/${object.metadata.name}`),
   };

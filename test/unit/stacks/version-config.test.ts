@@ -71,6 +71,11 @@ describe("files and secrets of versions", () => {
       " - services[0].secretEnv.A: must be the name of one of secrets, got \"passwort\". Set it: pulumi config set --secret --path 'secrets.passwort' (it asks for the value).",
       " - services[0].stable.secretFiles./a: must be the name of one of secrets, got \"key\". Set it: pulumi config set --secret --path 'secrets.key' (it asks for the value).",
     ]);
+    // What every object of JavaScript has is no secret.
+    expect(lines({ secretEnv: { A: "constructor" } })).toEqual([
+      " - services[0].secretEnv.A: must be the name of one of secrets, got \"constructor\". Set it: pulumi config set --secret --path 'secrets.constructor' (it asks for the value).",
+    ]);
+    expect(lines({ secretEnv: { constructor: "password" } })).toEqual([]);
     const keyless = { secretsKey: "" };
     expect(lines({ files: { "/a": "" } }, {}, {}, keyless)).toEqual([]);
     expect(lines({}, {}, { secretEnv: { A: "password" } }, keyless)).toEqual([

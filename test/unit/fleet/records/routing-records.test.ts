@@ -164,6 +164,39 @@ describe("the routing of a service in a cluster", () => {
     ]);
   });
 
+  describe("beside paths of a host that are others'", () => {
+    const shared = { ...scope, hosts: [...scope.hosts, "x.com"], shared: ["x.com"] };
+    const to = { destination: { host: "api.shop.svc.cluster.local" } };
+    const gateway = { gateways: ["edge/public"] };
+    /** As `release eject` leaves a service with ingressPaths. */
+    const api = (match: object, target: object = to) => ({
+      ...{ kind: "virtualservices", name: "api", namespace: "shop" },
+      spec: {
+        hosts: ["api.shop.svc.cluster.local", "x.com"],
+        gateways: ["mesh", "edge/public"],
+        http: [
+          { match: [{ authority: { prefix: "api.shop.cluster-b.mesh" } }], route: [to] },
+          { match: [match], route: [target] },
+          { match: [{ gateways: ["mesh"], withoutHeaders: {} }], route: [to] },
+        ],
+      },
+    });
+    const straysWith = async (stray: FakeObject) =>
+      (await readRouting(fake([...own, stray]).cluster, shared)).strays;
+
+    it("has no stray in a service with these paths that was handed back", async () => {
+      expect(await straysWith(api({ ...gateway, uri: { prefix: "/api" } }))).toEqual([]);
+    });
+
+    it.each([
+      ["any path", api(gateway)],
+      ["any path, written as one", api({ ...gateway, uri: { prefix: "/" } })],
+      ["this service", api({ ...gateway, uri: { prefix: "/api" } }, { destination: { host } })],
+    ])("has one in rules for %s", async (_, stray) => {
+      expect(await straysWith(stray)).toEqual(["VirtualService shop/api"]);
+    });
+  });
+
   it("has nothing to do with another service of the same name", async () => {
     const other = {
       kind: "destinationrules",
