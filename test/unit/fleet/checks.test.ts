@@ -565,6 +565,23 @@ describe("the check of the gateways", () => {
     );
   });
 
+  it("tries from a pod of the services themselves rather than from one of others", async () => {
+    vi.mocked(endpointsOf).mockResolvedValue(remote);
+    const of = (namespace: string) => ({ metadata: { ...pod.metadata, namespace } });
+    const tried: (string | undefined)[] = [];
+    const exec = ({ metadata }: V1Pod) => {
+      tried.push(metadata?.namespace);
+      return Promise.resolve("");
+    };
+    const tryIn = async (...namespaces: readonly string[]) => {
+      const proxies = () => Promise.resolve(namespaces.map(of));
+      expect(await gateways.run(context({ proxies, exec }))).toEqual([]);
+    };
+    await tryIn("bank", "user", "vault");
+    await tryIn("bank");
+    expect(tried).toEqual(["user", "bank"]);
+  });
+
   it("tries from another proxy when one is gone by then", async () => {
     vi.mocked(endpointsOf).mockResolvedValue(remote);
     let listed = [podOf("job-1"), podOf("job-2"), podOf("client")];
