@@ -56,6 +56,13 @@ export const fleetMutants: readonly Mutant[] = [
     tests: ["test/unit/fleet/calls.test.ts"],
   },
   {
+    removes: "no connection is tried from a pod of others while the services' own can be asked",
+    file: "fleet/checks/gateways.ts",
+    text: "isOwn(other) - isOwn(one)",
+    replacement: "isOwn(one) - isOwn(other)",
+    tests: ["test/unit/fleet/checks.test.ts"],
+  },
+  {
     removes: "the authority by which istiod signs must stay valid, not only the root",
     file: "fleet/checks/certificates.ts",
     text: "return above.flatMap((authority) =>",
