@@ -229,7 +229,7 @@ describe("the Istio that others have installed in a cluster", () => {
         return Reflect.get(target, name, receiver) as unknown;
       },
     });
-    await findIstio({ ...cluster, core } as ClusterClient, {});
+    await findIstio(Object.assign(cluster, { core }), {});
     expect(asked).toContain("readNamespacedConfigMap");
     expect(asked.filter((name) => name.includes("Secret"))).toEqual([]);
   });
