@@ -1,4 +1,4 @@
-// Writes what is generated from the schema of the configuration, and the dashboards. With --check it writes nothing, and
+// Writes what is generated from the schema of the configuration and from lib/rights.ts, and the dashboards. With --check it writes nothing, and
 // fails if a file is not up to date.
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
@@ -13,7 +13,7 @@ const old = await outdated(root, files);
 if (values.check) {
   if (old.length > 0) {
     console.error(
-      `${old.join(", ")}: not up to date with stacks/schema.ts or scripts/dashboards.ts. Run: npm run generate`,
+      `${old.join(", ")}: not up to date with stacks/schema.ts, lib/rights.ts or scripts/dashboards.ts. Run: npm run generate`,
     );
     process.exitCode = 1;
   }

@@ -3,6 +3,7 @@ import path from "node:path";
 import { format, resolveConfig } from "prettier";
 import { configurationPage } from "./configuration-page.ts";
 import { dashboardFiles } from "./dashboards.ts";
+import { permissionsPage } from "./permissions-page.ts";
 import { pulumiYaml } from "./pulumi-yaml.ts";
 import { stackSchema } from "./stack-schema.ts";
 
@@ -13,12 +14,15 @@ export interface GeneratedFile {
   readonly content: string;
 }
 
-/** Everything that is generated: from the schema of the configuration, and dashboards. Formatted like the rest. */
+/** Everything that is generated: from the schema of the configuration, from lib/rights.ts, and dashboards. Formatted like the rest. */
 export async function generatedFiles(root: string): Promise<readonly GeneratedFile[]> {
   const contents = {
     "Pulumi.yaml": pulumiYaml(await readFile(path.join(root, "Pulumi.yaml"), "utf8")),
     "schema/stack.schema.json": JSON.stringify(stackSchema()),
     "docs/configuration.md": configurationPage(),
+    "docs/permissions.md": permissionsPage(
+      await readFile(path.join(root, "docs/permissions.md"), "utf8"),
+    ),
     ...Object.fromEntries(
       Object.entries(dashboardFiles()).map(([name, dashboard]) => [
         `monitoring/dashboards/${name}.json`,

@@ -2,7 +2,7 @@ import { ClusterClient } from "../fleet/cluster-client.ts";
 import { findIstio } from "../fleet/existing-istio/find-istio.ts";
 import { explain } from "../fleet/explain.ts";
 import type { IstioFinding, IstioPlace, WantedMesh } from "../lib/existing-istio/finding.ts";
-import { versionOf, type FoundIstio, type NoIstio } from "../lib/existing-istio/found.ts";
+import { authorityExpiresOf, versionOf, type FoundIstio, type NoIstio } from "../lib/existing-istio/found.ts";
 import {
   eastWestAddresses,
   gatewayFindings,
@@ -77,7 +77,7 @@ function factsOf({ found, ...place }: IstioPlace): MeshFacts["clusters"][string]
   return {
     network: found.network ?? "",
     istioVersion: versionOf(found) ?? "",
-    caExpires: found.authorityExpires ?? "",
+    caExpires: authorityExpiresOf(found) ?? "",
     gateways: {
       eastWest: [...eastWestAddresses({ found, ...place })],
       ingress: [...found.ingressAddresses],

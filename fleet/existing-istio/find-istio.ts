@@ -4,11 +4,12 @@ import { allOf } from "../../lib/enumerate.ts";
 import { SYSTEM_NAMESPACE } from "../../lib/names.ts";
 import { within } from "../../lib/within.ts";
 import { answersOf } from "../ask-pods.ts";
+import { authoritiesOf } from "../authorities.ts";
 import { clustersReadBy } from "../checks/remote-clusters.ts";
 import type { ClusterClient } from "../cluster-client.ts";
 import { explain, isNotFound } from "../explain.ts";
 import { get } from "../pod-http.ts";
-import { findAuthority, findRoots } from "./find-authority.ts";
+import { findRoots } from "./find-roots.ts";
 import {
   eastWestGateways,
   gatewayObjects,
@@ -100,11 +101,16 @@ async function askIstiod(cluster: ClusterClient, revision: string): Promise<Foun
     const asking = answersOf(
       () => cluster.runningPods(`app=istiod,${REVISION}=${revision}`, SYSTEM_NAMESPACE),
       async (pod) => {
-        const [text, reads] = await Promise.all([
+        const [text, reads, authorities] = await Promise.all([
           get(cluster, pod, ISTIOD_MONITORING_PORT, "/version"),
           clustersReadBy(cluster, pod),
+          authoritiesOf(cluster, pod),
         ]);
-        return { version: /^v?(\d+\.\d+\.\d+)/.exec(text)?.[1] ?? text.trim(), reads };
+        return {
+          version: /^v?(\d+\.\d+\.\d+)/.exec(text)?.[1] ?? text.trim(),
+          reads,
+          ends: authorities[0]?.validToDate,
+        };
       },
     );
     const late = `no answer within ${ASKED_WITHIN_MS / 1000} s`;
@@ -119,7 +125,10 @@ async function askIstiod(cluster: ClusterClient, revision: string): Promise<Foun
       const all = answers.map((each) => each.reads[name] ?? "unknown to one of its pods");
       return [name, all.find((status) => status !== "synced") ?? "synced"] as const;
     });
-    return { version, reads: Object.fromEntries(reads) };
+    // None, if one of them has none. All have the same one, save for a moment.
+    const ends = answers.map((each) => each.ends).sort((a, b) => Number(a) - Number(b));
+    const authorityExpires = ends.includes(undefined) ? undefined : ends[0]?.toISOString();
+    return { version, reads: Object.fromEntries(reads), authorityExpires };
   } catch (error) {
     return { silent: explain(error) };
   }
@@ -155,17 +164,15 @@ export async function findIstio(
   const deployment = await findDeployment(cluster, wanted.revision);
   if ("rule" in deployment) return deployment;
   const revision = revisionOf(deployment);
-  const [config, home, running, roots, authorityExpires, eastWest, gateways, authentications] =
-    await Promise.all([
-      meshConfigOf(cluster, revision),
-      cluster.core.readNamespace({ name: SYSTEM_NAMESPACE }),
-      askIstiod(cluster, revision),
-      findRoots(cluster),
-      findAuthority(cluster),
-      eastWestGateways(cluster),
-      gatewayObjects(cluster),
-      peerAuthentications(cluster),
-    ]);
+  const [config, home, running, roots, eastWest, gateways, authentications] = await Promise.all([
+    meshConfigOf(cluster, revision),
+    cluster.core.readNamespace({ name: SYSTEM_NAMESPACE }),
+    askIstiod(cluster, revision),
+    findRoots(cluster),
+    eastWestGateways(cluster),
+    gatewayObjects(cluster),
+    peerAuthentications(cluster),
+  ]);
   if ("rule" in config) return config;
   const asked = gateways.find(({ namespace, name }) => `${namespace}/${name}` === wanted.gateway);
   return {
@@ -177,7 +184,6 @@ export async function findIstio(
     network: home.metadata?.labels?.["topology.istio.io/network"],
     running,
     roots,
-    authorityExpires,
     eastWest,
     gateways,
     peerAuthentications: authentications,

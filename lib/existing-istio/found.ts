@@ -4,6 +4,8 @@ interface RunningIstiod {
   readonly version: string;
   /** How it stands with each cluster that it reads endpoints of, by the cluster's name: `synced` if all is well. */
   readonly reads: Readonly<Record<string, string>>;
+  /** When the authority ends by which it signs, ISO 8601 in UTC. @default it was given none, and signs by a root of its own */
+  readonly authorityExpires: string | undefined;
 }
 
 /** A certificate that proxies trust. */
@@ -81,8 +83,6 @@ export interface FoundIstio {
   readonly running: RunningIstiod | { readonly silent: string };
   /** What the cluster's proxies trust. */
   readonly roots: readonly TrustedRoot[];
-  /** When the cluster's certificate authority ends, ISO 8601 in UTC. @default there is no Secret `cacerts` */
-  readonly authorityExpires: string | undefined;
   readonly eastWest: readonly FoundEastWestGateway[];
   readonly gateways: readonly FoundGateway[];
   readonly peerAuthentications: readonly FoundPeerAuthentication[];
@@ -96,6 +96,11 @@ export interface FoundIstio {
 export interface NoIstio {
   readonly rule: string;
   readonly fix: string;
+}
+
+/** When the authority ends by which a cluster's istiod signs; undefined if it has none, or nobody answers. */
+export function authorityExpiresOf({ running }: FoundIstio): string | undefined {
+  return "version" in running ? running.authorityExpires : undefined;
 }
 
 /** The version of a cluster's istiod; undefined if nobody answers. */

@@ -129,7 +129,7 @@ function ofMeshConfig({ cluster: { name }, found }: IstioPlace): IstioFinding[] 
       "Have the owner label the system namespace and the east-west gateway with topology.istio.io/network instead.",
     ),
     ...about(
-      found.authorityExpires === undefined,
+      "version" in found.running && found.running.authorityExpires === undefined,
       `must sign by a certificate authority from Secret cacerts, which ${name} does not have`,
       "Have the owner give all clusters intermediate certificates of one root in it.",
     ),

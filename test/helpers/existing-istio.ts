@@ -23,9 +23,9 @@ export function foundIstio(letter: string, more: Partial<FoundIstio> = {}): Foun
     running: {
       version: "1.31.0",
       reads: { "cluster-a": "synced", "cluster-b": "synced" },
+      authorityExpires: "2028-01-01T00:00:00.000Z",
     },
     roots: [{ fingerprint: "ab".repeat(32), expires: "2036-01-01T00:00:00.000Z" }],
-    authorityExpires: "2028-01-01T00:00:00.000Z",
     eastWest: [
       {
         service: "istio-system/istio-eastwestgateway",

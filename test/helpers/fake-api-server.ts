@@ -72,6 +72,8 @@ export class FakeApiServer {
   readonly laggards = new Set<string>();
   /** Port-forwards to pods: all that there were, how many are open, and how many were at most. */
   readonly forwards = { all: 0, open: 0, most: 0 };
+  /** Path of each port-forward. */
+  readonly forwarded: string[] = [];
   /** Says why a write is refused, or lets it pass. */
   refuse: () => string | undefined = () => undefined;
   /** Percent of the canary that the Envoy serves. @default what the API server has */
@@ -89,6 +91,7 @@ export class FakeApiServer {
     });
     sockets.on("connection", (socket, request) => {
       this.forwards.all += 1;
+      this.forwarded.push(new URL(request.url ?? "", "http://localhost").pathname);
       this.forwards.open += 1;
       this.forwards.most = Math.max(this.forwards.most, this.forwards.open);
       socket.on("close", () => {

@@ -32,6 +32,7 @@ export const testReleases = [
   "order",
   "pods",
   "quarantine",
+  "rights",
   "rollback",
   "rollout",
   "safety",

@@ -55,4 +55,25 @@ export const fleetMutants: readonly Mutant[] = [
     replacement: "...named(pending.slice(0, 0).map((pod) =>",
     tests: ["test/unit/fleet/calls.test.ts"],
   },
+  {
+    removes: "no connection is tried from a pod of others while the services' own can be asked",
+    file: "fleet/checks/gateways.ts",
+    text: "isOwn(other) - isOwn(one)",
+    replacement: "isOwn(one) - isOwn(other)",
+    tests: ["test/unit/fleet/checks.test.ts"],
+  },
+  {
+    removes: "the authority by which istiod signs must stay valid, not only the root",
+    file: "fleet/checks/certificates.ts",
+    text: "return above.flatMap((authority) =>",
+    replacement: "return above.slice(0, 0).flatMap((authority) =>",
+    tests: ["test/unit/fleet/checks.test.ts"],
+  },
+  {
+    removes: "the authority by which istiod signs must be of a root that proxies trust",
+    file: "fleet/checks/certificates.ts",
+    text: "authorities.length > 0) && used.length === 0",
+    replacement: "authorities.length > 9) && used.length === 0",
+    tests: ["test/unit/fleet/checks.test.ts"],
+  },
 ];

@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { ApiException, type V1Pod } from "@kubernetes/client-node";
 import { describe, expect, it, vi } from "vitest";
 import type { Check, CheckContext, Rise } from "../../../fleet/checks/check.ts";
@@ -16,11 +17,12 @@ import { endpointsOf } from "../../../fleet/endpoints.ts";
 import { findWorkload } from "../../../fleet/find-workload.ts";
 import { virtualHostsOf } from "../../../fleet/routing/istio/envoy.ts";
 import { getJson } from "../../../fleet/pod-http.ts";
+import { servedChain } from "../../../fleet/served-chain.ts";
 import { routesOf } from "../../../fleet/routing/istio/read-routes.ts";
 import { writeRoutes } from "../../../fleet/routing/istio/write-routes.ts";
 import type { DeployedRoute } from "../../../lib/deployed.ts";
 import type { FoundPod } from "../../../lib/existing.ts";
-import { issueCertificate } from "../../../lib/issue-certificate.ts";
+import { issueCertificate, type IssuedPems } from "../../../lib/issue-certificate.ts";
 import { checkLimits } from "../../helpers/check-limits.ts";
 import { existing, foundPod, foundWorkload } from "../../helpers/existing.ts";
 
@@ -30,6 +32,9 @@ vi.mock(import("../../../fleet/routing/istio/read-routes.ts"), async (original) 
 }));
 vi.mock(import("../../../fleet/find-workload.ts"), () => ({
   findWorkload: vi.fn<typeof findWorkload>(),
+}));
+vi.mock(import("../../../fleet/served-chain.ts"), () => ({
+  servedChain: vi.fn<typeof servedChain>(),
 }));
 vi.mock(import("../../../fleet/endpoints.ts"), () => ({
   endpointsOf: vi.fn<typeof endpointsOf>(),
@@ -395,37 +400,85 @@ describe("the check of the clocks", () => {
 });
 
 describe("the check of the certificate authorities", () => {
-  const withCertificates = async (days: number) => {
-    const request = { commonName: "CA", organization: "mesh", pathLength: 1 };
-    const encoded = async (valid: number) => {
-      const { certificate } = await issueCertificate({ ...request, days: valid });
-      return Buffer.from(certificate).toString("base64");
-    };
-    const data = { "ca-cert.pem": await encoded(days), "root-cert.pem": await encoded(3650) };
-    return context({ core: { readNamespacedSecret: () => Promise.resolve({ data }) } });
+  const request = { organization: "mesh", pathLength: 1 };
+  const issue = async (commonName: string, days: number, issuer?: IssuedPems) => {
+    const by = issuer && { issuerCertificate: issuer.certificate, issuerKey: issuer.privateKey };
+    return issueCertificate({ ...request, commonName, days, ...by });
   };
+  const parsed = (pems: readonly IssuedPems[]) =>
+    pems.map(({ certificate }) => new X509Certificate(certificate));
+
+  /** A cluster that trusts these roots, and in which each istiod serves one of the chains. */
+  function withChains(roots: readonly IssuedPems[], ...chains: readonly (readonly IssuedPems[])[]) {
+    vi.mocked(servedChain).mockImplementation((_, pod) =>
+      Promise.resolve(parsed(chains[Number(pod.metadata?.name)] ?? [])),
+    );
+    const pem = roots.map(({ certificate }) => certificate).join("");
+    return context({
+      core: { readNamespacedConfigMap: () => Promise.resolve({ data: { "root-cert.pem": pem } }) },
+      runningPods: () => Promise.resolve(chains.map((_, i) => podOf(String(i)))),
+    });
+  }
+
+  async function made(authorityDays: number, rootDays = 3650) {
+    const root = await issue("root", rootDays);
+    const authority = await issue("authority", authorityDays, root);
+    return { root, authority, leaf: await issue("istiod", authorityDays, authority) };
+  }
 
   it("wants them to be valid for as long as is configured", async () => {
-    expect(await certificates.run(await withCertificates(8))).toEqual([]);
-    const [finding] = await certificates.run(await withCertificates(3));
-    expect(finding?.seen).toMatch(
-      /^ca-cert\.pem expires on .*, in \d days; at least 7 days are required$/,
-    );
-    expect(finding?.mayHeal).toBe(false);
+    const { root, authority, leaf } = await made(8);
+    expect(await certificates.run(withChains([root], [leaf, authority, root]))).toEqual([]);
   });
 
-  it("finds them under the names that cert-manager gives them", async () => {
-    const { cluster } = await withCertificates(8);
-    const { data = {} } = await cluster.core.readNamespacedSecret({ name: "", namespace: "" });
-    const [authority = "", root = ""] = Object.values(data);
-    const named = { "tls.crt": authority, "ca.crt": root };
-    const of = context({ core: { readNamespacedSecret: () => Promise.resolve({ data: named }) } });
-    expect(await certificates.run(of)).toEqual([]);
+  it("names the authority by which istiod signs, once for all its pods, and looks again for a new one", async () => {
+    const { root, authority, leaf } = await made(3);
+    const chain = [leaf, authority, root];
+    const findings = await certificates.run(withChains([root], chain, chain));
+    expect(findings).toEqual([
+      {
+        seen: `the certificate authority by which istiod signs expires on ${authority.expires}, in 2 days; at least 7 days are required`,
+        fix: "If the program generated it, set certificates.rotation to another text, and run pulumi up; else provide a new one. istiod loads it within two minutes. Or lower safety.certificateDays.",
+        mayHeal: true,
+      },
+    ]);
   });
 
-  it("names one that is missing", async () => {
-    const empty = context({ core: { readNamespacedSecret: () => Promise.resolve({ data: {} }) } });
-    expect(await certificates.run(empty)).toHaveLength(2);
+  it("names the root that has issued it, and no other that is trusted", async () => {
+    const other = await issue("old root", 1);
+    const { root, authority, leaf } = await made(8, 8);
+    expect(await certificates.run(withChains([other, root], [leaf, authority]))).toEqual([]);
+    const soon = await made(3, 3);
+    const findings = await certificates.run(withChains([soon.root], [soon.leaf, soon.authority]));
+    expect(findings.map(({ seen, mayHeal }) => [seen, mayHeal])).toEqual([
+      [expect.stringMatching(/^the certificate authority by which istiod signs expires on /), true],
+      [
+        `the root certificate expires on ${soon.root.expires}, in 2 days; at least 7 days are required`,
+        false,
+      ],
+    ]);
+  });
+
+  it("judges the roots where istiod signs by one of its own", async () => {
+    const root = await issue("root", 3);
+    const leaf = await issue("istiod", 3, root);
+    expect(await certificates.run(withChains([root], [leaf]))).toEqual([
+      expect.objectContaining({
+        seen: expect.stringMatching(/^the root certificate expires/) as string,
+      }),
+    ]);
+  });
+
+  it("names an authority that no trusted root has issued", async () => {
+    const { authority, leaf } = await made(8);
+    const { root } = await made(8);
+    expect(await certificates.run(withChains([root], [leaf, authority]))).toEqual([
+      {
+        seen: "no root in ConfigMap istio-system/istio-ca-root-cert has issued the certificate authority by which istiod signs",
+        fix: "Run pulumi up --refresh.",
+        mayHeal: true,
+      },
+    ]);
   });
 });
 
@@ -510,6 +563,23 @@ describe("the check of the gateways", () => {
     await expect(gateways.run(context(reached("pods/exec is forbidden")))).rejects.toThrow(
       "forbidden",
     );
+  });
+
+  it("tries from a pod of the services themselves rather than from one of others", async () => {
+    vi.mocked(endpointsOf).mockResolvedValue(remote);
+    const of = (namespace: string) => ({ metadata: { ...pod.metadata, namespace } });
+    const tried: (string | undefined)[] = [];
+    const exec = ({ metadata }: V1Pod) => {
+      tried.push(metadata?.namespace);
+      return Promise.resolve("");
+    };
+    const tryIn = async (...namespaces: readonly string[]) => {
+      const proxies = () => Promise.resolve(namespaces.map(of));
+      expect(await gateways.run(context({ proxies, exec }))).toEqual([]);
+    };
+    await tryIn("bank", "user", "vault");
+    await tryIn("bank");
+    expect(tried).toEqual(["user", "bank"]);
   });
 
   it("tries from another proxy when one is gone by then", async () => {

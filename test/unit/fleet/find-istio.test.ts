@@ -2,6 +2,7 @@ import { ApiException } from "@kubernetes/client-node";
 import { X509Certificate } from "node:crypto";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import type { ClusterClient } from "../../../fleet/cluster-client.ts";
+import { servedChain } from "../../../fleet/served-chain.ts";
 import { findIstio } from "../../../fleet/existing-istio/find-istio.ts";
 import { get, getJson } from "../../../fleet/pod-http.ts";
 import { selfSigned } from "../../helpers/self-signed.ts";
@@ -10,6 +11,10 @@ vi.mock(import("../../../fleet/pod-http.ts"), async (original) => ({
   ...(await original()),
   get: vi.fn<typeof get>(),
   getJson: vi.fn<typeof getJson>(),
+}));
+
+vi.mock(import("../../../fleet/served-chain.ts"), () => ({
+  servedChain: vi.fn<typeof servedChain>(),
 }));
 
 const missing = () => Promise.reject(new ApiException(404, "", undefined, {}));
@@ -59,8 +64,6 @@ function clusterWith(pem: string, more: Readonly<Record<string, unknown>> = {}) 
           : missing(),
     readNamespace: () =>
       Promise.resolve({ metadata: { labels: { "topology.istio.io/network": "network-a" } } }),
-    readNamespacedSecret: () =>
-      Promise.resolve({ data: { "ca-cert.pem": Buffer.from(pem).toString("base64") } }),
     listServiceForAllNamespaces: () =>
       items(
         {
@@ -126,6 +129,8 @@ describe("the Istio that others have installed in a cluster", () => {
   let pem: string;
   beforeAll(async () => {
     pem = (await selfSigned()).certificate;
+    const certificate = new X509Certificate(pem);
+    vi.mocked(servedChain).mockResolvedValue([certificate, certificate]);
     vi.mocked(get).mockResolvedValue("1.31.0-0123abc-Clean\n");
     vi.mocked(getJson).mockResolvedValue([
       { id: "cluster-a", syncStatus: "synced" },
@@ -152,9 +157,12 @@ describe("the Istio that others have installed in a cluster", () => {
       autoMtls: false,
       hides: ["defaultVirtualServiceExportTo"],
       dnsCapture: true,
-      running: { version: "1.31.0", reads: { "cluster-a": "synced", "cluster-b": "synced" } },
+      running: {
+        version: "1.31.0",
+        reads: { "cluster-a": "synced", "cluster-b": "synced" },
+        authorityExpires: root.expires,
+      },
       roots: [root, root],
-      authorityExpires: root.expires,
       eastWest: [
         {
           service: "istio-system/istio-eastwestgateway",
@@ -185,11 +193,9 @@ describe("the Istio that others have installed in a cluster", () => {
     });
   });
 
-  it("is as Istio takes it where nothing is said, with the authority that cert-manager writes", async () => {
+  it("is as Istio takes it where nothing is said", async () => {
     const cluster = clusterWith(pem, {
       readNamespacedConfigMap: () => Promise.resolve({ data: { "root-cert.pem": pem } }),
-      readNamespacedSecret: () =>
-        Promise.resolve({ data: { "tls.crt": Buffer.from(pem).toString("base64") } }),
       readNamespace: () => Promise.resolve({ metadata: {} }),
       listNamespacedDeployment: () =>
         items(deployment("default", ["discovery", "--domain=shop.local", "--plugins"])),
@@ -203,19 +209,34 @@ describe("the Istio that others have installed in a cluster", () => {
       autoMtls: true,
       hides: [],
       dnsCapture: false,
-      authorityExpires: new X509Certificate(pem).validToDate.toISOString(),
       ingressPods: 0,
     });
   });
 
-  it("has no authority of its own where there is no Secret for it", async () => {
-    const cluster = clusterWith(pem, { readNamespacedSecret: missing });
-    expect(await findIstio(cluster, {})).toMatchObject({ authorityExpires: undefined });
+  it("has no authority that was given where one of its istiods signs by a root of its own", async () => {
+    vi.mocked(servedChain).mockResolvedValueOnce([new X509Certificate(pem)]);
+    expect(await findIstio(clusterWith(pem), {})).toMatchObject({
+      running: { authorityExpires: undefined },
+    });
+  });
+
+  it("reads no Secret", async () => {
+    const cluster = clusterWith(pem);
+    const asked: string[] = [];
+    const core = new Proxy(cluster.core, {
+      get: (target, name, receiver) => {
+        asked.push(String(name));
+        return Reflect.get(target, name, receiver) as unknown;
+      },
+    });
+    await findIstio(Object.assign(cluster, { core }), {});
+    expect(asked).toContain("readNamespacedConfigMap");
+    expect(asked.filter((name) => name.includes("Secret"))).toEqual([]);
   });
 
   it("is not known where the API server refuses", async () => {
     const refusal = new ApiException(403, "", { message: "no" }, {});
-    const refused = { readNamespacedSecret: () => Promise.reject(refusal) };
+    const refused = { listServiceForAllNamespaces: () => Promise.reject(refusal) };
     await expect(findIstio(clusterWith(pem, refused), {})).rejects.toBe(refusal);
   });
 

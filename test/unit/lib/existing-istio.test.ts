@@ -19,7 +19,9 @@ const all = (of: readonly IstioPlace[], config: WantedMesh = wanted) => [
 const lines = (findings: readonly IstioFinding[]) =>
   findings.map((each) => `${each.kind}${problemLine(each)}`);
 const reads = (b: string) => ({ "cluster-a": "synced", ...(b !== "" && { "cluster-b": b }) });
-const running = (version: string) => ({ version, reads: reads("synced") });
+const running = (version: string, read: Readonly<Record<string, string>> = reads("synced")) => ({
+  ...{ version, reads: read, authorityExpires: "2028-01-01T00:00:00.000Z" },
+});
 
 describe("the versions of Istio that are supported", () => {
   it("are those that were tried: the lab's is one of them", () => {
@@ -120,7 +122,7 @@ describe("an Istio of others", () => {
     ],
     [
       "no authority that was given",
-      { authorityExpires: undefined },
+      { running: { ...running("1.31.0"), authorityExpires: undefined } },
       "problem - mesh.istio: must sign by a certificate authority from Secret cacerts, which cluster-b does not have. Have the owner give all clusters intermediate certificates of one root in it.",
     ],
     [
@@ -140,12 +142,12 @@ describe("an Istio of others", () => {
     ],
     [
       "an istiod that does not read the other cluster",
-      { running: { version: "1.31.0", reads: { "cluster-b": "synced" } } },
+      { running: running("1.31.0", { "cluster-b": "synced" }) },
       "problem - clusters[1]: must have an istiod that reads cluster-a, but that of cluster-b says that it is unknown there. Have the owner give it a remote secret (istioctl create-remote-secret); see istioctl remote-clusters.",
     ],
     [
       "an istiod that reads the other cluster no more",
-      { running: { version: "1.31.0", reads: { ...reads("synced"), "cluster-a": "timeout" } } },
+      { running: running("1.31.0", { ...reads("synced"), "cluster-a": "timeout" }) },
       "problem - clusters[1]: must have an istiod that reads cluster-a, but that of cluster-b says that it is timeout. Have the owner give it a remote secret (istioctl create-remote-secret); see istioctl remote-clusters.",
     ],
     [

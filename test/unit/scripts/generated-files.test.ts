@@ -44,7 +44,8 @@ describe("the generated files", () => {
     let root: string;
     beforeEach(async () => {
       root = await mkdtemp(path.join(tmpdir(), "generated-"));
-      for (const file of ["Pulumi.yaml", ".prettierrc.json"]) {
+      for (const file of ["Pulumi.yaml", ".prettierrc.json", "docs/permissions.md"]) {
+        await mkdir(path.dirname(path.join(root, file)), { recursive: true });
         await cp(path.join(project, file), path.join(root, file));
       }
     });
@@ -60,6 +61,9 @@ describe("the generated files", () => {
       const yaml = path.join(root, "Pulumi.yaml");
       const before = await readFile(yaml, "utf8");
       await writeFile(yaml, before.replaceAll("type: string", "type: integer"));
+      const permissions = path.join(root, "docs/permissions.md");
+      const page = await readFile(permissions, "utf8");
+      await writeFile(permissions, page.replaceAll("verbs: [get]", "verbs: [delete]"));
       expect(await generatedFiles(root)).toEqual(generated);
       expect(before).toBe(generated.find(({ file }) => file === "Pulumi.yaml")?.content);
     });
@@ -75,6 +79,11 @@ describe("the generated files", () => {
       expect(await outdated(root, generated)).toEqual([]);
       await write({ file: "docs/configuration.md", content: "edited by hand" });
       expect(await outdated(root, generated)).toEqual(["docs/configuration.md"]);
+    });
+
+    it("need the lines in docs/permissions.md that they go between", async () => {
+      await write({ file: "docs/permissions.md", content: "# Permissions\n" });
+      await expect(generatedFiles(root)).rejects.toThrow("docs/permissions.md must have the lines");
     });
 
     it("need the line in Pulumi.yaml that they go after", async () => {
