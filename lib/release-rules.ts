@@ -247,6 +247,10 @@ function isAway({ unreachable }: DeployedCluster): boolean {
   return unreachable !== undefined;
 }
 
+/** Where it says how to go on without a cluster. */
+export const IF_IT_STAYS_AWAY =
+  "If it stays away, release the others without it: docs/operations.md#a-cluster-that-is-away.";
+
 /** Nothing is known about a cluster that does not answer, so nothing may rise, and no version change. */
 function unreachableProblems(
   deployed: readonly DeployedCluster[],
@@ -255,7 +259,7 @@ function unreachableProblems(
 ): Problem[] {
   const away = deployed.filter(isAway);
   if (away.length === 0) return [];
-  const fix = `Fix that first (${away.map((each) => `${each.name}: ${each.unreachable ?? ""}`).join("; ")}). A lower weight is always allowed.`;
+  const fix = `Fix that first (${away.map((each) => `${each.name}: ${each.unreachable ?? ""}`).join("; ")}). A lower weight is always allowed. ${IF_IT_STAYS_AWAY}`;
   const stays = (share: (cluster: Known) => boolean) => known.length > 0 && known.every(share);
   return [
     ...(wanted.canary !== undefined &&

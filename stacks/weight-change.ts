@@ -17,6 +17,7 @@ import type { DeployedCluster } from "../lib/deployed.ts";
 import type { Needed } from "../lib/capacity.ts";
 import { JOURNAL } from "../lib/journal.ts";
 import { problemLine, type Problem } from "../lib/problems.ts";
+import { IF_IT_STAYS_AWAY } from "../lib/release-rules.ts";
 import { appliedByOthers } from "./applied-by-others.ts";
 import { counted, mostStable, shrinkProblems, shrunk } from "./autoscaling.ts";
 import { confirmOptions } from "./confirm-options.ts";
@@ -587,7 +588,7 @@ export class WeightChange {
           : pulumi.runtime.isDryRun()
             ? [`To lower the weight to ${weightsAfter(lowering)}: pulumi up --skip-preview`]
             : [`The weight is ${weightsAfter(lowering)}.`]),
-        `Fix ${away.map(({ name }) => name).join(", ")}, then run pulumi up again: it makes all clusters the same.`,
+        `Fix ${away.map(({ name }) => name).join(", ")}, then run pulumi up again: it makes all clusters the same. ${IF_IT_STAYS_AWAY}`,
       ].join("\n"),
     );
   }

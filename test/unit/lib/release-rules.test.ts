@@ -248,7 +248,7 @@ describe("a cluster that does not answer", () => {
   it("lets no weight rise, and is named with the reason", () => {
     const problems = lines(deployed, wanted(v("v1", "v2", 100), ["skip-phase"]));
     expect(problems).toEqual([
-      " - weight: must not rise while b cannot be reached, got 100. Fix that first (b: no answer in time). A lower weight is always allowed.",
+      " - weight: must not rise while b cannot be reached, got 100. Fix that first (b: no answer in time). A lower weight is always allowed. If it stays away, release the others without it: docs/operations.md#a-cluster-that-is-away.",
     ]);
   });
 
@@ -275,7 +275,7 @@ describe("a cluster that does not answer", () => {
 
 describe("a cluster that is away", () => {
   const without = (split: Split, ...allow: Exception[]) =>
-    wantedRelease(split, allow, undefined, [], ["b"]);
+    wanted(split, allow, undefined, [], ["b"]);
   const has = (split: Split) => [cluster("a", split)];
 
   it("lets the others rise by phases, fall, and get another image of a version", () => {

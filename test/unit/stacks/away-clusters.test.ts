@@ -19,7 +19,13 @@ const STACKS = { "organization/istio-canary/test": { clusters: { "cluster-b": KN
 /** The program over three clusters, of which the second is away. */
 async function recorded(options: ConfigOptions = {}): Promise<Recording> {
   const recording = await recordProgram(STACKS);
-  const config = settings({ clusters: 3, services: 2, weight: 30, away: ["cluster-b"], ...options });
+  const config = settings({
+    clusters: 3,
+    services: 2,
+    weight: 30,
+    away: ["cluster-b"],
+    ...options,
+  });
   const away = await AwayClusters.find(config);
   await away.mustBeLeftOut(config);
   const mesh = installMesh(config, undefined, away);
@@ -68,9 +74,9 @@ describe("a cluster that is away", () => {
     expect(program.waitsFor(weights, rule)).toBe(true);
     const others = program.named("user-service.user-route-cluster-c-weights");
     expect(program.waitsFor(others, rule)).toBe(true);
-    expect(
-      program.waitsFor(others, program.named("user-service.user-route-cluster-b-rule")),
-    ).toBe(false);
+    expect(program.waitsFor(others, program.named("user-service.user-route-cluster-b-rule"))).toBe(
+      false,
+    );
   });
 
   it("is not read", () => {

@@ -369,7 +369,7 @@ describe("a weight that is to fall", () => {
         "Not every cluster can be updated:",
         " - cluster-b: no answer in time",
         "The weight is 0 % now in cluster-a.",
-        "Fix cluster-b, then run pulumi up again: it makes all clusters the same.",
+        "Fix cluster-b, then run pulumi up again: it makes all clusters the same. If it stays away, release the others without it: docs/operations.md#a-cluster-that-is-away.",
       ].join("\n"),
     );
     expect(vi.mocked(lower).mock.calls[0]?.[0]).toHaveLength(1);
