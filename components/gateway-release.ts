@@ -1,5 +1,5 @@
 import * as k8s from "@pulumi/kubernetes";
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 import {
   chartInputs,
   gatewayValues,
@@ -17,6 +17,8 @@ export interface GatewayReleaseArgs {
   readonly replicas: number;
   readonly network?: string | undefined;
   readonly values: HelmValues;
+  /** Addresses of a Service that cannot be read now. @default it is read */
+  readonly knownAddresses?: readonly string[] | undefined;
 }
 
 /** The part of a Service's status that is read; in a real one any of it may be missing. */
@@ -49,6 +51,7 @@ export function gatewayRelease(
     },
     opts,
   );
+  if (args.knownAddresses) return { release, addresses: pulumi.output([...args.knownAddresses]) };
   const service = k8s.core.v1.Service.get(
     `${name}-service`,
     // Unknown until the Release is there, so that a first preview does not look for the Service.

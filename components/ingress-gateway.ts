@@ -26,6 +26,8 @@ export interface IngressGatewayArgs {
   readonly charts?: ChartSource | undefined;
   /** Pods of the gateway. @default 2 */
   readonly replicas?: number | undefined;
+  /** Addresses that its load balancer had; the Service is not read then. @default it is read */
+  readonly knownAddresses?: readonly string[] | undefined;
   /** Values of the chart `gateway`, merged over the component's own. @default none */
   readonly values?: HelmValues | undefined;
 }
@@ -62,6 +64,7 @@ export class IngressGateway extends pulumi.ComponentResource {
         charts: args.charts ?? {},
         replicas: args.replicas ?? 2,
         values: args.values ?? {},
+        knownAddresses: args.knownAddresses,
       },
       childOptions(this, opts, [namespace]),
     );

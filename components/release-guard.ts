@@ -16,6 +16,8 @@ export interface GuardedCluster {
   readonly provider: pulumi.ProviderResource;
   /** Its API server, as the other clusters reach it. */
   readonly apiServer: ApiServer;
+  /** What else the guard's namespace and file wait for. @default nothing */
+  readonly after?: readonly pulumi.Resource[] | undefined;
   /** What its guard goes by. */
   readonly file: { readonly name: string; readonly text: string };
 }
@@ -71,12 +73,12 @@ export class ReleaseGuard extends pulumi.ComponentResource {
   #home(
     name: string,
     { clusters, namespace, services, after = Promise.resolve() }: ReleaseGuardArgs,
-    { name: cluster, provider, file }: GuardedCluster,
+    { name: cluster, provider, file, after: before = [] }: GuardedCluster,
     opts: pulumi.ComponentResourceOptions | undefined,
   ): Home {
     const at = `${name}-${cluster}`;
     const first = (...needs: readonly pulumi.Resource[]) =>
-      pulumi.mergeOptions(childOptions(this, opts, needs), { provider });
+      pulumi.mergeOptions(childOptions(this, opts, [...before, ...needs]), { provider });
     const home = new k8s.core.v1.Namespace(
       `${at}-namespace`,
       {

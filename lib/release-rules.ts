@@ -44,6 +44,8 @@ export interface Wanted {
   readonly allow: readonly Exception[];
   /** Names of the clusters in quarantine. */
   readonly quarantine: readonly string[];
+  /** Names of the clusters of which nothing is known. @default none */
+  readonly away?: readonly string[] | undefined;
   /** How the chain's entries mark, in words. @default there is no chain */
   readonly mark?: string | undefined;
 }
@@ -120,6 +122,7 @@ export function releaseProblems(
     const known = knownOf(deployed, wanted, route);
     return [
       ...unreachableProblems(deployed, known, route),
+      ...awayProblems(known, route, wanted),
       ...versionProblems(known, route, wanted),
       ...(route.role === "follower" ? [] : weightProblems(deployed, known, route, wanted)),
     ];
@@ -244,6 +247,10 @@ function isAway({ unreachable }: DeployedCluster): boolean {
   return unreachable !== undefined;
 }
 
+/** Where it says how to go on without a cluster. */
+export const IF_IT_STAYS_AWAY =
+  "If it stays away, release the others without it: docs/operations.md#a-cluster-that-is-away.";
+
 /** Nothing is known about a cluster that does not answer, so nothing may rise, and no version change. */
 function unreachableProblems(
   deployed: readonly DeployedCluster[],
@@ -252,7 +259,7 @@ function unreachableProblems(
 ): Problem[] {
   const away = deployed.filter(isAway);
   if (away.length === 0) return [];
-  const fix = `Fix that first (${away.map((each) => `${each.name}: ${each.unreachable ?? ""}`).join("; ")}). A lower weight is always allowed.`;
+  const fix = `Fix that first (${away.map((each) => `${each.name}: ${each.unreachable ?? ""}`).join("; ")}). A lower weight is always allowed. ${IF_IT_STAYS_AWAY}`;
   const stays = (share: (cluster: Known) => boolean) => known.length > 0 && known.every(share);
   return [
     ...(wanted.canary !== undefined &&
@@ -277,6 +284,27 @@ function unreachableProblems(
         ]
       : []),
   ];
+}
+
+/**
+ * The clients of a cluster that is away may be sent to any version that there is, in its own cluster and in the others,
+ * whose gateways let in what their subsets name; and a host that names that cluster leads to the versions that it has.
+ */
+function awayProblems(
+  known: readonly Known[],
+  { path, stable, canary }: WantedRoute,
+  { away = [] }: Wanted,
+): Problem[] {
+  return away.length > 0 &&
+    known.some(({ route }) => route.stable !== stable || route.canary !== canary)
+    ? [
+        {
+          path,
+          rule: `must keep its versions while ${allOf(away)} ${away.length === 1 ? "is" : "are"} away: requests of clients there go to them, also in the other clusters`,
+          fix: "Another image may get the same version name: that of a canary at weight 0 as it is, any other one with allow: [replace-stable]. Or take the cluster out of away first, once it answers.",
+        },
+      ]
+    : [];
 }
 
 function versionProblems(

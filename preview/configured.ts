@@ -3,7 +3,7 @@ import { schema } from "../stacks/schema.ts";
 import type { Digest } from "./digest.ts";
 
 /** What the stack is configured with, or the default where that is invalid: Pulumi itself reports that. */
-export function configured<K extends "chain" | "phases" | "quarantine">(
+export function configured<K extends "away" | "chain" | "phases" | "quarantine">(
   { config }: Digest,
   key: K,
 ) {

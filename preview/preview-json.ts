@@ -7,6 +7,8 @@ interface PreviewOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** @default the stack's own */
   readonly configFile?: string;
+  /** Further flags of `pulumi preview`. @default none */
+  readonly flags?: readonly string[];
   /** Ends it. @default nothing does */
   readonly signal?: AbortSignal | undefined;
   /** Keeps what it prints on standard error from the terminal. @default it is shown */
@@ -25,13 +27,14 @@ interface PreviewResult {
 /** What `pulumi preview` prints of a stack, and whether it has succeeded. */
 export async function previewJson(
   stack: string,
-  { configFile, signal, quiet = false, ...options }: PreviewOptions = {},
+  { configFile, flags = [], signal, quiet = false, ...options }: PreviewOptions = {},
 ): Promise<PreviewResult> {
   const { stdout, stderr, exitCode } = await execa(
     "pulumi",
     [
       ...["preview", "--json", "--show-sames", "--non-interactive", "--stack", stack],
       ...(configFile === undefined ? [] : ["--config-file", configFile]),
+      ...flags,
     ],
     {
       ...options,

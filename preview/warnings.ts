@@ -27,6 +27,8 @@ export function warnings(
   now: Date,
 ): readonly string[] {
   const quarantine = configured(digest, "quarantine");
+  const away = configured(digest, "away");
+  const apart = [...quarantine, ...away];
   return [
     ...lost(changed, "delete", "deleted"),
     ...lost(changed, "replace", "deleted and recreated"),
@@ -35,8 +37,12 @@ export function warnings(
       shares.filter(({ role }) => role !== "follower"),
       configured(digest, "phases"),
     ),
-    ...unlike(shares.filter(({ cluster }) => !quarantine.includes(cluster))),
+    ...unlike(shares.filter(({ cluster }) => !apart.includes(cluster))),
     ...quarantined(shares, quarantine),
+    ...away.map(
+      (name) =>
+        `${name} is **away**: nothing is changed there, and its clients are sent to the versions as they were.`,
+    ),
     ...istioVersions(digest),
     ...images(digest),
     ...expiring(stackOutputs(digest), changed, now),

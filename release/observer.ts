@@ -6,6 +6,7 @@ import { shareOf, type DeployedCluster } from "../lib/deployed.ts";
 import { follows } from "../lib/served.ts";
 import { guardsVerdict } from "../lib/verdict.ts";
 import type { ReleaseSettings } from "../stacks/config.ts";
+import { presentClusters } from "../stacks/present-clusters.ts";
 import { deployedIn } from "./clusters.ts";
 import type { Metrics } from "./gates/counters.ts";
 import { gateVerdicts } from "./gates/gate-verdicts.ts";
@@ -162,12 +163,13 @@ export class Observer {
 
   /** What all gates say in all clusters. */
   async verdicts(weight: number, since: number, now: number): Promise<readonly GateVerdict[]> {
-    const { phases, rollout, clusters, quarantine } = this.#settings;
+    const { phases, rollout, quarantine, away } = this.#settings;
     const release = {
       services: judgedServices(this.#settings),
-      clusters: clusters.map(({ name }) => name),
+      clusters: presentClusters(this.#settings).map(({ name }) => name),
       phases,
-      quarantine,
+      // Clients of a cluster that is away are sent by another weight, too.
+      quarantine: [...quarantine, ...away],
       rollout,
     };
     return gateVerdicts(

@@ -12,6 +12,7 @@ import {
   type UpOptions,
   type UpResult,
 } from "@pulumi/pulumi/automation/index.js";
+import { exclusionArgs, exclusionOf } from "../lib/away.ts";
 import type { Exception } from "../lib/exceptions.ts";
 import { problemLine, type Problem } from "../lib/problems.ts";
 import { parseDigest, type Digest } from "../preview/digest.ts";
@@ -19,7 +20,7 @@ import { previewJson } from "../preview/preview-json.ts";
 import { parseConfig, rawConfig, type ReleaseSettings } from "../stacks/config.ts";
 import { findMesh, type FoundMesh } from "../stacks/existing-istio.ts";
 import { meshStackOf, type MeshStack } from "../stacks/mesh-stack.ts";
-import { RELEASE_KEYS } from "../stacks/schema.ts";
+import { RELEASE_KEYS, schema } from "../stacks/schema.ts";
 import { exportState, importState } from "./stack-state.ts";
 import type { StackState } from "./eject/state.ts";
 import { setNumber, withCopy, withEntry, withNumber } from "./config-file.ts";
@@ -159,9 +160,16 @@ export class ReleaseStack {
     return `${this.#project}:weight`;
   }
 
+  /** Names of the clusters that are away; nothing of what is wrong with them, which the program tells. */
+  get #away(): readonly string[] {
+    const { away } = rawConfig(textOf(this.#config), this.#project);
+    return schema.away.safeParse(away).data ?? [];
+  }
+
   async #preview(configFile: string, signal?: AbortSignal): Promise<Digest> {
     const { workDir, envVars } = this.#stack.workspace;
-    const options = { cwd: workDir, env: envVars, configFile, signal, quiet: true };
+    const flags = exclusionArgs(this.#away);
+    const options = { cwd: workDir, env: envVars, configFile, flags, signal, quiet: true };
     const { json, ok, stderr } = await previewJson(this.name, options);
     if (!json.trimStart().startsWith("{")) {
       throw new UpdateFailure([], `pulumi preview has failed\n${stderr ?? ""}`);
@@ -174,6 +182,11 @@ export class ReleaseStack {
   /** The stack's name without its organization and project. */
   get shortName(): string {
     return this.name.split("/").at(-1) ?? "";
+  }
+
+  /** What the stack's last complete update has said of its clusters, by their names. */
+  async lastKnown(): Promise<unknown> {
+    return (await outputsOf(this.#stack, this.name))["clusters"];
   }
 
   /** What Pulumi knows of the stack's resources. */
@@ -267,6 +280,7 @@ export class ReleaseStack {
       try {
         return await this.#stack.up({
           ...more,
+          ...exclusionOf(this.#away),
           message,
           color: "never",
           onOutput,

@@ -6,6 +6,7 @@ import { versionName, workloadName } from "../lib/version-name.ts";
 import type { Problem } from "../lib/problems.ts";
 import { chainConfigProblems } from "./chain-checks.ts";
 import { installedIstioProblems } from "./existing-istio-checks.ts";
+import { clusterListProblems } from "./cluster-list-checks.ts";
 import { clusterPreferenceProblems } from "./cluster-preference-checks.ts";
 import { hostProblems, ingressKeyProblems, ingressProblems } from "./ingress-checks.ts";
 import { monitoringProblems } from "./monitoring-checks.ts";
@@ -41,6 +42,7 @@ export interface Parts {
   readonly phases?: readonly number[] | undefined;
   readonly weight?: number | undefined;
   readonly quarantine?: readonly string[] | undefined;
+  readonly away?: readonly string[] | undefined;
   /** Names of the mesh's clusters, whichever stack has installed it. */
   readonly clusterNames?: readonly string[] | undefined;
   /** Istio's versions in the clusters, as far as they are known. */
@@ -285,44 +287,6 @@ function weightProblems(
   return problems;
 }
 
-function quarantineProblems(
-  quarantine: readonly string[],
-  names: readonly string[] | undefined,
-): Problem[] {
-  const at = (i: number) => `quarantine[${i}]`;
-  return [
-    ...quarantine.flatMap((name, i) =>
-      names && !names.includes(name)
-        ? [
-            {
-              path: at(i),
-              value: name,
-              rule: "must be the name of a cluster",
-              fix: `Name one of ${names.join(", ")}, or: pulumi config rm --path 'quarantine[${i}]'`,
-            },
-          ]
-        : [],
-    ),
-    ...duplicates(
-      quarantine,
-      at,
-      (name) => name,
-      "must name each cluster once",
-      "Remove the other entry.",
-    ),
-    ...(quarantine.length > 0 && names?.every((name) => quarantine.includes(name))
-      ? [
-          {
-            path: "quarantine",
-            value: quarantine,
-            rule: "must leave out at least one cluster, in which the weight is in force",
-            fix: "To send the canary no requests in any cluster: pulumi config set weight 0",
-          },
-        ]
-      : []),
-  ];
-}
-
 function chartProblems({ charts, istioVersion }: Mesh): Problem[] {
   return ["base", "istiod", "gateway"]
     .map((chart) => `${charts.directory ?? ""}/${chart}-${istioVersion ?? ""}.tgz`)
@@ -373,7 +337,11 @@ export function crossChecks(raw: Loose, parts: Parts, now: Date): Problem[] {
     ...madeTwice(services ?? [], parts.clusterNames ?? []),
     ...chainConfigProblems(parts.chain, services),
     ...(weight === undefined ? [] : weightProblems(weight, phases, services)),
-    ...quarantineProblems(parts.quarantine ?? [], parts.clusterNames),
+    ...clusterListProblems(
+      { quarantine: parts.quarantine ?? [], away: parts.away ?? [] },
+      parts.clusterNames,
+      !installs && !joins,
+    ),
     ...(parts.monitoring ? monitoringProblems(parts.monitoring) : []),
   ];
 }

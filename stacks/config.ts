@@ -91,6 +91,8 @@ export interface ReleaseSettings {
   readonly allow: readonly Exception[];
   /** Names of the clusters in which the weight is not in force. */
   readonly quarantine: readonly string[];
+  /** Names of the clusters in which nothing is read or written. */
+  readonly away: readonly string[];
   readonly safety: Safety;
   /** Whether the mesh's stack runs a Prometheus in each cluster. */
   readonly ownPrometheus: boolean;
@@ -167,6 +169,7 @@ export function parseConfig(
     phases: read("phases", schema.phases),
     weight: read("weight", schema.weight),
     quarantine: read("quarantine", schema.quarantine),
+    away: read("away", schema.away),
     monitoring: joins ? undefined : read("monitoring", schema.monitoring),
   } satisfies Parts;
   const allow = read("allow", schema.allow);
@@ -178,7 +181,7 @@ export function parseConfig(
   problems.push(...rolloutProblems(rollout, parts.phases));
   problems.push(...prometheusProblems(prometheus, clusters ?? reached));
 
-  const { certificates, ingress, services, chain, phases, weight, quarantine } = parts;
+  const { certificates, ingress, services, chain, phases, weight, quarantine, away } = parts;
   const { secrets, secretsKey } = parts;
   const release = services &&
     secrets &&
@@ -188,9 +191,10 @@ export function parseConfig(
     prometheus &&
     rollout &&
     quarantine &&
+    away &&
     weight !== undefined && {
       ...{ services, chain, phases, weight, quarantine, allow, safety, prometheus, rollout },
-      ...{ secrets, secretsKey },
+      ...{ secrets, secretsKey, away },
     };
   if (!parts.installs) {
     problems.push(

@@ -3,6 +3,7 @@ import { JOURNAL_FORMAT } from "../lib/journal.ts";
 import type { Judged } from "../lib/judged.ts";
 import type { ReleaseSettings } from "./config.ts";
 import { judgedServices, releaseName } from "./judged.ts";
+import { presentClusters } from "./present-clusters.ts";
 import { gates } from "./schema/gates.ts";
 import { at, notification } from "./schema/rollout.ts";
 
@@ -76,14 +77,15 @@ export function guardFileText(
     format: JOURNAL_FORMAT,
     ...about,
     release: releaseName(settings),
-    clusters: settings.clusters.map(({ name }) => name),
+    clusters: presentClusters(settings).map(({ name }) => name),
     prometheus,
     services: judgedServices(settings).map((each) => ({
       ...each,
       otherHosts: [...(each.otherHosts ?? [])],
     })),
     phases: [...settings.phases],
-    quarantine: [...settings.quarantine],
+    // A cluster that is away has a weight of its own, too.
+    quarantine: [...settings.quarantine, ...settings.away],
     rollout: {
       bake,
       ...(trial !== undefined && { trial }),

@@ -6,6 +6,7 @@ import { toZero } from "../fleet/to-zero.ts";
 import { LEAVE_ALONE, writtenOver } from "../fleet/written-over.ts";
 import { leastShareOf, shareOf, type DeployedRoute } from "../lib/deployed.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
+import { presentClusters } from "./present-clusters.ts";
 import type { PlannedRoute } from "./release-plan.ts";
 
 /** How long each cluster is tried to be lowered, in milliseconds. */
@@ -30,8 +31,8 @@ export class LoweredSince {
   readonly #generations = new Map<PlannedRoute, number>();
   #hasFailed = false;
 
-  constructor(settings: Pick<ReleaseSettings, "clusters">) {
-    this.#clusters = settings.clusters.map(
+  constructor(settings: Pick<ReleaseSettings, "clusters" | "away">) {
+    this.#clusters = presentClusters(settings).map(
       ({ name, context, kubeconfig }) => new ClusterClient({ name, context, kubeconfig }),
     );
   }

@@ -69,20 +69,21 @@ const foundOutput = z.object({
 /** What a stack says of a mesh that it does not install. */
 export type JoinedOutput = z.output<typeof joinedOutput | typeof foundOutput>["mesh"];
 
+/** What a stack says of one cluster. */
+export const clusterOutput = z.object({
+  network: z.string(),
+  istioVersion: z.string(),
+  caExpires: z.string(),
+  gateways: z.object({ eastWest: z.array(z.string()), ingress: z.array(z.string()) }),
+  traffic: z.record(z.string(), z.unknown()),
+});
+export type ClusterOutput = z.output<typeof clusterOutput>;
+
 /** The outputs of a stack with a mesh, as far as the services of other stacks depend on them. */
 const outputs = z.object({
   mesh: meshOutput,
   rootCaExpires: z.string(),
-  clusters: z.record(
-    z.string(),
-    z.object({
-      network: z.string(),
-      istioVersion: z.string(),
-      caExpires: z.string(),
-      gateways: z.object({ eastWest: z.array(z.string()), ingress: z.array(z.string()) }),
-      traffic: z.record(z.string(), z.unknown()),
-    }),
-  ),
+  clusters: z.record(z.string(), clusterOutput),
 });
 
 /** What services need to know of a mesh that their stack does not install. */
@@ -90,7 +91,7 @@ export interface MeshFacts extends Omit<z.output<typeof outputs>, "clusters"> {
   readonly clusters: Readonly<
     Record<
       string,
-      z.output<typeof outputs>["clusters"][string] & {
+      ClusterOutput & {
         /** Istio's revision that pods get. @default default, the one without a name */
         readonly revision?: string | undefined;
       }
@@ -214,9 +215,13 @@ export function meshStackOf(
 /**
  * The mesh of another stack, or of others' Istio, for the services of this one.
  *
+ * @param provider Pulumi's way to a cluster. @default a new one
  * @throws if there is a cluster of which nothing is known
  */
-export function joinMesh({ clusters, meshStack }: ReleaseStackSettings): Mesh {
+export function joinMesh(
+  { clusters, meshStack }: ReleaseStackSettings,
+  provider: typeof clusterProvider = clusterProvider,
+): Mesh {
   const { mesh, rootCaExpires } = meshStack;
   return {
     clusters: clusters.map((access) => {
@@ -226,7 +231,7 @@ export function joinMesh({ clusters, meshStack }: ReleaseStackSettings): Mesh {
       return {
         name: access.name,
         network: known.network,
-        provider: clusterProvider(access),
+        provider: provider(access),
         eastWestAddresses: pulumi.output(known.gateways.eastWest),
         ingressAddresses: mesh.ingress && pulumi.output(known.gateways.ingress),
         istioVersion: pulumi.output(known.istioVersion),

@@ -9,9 +9,15 @@ import {
   MeshTracing,
   RemoteSecret,
 } from "../components/index.ts";
+import type { AwayClusters } from "./away-clusters.ts";
 import { clusterProvider } from "./cluster-provider.ts";
 import type { ClusterSettings, Settings } from "./config.ts";
-import { describeMesh, type JoinedOutput, type MeshOutput } from "./mesh-stack.ts";
+import {
+  describeMesh,
+  type ClusterOutput,
+  type JoinedOutput,
+  type MeshOutput,
+} from "./mesh-stack.ts";
 
 /** One cluster of the mesh, as a release needs it. */
 export interface MeshCluster {
@@ -43,19 +49,25 @@ export interface Mesh {
  * Installs the mesh over all clusters: every one the same, every pair connected both ways.
  *
  * @param transformations of all resources in a cluster. @default none
+ * @param away what is known of clusters that are away. @default none is
  */
 export function installMesh(
   settings: Settings,
   transformations: (cluster: string) => readonly pulumi.ResourceTransformation[] = () => [],
+  away: Pick<AwayClusters, "provider" | "known"> = {
+    provider: clusterProvider,
+    known: () => undefined,
+  },
 ): Mesh {
   const certificates = certificatesOf(settings);
   const clusters = settings.clusters.map((cluster) => {
-    const provider = clusterProvider(cluster);
+    const provider = away.provider(cluster);
+    const { gateways } = away.known(cluster.name) ?? {};
     const opts = {
       providers: { kubernetes: provider },
       transformations: [...transformations(cluster.name)],
     };
-    return { provider, ...installCluster(settings, cluster, opts, certificates) };
+    return { provider, ...installCluster(settings, cluster, opts, certificates, gateways) };
   });
 
   clusters.forEach((source, i) => {
@@ -112,6 +124,7 @@ function installCluster(
   cluster: ClusterSettings,
   opts: pulumi.ComponentResourceOptions,
   certificates: MeshCertificates,
+  known?: ClusterOutput["gateways"],
 ) {
   const { name, network } = cluster;
   const { istioVersion: version, charts, clusterDomain } = mesh;
@@ -146,6 +159,7 @@ function installCluster(
       charts,
       clusterDomain,
       addresses: cluster.eastWestAddresses,
+      knownAddresses: known?.eastWest,
       values: mesh.values.gateway,
     },
     afterIstiod,
@@ -154,7 +168,11 @@ function installCluster(
     ingress &&
     new IngressGateway(
       `ingress-gateway-${name}`,
-      { version, charts, hosts: ingress.hosts, tls: tlsOf(ingress), values: mesh.values.gateway },
+      {
+        ...{ version, charts, hosts: ingress.hosts, tls: tlsOf(ingress) },
+        knownAddresses: known?.ingress,
+        values: mesh.values.gateway,
+      },
       afterIstiod,
     );
   if (mesh.tracing) {

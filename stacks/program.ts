@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { AwayClusters } from "./away-clusters.ts";
 import { loadConfig } from "./config.ts";
 import { CountHandOver } from "./count-hand-over.ts";
 import { InterruptedReleases } from "./interrupted-releases.ts";
@@ -7,6 +8,7 @@ import { LoweredSince } from "./lowered-since.ts";
 import { joinMesh } from "./mesh-stack.ts";
 import { installMesh } from "./mesh.ts";
 import { installMonitoring } from "./monitoring.ts";
+import { presentClusters } from "./present-clusters.ts";
 import { releaseServices } from "./release.ts";
 import { onResourceChange } from "./on-resource-change.ts";
 import { joinHooks, RoutingRecords } from "./routing-records.ts";
@@ -14,18 +16,25 @@ import { WeightChange } from "./weight-change.ts";
 
 keepOutputs();
 const configured = await loadConfig();
+const away = await AwayClusters.find(configured);
 const change = await WeightChange.prepare(configured);
 const settings = { ...configured, weight: change.plan.weight };
 // What is checked while Pulumi registers resources counts only as long as it changes none of them.
 if (change.checksAhead) onResourceChange(change.outdateChecks);
+// What has fallen has fallen by now, however the command is run.
+await away.mustBeLeftOut(settings);
 
 const interrupted =
-  "meshStack" in settings ? undefined : await InterruptedReleases.find(settings.clusters);
+  "meshStack" in settings ? undefined : await InterruptedReleases.find(presentClusters(settings));
 await interrupted?.warn();
 const { clusters: members, ...about } =
   "meshStack" in settings
-    ? joinMesh(settings)
-    : installMesh(settings, (cluster) => (interrupted ? [interrupted.before(cluster)] : []));
+    ? joinMesh(settings, (cluster) => away.provider(cluster))
+    : installMesh(
+        settings,
+        (cluster) => (interrupted ? [interrupted.before(cluster)] : []),
+        away,
+      );
 const lowered = new LoweredSince(settings);
 const records = new RoutingRecords(settings);
 const counts = new CountHandOver(settings);
@@ -63,11 +72,11 @@ export const rootCaExpires = about.rootExpires;
 /** What stacks need whose services run in this one's mesh, or the stack whose mesh this one uses. */
 export const mesh = about.output;
 
-/** What there is in each cluster. */
+/** What there is in each cluster; of one that is away, what the last complete update has said. */
 export const clusters = Object.fromEntries(
   members.map(({ name, network, istioVersion, caExpires, eastWestAddresses, ingressAddresses }) => [
     name,
-    {
+    away.known(name) ?? {
       network,
       istioVersion,
       caExpires,

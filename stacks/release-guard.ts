@@ -4,6 +4,7 @@ import { idOf, stackLabel } from "../lib/names.ts";
 import type { ReleaseSettings } from "./config.ts";
 import { GUARD_FILE, guardFileText, NOTIFICATIONS_FILE } from "./guard-file.ts";
 import type { MeshCluster } from "./mesh.ts";
+import { presentClusters } from "./present-clusters.ts";
 
 /** Namespace of the guards of a stack: each stack has guards of its own. */
 function guardNamespace(stack: string): string {
@@ -13,16 +14,16 @@ function guardNamespace(stack: string): string {
 /**
  * Sets a guard up in every cluster, if it is configured.
  *
- * @param namespaces those of the services, in every cluster
+ * @param namespaces those of the services, by cluster
  * @param after what the guards wait for; the files that they go by do not
  */
 export function installGuards(
   settings: ReleaseSettings,
   clusters: readonly MeshCluster[],
-  namespaces: readonly pulumi.Resource[],
+  namespaces: ReadonlyMap<string, readonly pulumi.Resource[]>,
   after: Promise<unknown>,
 ): ReleaseGuard | undefined {
-  const { guard, services } = settings;
+  const { guard, services, away } = settings;
   if (!guard || services.length === 0) return undefined;
   const { image, partitionLimit } = guard;
   const { notifications } = settings.rollout;
@@ -44,9 +45,11 @@ export function installGuards(
         const configMap = { namespace, name: ReleaseGuard.fileName };
         const about = { stack, cluster: name, configMap, prometheus, partitionLimit };
         const text = guardFileText(settings, about);
-        return [{ name, provider, apiServer, file: { name: GUARD_FILE, text } }];
+        // What is in a cluster that is away must not be what others depend on, or they were left out too.
+        const after = away.includes(name) ? away.flatMap((each) => namespaces.get(each) ?? []) : [];
+        return [{ name, provider, apiServer, after, file: { name: GUARD_FILE, text } }];
       }),
     },
-    { dependsOn: [...namespaces] },
+    { dependsOn: presentClusters(settings).flatMap(({ name }) => namespaces.get(name) ?? []) },
   );
 }

@@ -65,21 +65,23 @@ export function releaseServices(
       clusters.map((cluster) => crossClusterHost({ service, namespace }, cluster.name)),
     ),
   );
+  const { away } = settings;
   // Every weight waits for the rules of all services, which are only there once the last one is made.
   const rules = Promise.withResolvers<readonly pulumi.Resource[]>();
   const rulesInPlace = rules.promise.then(inPlace);
   // In a chain the routes of one role also wait for all of the other's.
-  const firstRoutes = Promise.withResolvers<readonly pulumi.Resource[]>();
+  const firstRoutes = Promise.withResolvers<readonly Placed[]>();
   const common = { settings, clusters, namespaces, addresses, hooks, workloadHooks, remade };
   const released = settings.services.map((service) => {
     const routes = plan.routes.filter((route) => route.service === service);
-    const own = Promise.withResolvers<readonly pulumi.Resource[]>();
+    const own = Promise.withResolvers<readonly Placed[]>();
     const before = routes.some(({ isSecond }) => isSecond)
       ? firstRoutes.promise
       : Promise.resolve([]);
-    const weightsAfter = Promise.all([own.promise, before, rulesInPlace]).then(
+    const after = Promise.all([own.promise, before, rulesInPlace]).then(
       ([ownRules, routesBefore]) => [...ownRules, ...routesBefore],
     );
+    const weightsAfter = async (cluster: string) => needsOf(away, [cluster], await after);
     const isRolled = routes.some(({ key }) => plan.rolled.includes(key));
     const made = releaseService({ ...common, weightsAfter }, service, routes, isRolled);
     own.resolve(made.rules);
@@ -89,14 +91,19 @@ export function releaseServices(
   const guards = installGuards(
     settings,
     clusters,
-    [...namespaces.values()].flatMap((own) => [...own.values()]),
+    new Map([...namespaces].map(([cluster, own]) => [cluster, [...own.values()]])),
     // No weight waits for a guard, nor for a cluster that refuses one.
     inPlace(registrations.map(({ weights }) => weights)).catch(() => undefined),
   );
   // A guard must know of the next release before a weight of it rises, or it could take it for the last one.
-  rules.resolve([...released.flatMap((each) => each.rules), ...(guards?.files ?? [])]);
+  rules.resolve([
+    ...released.flatMap((each) => each.rules.map(({ resource }) => resource)),
+    ...(guards?.files ?? []),
+  ]);
   firstRoutes.resolve(
-    registrations.flatMap(({ route, weights }) => (route.isSecond ? [] : [weights])),
+    registrations.flatMap(({ route, weights }) =>
+      route.isSecond ? [] : [{ of: [route.cluster], resource: weights }],
+    ),
   );
   const rulesSettled = rulesInPlace.catch(() => undefined);
   return { traffic: trafficOf(plan), registrations, rulesSettled };
@@ -127,6 +134,27 @@ async function inPlace(resources: readonly pulumi.Resource[]): Promise<void> {
       reject,
     );
   });
+}
+
+/** A resource, and the clusters that it is in or about. */
+interface Placed {
+  readonly of: readonly string[];
+  readonly resource: pulumi.Resource;
+}
+
+/**
+ * What resources in clusters, or about them, wait for. Those of a cluster that is away are left out with all that depends
+ * on them, so what the others have must not.
+ */
+function needsOf(
+  away: readonly string[],
+  clusters: readonly string[],
+  resources: readonly Placed[],
+): pulumi.Resource[] {
+  const isAway = (of: readonly string[]) => of.some((cluster) => away.includes(cluster));
+  return resources
+    .filter(({ of }) => isAway(clusters) || !isAway(of))
+    .map(({ resource }) => resource);
 }
 
 type Namespaces = ReadonlyMap<string, ReadonlyMap<string, k8s.core.v1.Namespace>>;
@@ -161,13 +189,14 @@ interface Common {
   readonly hooks: RouteHooks;
   readonly remade: Remade;
   readonly workloadHooks: WorkloadHooks;
-  readonly weightsAfter: Promise<readonly pulumi.Resource[]>;
+  /** What the weights in a cluster wait for. */
+  readonly weightsAfter: (cluster: string) => Promise<readonly pulumi.Resource[]>;
 }
 
 /** What was registered for one service. */
 interface ReleasedService {
   /** The subsets of all its hosts in all clusters. */
-  readonly rules: readonly pulumi.Resource[];
+  readonly rules: readonly Placed[];
   readonly registrations: readonly Registration[];
 }
 
@@ -186,12 +215,13 @@ function makeWorkloads(
   service: MadeService,
   planned: readonly PlannedRoute[],
   isRolled: boolean,
-): readonly pulumi.Resource[] {
+): readonly Placed[] {
   const { name, namespace, stable, canary } = service;
-  const workloads: CanaryWorkload[] = [];
+  const workloads: { readonly cluster: string; readonly workload: CanaryWorkload }[] = [];
   for (const cluster of clusters) {
     // Only in an update that needs it: otherwise all clusters are ready as soon as they can be.
-    const before = isRolled ? (workloads.at(-1)?.deployments ?? []) : [];
+    const last = workloads.findLast((each) => !settings.away.includes(each.cluster));
+    const before = isRolled ? (last?.workload.deployments ?? []) : [];
     const home = namespaces.get(cluster.name)?.get(namespace);
     const least = minPods(
       planned.find((route) => route.cluster === cluster.name),
@@ -229,9 +259,11 @@ function makeWorkloads(
         dependsOn: [...(home ? [home] : []), ...cluster.ready, ...before],
       },
     );
-    workloads.push(workload);
+    workloads.push({ cluster: cluster.name, workload });
   }
-  return workloads.flatMap(({ deployments, autoscalers }) => [...deployments, ...autoscalers]);
+  return workloads.flatMap(({ cluster, workload: { deployments, autoscalers } }) =>
+    [...deployments, ...autoscalers].map((resource) => ({ of: [cluster], resource })),
+  );
 }
 
 function releaseService(
@@ -250,7 +282,8 @@ function releaseService(
   // What others have made is there before the program runs; the mesh may not be.
   const pods = isMade(service)
     ? makeWorkloads({ settings, clusters, namespaces, workloadHooks }, service, planned, isRolled)
-    : clusters.flatMap(({ ready }) => ready);
+    : clusters.flatMap(({ name, ready }) => ready.map((resource) => ({ of: [name], resource })));
+  const afterPods = (...of: readonly string[]) => needsOf(settings.away, of, pods);
 
   const entries = clusters.flatMap((cluster) =>
     clusters
@@ -258,7 +291,8 @@ function releaseService(
       .map((other) => {
         const host = crossClusterHost(id, other.name);
         const name = crossClusterName(service.name, other.name);
-        return new CrossClusterServiceEntry(
+        const of = [cluster.name, other.name];
+        const entry = new CrossClusterServiceEntry(
           `${key}-${other.name}-from-${cluster.name}`,
           {
             ...id,
@@ -274,8 +308,9 @@ function releaseService(
             policies: policiesOf(service),
             ports: portsOf(service),
           },
-          { providers: { kubernetes: cluster.provider }, dependsOn: [...pods] },
+          { providers: { kubernetes: cluster.provider }, dependsOn: afterPods(...of) },
         );
+        return { of, resource: entry.versions };
       }),
   );
 
@@ -289,18 +324,21 @@ function releaseService(
       `${key}-route-${route.cluster}`,
       {
         objects: route.objects,
-        weightsAfter,
+        weightsAfter: weightsAfter(route.cluster),
         hooks: hooks(route),
         rule: remade(route.cluster, { kind: "DestinationRule", namespace, name: service.name }),
         ignoreChanges: weights.ignoreChanges,
         import: weights.import,
       },
-      { providers: { kubernetes: cluster.provider }, dependsOn: [...pods] },
+      { providers: { kubernetes: cluster.provider }, dependsOn: afterPods(route.cluster) },
     );
     return [{ route, made }];
   });
   return {
-    rules: [...routes.map(({ made }) => made), ...entries].map((each) => each.versions),
+    rules: [
+      ...routes.map(({ route, made }) => ({ of: [route.cluster], resource: made.versions })),
+      ...entries,
+    ],
     registrations: routes.map(({ route, made }) => ({
       route,
       weights: made.weights,

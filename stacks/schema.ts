@@ -234,6 +234,21 @@ export const schema = {
       "Updates the VirtualServices of these clusters: at once when a cluster is added; when one is removed, after all checks, in one step to the weight of the others.",
     examples: [["cluster-b"]],
   }),
+  away: topKey(z.array(z.string()).default([]), {
+    owner: "stack",
+    routing: "none",
+    description:
+      "Names of clusters whose API server does not answer for longer. Nothing is read, written or judged there: they keep what they have, also in Pulumi's state, and the others are released without them. Every `pulumi up` and `pulumi preview` must leave their resources out, and says with which flags; the release command does so by itself.",
+    rules: [
+      "must be names of `clusters`, each once, and none that is in `quarantine`",
+      "must leave out at least one cluster",
+      "must be left out if `mesh.istio` is existing",
+      "while it is set, no service may change its versions",
+    ],
+    effect:
+      "Nothing in these clusters. When one is removed, it gets what the others have: a lower weight at once, a higher one after all checks.",
+    examples: [["cluster-b"]],
+  }),
   allow: topKey(allow, {
     owner: "stack",
     routing: "none",

@@ -9,11 +9,12 @@ import { isMade } from "./workload.ts";
 
 /** What the configuration wants of the services. */
 export function wantedBy(settings: ReleaseSettings): Wanted {
-  const { services, chain, weight, phases, allow, quarantine } = settings;
+  const { services, chain, weight, phases, allow, quarantine, away } = settings;
   return {
     phases,
     allow,
     quarantine,
+    away,
     mark: chain && markText(chain.mark),
     routes: services.map((service, i) => {
       const { name, namespace, workload, stable, canary } = service;

@@ -17,6 +17,7 @@ import type { DeployedCluster } from "../lib/deployed.ts";
 import type { Needed } from "../lib/capacity.ts";
 import { JOURNAL } from "../lib/journal.ts";
 import { problemLine, type Problem } from "../lib/problems.ts";
+import { IF_IT_STAYS_AWAY } from "../lib/release-rules.ts";
 import { appliedByOthers } from "./applied-by-others.ts";
 import { counted, mostStable, shrinkProblems, shrunk } from "./autoscaling.ts";
 import { confirmOptions } from "./confirm-options.ts";
@@ -29,6 +30,7 @@ import { takeLeavingVersionsOut } from "./leaving-versions.ts";
 import { completion, type Registration } from "./left-out.ts";
 import { AdoptedObjects } from "./adopted-objects.ts";
 import { DeletedObjects } from "./deleted-objects.ts";
+import { presentClusters } from "./present-clusters.ts";
 import { planRelease, type PlannedRoute, type ReleasePlan } from "./release-plan.ts";
 import { SAID_ELSEWHERE } from "./said-elsewhere.ts";
 import { durationMs } from "./schema.ts";
@@ -181,7 +183,7 @@ export class WeightChange {
    * at once, except in a preview, what is to be lowered. Warns where a canary that was taken back stays as it is.
    */
   static async prepare(settings: ReleaseSettings): Promise<WeightChange> {
-    const clusters = settings.clusters.map(
+    const clusters = presentClusters(settings).map(
       ({ name, context, kubeconfig }) =>
         new ClusterClient({ name, context, kubeconfig, answerWithinMs: ANSWER_WITHIN_MS }),
     );
@@ -381,6 +383,13 @@ export class WeightChange {
     const remake = this.remade(route.cluster, {
       ...{ kind: "VirtualService", namespace: route.service.namespace, name: route.service.name },
     });
+    // It is left out; should it not be, as with --target, nothing is written all the same.
+    if (this.#settings.away.includes(route.cluster)) {
+      const refuse = () => {
+        throw new Error(`${route.cluster} is away (key away): nothing is written there.`);
+      };
+      return { beforeCreate: [refuse], beforeUpdate: [refuse] };
+    }
     const hooks = this.#hooksOf(route);
     const own = remake.hooks ? joinHooks(remake.hooks, hooks) : hooks;
     if (!beginsToName(route)) return own;
@@ -579,7 +588,7 @@ export class WeightChange {
           : pulumi.runtime.isDryRun()
             ? [`To lower the weight to ${weightsAfter(lowering)}: pulumi up --skip-preview`]
             : [`The weight is ${weightsAfter(lowering)}.`]),
-        `Fix ${away.map(({ name }) => name).join(", ")}, then run pulumi up again: it makes all clusters the same.`,
+        `Fix ${away.map(({ name }) => name).join(", ")}, then run pulumi up again: it makes all clusters the same. ${IF_IT_STAYS_AWAY}`,
       ].join("\n"),
     );
   }

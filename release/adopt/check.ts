@@ -69,6 +69,7 @@ export async function checked(
     weight,
     allow: [],
     quarantine: [],
+    away: [],
     safety: schema.safety.parse(undefined),
     ownPrometheus: false,
     prometheus: {},

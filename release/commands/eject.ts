@@ -3,6 +3,7 @@ import type { ClusterClient } from "../../fleet/cluster-client.ts";
 import * as z from "zod";
 import { explain } from "../../fleet/explain.ts";
 import { markAgain, readObject, unmark } from "../../fleet/unmark.ts";
+import { allOf } from "../../lib/enumerate.ts";
 import { fromJson } from "../../lib/from-json.ts";
 import { idOf, serviceKey } from "../../lib/names.ts";
 import { isMade } from "../../stacks/workload.ts";
@@ -246,6 +247,11 @@ export async function eject({
     return;
   }
   const settings = settingsOf(stack);
+  if (settings.away.length > 0) {
+    throw new Error(
+      `Nothing is handed back while ${allOf(settings.away)} ${settings.away.length === 1 ? "is" : "are"} away (key away): what is there could not be. Wait until every cluster answers; nothing was changed.`,
+    );
+  }
   const clusters = clustersOf(settings);
   const services = settings.services.filter((each) => isAsked(keyOf(each)));
   const left = settings.services.filter((each) => !services.includes(each));

@@ -26,6 +26,8 @@ export interface ClusterStatus {
   /** Percent that the configuration gives the canaries there. */
   readonly config: number;
   readonly quarantined: boolean;
+  /** Whether it is away: nobody asks it, and `weights` are those that it had when it was known last. @default false */
+  readonly away?: boolean;
   /** Why it could not be read, its API server or an Envoy. @default it was read */
   readonly unreachable?: string;
   /**

@@ -8,6 +8,7 @@ import { pausedBy } from "../observer.ts";
 import type { OpenRelease } from "../open.ts";
 import { continues, endWeight, type Progress } from "../planner.ts";
 import { releaseName } from "../release-settings.ts";
+import { awayStatus } from "./away-status.ts";
 import { chainStatus, type ChainStatus } from "./chain-status.ts";
 import { clusterStatus, type ClusterStatus } from "./cluster-status.ts";
 import type { Period } from "./traffic.ts";
@@ -105,8 +106,9 @@ function changedSince(
 ): ChangedSince | undefined {
   const { release = "", end } = progress ?? {};
   if (!end) return undefined;
-  const to = clusters.flatMap(({ quarantined, weights }) => {
+  const to = clusters.flatMap(({ quarantined, away, weights }) => {
     const served = Object.values(weights);
+    if (away) return [];
     return quarantined && served.every((each) => each === 0) ? [] : served;
   });
   if (continues(progress, release, to)) return undefined;
@@ -130,7 +132,7 @@ function periodOf(phase: Progress | undefined, settleMs: number, now: number): P
 
 /** Where a status is read. */
 export interface StatusSources extends Pick<OpenRelease, "settings" | "clusters"> {
-  readonly stack: Pick<OpenRelease["stack"], "name">;
+  readonly stack: Pick<OpenRelease["stack"], "name" | "lastKnown">;
   readonly metrics: ReadonlyMap<string, Metrics>;
   readonly journal: Pick<OpenRelease["journal"], "read">;
   readonly observer: Pick<OpenRelease["observer"], "verdicts">;
@@ -156,7 +158,8 @@ export async function releaseStatus(
   const own = progress?.release === release ? progress : undefined;
   const runs = own && !own.end && own.rollingBack === undefined;
   const period = periodOf(runs ? own : undefined, durationMs(settings.rollout.settle), now);
-  const [found, verdicts] = await Promise.all([
+  const isAny = settings.away.length > 0;
+  const [found, verdicts, lastKnown] = await Promise.all([
     Promise.all(
       deployed.flatMap((each) => {
         const cluster = clusters.find(({ name }) => name === each.name);
@@ -166,7 +169,9 @@ export async function releaseStatus(
       }),
     ),
     runs ? observer.verdicts(own.weight, own.since, now) : [],
+    isAny ? stack.lastKnown().catch(() => undefined) : undefined,
   ]);
+  const all = [...found, ...awayStatus(settings, lastKnown)];
   const changed = changedSince(own, events, found);
   const paused = pausedBy(pause);
   const chain = chainStatus(deployed);
@@ -175,7 +180,9 @@ export async function releaseStatus(
     stack: stack.name,
     release,
     config: settings.weight,
-    clusters: found,
+    clusters: settings.clusters.flatMap(
+      ({ name }) => all.find(({ cluster }) => cluster === name) ?? [],
+    ),
     ...(chain && { chain }),
     period,
     ...(own && { progress: own }),

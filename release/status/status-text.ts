@@ -72,12 +72,13 @@ function alertsCell({ alerts, silent }: ClusterStatus): string {
 }
 
 function clusterRow(status: ClusterStatus): string[] {
-  const { cluster, config, quarantined, unreachable, weights, envoys, serving, drift } = status;
-  const known = unreachable === undefined;
+  const { cluster, config, quarantined, away, unreachable, weights, envoys, serving, drift } =
+    status;
+  const known = unreachable === undefined && !away;
   const has = [...new Set(Object.values(weights))].map((weight) => `${weight} %`);
   return [
     cluster,
-    `${config} %${quarantined ? " (quarantine)" : ""}`,
+    `${config} %${quarantined ? " (quarantine)" : away ? " (away)" : ""}`,
     allOf(has) || (known ? "nothing" : "not known"),
     known ? `${serving} of ${envoys} serve it` : "not known",
     alertsCell(status),
@@ -86,8 +87,21 @@ function clusterRow(status: ClusterStatus): string[] {
 }
 
 /** What is wrong with a cluster, a line each. */
-function remarks({ cluster, unreachable, silent, drift }: ClusterStatus): string[] {
+function remarks({
+  cluster,
+  away,
+  unreachable,
+  weights,
+  silent,
+  drift,
+}: ClusterStatus): string[] {
+  const kept = Object.entries(weights).map(([key, weight]) => `${weight} % of ${key}`);
   return [
+    ...(away
+      ? [
+          `${cluster} is away and is not asked: its canaries keep ${allOf(kept) || "what they had"}, by the last complete update that knew it`,
+        ]
+      : []),
     ...(unreachable === undefined ? [] : [`${cluster} cannot be read: ${unreachable}`]),
     ...(silent === undefined ? [] : [`Prometheus of ${cluster} does not answer: ${silent}`]),
     ...drift.slice(0, DRIFT_LINES).map((line) => `drift in ${cluster}: ${line}`),

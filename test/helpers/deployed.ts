@@ -24,6 +24,7 @@ export function wantedRelease(
   allow: readonly Exception[] = [],
   image?: string,
   quarantine: readonly string[] = [],
+  away: readonly string[] = [],
 ): Wanted {
   const canaryImage = image ?? (split.canary && `image:${split.canary}`);
   return {
@@ -31,6 +32,7 @@ export function wantedRelease(
     phases: [10, 30, 100],
     allow,
     quarantine,
+    away,
   };
 }
 

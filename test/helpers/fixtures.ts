@@ -42,6 +42,7 @@ export interface ConfigOptions {
   readonly services?: number;
   readonly weight?: number;
   readonly quarantine?: readonly string[];
+  readonly away?: readonly string[];
   /** Whether the first service is the entry of a chain that the others follow. */
   readonly chain?: boolean;
 }
@@ -52,6 +53,7 @@ export function rawConfig({
   services = 1,
   weight = 10,
   quarantine = [],
+  away = [],
   chain = false,
 }: ConfigOptions = {}) {
   const letters = ["a", "b", "c"].slice(0, clusters);
@@ -81,6 +83,7 @@ export function rawConfig({
     phases: [10, 30, 100],
     weight,
     quarantine,
+    ...(away.length > 0 && { away }),
   };
 }
 

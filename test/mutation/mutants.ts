@@ -1,4 +1,5 @@
 import { autoscalingMutants } from "./autoscaling-mutants.ts";
+import { awayMutants } from "./away-mutants.ts";
 import { chainMutants } from "./chain-mutants.ts";
 import { existingIstioMutants } from "./existing-istio-mutants.ts";
 import { controllerMutants } from "./controller-mutants.ts";
@@ -39,6 +40,7 @@ const program = ["test/unit/stacks/program.test.ts", "test/unit/stacks/index.tes
 
 export const mutants: readonly Mutant[] = [
   ...autoscalingMutants,
+  ...awayMutants,
   ...chainMutants,
   ...controllerMutants,
   ...existingMutants,

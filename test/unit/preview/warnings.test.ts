@@ -86,6 +86,18 @@ describe("a warning", () => {
     ]);
   });
 
+  it("says of a cluster that is left out that it is away", () => {
+    const steps = [
+      weightStep("cluster-a", { v1: 90, v2: 10 }, { v1: 70, v2: 30 }),
+      stackStep({
+        clusters: { "cluster-b": { traffic: { "user/user-service": { v1: 90, v2: 10 } } } },
+      }),
+    ];
+    expect(warned(steps, { "istio-canary:away": '["cluster-b"]' })).toEqual([
+      "cluster-b is **away**: nothing is changed there, and its clients are sent to the versions as they were.",
+    ]);
+  });
+
   it("is not given for phases that a cluster passes to join the others", () => {
     const steps = [
       weightStep("cluster-a", { v1: 70, v2: 30 }, { v1: 70, v2: 30 }),

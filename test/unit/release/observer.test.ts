@@ -180,6 +180,12 @@ describe("a look", () => {
     );
   });
 
+  it("judges no cluster that is away, and the share nowhere meanwhile", async () => {
+    const { verdicts } = await observer({ away: ["cluster-b"] }).look(running, NOW);
+    expect(verdicts).toHaveLength(builtInGatesBut("share").length);
+    expect(verdicts.every(({ text }) => text.startsWith("cluster-a: "))).toBe(true);
+  });
+
   it("leaves out a cluster in quarantine, and the share everywhere meanwhile", async () => {
     vi.mocked(readDeployed).mockResolvedValue(both(10, 0));
     const { clusters, verdicts } = await observer({ quarantine: ["cluster-b"] }).look(running, NOW);

@@ -112,6 +112,25 @@ esac
     expect(new Set(seen).size).toBe(5);
   });
 
+  it("leaves out the resources of clusters that are away", async () => {
+    writeFileSync(
+      inFolder("pulumi"),
+      PULUMI.replace(
+        '"istio-canary:chain": {"value": "{}"',
+        '"istio-canary:away": {"value": "[\\"cluster-b\\"]"',
+      ),
+    );
+    const stack = await ReleaseStack.open("prod");
+    await stack.previewAt(10);
+    await stack.up("a message", () => undefined);
+    const calls = called().filter((call) => /^(up|preview) /.test(call));
+    expect(calls).toHaveLength(2);
+    for (const call of calls) {
+      expect(call).toContain(" --exclude **:providers:kubernetes::cluster-b");
+      expect(call).toContain(" --exclude-dependents");
+    }
+  });
+
   it("that a killed one has locked out is repeated, which standard output says nothing of", async () => {
     const stdout = vi.spyOn(process.stdout, "write").mockReturnValue(true);
     const log = vi.spyOn(console, "log").mockReturnValue();

@@ -105,6 +105,31 @@ describe("the configuration", () => {
       () => ({ quarantine: ["cluster-b", "cluster-a"] }),
       /^ - quarantine: must leave out at least one cluster, .* pulumi config set weight 0$/,
     ],
+    [
+      "that what is no cluster is away",
+      () => ({ away: ["cluster-z"] }),
+      /^ - away\[0\]: must be the name of a cluster, got "cluster-z"\. Name one of cluster-a, cluster-b, or: pulumi config rm --path 'away\[0\]'$/,
+    ],
+    [
+      "that one cluster is away twice",
+      () => ({ away: ["cluster-b", "cluster-b"] }),
+      /^ - away\[1\]: must name each cluster once \(same as away\[0\]\)/,
+    ],
+    [
+      "that all clusters are away",
+      () => ({ away: ["cluster-b", "cluster-a"] }),
+      /^ - away: must leave out at least one cluster, which is not in quarantine either, got \["cluster-b","cluster-a"\]\. An update without any cluster has nothing to do: wait until one is back\.$/,
+    ],
+    [
+      "that one is away and the other one in quarantine",
+      () => ({ away: ["cluster-b"], quarantine: ["cluster-a"] }),
+      /^ - away: must leave out at least one cluster, which is not in quarantine either, /,
+    ],
+    [
+      "a cluster that is away and in quarantine",
+      () => ({ away: ["cluster-b"], quarantine: ["cluster-b"] }),
+      /^ - away\[0\]: must not be in quarantine too: nothing is written in a cluster that is away, so it keeps the weight that it has, got "cluster-b"\. Take it out of quarantine: pulumi config rm --path 'quarantine\[0\]'$/,
+    ],
     ["no phases", () => ({ phases: [], weight: 0 }), /^ - phases: must be whole numbers/],
     [
       "one cluster",

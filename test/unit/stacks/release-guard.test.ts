@@ -100,6 +100,35 @@ describe("the guards of a stack", () => {
   });
 });
 
+describe("the guards of a stack with a cluster that is away", () => {
+  let away: Recording;
+  beforeAll(async () => {
+    const gateways = { eastWest: ["203.0.113.2"], ingress: ["203.0.113.2"] };
+    const about = { network: "network-b", istioVersion: "1.31.0", caExpires: "", traffic: {} };
+    const last = { clusters: { "cluster-b": { ...about, gateways } } };
+    const own = { "organization/istio-canary/test": last };
+    away = (await run({ ...whole, away: ["cluster-b"] }, own)).program;
+  }, 60_000);
+
+  it("go by the others alone", () => {
+    const { data } = away.named("release-guard-cluster-a-file").inputs as {
+      data: Record<string, string>;
+    };
+    expect(parseGuardFile(data["guard.json"] ?? "")).toMatchObject({
+      clusters: ["cluster-a"],
+      quarantine: ["cluster-b"],
+    });
+  });
+
+  it("get their files although nothing is written in that cluster, which waits for its own as ever", () => {
+    const file = away.named("release-guard-cluster-a-file");
+    const there = away.resources.filter(({ provider }) => provider === "cluster-b");
+    expect(there.filter((each) => away.waitsFor(file, each)).map(({ name }) => name)).toEqual([]);
+    const namespace = away.named("user-cluster-b", ":Namespace");
+    expect(away.waitsFor(away.named("release-guard-cluster-b-file"), namespace)).toBe(true);
+  });
+});
+
 describe("the key guard", () => {
   const lines = (more: object) =>
     parseConfig({ ...rawConfig(), ...more }).problems.map((problem) => problemLine(problem));

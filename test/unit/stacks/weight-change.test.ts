@@ -369,7 +369,7 @@ describe("a weight that is to fall", () => {
         "Not every cluster can be updated:",
         " - cluster-b: no answer in time",
         "The weight is 0 % now in cluster-a.",
-        "Fix cluster-b, then run pulumi up again: it makes all clusters the same.",
+        "Fix cluster-b, then run pulumi up again: it makes all clusters the same. If it stays away, release the others without it: docs/operations.md#a-cluster-that-is-away.",
       ].join("\n"),
     );
     expect(vi.mocked(lower).mock.calls[0]?.[0]).toHaveLength(1);
@@ -453,6 +453,42 @@ describe("a cluster in quarantine", () => {
     expect(replaces(change, "cluster-b")).toBeUndefined();
     await hook(change, "cluster-b")();
     expect(raiseWeights).not.toHaveBeenCalled();
+  });
+});
+
+describe("a cluster that is away", () => {
+  const to = (weight: number) => settings({ weight, away: ["cluster-b"] });
+  const prepared = (has: number, weight: number) =>
+    prepare([at("cluster-a", has)], weight, false, [], [], to(weight));
+
+  it("is not read, lowered, checked or noted in; the others are", async () => {
+    const change = await prepared(30, 0);
+    expect(vi.mocked(readDeployed).mock.lastCall?.[0].map(({ name }) => name)).toEqual([
+      "cluster-a",
+    ]);
+    const [falls] = vi.mocked(lower).mock.calls[0] ?? [];
+    expect(falls?.map(({ cluster }) => cluster.name)).toEqual(["cluster-a"]);
+    expect(vi.mocked(writeNotes).mock.calls.map(([{ name }]) => name)).toEqual(["cluster-a"]);
+    expect(planned(change, "cluster-b")).toMatchObject({ rises: false, falls: false });
+  });
+
+  it("lets a weight rise in the others, in all of which it is confirmed", async () => {
+    vi.mocked(raiseWeights).mockResolvedValue({ raised: true, text: "it has risen" });
+    const change = await prepared(10, 30);
+    await hook(change, "cluster-a")();
+    const [barrier] = vi.mocked(raiseWeights).mock.lastCall ?? [];
+    expect(barrier?.clusters.map(({ name }) => name)).toEqual(["cluster-a"]);
+    expect(barrier?.rises.map(({ changes }) => [...changes.keys()])).toEqual([["cluster-a"]]);
+  });
+
+  it("gets no write from Pulumi, however the command is run", async () => {
+    const refused = "cluster-b is away (key away): nothing is written there.";
+    const change = await prepared(10, 30);
+    for (const when of ["beforeCreate", "beforeUpdate"] as const) {
+      const [refuse] = hooksOf(change, "cluster-b")?.[when] ?? [];
+      if (typeof refuse !== "function") throw new Error(`there is no hook ${when}`);
+      expect(() => refuse({ urn: "", id: "", name: "", type: "" })).toThrow(refused);
+    }
   });
 });
 

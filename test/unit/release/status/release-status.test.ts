@@ -103,7 +103,11 @@ function status(options: ConfigOptions = {}, more: Partial<StatusSources> = {}) 
   const verdicts = vi.fn<StatusSources["observer"]["verdicts"]>().mockResolvedValue([]);
   const found = releaseStatus(
     {
-      stack: { name: "prod" },
+      stack: {
+        name: "prod",
+        lastKnown: () =>
+          Promise.resolve({ "cluster-b": { traffic: { [KEY]: { v1: 70, v2: 30 } } } }),
+      },
       settings,
       clusters: settings.clusters as unknown as readonly ClusterClient[],
       metrics: new Map(settings.clusters.map(({ name }) => [name, prometheus()])),
@@ -223,6 +227,27 @@ describe("a status", () => {
       { config: 10, quarantined: false, drift: [] },
       { config: 0, quarantined: true, drift: [], weights: { [KEY]: 0 } },
     ]);
+  });
+
+  it("tells of a cluster that is away what is known of it, and asks the others alone", async () => {
+    has = { "cluster-a": there("cluster-a", v("v1", "v2", 10)) };
+    const { clusters } = await status({ away: ["cluster-b"] }).found;
+    expect(clusters).toMatchObject([{ cluster: "cluster-a" }, { cluster: "cluster-b" }]);
+    expect(clusters[1]).toEqual({
+      cluster: "cluster-b",
+      config: 10,
+      quarantined: false,
+      away: true,
+      weights: { [KEY]: 30 },
+      ...{ envoys: 0, serving: 0, drift: [] },
+    });
+    const unknown = { name: "prod", lastKnown: () => Promise.reject(new Error("no backend")) };
+    const blind = await status({ away: ["cluster-b"] }, { stack: unknown }).found;
+    expect(blind.clusters[1]).toMatchObject({ away: true, weights: {} });
+    // The weight that it keeps is no sign that somebody has changed the others'.
+    memory = ended("done");
+    has = { "cluster-a": there("cluster-a", v("v1", "v2", 100)) };
+    expect((await status({ away: ["cluster-b"] }).found).changed).toBeUndefined();
   });
 
   const ended = (result: "done" | "rolled-back") => ({

@@ -117,6 +117,25 @@ describe("a status for people", () => {
     expect(silent).not.toContain("answered by pods since");
   });
 
+  it("names a cluster that is away, with the weight that it keeps", () => {
+    const { unreachable, ...rest } = away;
+    expect(unreachable).toBeDefined();
+    const left = { ...rest, config: 30, quarantined: false, away: true };
+    const known = statusText({
+      ...status,
+      clusters: [cluster, { ...left, weights: { [users]: 10 } }],
+    });
+    expect(known).toContain(
+      "│ cluster-b │ 30 % (away) │ 10 %       │ not known         │ no Prometheus │ not known │",
+    );
+    expect(known).toContain(
+      "\ncluster-b is away and is not asked: its canaries keep 10 % of user/user-service, by the last complete update that knew it\n",
+    );
+    expect(statusText({ ...status, clusters: [cluster, left] })).toContain(
+      "\ncluster-b is away and is not asked: its canaries keep what they had, by the last complete update that knew it\n",
+    );
+  });
+
   it("says what no pod has answered, which the pods do not know", () => {
     const all = { service: users, requests: 1320, unreached: 0, flags: {} };
     expect(second({ calls: [all] })).not.toContain("no pod answered");

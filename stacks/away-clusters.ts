@@ -1,0 +1,116 @@
+import type * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { throwProblems } from "../components/throw-problems.ts";
+import { exclusionFlags } from "../lib/away.ts";
+import { allOf } from "../lib/enumerate.ts";
+import { clusterProvider } from "./cluster-provider.ts";
+import type { ClusterAccess, ReleaseSettings } from "./config.ts";
+import { clusterOutput, type ClusterOutput } from "./mesh-stack.ts";
+
+/** Stands for the resources of a cluster that is away: it is left out if they are, and never made. */
+class LeftOut extends pulumi.ComponentResource {
+  constructor(cluster: string, opts: pulumi.ComponentResourceOptions) {
+    super("istio-canary:mesh:AwayCluster", `away-${cluster}`, {}, opts);
+  }
+}
+
+/** Why an update does not begin that would work on a cluster that is away, and how it is to be run. */
+function notLeftOutText(away: readonly string[]): string {
+  const flags = exclusionFlags(away);
+  const stack = pulumi.getStack();
+  return [
+    `The config says that ${allOf(away)} ${away.length === 1 ? "is" : "are"} away, but this command does not leave out what is there. Run it as:`,
+    `  pulumi up --stack ${stack} ${flags}`,
+    "The commands of npm run release do so by themselves. Once the API server answers again: pulumi config rm away && pulumi up",
+  ].join("\n");
+}
+
+/**
+ * The clusters that are away. Pulumi leaves their resources as they are in its state, if it is told to; it does not tell
+ * the program whether it was. What is known of these clusters is what the last complete update has said.
+ */
+export class AwayClusters {
+  readonly #away: readonly string[];
+  readonly #known: ReadonlyMap<string, ClusterOutput>;
+  readonly #providers = new Map<string, k8s.Provider>();
+
+  private constructor(away: readonly string[], known: ReadonlyMap<string, ClusterOutput>) {
+    this.#away = away;
+    this.#known = known;
+  }
+
+  /**
+   * Reads what the stack's last complete update has said of them.
+   *
+   * @throws if it has said nothing of one of them
+   */
+  static async find({ away }: Pick<ReleaseSettings, "away">): Promise<AwayClusters> {
+    if (away.length === 0) return new AwayClusters([], new Map());
+    const name = [pulumi.getOrganization(), pulumi.getProject(), pulumi.getStack()].join("/");
+    const last = new pulumi.StackReference("last-update", { name });
+    const { value } = await last.getOutputDetails("clusters");
+    const found = new Map(
+      away.flatMap((cluster) => {
+        const parsed = clusterOutput.safeParse(
+          (value as Readonly<Record<string, unknown>> | undefined)?.[cluster],
+        );
+        return parsed.success ? [[cluster, parsed.data] as const] : [];
+      }),
+    );
+    throwProblems(
+      `A cluster cannot be left out (Pulumi.${pulumi.getStack()}.yaml):`,
+      away.flatMap((cluster, i) =>
+        found.has(cluster)
+          ? []
+          : [
+              {
+                path: `away[${i}]`,
+                value: cluster,
+                rule: "must be a cluster that this stack has been updated in",
+                fix: `Its last complete update says nothing of it. Take it out of the config until it answers: pulumi config rm --path 'away[${i}]'`,
+              },
+            ],
+      ),
+    );
+    return new AwayClusters(away, found);
+  }
+
+  /** What the last complete update has said of a cluster. @returns undefined if it is not away */
+  known(cluster: string): ClusterOutput | undefined {
+    return this.#known.get(cluster);
+  }
+
+  /** Pulumi's way to a cluster. */
+  provider(cluster: ClusterAccess): k8s.Provider {
+    return this.#providers.get(cluster.name) ?? clusterProvider(cluster);
+  }
+
+  /**
+   * Fails the update, and its preview, unless Pulumi leaves their resources out. A resource that is left out runs no hook;
+   * one that stands for theirs has a hook that fails.
+   */
+  async mustBeLeftOut({ clusters }: Pick<ReleaseSettings, "clusters">): Promise<void> {
+    const refuse = new pulumi.ResourceHook(
+      "istio-canary-away",
+      () => {
+        throw new Error(notLeftOutText(this.#away));
+      },
+      { onDryRun: true },
+    );
+    for (const cluster of clusters.filter(({ name }) => this.#away.includes(name))) {
+      const provider = clusterProvider(cluster);
+      this.#providers.set(cluster.name, provider);
+      const hooks = { beforeCreate: [refuse] };
+      const standing = new LeftOut(cluster.name, { dependsOn: [provider], hooks });
+      // One error says it all.
+      await new Promise<void>((resolve, reject) => {
+        pulumi.recover(
+          standing.urn.apply(() => {
+            resolve();
+          }),
+          reject,
+        );
+      });
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import type { Mutant } from "./mutants.ts";
+
+const clusters = ["test/unit/stacks/away-clusters.test.ts"];
+const change = ["test/unit/stacks/weight-change.test.ts"];
+
+/** What keeps a cluster that is away as it is, and a release of the others safe meanwhile. */
+export const awayMutants: readonly Mutant[] = [
+  {
+    removes: "clusters that are away are neither read nor written to",
+    file: "stacks/present-clusters.ts",
+    text: "return clusters.filter(({ name }) => !away.includes(name));",
+    replacement: "return away.length < 0 ? [] : clusters;",
+    tests: change,
+  },
+  {
+    removes: "Pulumi writes no weight in a cluster that is away",
+    file: "stacks/weight-change.ts",
+    text: "if (this.#settings.away.includes(route.cluster)) {",
+    replacement: "if (this.#settings.away.length < 0) {",
+    tests: change,
+  },
+  {
+    removes: "an update that does not leave the cluster out is refused",
+    file: "stacks/away-clusters.ts",
+    text: "throw new Error(notLeftOutText(this.#away));",
+    replacement: "return notLeftOutText(this.#away).length;",
+    tests: clusters,
+  },
+  {
+    removes: "so is its preview",
+    file: "stacks/away-clusters.ts",
+    text: "{ onDryRun: true },",
+    replacement: "{ onDryRun: false },",
+    tests: clusters,
+  },
+  {
+    removes:
+      "what stands for the cluster's resources is left out with them, and not by its own name",
+    file: "stacks/away-clusters.ts",
+    text: "{ dependsOn: [provider], hooks }",
+    replacement: "{ hooks }",
+    tests: clusters,
+  },
+  {
+    removes: "what the others have does not depend on a cluster that is away",
+    file: "stacks/release.ts",
+    text: "isAway(clusters) || !isAway(of)",
+    replacement: "isAway(clusters) || of.length > 0",
+    tests: clusters,
+  },
+  {
+    removes: "a pattern names one cluster",
+    file: "lib/away.ts",
+    text: "return `**:providers:kubernetes::${cluster}`;",
+    replacement: "return `**${cluster}**`;",
+    tests: ["test/unit/lib/away.test.ts"],
+  },
+  {
+    removes: "no version goes to which clients of the cluster are sent",
+    file: "lib/release-rules.ts",
+    text: "...awayProblems(known, route, wanted),",
+    replacement: "",
+    tests: ["test/unit/lib/release-rules.test.ts"],
+  },
+  {
+    removes: "the release command leaves the cluster out",
+    file: "release/stack.ts",
+    text: "...exclusionOf(this.#away),",
+    replacement: "",
+    tests: ["test/unit/release/stack.test.ts"],
+  },
+  {
+    removes: "guards hear of the next release although a cluster is away",
+    file: "stacks/release-guard.ts",
+    text: "presentClusters(settings).flatMap(({ name }) => namespaces.get(name) ?? [])",
+    replacement: "[...namespaces.values()].flat()",
+    tests: ["test/unit/stacks/release-guard.test.ts"],
+  },
+];
