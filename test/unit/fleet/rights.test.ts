@@ -108,7 +108,9 @@ describe("the rights of a release", () => {
     if (!found) throw new Error("there is a route");
     const rise: Rise = {
       ...{ service, namespace, canary, weight: 10, quarantine: [], host, hosts: [host] },
-      changes: new Map([["cluster-a", { route: found.route, rules: found.route.rules }]]),
+      changes: new Map([
+        ["cluster-a", { route: { ...found.route, images: {} }, rules: found.route.rules }],
+      ]),
     };
     await runChecks({
       ...{ cluster, clusters: [cluster], rises: [rise], canaries: [rise], limits: checkLimits },
