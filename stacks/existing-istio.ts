@@ -2,7 +2,12 @@ import { ClusterClient } from "../fleet/cluster-client.ts";
 import { findIstio } from "../fleet/existing-istio/find-istio.ts";
 import { explain } from "../fleet/explain.ts";
 import type { IstioFinding, IstioPlace, WantedMesh } from "../lib/existing-istio/finding.ts";
-import { authorityExpiresOf, versionOf, type FoundIstio, type NoIstio } from "../lib/existing-istio/found.ts";
+import {
+  authorityExpiresOf,
+  versionOf,
+  type FoundIstio,
+  type NoIstio,
+} from "../lib/existing-istio/found.ts";
 import {
   eastWestAddresses,
   gatewayFindings,
