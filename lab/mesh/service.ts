@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { ClusterClient } from "../../fleet/cluster-client.ts";
 import { routing } from "../../lib/routing/index.ts";
 import { crossClusterHost, serviceHost, type ServiceName } from "../../lib/names.ts";
+import { versionName } from "../../lib/version-name.ts";
 
 /** The versions of every service of the lab, by their role as a release begins. */
 export const labVersions = { stable: "v1", canary: "v2" } as const;
@@ -93,5 +94,6 @@ export async function weightInApiServer(
     );
   }
   const { split } = routing.read({ spec: Object.values(virtualServices)[0] });
-  return split?.canary === service.canary ? split.weight : 0;
+  // Without its labels, an object tells the subset alone.
+  return split?.canary === versionName(service.canary) ? split.weight : 0;
 }
