@@ -30,11 +30,7 @@ await interrupted?.warn();
 const { clusters: members, ...about } =
   "meshStack" in settings
     ? joinMesh(settings, (cluster) => away.provider(cluster))
-    : installMesh(
-        settings,
-        (cluster) => (interrupted ? [interrupted.before(cluster)] : []),
-        away,
-      );
+    : installMesh(settings, (cluster) => (interrupted ? [interrupted.before(cluster)] : []), away);
 const lowered = new LoweredSince(settings);
 const records = new RoutingRecords(settings);
 const counts = new CountHandOver(settings);

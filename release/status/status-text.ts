@@ -87,14 +87,7 @@ function clusterRow(status: ClusterStatus): string[] {
 }
 
 /** What is wrong with a cluster, a line each. */
-function remarks({
-  cluster,
-  away,
-  unreachable,
-  weights,
-  silent,
-  drift,
-}: ClusterStatus): string[] {
+function remarks({ cluster, away, unreachable, weights, silent, drift }: ClusterStatus): string[] {
   const kept = Object.entries(weights).map(([key, weight]) => `${weight} % of ${key}`);
   return [
     ...(away
