@@ -48,7 +48,7 @@ export class AwayClusters {
     if (away.length === 0) return new AwayClusters([], new Map());
     const name = [pulumi.getOrganization(), pulumi.getProject(), pulumi.getStack()].join("/");
     const last = new pulumi.StackReference("last-update", { name });
-    const { value } = await last.getOutputDetails("clusters");
+    const { value }: { readonly value?: unknown } = await last.getOutputDetails("clusters");
     const found = new Map(
       away.flatMap((cluster) => {
         const parsed = clusterOutput.safeParse(
