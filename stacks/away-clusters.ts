@@ -48,11 +48,11 @@ export class AwayClusters {
     if (away.length === 0) return new AwayClusters([], new Map());
     const name = [pulumi.getOrganization(), pulumi.getProject(), pulumi.getStack()].join("/");
     const last = new pulumi.StackReference("last-update", { name });
-    const { value }: { readonly value?: unknown } = await last.getOutputDetails("clusters");
+    const details = (await last.getOutputDetails("clusters")) as { readonly value?: unknown };
     const found = new Map(
       away.flatMap((cluster) => {
         const parsed = clusterOutput.safeParse(
-          (value as Readonly<Record<string, unknown>> | undefined)?.[cluster],
+          (details.value as Readonly<Record<string, unknown>> | undefined)?.[cluster],
         );
         return parsed.success ? [[cluster, parsed.data] as const] : [];
       }),
