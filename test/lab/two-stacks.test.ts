@@ -13,7 +13,6 @@ import { serviceHost, type ServiceName } from "../../lib/names.ts";
 import { until } from "../../lib/until.ts";
 import { creationTimes, rolloutTimes } from "./creation-times.ts";
 import { labClusters, labPulumi } from "./lab.ts";
-import { failure } from "./release.ts";
 
 const settings = labSettings();
 const clusters = labClusters();
@@ -63,21 +62,6 @@ describe("services in the mesh of another stack", () => {
     expect(await refusal(userService.namespace)).toContain(
       `services[0].namespace: must be a namespace of this stack alone, but ${meshStack} has services in it`,
     );
-  });
-
-  it("are not let into a namespace that anybody else has made", async () => {
-    const [cluster] = clusters;
-    const name = "taken";
-    await cluster?.core.createNamespace({ body: { metadata: { name } } });
-    try {
-      // The provider says nothing of it in a preview.
-      await release.setConfig("services[0].namespace", name);
-      const text = await failure(release.up("two stacks: a namespace of others"));
-      expect(text).toMatch(/taken\W+already exists/);
-    } finally {
-      await release.setConfig("services[0].namespace", order.namespace);
-      await cluster?.core.deleteNamespace({ name });
-    }
   });
 
   it("are installed in every cluster", async () => {
