@@ -35,7 +35,7 @@ async function setAway(name: string | undefined): Promise<void> {
 
 const weightHere = async () => (await deployed([first]))[0]?.weight;
 
-describe("a cluster whose API server is away", () => {
+describe("a cluster whose API server is away", { tags: ["campaign"] }, () => {
   beforeAll(async () => {
     await beginAt(10);
     await signal(second.name, "kube-apiserver", "SIGSTOP");
