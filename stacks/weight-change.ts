@@ -2,17 +2,11 @@ import * as pulumi from "@pulumi/pulumi";
 import type { RemadeObject } from "../components/remade-object.ts";
 import { throwProblems } from "../components/throw-problems.ts";
 import { Barrier } from "../fleet/barrier.ts";
-import type { Check, Limits, Rise } from "../fleet/checks/check.ts";
-import { runChecks } from "../fleet/checks/index.ts";
-import { lookAgain } from "../fleet/checks/look-again.ts";
-import { subsets } from "../fleet/checks/subsets.ts";
+import type { Rise } from "../fleet/checks/check.ts";
 import { ClusterClient } from "../fleet/cluster-client.ts";
-import { confirmRules } from "../fleet/confirm-rules.ts";
 import { lower } from "../fleet/lower.ts";
 import { raiseWeights } from "../fleet/raise-weights.ts";
 import { readDeployed } from "../fleet/read-deployed.ts";
-import { switched } from "../fleet/switched.ts";
-import { confirmWritten, WrittenOver } from "../fleet/written-over.ts";
 import type { DeployedCluster } from "../lib/deployed.ts";
 import type { Needed } from "../lib/capacity.ts";
 import { JOURNAL } from "../lib/journal.ts";
@@ -20,8 +14,7 @@ import { problemLine, type Problem } from "../lib/problems.ts";
 import { IF_IT_STAYS_AWAY } from "../lib/release-rules.ts";
 import { appliedByOthers } from "./applied-by-others.ts";
 import { counted, mostStable, shrinkProblems, shrunk } from "./autoscaling.ts";
-import { confirmOptions } from "./confirm-options.ts";
-import { canaryOf, chainOfRise, hostsOf } from "./canaries.ts";
+import { canaryOf, chainOfRise } from "./canaries.ts";
 import type { ReleaseSettings } from "./config.ts";
 import { existingFindings } from "./existing-workloads.ts";
 import { istioProblems } from "./existing-istio-problems.ts";
@@ -33,31 +26,16 @@ import { DeletedObjects } from "./deleted-objects.ts";
 import { presentClusters } from "./present-clusters.ts";
 import { planRelease, type PlannedRoute, type ReleasePlan } from "./release-plan.ts";
 import { SAID_ELSEWHERE } from "./said-elsewhere.ts";
-import { durationMs } from "./schema.ts";
 import { joinHooks } from "./routing-records.ts";
 import { removalProblems } from "./removed-services.ts";
 import { SharedNamespaces } from "./shared-namespaces.ts";
 import { UpdateNotes } from "./update-notes.ts";
+import { limitsOf } from "./limits.ts";
+import { beginsToName, WeightConfirmations, weightsAfter } from "./weight-confirmations.ts";
 import { isMade } from "./workload.ts";
-
-const NAMED_SUBSETS: Check = {
-  ...subsets,
-  name: "every proxy holds the versions that routes begin to name",
-};
 
 /** Longest wait for one answer of an API server, in milliseconds. */
 const ANSWER_WITHIN_MS = 10_000;
-
-/** What the clusters have after the moves: `10 % now in cluster-a and 0 % now in cluster-b`. */
-function weightsAfter(moves: readonly PlannedRoute[]): string {
-  const weights = [...new Set(moves.map(({ wanted }) => wanted.weight))];
-  return weights
-    .map((weight) => {
-      const there = moves.filter(({ wanted }) => wanted.weight === weight);
-      return `${weight} % now in ${[...new Set(there.map(({ cluster }) => cluster))].join(", ")}`;
-    })
-    .join(" and ");
-}
 
 /** The services whose canary's share rises, with the rules to be written. */
 function risesOf({ mesh, services, quarantine }: ReleaseSettings, plan: ReleasePlan) {
@@ -74,18 +52,6 @@ function risesOf({ mesh, services, quarantine }: ReleaseSettings, plan: ReleaseP
       ? [{ ...canary, weight, quarantine, changes: new Map(changes) }]
       : [];
   });
-}
-
-function limitsOf({ safety }: ReleaseSettings): Limits {
-  return {
-    checkWithinMs: durationMs(safety.checkWithin),
-    lookWithinMs: durationMs(safety.lookWithin),
-    confirmWithinMs: durationMs(safety.confirmWithin),
-    askEnvoys: safety.askEnvoys,
-    certificateDays: safety.certificateDays,
-    clockSkewMs: durationMs(safety.clockSkew),
-    capacity: safety.capacity,
-  };
 }
 
 /** Tells in which clusters a note is missing. That does not fail an update. */
@@ -115,27 +81,6 @@ function unreadProblems(
 type Action = "named" | "raised" | "lowered" | "first";
 
 /**
- * Whether a route begins to name the stable version of pods that others have made. Requests flow already, unlike to
- * pods that the program makes: every Envoy must know the version before a route names it.
- */
-function beginsToName({ service, wanted, deployed }: PlannedRoute): boolean {
-  return (
-    !isMade(service) &&
-    wanted.canary !== undefined &&
-    (!deployed || deployed.unnamed === true || deployed.stable !== wanted.stable)
-  );
-}
-
-/** Whether a weight is in force, or somebody else has written it over: no Envoy is to blame. */
-function isWrittenOver(result: PromiseSettledResult<unknown>): boolean {
-  return result.status === "fulfilled" || result.reason instanceof WrittenOver;
-}
-
-function messageOf(reason: unknown): string {
-  return reason instanceof Error ? reason.message : String(reason);
-}
-
-/**
  * Carries a plan out. Lower weights are in force when `prepare` is done. Higher ones are written by the
  * hook of the first VirtualService that Pulumi comes to, in all clusters or in none; what Pulumi then
  * writes is the same, so that it cannot half-happen.
@@ -152,6 +97,7 @@ export class WeightChange {
   readonly #clusters: readonly ClusterClient[];
   readonly #notes: UpdateNotes;
   readonly #barrier: Barrier;
+  readonly #confirmations: WeightConfirmations;
   readonly #running = new Map<Action, Promise<void>>();
 
   private constructor(
@@ -170,6 +116,7 @@ export class WeightChange {
     this.#clusters = clusters;
     this.#notes = notes;
     this.plan = plan;
+    this.#confirmations = new WeightConfirmations(settings, clusters, plan);
     this.#barrier = new Barrier(
       clusters,
       risesOf(settings, plan),
@@ -320,7 +267,7 @@ export class WeightChange {
     return pulumi.all([completion(registrations), made]).apply(async ([lagging, areMade]) => {
       if (lagging !== undefined) {
         if (this.#falling.length > 0 && !pulumi.runtime.isDryRun()) {
-          await this.#once("lowered", () => this.#confirmLower());
+          await this.#once("lowered", () => this.#confirmations.lowered());
         }
         await pulumi.log.warn(lagging);
       }
@@ -393,7 +340,7 @@ export class WeightChange {
     const hooks = this.#hooksOf(route);
     const own = remake.hooks ? joinHooks(remake.hooks, hooks) : hooks;
     if (!beginsToName(route)) return own;
-    const known = () => this.#once("named", () => this.#confirmNamed());
+    const known = () => this.#once("named", () => this.#confirmations.named());
     return {
       ...own,
       beforeCreate: [known, ...(own?.beforeCreate ?? [])],
@@ -407,10 +354,12 @@ export class WeightChange {
       return { beforeCreate: [hook], beforeUpdate: [hook] };
     }
     if (route.falls) {
-      return { afterUpdate: [() => this.#once("lowered", () => this.#confirmLower())] };
+      return { afterUpdate: [() => this.#once("lowered", () => this.#confirmations.lowered())] };
     }
     const outdate = this.#barrier.rises.length > 0 ? [this.outdateChecks] : [];
-    const first = route.isSecond ? [() => this.#once("first", () => this.#confirmFirst())] : [];
+    const first = route.isSecond
+      ? [() => this.#once("first", () => this.#confirmations.first())]
+      : [];
     const hooks = [...outdate, ...first];
     return hooks.length > 0 ? { beforeCreate: hooks, beforeUpdate: hooks } : undefined;
   }
@@ -439,84 +388,9 @@ export class WeightChange {
     await started;
   }
 
-  /**
-   * Waits until every Envoy has the routes that change first. Followers know what to do with a mark before
-   * there is one; where it is the other way round, all is marked before anybody looks for it.
-   */
-  async #confirmFirst(): Promise<void> {
-    const { safety, mesh } = this.#settings;
-    const { routes, firstRole } = this.plan;
-    const results = await Promise.allSettled(
-      this.#clusters.map(async (cluster) => {
-        const rules = routes
-          .filter((route) => route.cluster === cluster.name && !route.isSecond)
-          .map(({ key, service, objects }) => ({
-            key,
-            hosts: hostsOf(service, mesh.clusterDomain),
-            rules: objects.rules,
-          }));
-        if (rules.length > 0) {
-          await confirmRules(cluster, rules, confirmOptions(safety));
-        }
-      }),
-    );
-    const late = results.flatMap((result) =>
-      result.status === "rejected" ? [` - ${messageOf(result.reason)}`] : [],
-    );
-    if (late.length > 0) {
-      throw new Error(
-        [
-          `The weight has risen in no cluster, since not every Envoy has the routes of ${firstRole === "entry" ? "the chain's entries" : "the chain's followers"} yet, which come first:`,
-          ...late,
-          "See istioctl proxy-status: restart the pods that lag, or remove the EnvoyFilter. Then run pulumi up again.",
-        ].join("\n"),
-      );
-    }
-  }
-
-  /** Waits until every Envoy knows the versions that routes begin to send requests to, in all clusters. */
-  async #confirmNamed(): Promise<void> {
-    const { mesh, services } = this.#settings;
-    const routes = this.plan.routes.filter(beginsToName);
-    const canaries = services.flatMap((service) => {
-      const own = routes.filter((route) => route.service === service);
-      const canary = own.length > 0 ? canaryOf(service, mesh.clusterDomain) : undefined;
-      if (!canary) return [];
-      // A cluster that joins a release has the weight of the others at once; testers and copies come at any weight.
-      const both =
-        own.some(({ wanted }) => wanted.weight > 0) ||
-        service.matches.length > 0 ||
-        service.mirrorPercent > 0;
-      return [{ ...canary, canary: service.stable.version }, ...(both ? [canary] : [])];
-    });
-    const limits = limitsOf(this.#settings);
-    const clusters = this.#clusters;
-    const look = async () =>
-      new Map(
-        await Promise.all(
-          clusters.map(async (cluster) => {
-            const context = { cluster, clusters, rises: [], canaries, limits };
-            return [cluster.name, await runChecks(context, [NAMED_SUBSETS])] as const;
-          }),
-        ),
-      );
-    const objections = [...(await lookAgain(look, limits.checkWithinMs))].flatMap(([name, found]) =>
-      found.map(({ line }) => ` - ${name}: ${line}`),
-    );
-    if (objections.length > 0) {
-      throw new Error(
-        [
-          "No route names a version yet, since not every Envoy knows what it would name:",
-          ...objections,
-          "All requests go where they went. Fix it, then run pulumi up again.",
-        ].join("\n"),
-      );
-    }
-  }
-
   async #raise(): Promise<void> {
     if (this.plan.routes.some((route) => route.isSecond && route.rises)) {
-      await this.#once("first", () => this.#confirmFirst());
+      await this.#once("first", () => this.#confirmations.first());
     }
     if (this.plan.forgives !== undefined) {
       await warnOf(
@@ -606,41 +480,6 @@ export class WeightChange {
         ...mixed.map(({ cluster, key, wanted }) => ` - ${cluster}: ${key}, to ${wanted.weight} %`),
         "Run pulumi up again: it raises the other hosts, in all clusters or in none.",
       ].join("\n"),
-    );
-  }
-
-  async #confirmLower(): Promise<void> {
-    const { safety, mesh } = this.#settings;
-    const results = await Promise.allSettled(
-      this.#clusters.map(async (cluster) => {
-        const expected = this.#falling.flatMap(({ cluster: name, service, wanted }) => {
-          const { canary, weight } = wanted;
-          if (name !== cluster.name || canary === undefined) return [];
-          const hosts = hostsOf(service, mesh.clusterDomain);
-          return [{ service: service.name, namespace: service.namespace, hosts, canary, weight }];
-        });
-        return confirmWritten(cluster, expected, confirmOptions(safety));
-      }),
-    );
-    const late = results.flatMap((result) =>
-      result.status === "rejected" ? [` - ${messageOf(result.reason)}`] : [],
-    );
-    if (late.length > 0) {
-      throw new Error(
-        [
-          `The weight is ${weightsAfter(this.#falling)}, but not every Envoy follows:`,
-          ...late,
-          ...(results.every(isWrittenOver)
-            ? []
-            : ["See istioctl proxy-status: restart the pods that lag, or remove the EnvoyFilter."]),
-        ].join("\n"),
-      );
-    }
-    const confirmed = results.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
-    const routes = confirmed.flatMap((each) => each.routes.flat());
-    const others = confirmed.reduce((sum, { acknowledged }) => sum + acknowledged, 0);
-    await pulumi.log.info(
-      `The weight is ${weightsAfter(this.#falling)}: ${switched(routes, others)}.`,
     );
   }
 }

@@ -55,8 +55,8 @@ export const chainMutants: readonly Mutant[] = [
   {
     removes: "an entry that changes otherwise waits for the followers too",
     file: "stacks/weight-change.ts",
-    text: "const first = route.isSecond ? ",
-    replacement: "const first = route.isSecond && route.rises ? ",
+    text: "const first = route.isSecond\n",
+    replacement: "const first = route.isSecond && route.rises\n",
     tests: weight,
   },
   {

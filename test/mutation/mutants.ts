@@ -243,7 +243,7 @@ export const mutants: readonly Mutant[] = [
   {
     removes: "down is free: it waits for the checks",
     file: "stacks/weight-change.ts",
-    text: 'return { afterUpdate: [() => this.#once("lowered", () => this.#confirmLower())] };',
+    text: 'return { afterUpdate: [() => this.#once("lowered", () => this.#confirmations.lowered())] };',
     replacement: "return { beforeUpdate: [() => this.#raise()] };",
     tests: change,
   },
@@ -277,7 +277,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     removes: "Envoys that do not follow a fall fail the command",
-    file: "stacks/weight-change.ts",
+    file: "stacks/weight-confirmations.ts",
     text: "if (late.length > 0) {\n      throw new Error(\n        [\n          `The weight is",
     replacement:
       "if (late.length > 99) {\n      throw new Error(\n        [\n          `The weight is",
@@ -307,16 +307,15 @@ export const mutants: readonly Mutant[] = [
   {
     removes: "order: DestinationRules of all clusters before the weights",
     file: "stacks/release.ts",
-    text: "rules.resolve([...released.flatMap((each) => each.rules), ...(guards?.files ?? [])]);",
-    replacement: "rules.resolve([]);",
+    text: "...released.flatMap((each) => each.rules.map(({ resource }) => resource)),",
+    replacement: "",
     tests: program,
   },
   {
     removes: "order: Deployments of all clusters before the rules",
     file: "stacks/release.ts",
-    text: "{ providers: { kubernetes: cluster.provider }, dependsOn: [...pods] },\n    );\n    return [{ route, made }];",
-    replacement:
-      "{ providers: { kubernetes: cluster.provider } },\n    );\n    return [{ route, made }];",
+    text: "{ providers: { kubernetes: cluster.provider }, dependsOn: afterPods(route.cluster) },",
+    replacement: "{ providers: { kubernetes: cluster.provider } },",
     tests: program,
   },
   {

@@ -1,0 +1,16 @@
+import type { Limits } from "../fleet/checks/check.ts";
+import type { ReleaseSettings } from "./config.ts";
+import { durationMs } from "./schema.ts";
+
+/** The limits of the checks and the confirmation, as the configuration sets them. */
+export function limitsOf({ safety }: ReleaseSettings): Limits {
+  return {
+    checkWithinMs: durationMs(safety.checkWithin),
+    lookWithinMs: durationMs(safety.lookWithin),
+    confirmWithinMs: durationMs(safety.confirmWithin),
+    askEnvoys: safety.askEnvoys,
+    certificateDays: safety.certificateDays,
+    clockSkewMs: durationMs(safety.clockSkew),
+    capacity: safety.capacity,
+  };
+}
