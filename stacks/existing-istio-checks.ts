@@ -1,5 +1,6 @@
 import type { Problem } from "../lib/problems.ts";
 import { entries, isBlank, type Loose } from "./checks.ts";
+import { missingKeys } from "./missing-keys.ts";
 import { INSTALLED_KEYS, NEEDED_TO_INSTALL } from "./schema/mesh.ts";
 import { apiServers } from "./api-servers.ts";
 import type { Ingress, Service } from "./schema.ts";
@@ -13,19 +14,8 @@ export function isExistingIstio(raw: Loose): boolean {
   return isBlank(raw["meshStack"]) && keysOf(raw["mesh"])["istio"] === "existing";
 }
 
-function mustBeGiven(of: Loose, path: string, keys: readonly string[]): Problem[] {
-  return keys.flatMap((key) =>
-    of[key] === undefined
-      ? [
-          {
-            path: `${path}.${key}`,
-            rule: "must be given",
-            fix: "Write it; or, if others have installed Istio in the clusters, set mesh.istio: existing.",
-          },
-        ]
-      : [],
-  );
-}
+const GIVEN = () =>
+  "Write it; or, if others have installed Istio in the clusters, set mesh.istio: existing.";
 
 function mustBeLeftOut(
   of: Loose,
@@ -50,12 +40,12 @@ export function installedIstioProblems(raw: Loose): Problem[] {
   const fix =
     "Remove it; or, if others have installed Istio in the clusters, set mesh.istio: existing.";
   return [
-    ...(isBlank(mesh) ? [] : mustBeGiven(keysOf(mesh), "mesh", NEEDED_TO_INSTALL)),
+    ...(isBlank(mesh) ? [] : missingKeys(keysOf(mesh), "mesh", NEEDED_TO_INSTALL, GIVEN)),
     ...mustBeLeftOut(keysOf(mesh), "mesh", ["revision"], rule, fix),
     ...(entries(raw["clusters"]) ?? []).flatMap((cluster, i) =>
-      mustBeGiven(cluster, `clusters[${i}]`, ["network"]),
+      missingKeys(cluster, `clusters[${i}]`, ["network"], GIVEN),
     ),
-    ...(isBlank(ingress) ? [] : mustBeGiven(keysOf(ingress), "ingress", ["hosts"])),
+    ...(isBlank(ingress) ? [] : missingKeys(keysOf(ingress), "ingress", ["hosts"], GIVEN)),
     ...mustBeLeftOut(keysOf(ingress), "ingress", ["gateway"], rule, fix),
   ];
 }

@@ -1,6 +1,7 @@
 import { allOf } from "../lib/enumerate.ts";
 import type { Problem } from "../lib/problems.ts";
 import type { Loose } from "./checks.ts";
+import { missingKeys } from "./missing-keys.ts";
 import type { Chain, Service } from "./schema.ts";
 import { EXISTING_KEYS, MADE_KEYS, MADE_VERSION_KEYS } from "./schema/service.ts";
 
@@ -23,19 +24,9 @@ function strayKeys(
   );
 }
 
-/** Keys of `of` that must be there. */
-function missingKeys(of: Loose, path: string, keys: readonly string[]): Problem[] {
-  return keys.flatMap((key) =>
-    of[key] === undefined
-      ? [
-          {
-            path: `${path}.${key}`,
-            rule: "must be given",
-            fix: `Write the ${key} of its pods, or set workload: existing if they are somebody else's.`,
-          },
-        ]
-      : [],
-  );
+/** What to write for a key that pods of the program's making need. */
+function ofPods(key: string): string {
+  return `Write the ${key} of its pods, or set workload: existing if they are somebody else's.`;
 }
 
 /** What autoscaling and the counts of versions must say of each other. */
@@ -113,7 +104,7 @@ export function workloadProblems(services: readonly Loose[]): Problem[] {
       ];
     }
     return [
-      ...missingKeys(service, path, ["port"]),
+      ...missingKeys(service, path, ["port"], ofPods),
       ...(service["protocol"] === "grpc"
         ? strayKeys(
             service,
@@ -124,7 +115,7 @@ export function workloadProblems(services: readonly Loose[]): Problem[] {
           )
         : []),
       ...autoscalingProblems(service, path, versions),
-      ...versions.flatMap(({ version, path: at }) => missingKeys(version, at, ["image"])),
+      ...versions.flatMap(({ version, path: at }) => missingKeys(version, at, ["image"], ofPods)),
       ...strayKeys(
         service,
         path,

@@ -6,20 +6,13 @@ import { INGRESS_PATHS } from "../../../lib/routing/routing-annotations.ts";
 import { VERSION_LABELS } from "../../../lib/routing/version-labels.ts";
 import type { ClusterClient } from "../../cluster-client.ts";
 import { allPages } from "../../pages.ts";
+import { objectList, routingObject } from "./object-list.ts";
 
-const list = z.looseObject({
-  metadata: z.looseObject({ continue: z.string().optional() }).optional(),
-  items: z.array(
-    z.looseObject({
-      metadata: z.looseObject({
-        name: z.string(),
-        namespace: z.string(),
-        annotations: z.record(z.string(), z.string()).default({}),
-      }),
-      spec: z.looseObject({ hosts: z.array(z.string()).default([]) }),
-    }),
-  ),
-});
+const list = objectList(
+  routingObject.extend({
+    spec: z.looseObject({ hosts: z.array(z.string()).default([]) }),
+  }),
+);
 
 const path = z.object({
   exact: z.string().optional(),

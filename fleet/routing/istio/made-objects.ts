@@ -1,24 +1,13 @@
 import { PatchStrategy, type KubernetesObject } from "@kubernetes/client-node";
-import * as z from "zod";
 import { GROUP, VERSION } from "../../../lib/routing/istio/kinds.ts";
 import { OWNED, REPLACES } from "../../../lib/routing/routing-annotations.ts";
 import type { ClusterClient } from "../../cluster-client.ts";
 import { allPages } from "../../pages.ts";
 import type { MadeObject } from "../cluster-routing.ts";
+import { objectList, routingObject } from "./object-list.ts";
 import { PLURALS, ROUTING_KINDS } from "./routing-scope.ts";
 
-const list = z.looseObject({
-  metadata: z.looseObject({ continue: z.string().optional() }).optional(),
-  items: z.array(
-    z.looseObject({
-      metadata: z.looseObject({
-        name: z.string(),
-        namespace: z.string(),
-        annotations: z.record(z.string(), z.string()).default({}),
-      }),
-    }),
-  ),
-});
+const list = objectList(routingObject);
 
 /** The objects in a namespace that this program has made to route requests. */
 export async function madeObjects(

@@ -8,14 +8,12 @@ import { VERSION_LABELS } from "../../../lib/routing/version-labels.ts";
 import type { ClusterClient } from "../../cluster-client.ts";
 import { isFinal, isNotFound } from "../../explain.ts";
 import { allPages } from "../../pages.ts";
+import { objectList } from "./object-list.ts";
 
 const named = z.looseObject({
   metadata: z.looseObject({ name: z.string(), namespace: z.string() }),
 });
-const list = z.looseObject({
-  metadata: z.looseObject({ continue: z.string().optional() }).optional(),
-  items: z.array(named),
-});
+const list = objectList(named);
 
 async function virtualService(
   cluster: ClusterClient,
