@@ -1,5 +1,6 @@
-import { Command, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import type { AdoptOptions } from "./commands/adopt.ts";
+import type { DashboardOptions } from "./commands/dashboard.ts";
 import type { EjectOptions } from "./commands/eject.ts";
 import type { GuardOptions } from "./commands/guard.ts";
 import type { HistoryOptions } from "./commands/history.ts";
@@ -17,6 +18,12 @@ import { reason } from "./reason.ts";
 /** All values of a repeatable option. */
 const all = (value: string, before: readonly string[] = []) => [...before, value];
 
+function portNumber(text: string): number {
+  const port = Number(text);
+  if (/^\d+$/.test(text) && port < 65_536) return port;
+  throw new InvalidArgumentError("It must be a number up to 65535.");
+}
+
 // Each verb loads what it needs: zero works where there is no Pulumi.
 const program = new Command("release").description(
   "The releases of a stack: through all phases, and the way back",
@@ -26,6 +33,9 @@ program
   .description("show what every cluster serves, how the rollout stands, and what the gates say")
   .requiredOption("--stack <name>", "the stack")
   .option("--json", "as JSON")
+  .option("--badge", "as the JSON of a badge, for Shields' endpoint")
+  .option("--watch", "again and again, until it is interrupted")
+  .option("--exit-code", "exit with 5 if something needs attention")
   .action(async (options: StatusOptions) => {
     const { status } = await import("./commands/status.ts");
     await status(options);
@@ -91,6 +101,15 @@ program
   .action(async (options: ReportOptions) => {
     const { writeReport } = await import("./commands/report.ts");
     console.log(await writeReport(options));
+  });
+program
+  .command("dashboard")
+  .description("show releases live in the browser: every cluster, the gates, and why it waits")
+  .requiredOption("--stack <name>", "a stack, repeatable", all)
+  .option("--port <port>", "on this machine alone (default: a free one)", portNumber)
+  .action(async (options: DashboardOptions) => {
+    const { dashboard } = await import("./commands/dashboard.ts");
+    await dashboard(options);
   });
 program
   .command("zero")

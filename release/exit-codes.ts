@@ -11,3 +11,6 @@ export const EXIT_CODES: Readonly<Record<Result, number>> = {
   stopped: 4,
   interrupted: 130,
 };
+
+/** Exit code of `release status --exit-code` where something needs attention. */
+export const ATTENTION = 5;

@@ -94,7 +94,7 @@ export class ReleaseStack {
    * be possible while the backend is away.
    */
   async setWeight(weight: number): Promise<void> {
-    await setNumber(this.#configFile, this.#weightKey, weight);
+    await setNumber(this.configFile, this.#weightKey, weight);
     this.#config = { ...this.#config, [this.#weightKey]: { value: String(weight) } };
   }
 
@@ -143,7 +143,7 @@ export class ReleaseStack {
 
   async #withCopy<T>(weight: number, use: (copy: string) => Promise<T>): Promise<T> {
     return withCopy(
-      this.#configFile,
+      this.configFile,
       (text) => {
         const next = withNumber(text, this.#weightKey, weight);
         return this.#retries ? withEntry(next, `${this.#project}:allow`, RETRY) : next;
@@ -152,7 +152,8 @@ export class ReleaseStack {
     );
   }
 
-  get #configFile(): string {
+  /** Path of the stack's config file. */
+  get configFile(): string {
     return path.join(this.#stack.workspace.workDir, `Pulumi.${this.shortName}.yaml`);
   }
 

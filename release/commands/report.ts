@@ -1,8 +1,9 @@
 import { writeFile } from "node:fs/promises";
+import { serviceKey } from "../../lib/names.ts";
 import { readEvents } from "../events.ts";
 import { openRelease, type OpenRelease } from "../open.ts";
 import { judgedServices, releaseName } from "../release-settings.ts";
-import { collectReport } from "../report/collect.ts";
+import { collectReport, type ReportSubject } from "../report/collect.ts";
 import { reportPage } from "../report/page.ts";
 import { reportData } from "../report/report-data.ts";
 import { timed, type TimedEvent } from "../rollout-event.ts";
@@ -27,26 +28,37 @@ export async function writeReport({
 }: ReportOptions): Promise<string> {
   const events = file === undefined ? undefined : readEvents(file);
   const release = await openRelease(name);
-  const { settings, clusters, metrics } = release;
   const now = Date.now();
-  const data = await collectReport(
-    {
-      stack: name,
-      release: releaseName(settings),
-      clusters: clusters.map((cluster) => cluster.name),
-      services: judgedServices(settings).map(({ service, namespace, stable, canary, role }) => ({
-        name: `${namespace}/${service}`,
-        stable,
-        canary,
-        role,
-      })),
-      metrics,
-      events: events ?? (await remembered(release, now)),
-    },
-    now,
-  );
+  const data = await collectReport(await reportSubject(release, now, events), now);
   await writeFile(out, reportPage(reportData.parse(data)), { mode: 0o600 });
   return out;
+}
+
+/**
+ * What a report of a release is about.
+ *
+ * @param now in milliseconds since 1970
+ * @param events of a rollout. @default what the clusters remember
+ */
+export async function reportSubject(
+  release: OpenRelease,
+  now: number,
+  events?: readonly TimedEvent[],
+): Promise<ReportSubject> {
+  const { stack, settings, clusters, metrics } = release;
+  return {
+    stack: stack.name,
+    release: releaseName(settings),
+    clusters: clusters.map(({ name }) => name),
+    services: judgedServices(settings).map((judged) => ({
+      name: serviceKey(judged),
+      stable: judged.stable,
+      canary: judged.canary,
+      role: judged.role,
+    })),
+    metrics,
+    events: events ?? (await remembered(release, now)),
+  };
 }
 
 /** What the clusters remember, and, while the rollout goes on, what its gates say now. */

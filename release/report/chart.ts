@@ -8,7 +8,7 @@ import {
 import { init, use } from "echarts/core";
 import { SVGRenderer } from "echarts/renderers";
 import { fromHtml } from "hast-util-from-html";
-import type { Element, ElementContent } from "hast";
+import type { Element, ElementContent, Properties } from "hast";
 import { s } from "hastscript";
 
 use([LineChart, GridComponent, LegendComponent, MarkAreaComponent, MarkLineComponent, SVGRenderer]);
@@ -223,14 +223,24 @@ function described(svg: Element, { id, title, description }: Chart): Element {
 }
 
 function plain(element: Element): Element {
-  const properties = Object.fromEntries(
-    Object.entries(element.properties).filter(
-      ([name]) => name !== "className" && name !== "pointerEvents" && !/^ecmeta/i.test(name),
-    ),
-  );
+  const properties: Properties = {};
+  for (const [name, value] of Object.entries(element.properties)) {
+    if (name === "className" || name === "pointerEvents" || /^ecmeta/i.test(name)) continue;
+    Object.assign(properties, name === "style" ? attributes(String(value)) : { [name]: value });
+  }
   const children = element.children.flatMap((child): ElementContent[] => {
     if (child.type !== "element") return [child];
     return child.tagName === "style" ? [] : [plain(child)];
   });
   return { ...element, properties, children };
+}
+
+/** Styles as the attributes that SVG has for them: a page may forbid styles in attributes. */
+function attributes(style: string): Properties {
+  const declarations = style.split(";").map((declaration) => declaration.split(":"));
+  return Object.fromEntries(
+    declarations.flatMap(([name = "", value = ""]) =>
+      value === "" ? [] : [[name.trim(), value.trim()]],
+    ),
+  );
 }

@@ -24,11 +24,11 @@ export function reportPage(data: ReportData): string {
   const services = data.services.map(({ name }, i) => ({ name, id: `traffic-${i}` }));
   const links = [
     ["result", "Result"],
+    ...services.map(({ name, id }) => [id, `Traffic of ${name}`]),
     ["gates", "Gates"],
     ["timeline", "Phases and events"],
     ["alerts", "Alerts"],
     ["skew", "Fleet skew"],
-    ...services.map(({ name, id }) => [id, `Traffic of ${name}`]),
   ];
   const page = h(null, [
     { type: "doctype" },
@@ -55,11 +55,11 @@ export function reportPage(data: ReportData): string {
         ]),
         h("main", { id: "main", tabIndex: -1 }, [
           resultSection(data),
+          ...services.map(({ name, id }) => chartsSection(data, name, id)),
           gatesSection(data),
           timelineSection(data),
           alertsSection(data),
           skewSection(data),
-          ...services.map(({ name, id }) => chartsSection(data, name, id)),
         ]),
       ]),
     ]),

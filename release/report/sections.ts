@@ -185,7 +185,7 @@ export function chartsSection(data: ReportData, service: string, id: string): El
   return section(id, `Traffic of ${service}`, [
     h(
       "p",
-      "Bands are phases; vertical lines are events, by their numbers above. Shares are those of the requests that a cluster's own clients have made; errors (5xx) and latency are those of the requests that its pods have answered.",
+      "Bands are phases; vertical lines are events, by the numbers that the list of events gives them. Shares are those of the requests that a cluster's own clients have made; errors (5xx) and latency are those of the requests that its pods have answered.",
     ),
     byEvents.length > 0
       ? h(

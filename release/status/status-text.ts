@@ -32,7 +32,7 @@ const milliseconds = (value: number | undefined) =>
   value === undefined ? "-" : `${value < 10 ? value.toFixed(1) : value.toFixed(0)} ms`;
 
 /** The phase and since when, or how the rollout ended. */
-function rolloutLine({ progress, changed, forgotten, period }: ReleaseStatus): string {
+export function rolloutLine({ progress, changed, forgotten, period }: ReleaseStatus): string {
   if (forgotten !== undefined) return `it is not known whether a rollout is running: ${forgotten}`;
   if (!progress) return "no rollout of this release has started";
   const { weight, since, failures, end, rollingBack } = progress;
@@ -48,7 +48,7 @@ function rolloutLine({ progress, changed, forgotten, period }: ReleaseStatus): s
 }
 
 /** Who watches a rollout that runs, or that nobody does. */
-function watchLine({ progress, watch, stack }: ReleaseStatus): string[] {
+export function watchLine({ progress, watch, stack }: ReleaseStatus): string[] {
   if (!progress || progress.end) return [];
   const onward = `to continue: npm run release -- rollout --stack ${stack}`;
   if (!watch) return [`nobody watches it; ${onward}`];
@@ -58,7 +58,7 @@ function watchLine({ progress, watch, stack }: ReleaseStatus): string[] {
 }
 
 /** What each cluster's guard does, a line each. */
-function guardLines({ guards = [] }: ReleaseStatus): string[] {
+export function guardLines({ guards = [] }: ReleaseStatus): string[] {
   return guards.map(({ by, stale, seconds, startedAt, does, says }) =>
     stale
       ? `${by} has not looked for ${age(seconds)}: check its pod`
@@ -87,7 +87,14 @@ function clusterRow(status: ClusterStatus): string[] {
 }
 
 /** What is wrong with a cluster, a line each. */
-function remarks({ cluster, away, unreachable, weights, silent, drift }: ClusterStatus): string[] {
+export function remarks({
+  cluster,
+  away,
+  unreachable,
+  weights,
+  silent,
+  drift,
+}: ClusterStatus): string[] {
   const kept = Object.entries(weights).map(([key, weight]) => `${weight} % of ${key}`);
   return [
     ...(away

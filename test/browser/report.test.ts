@@ -114,8 +114,8 @@ describe("a report in a browser", () => {
     }
     expect(order.slice(0, 8)).toEqual([
       "A #main",
-      ...["result", "gates", "timeline", "alerts", "skew", "traffic-0"].map((id) => `A #${id}`),
-      "DIV Gates at 10 %, 2026-11-24 15:24:53 UTC",
+      ...["result", "traffic-0", "gates", "timeline", "alerts", "skew"].map((id) => `A #${id}`),
+      "SUMMARY Data of: Traffic share of user/user-service in cluster-a",
     ]);
     expect(order.filter((each) => each.startsWith("SUMMARY"))).toHaveLength(6);
     await page.locator("summary").first().focus();

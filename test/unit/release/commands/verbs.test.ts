@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Digest } from "../../../../preview/digest.ts";
 import { pause, resume } from "../../../../release/commands/pause.ts";
 import { plan } from "../../../../release/commands/plan.ts";
@@ -7,8 +7,10 @@ import { status } from "../../../../release/commands/status.ts";
 import type { Pause } from "../../../../release/journal.ts";
 import { nextWeight } from "../../../../release/next-weight.ts";
 import { openRelease, type OpenRelease } from "../../../../release/open.ts";
-import { releaseStatus, type ReleaseStatus } from "../../../../release/status/release-status.ts";
+import { headline } from "../../../../release/status/headline.ts";
+import { releaseLook } from "../../../../release/status/look.ts";
 import { previewStep } from "../../../helpers/preview-step.ts";
+import { lookOf } from "../../../helpers/simulated-look.ts";
 
 vi.mock(import("../../../../release/open.ts"), async (original) => ({
   ...(await original()),
@@ -17,8 +19,8 @@ vi.mock(import("../../../../release/open.ts"), async (original) => ({
 vi.mock(import("../../../../release/next-weight.ts"), () => ({
   nextWeight: vi.fn<typeof nextWeight>(),
 }));
-vi.mock(import("../../../../release/status/release-status.ts"), () => ({
-  releaseStatus: vi.fn<typeof releaseStatus>(),
+vi.mock(import("../../../../release/status/look.ts"), () => ({
+  releaseLook: vi.fn<typeof releaseLook>(),
 }));
 
 /** What was done to the stack, and what was printed. */
@@ -168,19 +170,34 @@ describe("pause and resume", () => {
 });
 
 describe("status", () => {
-  it("prints text, or everything as JSON", async () => {
-    const found: ReleaseStatus = {
-      stack: "prod",
-      release: "user/user-service v2",
-      config: 10,
-      clusters: [],
-      period: { since: "2026-01-01T00:00:00.000Z", until: 0, seconds: 300 },
-      verdicts: [],
-    };
-    vi.mocked(releaseStatus).mockResolvedValue(found);
+  afterEach(() => {
+    process.exitCode = undefined;
+  });
+
+  it("prints text, everything as JSON, or a badge", async () => {
+    const look = lookOf("good");
+    vi.mocked(releaseLook).mockResolvedValue(look);
     await status({ stack: "prod", json: true });
-    expect(JSON.parse(printed[0] ?? "")).toEqual(found);
+    expect(JSON.parse(printed[0] ?? "")).toEqual({
+      ...(JSON.parse(JSON.stringify(look.status)) as object),
+      headline: headline(look),
+    });
     await status({ stack: "prod" });
-    expect(printed[1]).toMatch(/^user\/user-service v2\nno rollout of this release has started\n/);
+    expect(printed[1]).toMatch(/^user\/user-service v2 \(.*\)\nrollout at 30 % since /);
+    await status({ stack: "prod", badge: true });
+    expect(JSON.parse(printed[2] ?? "")).toMatchObject({
+      message: "Rolling out: the canary has 30 %",
+    });
+  });
+
+  it.each([
+    ["good", undefined],
+    ["bad", 5],
+  ] as const)("exits with what a %s release asks for, if that is wanted", async (story, code) => {
+    vi.mocked(releaseLook).mockResolvedValue(lookOf(story));
+    await status({ stack: "prod" });
+    expect(process.exitCode).toBeUndefined();
+    await status({ stack: "prod", exitCode: true });
+    expect(process.exitCode).toBe(code);
   });
 });
