@@ -11,6 +11,7 @@ import type { ReportOptions } from "./commands/report.ts";
 import type { RollbackOptions } from "./commands/rollback.ts";
 import type { RolloutOptions } from "./commands/rollout.ts";
 import type { StatusOptions } from "./commands/status.ts";
+import type { WeightOptions } from "./commands/weight.ts";
 import type { ZeroOptions } from "./commands/zero.ts";
 import { EXIT_CODES, NotConfirmed } from "./exit-codes.ts";
 import { reason } from "./reason.ts";
@@ -101,6 +102,17 @@ program
   .action(async (options: ReportOptions) => {
     const { writeReport } = await import("./commands/report.ts");
     console.log(await writeReport(options));
+  });
+program
+  .command("weight")
+  .description(
+    "put the weight that a rollout holds into the config file, unless the change to be carried out sets another; changes nothing in a cluster",
+  )
+  .requiredOption("--stack <name>", "the stack")
+  .option("--since <commit>", "the commit before the change (default: it is not about the weight)")
+  .action(async (options: WeightOptions) => {
+    const { weight } = await import("./commands/weight.ts");
+    await weight(options);
   });
 program
   .command("dashboard")

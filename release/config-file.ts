@@ -14,6 +14,11 @@ function configOf(text: string) {
   return stackConfig.parse(load(text) ?? {});
 }
 
+/** The number that a stack's config file has under a key; undefined if it has none there. */
+export function numberIn(text: string, key: string): number | undefined {
+  return z.coerce.number().safeParse(configOf(text).config[key] ?? undefined).data;
+}
+
 /**
  * A stack's config file with another number under a key; all else, comments too, stays as it is.
  *

@@ -16,6 +16,9 @@ import { decides } from "./planner.ts";
 import { judgedServices, settingsOf } from "./release-settings.ts";
 import { ReleaseStack } from "./stack.ts";
 
+/** A stack has nothing to release. */
+export class NoCanary extends Error {}
+
 /** A release that a verb works on. */
 export interface OpenRelease {
   readonly stack: ReleaseStack;
@@ -33,7 +36,7 @@ export async function openRelease(stackName: string): Promise<OpenRelease> {
   const settings = settingsOf(stack);
   const judged = judgedServices(settings);
   if (judged.length === 0) {
-    throw new Error(
+    throw new NoCanary(
       `No service of stack ${stackName} has a canary: add services[].canary, and run pulumi up with weight 0.`,
     );
   }

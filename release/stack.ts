@@ -23,7 +23,7 @@ import { meshStackOf, type MeshStack } from "../stacks/mesh-stack.ts";
 import { RELEASE_KEYS, schema } from "../stacks/schema.ts";
 import { exportState, importState } from "./stack-state.ts";
 import type { StackState } from "./eject/state.ts";
-import { setNumber, withCopy, withEntry, withNumber } from "./config-file.ts";
+import { numberIn, setNumber, withCopy, withEntry, withNumber } from "./config-file.ts";
 import { isAlive } from "./is-alive.ts";
 import { releaseOf, statesOf, type Release, type State } from "./states.ts";
 import { StackLocked } from "./try-again.ts";
@@ -96,6 +96,11 @@ export class ReleaseStack {
   async setWeight(weight: number): Promise<void> {
     await setNumber(this.configFile, this.#weightKey, weight);
     this.#config = { ...this.#config, [this.#weightKey]: { value: String(weight) } };
+  }
+
+  /** The weight in the text of a config file of this stack; undefined if it has none. */
+  weightIn(text: string): number | undefined {
+    return numberIn(text, this.#weightKey);
   }
 
   /** Lets the next update by upAt raise a canary that was taken back. The config file stays as it is. */

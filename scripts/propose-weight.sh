@@ -1,0 +1,32 @@
+#!/bin/sh
+# Proposes the weight in Pulumi.<stack>.yaml as a change of the default branch, if Git has another one: a commit on the branch
+# weight/<stack>, and a pull request (gh, with GH_TOKEN) or a merge request (in GitLab CI). Usage: propose-weight.sh STACK
+set -eu
+
+stack=$1
+file=Pulumi.$stack.yaml
+branch=weight/$stack
+target=${CI_DEFAULT_BRANCH:-main}
+
+if git diff --quiet -- "$file"; then
+  echo "$file has the weight that the clusters have."
+  exit 0
+fi
+weight=$(sed -n 's/^[[:space:]].*:weight:[[:space:]]*\([0-9]*\).*/\1/p' "$file")
+title="$stack: weight $weight, as in the clusters"
+
+git switch --quiet --force-create "$branch"
+git -c user.name="${GIT_AUTHOR_NAME:-release}" -c user.email="${GIT_AUTHOR_EMAIL:-release@users.noreply.github.com}" \
+  commit --quiet --message "$title" -- "$file"
+if [ -n "${GITLAB_CI:-}" ]; then
+  git push --quiet --force \
+    -o merge_request.create -o "merge_request.target=$target" -o "merge_request.title=$title" origin "$branch"
+else
+  git push --quiet --force origin "$branch"
+  if [ -n "${GH_TOKEN:-}" ]; then
+    gh pr edit "$branch" --title "$title" 2>/dev/null ||
+      gh pr create --head "$branch" --base "$target" --title "$title" \
+        --body "The clusters have this weight since the last rollout. Merging changes nothing in them."
+  fi
+fi
+echo "$title: proposed on branch $branch"

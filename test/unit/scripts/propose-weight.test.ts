@@ -1,0 +1,81 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { execa } from "execa";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+
+const SCRIPT = path.resolve(import.meta.dirname, "../../../scripts/propose-weight.sh");
+const FILE = "Pulumi.prod.yaml";
+
+let dir: string;
+let bare: string;
+let clone: string;
+
+const git = async (cwd: string, ...args: string[]) => (await execa("git", args, { cwd })).stdout;
+const at = (weight: number) => `config:\n  istio-canary:weight: ${weight}\n`;
+const propose = async (env: Readonly<Record<string, string>> = {}) => {
+  // Whatever pipeline runs this test is none of the script's concern.
+  const none = { GITLAB_CI: "", GH_TOKEN: "", CI_DEFAULT_BRANCH: "main" };
+  return (await execa(SCRIPT, ["prod"], { cwd: clone, env: { ...none, ...env } })).stdout;
+};
+const proposed = () => git(bare, "show", `weight/prod:${FILE}`);
+
+beforeEach(async () => {
+  dir = await mkdtemp(path.join(tmpdir(), "propose-weight-"));
+  [bare, clone] = [path.join(dir, "bare"), path.join(dir, "clone")];
+  await git(dir, "init", "--quiet", "--bare", "--initial-branch", "main", bare);
+  await git(dir, "clone", "--quiet", bare, clone);
+  await writeFile(path.join(clone, FILE), at(0));
+  await git(clone, "add", ".");
+  const who = ["-c", "user.name=t", "-c", "user.email=t@example.com"];
+  await git(clone, ...who, "commit", "--quiet", "--message", "weight 0");
+  await git(clone, "push", "--quiet", "origin", "HEAD:main");
+});
+afterEach(async () => {
+  await rm(dir, { recursive: true });
+});
+
+describe("the proposal of a weight", () => {
+  it("is a branch with one commit, and main stays as it is", async () => {
+    await writeFile(path.join(clone, FILE), at(100));
+    await writeFile(path.join(clone, "release-report.html"), "not to be committed");
+    expect(await propose()).toBe(
+      "prod: weight 100, as in the clusters: proposed on branch weight/prod",
+    );
+    expect(`${await proposed()}\n`).toBe(at(100));
+    expect(await git(bare, "log", "--format=%s", "main..weight/prod")).toBe(
+      "prod: weight 100, as in the clusters",
+    );
+    expect(await git(bare, "diff", "--name-only", "main", "weight/prod")).toBe(FILE);
+    expect(`${await git(bare, "show", `main:${FILE}`)}\n`).toBe(at(0));
+  });
+
+  it("is replaced by the next one", async () => {
+    await writeFile(path.join(clone, FILE), at(30));
+    await propose();
+    await git(clone, "switch", "--quiet", "--detach", "origin/main");
+    await writeFile(path.join(clone, FILE), at(100));
+    await propose();
+    expect(`${await proposed()}\n`).toBe(at(100));
+    expect(await git(bare, "rev-list", "--count", "main..weight/prod")).toBe("1");
+  });
+
+  it("is not made where git has the weight", async () => {
+    expect(await propose()).toBe(`${FILE} has the weight that the clusters have.`);
+    expect(await git(bare, "branch", "--list")).toBe("* main");
+  });
+
+  it("is a merge request in GitLab, by options of the push", async () => {
+    const told = path.join(dir, "told");
+    await git(bare, "config", "receive.advertisePushOptions", "true");
+    const hook = `#!/bin/sh\nenv | grep '^GIT_PUSH_OPTION_[0-9]' | sort > ${told}\n`;
+    await writeFile(path.join(bare, "hooks", "post-receive"), hook, { mode: 0o755 });
+    await writeFile(path.join(clone, FILE), at(30));
+    await propose({ GITLAB_CI: "true" });
+    expect((await readFile(told, "utf8")).trim().split("\n")).toEqual([
+      "GIT_PUSH_OPTION_0=merge_request.create",
+      "GIT_PUSH_OPTION_1=merge_request.target=main",
+      "GIT_PUSH_OPTION_2=merge_request.title=prod: weight 30, as in the clusters",
+    ]);
+  });
+});
