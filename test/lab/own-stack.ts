@@ -19,6 +19,7 @@ export const testReleases = [
   "api-server",
   "campaign",
   "concurrent",
+  "dashboard",
   "existing-istio",
   "failover",
   "faults",
