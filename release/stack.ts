@@ -19,6 +19,7 @@ import { parseDigest, type Digest } from "../preview/digest.ts";
 import { previewJson } from "../preview/preview-json.ts";
 import { parseConfig, rawConfig, type ReleaseSettings } from "../stacks/config.ts";
 import { findMesh, type FoundMesh } from "../stacks/existing-istio.ts";
+import { keptFor, lastTraffic, type ServiceShares } from "../stacks/kept-versions.ts";
 import { meshStackOf, type MeshStack } from "../stacks/mesh-stack.ts";
 import { RELEASE_KEYS, schema } from "../stacks/schema.ts";
 import { exportState, importState } from "./stack-state.ts";
@@ -47,6 +48,8 @@ export class ReleaseStack {
   #config: ConfigMap;
   /** What is known of the mesh that this stack does not install. @default it has its own */
   readonly #meshStack: MeshStack | FoundMesh | Problem | undefined;
+  /** What the clusters that are away send where. */
+  readonly #traffic: Readonly<Record<string, ServiceShares>>;
   #retries = false;
 
   private constructor(
@@ -54,12 +57,14 @@ export class ReleaseStack {
     project: string,
     config: ConfigMap,
     meshStack: MeshStack | FoundMesh | Problem | undefined,
+    traffic: Readonly<Record<string, ServiceShares>>,
   ) {
     this.name = stack.name;
     this.#stack = stack;
     this.#project = project;
     this.#config = config;
     this.#meshStack = meshStack;
+    this.#traffic = traffic;
   }
 
   /** @throws if there is no such stack, or its configuration cannot be read */
@@ -74,6 +79,7 @@ export class ReleaseStack {
       stack.getAllConfig(),
     ]);
     const meshStack = config[`${name}:meshStack`]?.value;
+    const away = awayIn(config, name);
     return new ReleaseStack(
       stack,
       name,
@@ -81,6 +87,9 @@ export class ReleaseStack {
       meshStack
         ? meshStackOf(meshStack, await outputsOf(stack, meshStack))
         : await findMesh(rawConfig(textOf(config), name)),
+      away.length === 0
+        ? {}
+        : lastTraffic(away, (await outputsOf(stack, stack.name))["clusters"]),
     );
   }
 
@@ -162,8 +171,7 @@ export class ReleaseStack {
 
   /** Names of the clusters that are away; nothing of what is wrong with them, which the program tells. */
   get #away(): readonly string[] {
-    const { away } = rawConfig(textOf(this.#config), this.#project);
-    return schema.away.safeParse(away).data ?? [];
+    return awayIn(this.#config, this.#project);
   }
 
   async #preview(configFile: string, signal?: AbortSignal): Promise<Digest> {
@@ -226,7 +234,9 @@ export class ReleaseStack {
       new Date(),
       meshStack,
     );
-    return settings ? { settings } : { problems: [...unread, ...problems].map(problemLine) };
+    return settings
+      ? { settings: { ...settings, kept: keptFor(settings.services, this.#traffic) } }
+      : { problems: [...unread, ...problems].map(problemLine) };
   }
 
   /**
@@ -323,6 +333,12 @@ async function projectFiles(root: string): Promise<string[]> {
 /** The values of a configuration as they are written in it. */
 function textOf(config: ConfigMap): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(config).map(([key, { value }]) => [key, value]));
+}
+
+/** Names of the clusters that are away; nothing of what is wrong with them. */
+function awayIn(config: ConfigMap, project: string): readonly string[] {
+  const { away } = rawConfig(textOf(config), project);
+  return schema.away.safeParse(away).data ?? [];
 }
 
 /** The values of another stack's outputs. */

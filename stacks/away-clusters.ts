@@ -4,6 +4,7 @@ import { throwProblems } from "../components/throw-problems.ts";
 import { exclusionFlags } from "../lib/away.ts";
 import { allOf } from "../lib/enumerate.ts";
 import { clusterProvider } from "./cluster-provider.ts";
+import { lastTraffic, type ServiceShares } from "./kept-versions.ts";
 import type { ClusterAccess, ReleaseSettings } from "./config.ts";
 import { clusterOutput, type ClusterOutput } from "./mesh-stack.ts";
 
@@ -78,6 +79,11 @@ export class AwayClusters {
   /** What the last complete update has said of a cluster. @returns undefined if it is not away */
   known(cluster: string): ClusterOutput | undefined {
     return this.#known.get(cluster);
+  }
+
+  /** Percent of requests by version, by `namespace/service`, in each of them. */
+  get traffic(): Readonly<Record<string, ServiceShares>> {
+    return lastTraffic(this.#away, Object.fromEntries(this.#known));
   }
 
   /** Pulumi's way to a cluster. */

@@ -4,6 +4,7 @@ import { loadConfig } from "./config.ts";
 import { CountHandOver } from "./count-hand-over.ts";
 import { InterruptedReleases } from "./interrupted-releases.ts";
 import { keepOutputs } from "./kept-outputs.ts";
+import { keptFor } from "./kept-versions.ts";
 import { LoweredSince } from "./lowered-since.ts";
 import { joinMesh } from "./mesh-stack.ts";
 import { installMesh } from "./mesh.ts";
@@ -15,10 +16,11 @@ import { joinHooks, RoutingRecords } from "./routing-records.ts";
 import { WeightChange } from "./weight-change.ts";
 
 keepOutputs();
-const configured = await loadConfig();
-const away = await AwayClusters.find(configured);
+const loaded = await loadConfig();
+const away = await AwayClusters.find(loaded);
+const configured = { ...loaded, kept: keptFor(loaded.services, away.traffic) };
 const change = await WeightChange.prepare(configured);
-const settings = { ...configured, weight: change.plan.weight };
+const settings = { ...configured, weight: change.plan.weight, kept: change.plan.kept };
 // What is checked while Pulumi registers resources counts only as long as it changes none of them.
 if (change.checksAhead) onResourceChange(change.outdateChecks);
 // What has fallen has fallen by now, however the command is run.

@@ -1,7 +1,12 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { CanaryRoute, CanaryWorkload, CrossClusterServiceEntry } from "../components/index.ts";
-import { crossClusterHost, crossClusterName, virtualAddresses } from "../lib/names.ts";
+import {
+  crossClusterHost,
+  crossClusterName,
+  serviceKey,
+  virtualAddresses,
+} from "../lib/names.ts";
 import { weightIn } from "../lib/release-rules.ts";
 import { autoscalingOf, minPods } from "./autoscaling.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
@@ -299,7 +304,10 @@ function releaseService(
             cluster: other.name,
             gatewayAddresses: other.eastWestAddresses,
             virtualAddress: addresses.get(host) ?? "",
-            versions: versions.map(({ version }) => version),
+            versions: [
+              ...versions.map(({ version }) => version),
+              ...(settings.kept?.versions[serviceKey(id)] ?? []),
+            ],
             trustDomain: mesh.trustDomain,
             clusterDomain: mesh.clusterDomain,
             existing,
