@@ -87,9 +87,7 @@ export class ReleaseStack {
       meshStack
         ? meshStackOf(meshStack, await outputsOf(stack, meshStack))
         : await findMesh(rawConfig(textOf(config), name)),
-      away.length === 0
-        ? {}
-        : lastTraffic(away, (await outputsOf(stack, stack.name))["clusters"]),
+      away.length === 0 ? {} : lastTraffic(away, (await outputsOf(stack, stack.name))["clusters"]),
     );
   }
 

@@ -9,7 +9,10 @@ const serviceShares = z.record(z.string(), z.record(z.string(), z.number()));
 /** Percent of requests by version, by `namespace/service`. */
 export type ServiceShares = z.output<typeof serviceShares>;
 
-const outputs = z.record(z.string(), z.looseObject({ traffic: serviceShares }).catch({ traffic: {} }));
+const outputs = z.record(
+  z.string(),
+  z.looseObject({ traffic: serviceShares }).catch({ traffic: {} }),
+);
 
 /**
  * What clusters that are away send where.
@@ -118,7 +121,10 @@ export function withThoseBehind(
     );
   });
   const versions = byService(services, (service) =>
-    leaving(service, [kept?.versions, behind].flatMap((each) => each?.[keyOf(service)] ?? [])),
+    leaving(
+      service,
+      [kept?.versions, behind].flatMap((each) => each?.[keyOf(service)] ?? []),
+    ),
   );
   return orNothing({ versions, hosts: kept?.hosts ?? {} });
 }

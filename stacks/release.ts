@@ -1,12 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { CanaryRoute, CanaryWorkload, CrossClusterServiceEntry } from "../components/index.ts";
-import {
-  crossClusterHost,
-  crossClusterName,
-  serviceKey,
-  virtualAddresses,
-} from "../lib/names.ts";
+import { crossClusterHost, crossClusterName, serviceKey, virtualAddresses } from "../lib/names.ts";
 import { weightIn } from "../lib/release-rules.ts";
 import { autoscalingOf, minPods } from "./autoscaling.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
