@@ -2,6 +2,8 @@ import type { Mutant } from "./mutants.ts";
 
 const clusters = ["test/unit/stacks/away-clusters.test.ts"];
 const change = ["test/unit/stacks/weight-change.test.ts"];
+const rules = ["test/unit/lib/away-rules.test.ts"];
+const kept = ["test/unit/stacks/kept-versions.test.ts"];
 
 /** What keeps a cluster that is away as it is, and a release of the others safe meanwhile. */
 export const awayMutants: readonly Mutant[] = [
@@ -56,11 +58,61 @@ export const awayMutants: readonly Mutant[] = [
     tests: ["test/unit/lib/away.test.ts"],
   },
   {
-    removes: "no version goes to which clients of the cluster are sent",
+    removes:
+      "no version of others' pods, or of a chain, goes to which clients of the cluster are sent",
     file: "lib/release-rules.ts",
     text: "...awayProblems(known, route, wanted),",
     replacement: "",
-    tests: ["test/unit/lib/release-rules.test.ts"],
+    tests: rules,
+  },
+  {
+    removes: "what clients of the cluster ask the others for keeps its subset",
+    file: "lib/routing/index.ts",
+    text: "...kept];",
+    replacement: "...kept.slice(0, 0)];",
+    tests: kept,
+  },
+  {
+    removes: "requests that name the cluster go to a version that it has",
+    file: "stacks/kept-versions.ts",
+    text: "configured(service).some((version) => !(version in there))",
+    replacement: "configured(service).length === 0",
+    tests: kept,
+  },
+  {
+    removes: "routes with what is kept have another record",
+    file: "stacks/routing-digest.ts",
+    text: "...(keptHosts.length > 0 && { keptHosts: Object.fromEntries(keptHosts) }),",
+    replacement: "",
+    tests: kept,
+  },
+  {
+    removes: "a cluster that is back gets only what an update has brought to another one",
+    file: "lib/away-rules.ts",
+    text: "known.some(isLeader)",
+    replacement: "known.length > 0",
+    tests: rules,
+  },
+  {
+    removes: "no cluster in quarantine leads one that is back",
+    file: "lib/away-rules.ts",
+    text: "!quarantine.includes(each.name) &&",
+    replacement: "",
+    tests: rules,
+  },
+  {
+    removes: "a cluster that is back asks for what it knows until its routes have changed",
+    file: "stacks/kept-versions.ts",
+    text: "shareOf(there, version) > 0 ? [version] : [],",
+    replacement: "shareOf(there, version) > 100 ? [version] : [],",
+    tests: kept,
+  },
+  {
+    removes: "every Envoy knows the versions before a cluster that is back gets them",
+    file: "stacks/weight-confirmations.ts",
+    text: "each.service === service && each.catchesUp)",
+    replacement: "each.service === service && each.catchesUp && each.isSecond)",
+    tests: change,
   },
   {
     removes: "the release command leaves the cluster out",

@@ -492,6 +492,54 @@ describe("a cluster that is away", () => {
   });
 });
 
+describe("a cluster that is back with other versions than the others", () => {
+  const run = vi.mocked(subsets.run);
+  /** Both clusters, of which the second is to become like the first. */
+  const from = (back: Partial<DeployedRoute>, weight: number) => {
+    const { routes, ...cluster } = at("cluster-b", 0);
+    const found = [...routes].map(([key, own]) => [key, { ...own, ...back }] as const);
+    return prepare([at("cluster-a", weight), { ...cluster, routes: new Map(found) }], weight);
+  };
+
+  beforeEach(() => {
+    run.mockReset().mockResolvedValue([]);
+    vi.mocked(raiseWeights).mockResolvedValue({ raised: true, text: "done" });
+  });
+
+  it.each(["cluster-a", "cluster-b"])(
+    "lets the routes of %s change only once every Envoy of all clusters knows all versions",
+    async (name) => {
+      const change = await from({ stable: "v0", canary: "v1", weight: 10 }, 10);
+      await hook(change, name)();
+      expect(run.mock.calls.map(([{ cluster, canaries }]) => [cluster.name, canaries])).toEqual(
+        ["cluster-a", "cluster-b"].map((each): unknown => [
+          each,
+          [expect.objectContaining({ canary: "v1" }), expect.objectContaining({ canary: "v2" })],
+        ]),
+      );
+    },
+  );
+
+  it("changes nothing while one does not", async () => {
+    const change = await from({ stable: "v0", canary: "v1", weight: 10 }, 10);
+    run.mockResolvedValue([{ seen: "it lags", fix: "Wait.", mayHeal: false }]);
+    await expect(hook(change, "cluster-b")()).rejects.toThrow(
+      [
+        "No route names a version yet, since not every Envoy knows what it would name:",
+        " - cluster-a: every proxy holds the versions that routes begin to name: no, it lags. Wait.",
+        " - cluster-b: every proxy holds the versions that routes begin to name: no, it lags. Wait.",
+        "All requests go where they went. Fix it, then run pulumi up again.",
+      ].join("\n"),
+    );
+    expect(raiseWeights).not.toHaveBeenCalled();
+  });
+
+  it("asks nobody where all have the same versions", async () => {
+    await hook(await from({ weight: 0 }, 10), "cluster-b")();
+    expect(run).not.toHaveBeenCalled();
+  });
+});
+
 describe("a weight that has fallen", () => {
   const lowered = async () => {
     const change = await prepare([at("cluster-a", 30), at("cluster-b", 30)], 10);
