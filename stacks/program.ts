@@ -31,8 +31,8 @@ const interrupted =
 await interrupted?.warn();
 const { clusters: members, ...about } =
   "meshStack" in settings
-    ? joinMesh(settings, (cluster) => away.provider(cluster))
-    : installMesh(settings, (cluster) => (interrupted ? [interrupted.before(cluster)] : []), away);
+    ? joinMesh(settings)
+    : installMesh(settings, (cluster) => (interrupted ? [interrupted.before(cluster)] : []));
 const lowered = new LoweredSince(settings);
 const records = new RoutingRecords(settings);
 const counts = new CountHandOver(settings);
@@ -49,6 +49,7 @@ const { traffic, registrations, rulesSettled } = releaseServices(
   (cluster, service, version) => counts.hooks(cluster, service, version),
   (cluster, object) => change.remade(cluster, object),
   (cluster, namespace) => change.shared.stays(cluster, namespace),
+  away.gateways,
 );
 if (!("meshStack" in settings)) {
   // No weight waits for monitoring: its resources queue behind the VirtualServices.
@@ -72,14 +73,22 @@ export const mesh = about.output;
 
 /** What there is in each cluster; of one that is away, what the last complete update has said. */
 export const clusters = Object.fromEntries(
-  members.map(({ name, network, istioVersion, caExpires, eastWestAddresses, ingressAddresses }) => [
-    name,
-    away.known(name) ?? {
-      network,
-      istioVersion,
-      caExpires,
-      gateways: { eastWest: eastWestAddresses, ingress: ingressAddresses ?? [] },
-      traffic: traffic[name] ?? {},
-    },
-  ]),
+  settings.clusters.map(({ name }) => {
+    const member = members.find((each) => each.name === name);
+    return [
+      name,
+      member
+        ? {
+            network: member.network,
+            istioVersion: member.istioVersion,
+            caExpires: member.caExpires,
+            gateways: {
+              eastWest: member.eastWestAddresses,
+              ingress: member.ingressAddresses ?? [],
+            },
+            traffic: traffic[name] ?? {},
+          }
+        : away.known(name),
+    ];
+  }),
 );

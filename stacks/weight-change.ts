@@ -330,13 +330,6 @@ export class WeightChange {
     const remake = this.remade(route.cluster, {
       ...{ kind: "VirtualService", namespace: route.service.namespace, name: route.service.name },
     });
-    // It is left out; should it not be, as with --target, nothing is written all the same.
-    if (this.#settings.away.includes(route.cluster)) {
-      const refuse = () => {
-        throw new Error(`${route.cluster} is away (key away): nothing is written there.`);
-      };
-      return { beforeCreate: [refuse], beforeUpdate: [refuse] };
-    }
     const hooks = this.#hooksOf(route);
     const own = remake.hooks ? joinHooks(remake.hooks, hooks) : hooks;
     if (!this.#confirmations.isToName(route)) return own;

@@ -15,13 +15,6 @@ export const awayMutants: readonly Mutant[] = [
     tests: change,
   },
   {
-    removes: "Pulumi writes no weight in a cluster that is away",
-    file: "stacks/weight-change.ts",
-    text: "if (this.#settings.away.includes(route.cluster)) {",
-    replacement: "if (this.#settings.away.length < 0) {",
-    tests: change,
-  },
-  {
     removes: "an update that does not leave the cluster out is refused",
     file: "stacks/away-clusters.ts",
     text: "throw new Error(notLeftOutText(this.#away));",
@@ -44,11 +37,18 @@ export const awayMutants: readonly Mutant[] = [
     tests: clusters,
   },
   {
-    removes: "what the others have does not depend on a cluster that is away",
-    file: "stacks/release.ts",
-    text: "isAway(clusters) || !isAway(of)",
-    replacement: "isAway(clusters) || of.length > 0",
+    removes: "nothing is registered in a cluster that is away",
+    file: "stacks/mesh.ts",
+    text: "const present = presentClusters(settings);",
+    replacement: "const present = settings.clusters;",
     tests: clusters,
+  },
+  {
+    removes: "the guard of a cluster that is away keeps its rights in the others",
+    file: "stacks/release-guard.ts",
+    text: "readers: settings.clusters.map(({ name }) => name),",
+    replacement: "",
+    tests: ["test/unit/stacks/release-guard.test.ts"],
   },
   {
     removes: "a pattern names one cluster",
@@ -120,12 +120,5 @@ export const awayMutants: readonly Mutant[] = [
     text: "...exclusionOf(this.#away),",
     replacement: "",
     tests: ["test/unit/release/stack.test.ts"],
-  },
-  {
-    removes: "guards hear of the next release although a cluster is away",
-    file: "stacks/release-guard.ts",
-    text: "presentClusters(settings).flatMap(({ name }) => namespaces.get(name) ?? [])",
-    replacement: "[...namespaces.values()].flat()",
-    tests: ["test/unit/stacks/release-guard.test.ts"],
   },
 ];
