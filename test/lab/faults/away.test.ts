@@ -63,6 +63,7 @@ describe("a cluster whose API server is away", { tags: ["campaign"] }, () => {
       "services[0].stable.version": service.stable,
       "services[0].canary.version": service.canary,
       "allow[0]": "change-stable",
+      "allow[1]": "change-canary",
     });
     await pulumi.setWeight(0);
     await pulumi.up("lab test: as before");
