@@ -12,6 +12,7 @@ import {
   type UpOptions,
   type UpResult,
 } from "@pulumi/pulumi/automation/index.js";
+import * as z from "zod";
 import { exclusionArgs, exclusionOf } from "../lib/away.ts";
 import type { Exception } from "../lib/exceptions.ts";
 import { problemLine, type Problem } from "../lib/problems.ts";
@@ -29,6 +30,9 @@ import { isAlive } from "./is-alive.ts";
 import { releaseOf, statesOf, type Release, type State } from "./states.ts";
 import { StackLocked } from "./try-again.ts";
 import { UpdateFailure } from "./update-failure.ts";
+
+const named = z.array(z.looseObject({ name: z.string() }));
+const keyed = z.record(z.string(), z.unknown());
 
 /** Folders without a part in what Pulumi runs; an installation changes package-lock.json. */
 const NO_PROGRAM = [".git", ".lab", "docs", "lab", "node_modules", "test"];
@@ -168,13 +172,38 @@ export class ReleaseStack {
   }
 
   /** Names of the clusters that are away; nothing of what is wrong with them, which the program tells. */
-  get #away(): readonly string[] {
+  get away(): readonly string[] {
     return awayIn(this.#config, this.#project);
+  }
+
+  /** Names of the clusters that the config lists. @returns undefined if it takes them from another stack */
+  get clusterNames(): readonly string[] | undefined {
+    const { clusters } = rawConfig(textOf(this.#config), this.#project);
+    return named.safeParse(clusters).data?.map(({ name }) => name);
+  }
+
+  /** Takes a cluster out of the stack's config file; all else stays as it is. */
+  async removeCluster(cluster: string): Promise<void> {
+    const raw = rawConfig(textOf(this.#config), this.#project);
+    const at = (key: string, list: readonly string[] = []) =>
+      list.includes(cluster) ? [`${key}[${list.indexOf(cluster)}]`] : [];
+    const below = (key: string, value: unknown) =>
+      keyed.safeParse(value).data?.[cluster] === undefined ? [] : [`${key}["${cluster}"]`];
+    const paths = [
+      ...at("clusters", this.clusterNames),
+      ...at("quarantine", schema.quarantine.safeParse(raw["quarantine"]).data),
+      ...below("prometheus", raw["prometheus"]),
+      ...below("certificates.clusters", keyed.safeParse(raw["certificates"]).data?.["clusters"]),
+      // Last: as long as it is there, an interrupted command can be run again.
+      ...at("away", this.away),
+    ];
+    for (const path of paths) await this.#stack.removeConfig(`${this.#project}:${path}`, true);
+    this.#config = await this.#stack.getAllConfig();
   }
 
   async #preview(configFile: string, signal?: AbortSignal): Promise<Digest> {
     const { workDir, envVars } = this.#stack.workspace;
-    const flags = exclusionArgs(this.#away);
+    const flags = exclusionArgs(this.away);
     const options = { cwd: workDir, env: envVars, configFile, flags, signal, quiet: true };
     const { json, ok, stderr } = await previewJson(this.name, options);
     if (!json.trimStart().startsWith("{")) {
@@ -288,7 +317,7 @@ export class ReleaseStack {
       try {
         return await this.#stack.up({
           ...more,
-          ...exclusionOf(this.#away),
+          ...exclusionOf(this.away),
           message,
           color: "never",
           onOutput,
