@@ -79,7 +79,9 @@ describe("forget-cluster", () => {
 
   it("does not write over what another update has changed meanwhile", async () => {
     const stack = stackWith();
-    stack.exportState.mockResolvedValueOnce(parseState(STATE.replace('"custom":true', '"custom":false')));
+    stack.exportState.mockResolvedValueOnce(
+      parseState(STATE.replace('"custom":true', '"custom":false')),
+    );
     await expect(forget("cluster-b", { stack: "prod", yes: true })).rejects.toThrow(
       "Another update has changed the stack meanwhile: run this command again. Nothing was changed.",
     );
