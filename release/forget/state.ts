@@ -37,7 +37,9 @@ export function forgetCluster(state: StackState, cluster: string): Forgotten {
     );
   }
   const gone = new Set(
-    resources.filter((each) => each === provider || isThere(each["provider"])).map(({ urn }) => urn),
+    resources
+      .filter((each) => each === provider || isThere(each["provider"]))
+      .map(({ urn }) => urn),
   );
   // Children come after their parents.
   for (const each of resources.toReversed()) {

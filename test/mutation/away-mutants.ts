@@ -152,7 +152,7 @@ export const awayMutants: readonly Mutant[] = [
   {
     removes: "the release command leaves the cluster out",
     file: "release/stack.ts",
-    text: "...exclusionOf(this.#away),",
+    text: "...exclusionOf(this.away),",
     replacement: "",
     tests: ["test/unit/release/stack.test.ts"],
   },
