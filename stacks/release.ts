@@ -27,7 +27,7 @@ export type RouteHooks = (route: PlannedRoute) => pulumi.ResourceHookBinding | u
 export type Stays = SharedNamespaces["stays"];
 
 /** Addresses of the east-west gateways of clusters that are away, by name. */
-export type Absent = ReadonlyMap<string, readonly string[]>;
+type Absent = ReadonlyMap<string, readonly string[]>;
 
 /** How a routing object of a cluster is registered. @default as it is */
 export type Remade = DeletedObjects["remade"];

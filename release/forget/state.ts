@@ -2,7 +2,7 @@ import * as z from "zod";
 import { resourceName, withoutNames, type StackState } from "../eject/state.ts";
 
 /** What leaves a state with a cluster. */
-export interface Forgotten {
+interface Forgotten {
   /** How many resources. */
   readonly count: number;
   /** What stays of the other clusters that is about it, by its URN's name. */
