@@ -44,6 +44,10 @@ export interface CanaryRouting {
   readonly mirrorPercent?: number | undefined;
   /** Hosts that name the service in one other cluster each, split by the same weights. @default none */
   readonly crossClusterHosts?: readonly string[] | undefined;
+  /** The version that gets all requests to one of these hosts, whose cluster has no other. @default they are split like all others */
+  readonly hostVersions?: Readonly<Record<string, string>> | undefined;
+  /** Further versions that keep a subset: another cluster still sends requests to them. @default none */
+  readonly kept?: readonly string[] | undefined;
   /**
    * Gateway (`namespace/name`) and hosts for clients outside the mesh, and what else is to be done with their requests.
    * @default none

@@ -23,8 +23,6 @@ export interface EastWestGatewayArgs {
   readonly clusterDomain?: string | undefined;
   /** IP addresses by which other clusters reach the gateway. @default those of its load balancer */
   readonly addresses?: readonly string[] | undefined;
-  /** Addresses that its load balancer had; the Service is not read then. @default it is read */
-  readonly knownAddresses?: readonly string[] | undefined;
   /** Values of the chart `gateway`, merged over the component's own. @default none */
   readonly values?: HelmValues | undefined;
 }
@@ -52,7 +50,6 @@ export class EastWestGateway extends pulumi.ComponentResource {
         replicas: args.replicas ?? 2,
         network: args.network,
         values: args.values ?? {},
-        knownAddresses: args.knownAddresses,
       },
       childOptions(this, opts),
     );

@@ -17,8 +17,6 @@ export interface GatewayReleaseArgs {
   readonly replicas: number;
   readonly network?: string | undefined;
   readonly values: HelmValues;
-  /** Addresses of a Service that cannot be read now. @default it is read */
-  readonly knownAddresses?: readonly string[] | undefined;
 }
 
 /** The part of a Service's status that is read; in a real one any of it may be missing. */
@@ -51,7 +49,6 @@ export function gatewayRelease(
     },
     opts,
   );
-  if (args.knownAddresses) return { release, addresses: pulumi.output([...args.knownAddresses]) };
   const service = k8s.core.v1.Service.get(
     `${name}-service`,
     // Unknown until the Release is there, so that a first preview does not look for the Service.

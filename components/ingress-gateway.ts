@@ -26,8 +26,6 @@ export interface IngressGatewayArgs {
   readonly charts?: ChartSource | undefined;
   /** Pods of the gateway. @default 2 */
   readonly replicas?: number | undefined;
-  /** Addresses that its load balancer had; the Service is not read then. @default it is read */
-  readonly knownAddresses?: readonly string[] | undefined;
   /** Values of the chart `gateway`, merged over the component's own. @default none */
   readonly values?: HelmValues | undefined;
 }
@@ -64,7 +62,6 @@ export class IngressGateway extends pulumi.ComponentResource {
         charts: args.charts ?? {},
         replicas: args.replicas ?? 2,
         values: args.values ?? {},
-        knownAddresses: args.knownAddresses,
       },
       childOptions(this, opts, [namespace]),
     );

@@ -16,8 +16,6 @@ export interface GuardedCluster {
   readonly provider: pulumi.ProviderResource;
   /** Its API server, as the other clusters reach it. */
   readonly apiServer: ApiServer;
-  /** What else the guard's namespace and file wait for. @default nothing */
-  readonly after?: readonly pulumi.Resource[] | undefined;
   /** What its guard goes by. */
   readonly file: { readonly name: string; readonly text: string };
 }
@@ -30,6 +28,8 @@ export interface ReleaseGuardArgs {
   readonly image: string;
   /** The services of the release, whose namespaces are there. */
   readonly services: readonly ServiceName[];
+  /** Names of the clusters whose guards have rights in each cluster. @default those of `clusters` */
+  readonly readers?: readonly string[] | undefined;
   /** Secret files beside the guards' kubeconfigs, by name. @default none */
   readonly secrets?: Readonly<Record<string, string>> | undefined;
   /** What all but the guards' namespaces and files waits for. It must not fail. @default nothing */
@@ -72,13 +72,14 @@ export class ReleaseGuard extends pulumi.ComponentResource {
   /** Makes the guards' namespace in a cluster, their accounts, and what these may do. */
   #home(
     name: string,
-    { clusters, namespace, services, after = Promise.resolve() }: ReleaseGuardArgs,
-    { name: cluster, provider, file, after: before = [] }: GuardedCluster,
+    { clusters, namespace, services, after = Promise.resolve(), ...args }: ReleaseGuardArgs,
+    { name: cluster, provider, file }: GuardedCluster,
     opts: pulumi.ComponentResourceOptions | undefined,
   ): Home {
     const at = `${name}-${cluster}`;
+    const { readers = clusters.map((each) => each.name) } = args;
     const first = (...needs: readonly pulumi.Resource[]) =>
-      pulumi.mergeOptions(childOptions(this, opts, [...before, ...needs]), { provider });
+      pulumi.mergeOptions(childOptions(this, opts, [...needs]), { provider });
     const home = new k8s.core.v1.Namespace(
       `${at}-namespace`,
       {
@@ -112,8 +113,8 @@ export class ReleaseGuard extends pulumi.ComponentResource {
         options(policy),
       );
     });
-    const accounts = clusters.map(
-      ({ name: reader }) =>
+    const accounts = readers.map(
+      (reader) =>
         new k8s.core.v1.ServiceAccount(
           `${at}-account-${reader}`,
           {
@@ -149,7 +150,7 @@ export class ReleaseGuard extends pulumi.ComponentResource {
         options(...bindings, ...accounts),
       );
     };
-    const all = clusters.map((each) => guardAccount(each.name));
+    const all = readers.map(guardAccount);
     for (const [of, own] of Map.groupBy(services, (each) => each.namespace)) {
       allow(
         of,

@@ -1,3 +1,4 @@
+import { awayProblems, isBehind } from "./away-rules.ts";
 import { chainProblems, markedShare, serving, wantedShare } from "./chain-rules.ts";
 import { leastShareOf, shareOf, type DeployedCluster, type DeployedRoute } from "./deployed.ts";
 import { allOf } from "./enumerate.ts";
@@ -159,6 +160,16 @@ function rebuiltIn(
   return there && to ? podDifferences(there, to) : [];
 }
 
+/** The clusters that have fallen behind the others in a service's versions; see isBehind. */
+export function clustersBehind(
+  deployed: readonly DeployedCluster[],
+  wanted: Wanted,
+  route: WantedRoute,
+): readonly string[] {
+  const known = knownOf(deployed, wanted, route);
+  return known.filter((each) => isBehind(each, known, route, wanted)).map(({ name }) => name);
+}
+
 /**
  * The services of which a version serves requests and gets another configuration under its name, as `namespace/service`:
  * they are rolled cluster by cluster.
@@ -286,39 +297,19 @@ function unreachableProblems(
   ];
 }
 
-/**
- * The clients of a cluster that is away may be sent to any version that there is, in its own cluster and in the others,
- * whose gateways let in what their subsets name; and a host that names that cluster leads to the versions that it has.
- */
-function awayProblems(
-  known: readonly Known[],
-  { path, stable, canary }: WantedRoute,
-  { away = [] }: Wanted,
-): Problem[] {
-  return away.length > 0 &&
-    known.some(({ route }) => route.stable !== stable || route.canary !== canary)
-    ? [
-        {
-          path,
-          rule: `must keep its versions while ${allOf(away)} ${away.length === 1 ? "is" : "are"} away: requests of clients there go to them, also in the other clusters`,
-          fix: "Another image may get the same version name: that of a canary at weight 0 as it is, any other one with allow: [replace-stable]. Or take the cluster out of away first, once it answers.",
-        },
-      ]
-    : [];
-}
-
 function versionProblems(
   known: readonly Known[],
   wanted: WantedRoute,
   { allow, quarantine }: Wanted,
 ): Problem[] {
   const { stable, canary, path, key } = wanted;
-  const taken = known.filter(
+  const inStep = known.filter((cluster) => !isBehind(cluster, known, wanted, { quarantine }));
+  const taken = inStep.filter(
     ({ route, wanted: here }) =>
       !route.unnamed && route.stable !== stable && shareOf(route, stable) < shareOf(here, stable),
   );
   const quarantined = taken.filter(({ name }) => quarantine.includes(name));
-  const dropped = known.filter(
+  const dropped = inStep.filter(
     ({ route, wanted: here }) =>
       route.stable === stable &&
       route.canary !== canary &&

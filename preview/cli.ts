@@ -1,6 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { Command } from "commander";
+import { exclusionArgs } from "../lib/away.ts";
+import { awayIn } from "./away.ts";
 import { parseDigest } from "./digest.ts";
 import { renderFailure, renderPreview } from "./markdown.ts";
 import { previewJson } from "./preview-json.ts";
@@ -18,7 +20,10 @@ async function stored(from: string): Promise<{ json: string; ok: boolean }> {
 }
 
 async function preview({ stack, from }: Options): Promise<void> {
-  const { json, ok } = from === undefined ? await previewJson(stack) : await stored(from);
+  const { json, ok } =
+    from === undefined
+      ? await previewJson(stack, { flags: exclusionArgs(await awayIn(stack)) })
+      : await stored(from);
   if (!ok) process.exitCode = 1;
   if (!ok && !json.trimStart().startsWith("{")) {
     process.stdout.write(renderFailure(stack));

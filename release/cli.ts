@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import type { AdoptOptions } from "./commands/adopt.ts";
 import type { DashboardOptions } from "./commands/dashboard.ts";
 import type { EjectOptions } from "./commands/eject.ts";
+import type { ForgetClusterOptions } from "./commands/forget-cluster.ts";
 import type { GuardOptions } from "./commands/guard.ts";
 import type { HistoryOptions } from "./commands/history.ts";
 import type { PauseOptions } from "./commands/pause.ts";
@@ -192,6 +193,19 @@ program
   .action(async (options: EjectOptions) => {
     const { eject } = await import("./commands/eject.ts");
     await eject(options);
+  });
+program
+  .command("forget-cluster")
+  .description(
+    "forget a cluster that is gone for good: it leaves Pulumi's state and the config, and nothing is deleted there",
+  )
+  .argument("<name>", "the cluster, which the config must say is away")
+  .requiredOption("--stack <name>", "the stack")
+  .option("--yes", "do not ask")
+  .option("--dry-run", "show what would be done, and change nothing")
+  .action(async (cluster: string, options: ForgetClusterOptions) => {
+    const { forget } = await import("./commands/forget-cluster.ts");
+    await forget(cluster, options);
   });
 program
   .command("guard")

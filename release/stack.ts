@@ -12,6 +12,7 @@ import {
   type UpOptions,
   type UpResult,
 } from "@pulumi/pulumi/automation/index.js";
+import * as z from "zod";
 import { exclusionArgs, exclusionOf } from "../lib/away.ts";
 import type { Exception } from "../lib/exceptions.ts";
 import { problemLine, type Problem } from "../lib/problems.ts";
@@ -19,6 +20,7 @@ import { parseDigest, type Digest } from "../preview/digest.ts";
 import { previewJson } from "../preview/preview-json.ts";
 import { parseConfig, rawConfig, type ReleaseSettings } from "../stacks/config.ts";
 import { findMesh, type FoundMesh } from "../stacks/existing-istio.ts";
+import { keptFor, lastTraffic, type ServiceShares } from "../stacks/kept-versions.ts";
 import { meshStackOf, type MeshStack } from "../stacks/mesh-stack.ts";
 import { RELEASE_KEYS, schema } from "../stacks/schema.ts";
 import { exportState, importState } from "./stack-state.ts";
@@ -28,6 +30,9 @@ import { isAlive } from "./is-alive.ts";
 import { releaseOf, statesOf, type Release, type State } from "./states.ts";
 import { StackLocked } from "./try-again.ts";
 import { UpdateFailure } from "./update-failure.ts";
+
+const named = z.array(z.looseObject({ name: z.string() }));
+const keyed = z.record(z.string(), z.unknown());
 
 /** Folders without a part in what Pulumi runs; an installation changes package-lock.json. */
 const NO_PROGRAM = [".git", ".lab", "docs", "lab", "node_modules", "test"];
@@ -47,6 +52,8 @@ export class ReleaseStack {
   #config: ConfigMap;
   /** What is known of the mesh that this stack does not install. @default it has its own */
   readonly #meshStack: MeshStack | FoundMesh | Problem | undefined;
+  /** What the clusters that are away send where. */
+  readonly #traffic: Readonly<Record<string, ServiceShares>>;
   #retries = false;
 
   private constructor(
@@ -54,12 +61,14 @@ export class ReleaseStack {
     project: string,
     config: ConfigMap,
     meshStack: MeshStack | FoundMesh | Problem | undefined,
+    traffic: Readonly<Record<string, ServiceShares>>,
   ) {
     this.name = stack.name;
     this.#stack = stack;
     this.#project = project;
     this.#config = config;
     this.#meshStack = meshStack;
+    this.#traffic = traffic;
   }
 
   /** @throws if there is no such stack, or its configuration cannot be read */
@@ -74,6 +83,7 @@ export class ReleaseStack {
       stack.getAllConfig(),
     ]);
     const meshStack = config[`${name}:meshStack`]?.value;
+    const away = awayIn(config, name);
     return new ReleaseStack(
       stack,
       name,
@@ -81,6 +91,7 @@ export class ReleaseStack {
       meshStack
         ? meshStackOf(meshStack, await outputsOf(stack, meshStack))
         : await findMesh(rawConfig(textOf(config), name)),
+      away.length === 0 ? {} : lastTraffic(away, (await outputsOf(stack, stack.name))["clusters"]),
     );
   }
 
@@ -167,14 +178,38 @@ export class ReleaseStack {
   }
 
   /** Names of the clusters that are away; nothing of what is wrong with them, which the program tells. */
-  get #away(): readonly string[] {
-    const { away } = rawConfig(textOf(this.#config), this.#project);
-    return schema.away.safeParse(away).data ?? [];
+  get away(): readonly string[] {
+    return awayIn(this.#config, this.#project);
+  }
+
+  /** Names of the clusters that the config lists. @returns undefined if it takes them from another stack */
+  get clusterNames(): readonly string[] | undefined {
+    const { clusters } = rawConfig(textOf(this.#config), this.#project);
+    return named.safeParse(clusters).data?.map(({ name }) => name);
+  }
+
+  /** Takes a cluster out of the stack's config file; all else stays as it is. */
+  async removeCluster(cluster: string): Promise<void> {
+    const raw = rawConfig(textOf(this.#config), this.#project);
+    const at = (key: string, list: readonly string[] = []) =>
+      list.includes(cluster) ? [`${key}[${list.indexOf(cluster)}]`] : [];
+    const below = (key: string, value: unknown) =>
+      keyed.safeParse(value).data?.[cluster] === undefined ? [] : [`${key}["${cluster}"]`];
+    const paths = [
+      ...at("clusters", this.clusterNames),
+      ...at("quarantine", schema.quarantine.safeParse(raw["quarantine"]).data),
+      ...below("prometheus", raw["prometheus"]),
+      ...below("certificates.clusters", keyed.safeParse(raw["certificates"]).data?.["clusters"]),
+      // Last: as long as it is there, an interrupted command can be run again.
+      ...at("away", this.away),
+    ];
+    for (const path of paths) await this.#stack.removeConfig(`${this.#project}:${path}`, true);
+    this.#config = await this.#stack.getAllConfig();
   }
 
   async #preview(configFile: string, signal?: AbortSignal): Promise<Digest> {
     const { workDir, envVars } = this.#stack.workspace;
-    const flags = exclusionArgs(this.#away);
+    const flags = exclusionArgs(this.away);
     const options = { cwd: workDir, env: envVars, configFile, flags, signal, quiet: true };
     const { json, ok, stderr } = await previewJson(this.name, options);
     if (!json.trimStart().startsWith("{")) {
@@ -232,7 +267,9 @@ export class ReleaseStack {
       new Date(),
       meshStack,
     );
-    return settings ? { settings } : { problems: [...unread, ...problems].map(problemLine) };
+    return settings
+      ? { settings: { ...settings, kept: keptFor(settings.services, this.#traffic) } }
+      : { problems: [...unread, ...problems].map(problemLine) };
   }
 
   /**
@@ -286,7 +323,7 @@ export class ReleaseStack {
       try {
         return await this.#stack.up({
           ...more,
-          ...exclusionOf(this.#away),
+          ...exclusionOf(this.away),
           message,
           color: "never",
           onOutput,
@@ -329,6 +366,12 @@ async function projectFiles(root: string): Promise<string[]> {
 /** The values of a configuration as they are written in it. */
 function textOf(config: ConfigMap): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(config).map(([key, { value }]) => [key, value]));
+}
+
+/** Names of the clusters that are away; nothing of what is wrong with them. */
+function awayIn(config: ConfigMap, project: string): readonly string[] {
+  const { away } = rawConfig(textOf(config), project);
+  return schema.away.safeParse(away).data ?? [];
 }
 
 /** The values of another stack's outputs. */

@@ -1,10 +1,10 @@
-import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { throwProblems } from "../components/throw-problems.ts";
 import { exclusionFlags } from "../lib/away.ts";
 import { allOf } from "../lib/enumerate.ts";
 import { clusterProvider } from "./cluster-provider.ts";
-import type { ClusterAccess, ReleaseSettings } from "./config.ts";
+import { lastTraffic, type ServiceShares } from "./kept-versions.ts";
+import type { ReleaseSettings } from "./config.ts";
 import { clusterOutput, type ClusterOutput } from "./mesh-stack.ts";
 
 /** Stands for the resources of a cluster that is away: it is left out if they are, and never made. */
@@ -26,13 +26,14 @@ function notLeftOutText(away: readonly string[]): string {
 }
 
 /**
- * The clusters that are away. Pulumi leaves their resources as they are in its state, if it is told to; it does not tell
- * the program whether it was. What is known of these clusters is what the last complete update has said.
+ * The clusters that are away. Nothing there is registered: what Pulumi leaves out keeps its dependencies in the state, and
+ * these would have to be registered before it, though they may be of versions that are gone from the config. Pulumi
+ * leaves all that as it is, if it is told to; it does not tell the program whether it was. What is known of these
+ * clusters is what the last complete update has said.
  */
 export class AwayClusters {
   readonly #away: readonly string[];
   readonly #known: ReadonlyMap<string, ClusterOutput>;
-  readonly #providers = new Map<string, k8s.Provider>();
 
   private constructor(away: readonly string[], known: ReadonlyMap<string, ClusterOutput>) {
     this.#away = away;
@@ -75,14 +76,19 @@ export class AwayClusters {
     return new AwayClusters(away, found);
   }
 
+  /** Addresses of their east-west gateways, by name. */
+  get gateways(): ReadonlyMap<string, readonly string[]> {
+    return new Map([...this.#known].map(([name, { gateways }]) => [name, gateways.eastWest]));
+  }
+
   /** What the last complete update has said of a cluster. @returns undefined if it is not away */
   known(cluster: string): ClusterOutput | undefined {
     return this.#known.get(cluster);
   }
 
-  /** Pulumi's way to a cluster. */
-  provider(cluster: ClusterAccess): k8s.Provider {
-    return this.#providers.get(cluster.name) ?? clusterProvider(cluster);
+  /** Percent of requests by version, by `namespace/service`, in each of them. */
+  get traffic(): Readonly<Record<string, ServiceShares>> {
+    return lastTraffic(this.#away, Object.fromEntries(this.#known));
   }
 
   /**
@@ -99,7 +105,6 @@ export class AwayClusters {
     );
     for (const cluster of clusters.filter(({ name }) => this.#away.includes(name))) {
       const provider = clusterProvider(cluster);
-      this.#providers.set(cluster.name, provider);
       const hooks = { beforeCreate: [refuse] };
       const standing = new LeftOut(cluster.name, { dependsOn: [provider], hooks });
       // One error says it all.

@@ -14,6 +14,7 @@ import { guardSettings, type GuardSettings } from "./guard-checks.ts";
 import { hostOwners } from "./ingress-checks.ts";
 import { problemsOf } from "./issues.ts";
 import { joinedMesh } from "./joined-mesh.ts";
+import type { Kept } from "./kept-versions.ts";
 import { clustersOf, meshKeyProblems } from "./mesh-stack-checks.ts";
 import { readMeshStack, type MeshStack } from "./mesh-stack.ts";
 import { prometheusProblems } from "./prometheus-checks.ts";
@@ -93,6 +94,8 @@ export interface ReleaseSettings {
   readonly quarantine: readonly string[];
   /** Names of the clusters in which nothing is read or written. */
   readonly away: readonly string[];
+  /** What stays for their sake, whatever the services are to have. @default nothing */
+  readonly kept?: Kept | undefined;
   readonly safety: Safety;
   /** Whether the mesh's stack runs a Prometheus in each cluster. */
   readonly ownPrometheus: boolean;

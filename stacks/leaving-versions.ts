@@ -15,14 +15,20 @@ interface Change extends ExpectedRules {
   readonly replacing: string | undefined;
 }
 
-/** The routes of a service without the versions that get no subset any more. @default it names none of these */
+/**
+ * The routes of a service without the versions that get no subset any more.
+ *
+ * @param others further versions that keep theirs. @default none
+ */
 function changeOf(
   { cluster, key, service, wanted, deployed, rises }: PlannedRoute,
   clusterDomain: string,
+  others: readonly string[] = [],
 ): readonly Change[] {
   // What rises is only written to the state that has been checked.
   if (!deployed || rises) return [];
-  const kept = [wanted.stable, wanted.canary].filter((version) => version !== undefined);
+  const own = [wanted.stable, wanted.canary].filter((version) => version !== undefined);
+  const kept = [...own, ...others];
   const named = routing.versionsIn(deployed.rules, kept);
   const gone = named.filter((version) => !kept.includes(version));
   const rules = gone.reduce((left, version) => routing.without(left, version), deployed.rules);
@@ -41,11 +47,13 @@ function changeOf(
  * @returns why it has not succeeded, by cluster
  */
 export async function takeLeavingVersionsOut(
-  { routes }: Pick<ReleasePlan, "routes">,
+  { routes, kept }: Pick<ReleasePlan, "routes" | "kept">,
   { mesh, safety }: Pick<ReleaseSettings, "mesh" | "safety">,
   clusters: readonly ClusterClient[],
 ): Promise<ReadonlyMap<string, string>> {
-  const changes = routes.flatMap((route) => changeOf(route, mesh.clusterDomain));
+  const changes = routes.flatMap((route) =>
+    changeOf(route, mesh.clusterDomain, kept?.versions[route.key]),
+  );
   const failed = await Promise.all(
     clusters.map(async (cluster) => {
       const own = changes.filter((change) => change.cluster === cluster.name);

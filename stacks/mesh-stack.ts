@@ -5,6 +5,7 @@ import type { Problem } from "../lib/problems.ts";
 import { clusterProvider } from "./cluster-provider.ts";
 import type { ReleaseStackSettings, Settings } from "./config.ts";
 import { shareOf } from "./ingress.ts";
+import { presentClusters } from "./present-clusters.ts";
 import type { Mesh } from "./mesh.ts";
 
 const paths = z
@@ -215,23 +216,20 @@ export function meshStackOf(
 /**
  * The mesh of another stack, or of others' Istio, for the services of this one.
  *
- * @param provider Pulumi's way to a cluster. @default a new one
  * @throws if there is a cluster of which nothing is known
  */
-export function joinMesh(
-  { clusters, meshStack }: ReleaseStackSettings,
-  provider: typeof clusterProvider = clusterProvider,
-): Mesh {
+export function joinMesh(settings: ReleaseStackSettings): Mesh {
+  const { meshStack } = settings;
   const { mesh, rootCaExpires } = meshStack;
   return {
-    clusters: clusters.map((access) => {
+    clusters: presentClusters(settings).map((access) => {
       const known = meshStack.clusters[access.name];
       // Whatever is not registered, Pulumi deletes.
       if (!known) throw new Error(`nothing is known of the mesh in ${access.name}`);
       return {
         name: access.name,
         network: known.network,
-        provider: provider(access),
+        provider: clusterProvider(access),
         eastWestAddresses: pulumi.output(known.gateways.eastWest),
         ingressAddresses: mesh.ingress && pulumi.output(known.gateways.ingress),
         istioVersion: pulumi.output(known.istioVersion),

@@ -9,15 +9,10 @@ import {
   MeshTracing,
   RemoteSecret,
 } from "../components/index.ts";
-import type { AwayClusters } from "./away-clusters.ts";
 import { clusterProvider } from "./cluster-provider.ts";
 import type { ClusterSettings, Settings } from "./config.ts";
-import {
-  describeMesh,
-  type ClusterOutput,
-  type JoinedOutput,
-  type MeshOutput,
-} from "./mesh-stack.ts";
+import { describeMesh, type JoinedOutput, type MeshOutput } from "./mesh-stack.ts";
+import { presentClusters } from "./present-clusters.ts";
 
 /** One cluster of the mesh, as a release needs it. */
 export interface MeshCluster {
@@ -46,32 +41,27 @@ export interface Mesh {
 }
 
 /**
- * Installs the mesh over all clusters: every one the same, every pair connected both ways.
+ * Installs the mesh over all clusters that are not away: every one the same, every pair connected both ways.
  *
  * @param transformations of all resources in a cluster. @default none
- * @param away what is known of clusters that are away. @default none is
  */
 export function installMesh(
   settings: Settings,
   transformations: (cluster: string) => readonly pulumi.ResourceTransformation[] = () => [],
-  away: Pick<AwayClusters, "provider" | "known"> = {
-    provider: clusterProvider,
-    known: () => undefined,
-  },
 ): Mesh {
   const certificates = certificatesOf(settings);
-  const clusters = settings.clusters.map((cluster) => {
-    const provider = away.provider(cluster);
-    const { gateways } = away.known(cluster.name) ?? {};
+  const present = presentClusters(settings);
+  const clusters = present.map((cluster) => {
+    const provider = clusterProvider(cluster);
     const opts = {
       providers: { kubernetes: provider },
       transformations: [...transformations(cluster.name)],
     };
-    return { provider, ...installCluster(settings, cluster, opts, certificates, gateways) };
+    return { provider, ...installCluster(settings, cluster, opts, certificates) };
   });
 
   clusters.forEach((source, i) => {
-    const server = settings.clusters[i]?.server;
+    const server = present[i]?.server;
     for (const reader of clusters) {
       if (server && reader !== source) {
         new RemoteSecret(
@@ -124,7 +114,6 @@ function installCluster(
   cluster: ClusterSettings,
   opts: pulumi.ComponentResourceOptions,
   certificates: MeshCertificates,
-  known?: ClusterOutput["gateways"],
 ) {
   const { name, network } = cluster;
   const { istioVersion: version, charts, clusterDomain } = mesh;
@@ -159,7 +148,6 @@ function installCluster(
       charts,
       clusterDomain,
       addresses: cluster.eastWestAddresses,
-      knownAddresses: known?.eastWest,
       values: mesh.values.gateway,
     },
     afterIstiod,
@@ -170,7 +158,6 @@ function installCluster(
       `ingress-gateway-${name}`,
       {
         ...{ version, charts, hosts: ingress.hosts, tls: tlsOf(ingress) },
-        knownAddresses: known?.ingress,
         values: mesh.values.gateway,
       },
       afterIstiod,

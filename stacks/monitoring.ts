@@ -9,14 +9,14 @@ import { durationMs } from "./schema.ts";
  * version or a weight: a release changes nothing here, and services of other stacks are seen too.
  */
 export function installMonitoring(
-  { monitoring }: Settings,
+  { monitoring, clusters: all }: Settings,
   clusters: readonly MeshCluster[],
 ): void {
   if (!monitoring) return;
   const { window, alerts, thresholds, runbooks, ...args } = monitoring;
   const { latency, ...others } = thresholds;
   const rules = ruleGroups({
-    otherClusters: clusters.length - 1,
+    otherClusters: all.length - 1,
     thresholds: { ...others, latencyMs: durationMs(latency) },
     window,
     alerts,

@@ -4,6 +4,7 @@ import { loadConfig } from "./config.ts";
 import { CountHandOver } from "./count-hand-over.ts";
 import { InterruptedReleases } from "./interrupted-releases.ts";
 import { keepOutputs } from "./kept-outputs.ts";
+import { keptFor } from "./kept-versions.ts";
 import { LoweredSince } from "./lowered-since.ts";
 import { joinMesh } from "./mesh-stack.ts";
 import { installMesh } from "./mesh.ts";
@@ -15,10 +16,11 @@ import { joinHooks, RoutingRecords } from "./routing-records.ts";
 import { WeightChange } from "./weight-change.ts";
 
 keepOutputs();
-const configured = await loadConfig();
-const away = await AwayClusters.find(configured);
+const loaded = await loadConfig();
+const away = await AwayClusters.find(loaded);
+const configured = { ...loaded, kept: keptFor(loaded.services, away.traffic) };
 const change = await WeightChange.prepare(configured);
-const settings = { ...configured, weight: change.plan.weight };
+const settings = { ...configured, weight: change.plan.weight, kept: change.plan.kept };
 // What is checked while Pulumi registers resources counts only as long as it changes none of them.
 if (change.checksAhead) onResourceChange(change.outdateChecks);
 // What has fallen has fallen by now, however the command is run.
@@ -29,8 +31,8 @@ const interrupted =
 await interrupted?.warn();
 const { clusters: members, ...about } =
   "meshStack" in settings
-    ? joinMesh(settings, (cluster) => away.provider(cluster))
-    : installMesh(settings, (cluster) => (interrupted ? [interrupted.before(cluster)] : []), away);
+    ? joinMesh(settings)
+    : installMesh(settings, (cluster) => (interrupted ? [interrupted.before(cluster)] : []));
 const lowered = new LoweredSince(settings);
 const records = new RoutingRecords(settings);
 const counts = new CountHandOver(settings);
@@ -47,6 +49,7 @@ const { traffic, registrations, rulesSettled } = releaseServices(
   (cluster, service, version) => counts.hooks(cluster, service, version),
   (cluster, object) => change.remade(cluster, object),
   (cluster, namespace) => change.shared.stays(cluster, namespace),
+  away.gateways,
 );
 if (!("meshStack" in settings)) {
   // No weight waits for monitoring: its resources queue behind the VirtualServices.
@@ -70,14 +73,22 @@ export const mesh = about.output;
 
 /** What there is in each cluster; of one that is away, what the last complete update has said. */
 export const clusters = Object.fromEntries(
-  members.map(({ name, network, istioVersion, caExpires, eastWestAddresses, ingressAddresses }) => [
-    name,
-    away.known(name) ?? {
-      network,
-      istioVersion,
-      caExpires,
-      gateways: { eastWest: eastWestAddresses, ingress: ingressAddresses ?? [] },
-      traffic: traffic[name] ?? {},
-    },
-  ]),
+  settings.clusters.map(({ name }) => {
+    const member = members.find((each) => each.name === name);
+    return [
+      name,
+      member
+        ? {
+            network: member.network,
+            istioVersion: member.istioVersion,
+            caExpires: member.caExpires,
+            gateways: {
+              eastWest: member.eastWestAddresses,
+              ingress: member.ingressAddresses ?? [],
+            },
+            traffic: traffic[name] ?? {},
+          }
+        : away.known(name),
+    ];
+  }),
 );

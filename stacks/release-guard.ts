@@ -4,7 +4,6 @@ import { idOf, stackLabel } from "../lib/names.ts";
 import type { ReleaseSettings } from "./config.ts";
 import { GUARD_FILE, guardFileText, NOTIFICATIONS_FILE } from "./guard-file.ts";
 import type { MeshCluster } from "./mesh.ts";
-import { presentClusters } from "./present-clusters.ts";
 
 /** Namespace of the guards of a stack: each stack has guards of its own. */
 function guardNamespace(stack: string): string {
@@ -23,7 +22,7 @@ export function installGuards(
   namespaces: ReadonlyMap<string, readonly pulumi.Resource[]>,
   after: Promise<unknown>,
 ): ReleaseGuard | undefined {
-  const { guard, services, away } = settings;
+  const { guard, services } = settings;
   if (!guard || services.length === 0) return undefined;
   const { image, partitionLimit } = guard;
   const { notifications } = settings.rollout;
@@ -35,6 +34,8 @@ export function installGuards(
       namespace,
       image,
       services: services.map(idOf),
+      // The guard of a cluster that is away keeps its rights in the others.
+      readers: settings.clusters.map(({ name }) => name),
       after,
       secrets:
         notifications.length === 0 ? {} : { [NOTIFICATIONS_FILE]: JSON.stringify(notifications) },
@@ -45,11 +46,9 @@ export function installGuards(
         const configMap = { namespace, name: ReleaseGuard.fileName };
         const about = { stack, cluster: name, configMap, prometheus, partitionLimit };
         const text = guardFileText(settings, about);
-        // What is in a cluster that is away must not be what others depend on, or they were left out too.
-        const after = away.includes(name) ? away.flatMap((each) => namespaces.get(each) ?? []) : [];
-        return [{ name, provider, apiServer, after, file: { name: GUARD_FILE, text } }];
+        return [{ name, provider, apiServer, file: { name: GUARD_FILE, text } }];
       }),
     },
-    { dependsOn: presentClusters(settings).flatMap(({ name }) => namespaces.get(name) ?? []) },
+    { dependsOn: [...namespaces.values()].flat() },
   );
 }

@@ -6,6 +6,7 @@ import type { ChainRole } from "../lib/mark.ts";
 import { crossClusterHost, serviceKey } from "../lib/names.ts";
 import type { Problem } from "../lib/problems.ts";
 import {
+  clustersBehind,
   isToFall,
   isToRise,
   rebuiltServices,
@@ -17,6 +18,7 @@ import {
 import { decideWeight, takenBack, type Journals } from "../lib/taken-back.ts";
 import { placeIn } from "./chain.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
+import { withThoseBehind, type Kept } from "./kept-versions.ts";
 import { namedClusters } from "./named-clusters.ts";
 import { releaseName } from "./judged.ts";
 import { wantedBy } from "./wanted.ts";
@@ -43,6 +45,8 @@ export interface PlannedRoute {
   readonly falls: boolean;
   /** In a chain the routes of one role change after all of the other's. */
   readonly isSecond: boolean;
+  /** Whether the cluster has fallen behind the others, and gets their versions in one step; see isBehind. */
+  readonly catchesUp: boolean;
   /**
    * What the service needs for all requests; of one that others have made, what is noted of it. @default no canary serves
    * or is about to, or nobody knows
@@ -65,6 +69,8 @@ export interface ReleasePlan {
   readonly routes: readonly PlannedRoute[];
   /** The services of a chain whose routes change before the others'. */
   readonly firstRole: ChainRole;
+  /** What stays for the sake of clusters that are away, or are not equal to the others yet. @default nothing */
+  readonly kept?: Kept | undefined;
   /** Percent that the canaries are to have: what is configured, unless they were taken back and stay as they are. */
   readonly weight: number;
   /** Why that is not what is configured. @default it is */
@@ -127,14 +133,16 @@ export function planRelease(
   const asked = { stack, release: releaseName(configured) };
   const decision = decideWeight(deployed, wantedBy(configured), journals, asked);
   const weight = decision.do === "keep" ? decision.weight : configured.weight;
-  const settings = { ...configured, weight };
-  const wanted = wantedBy(settings);
+  const wanted = wantedBy({ ...configured, weight });
+  const kept = withThoseBehind(configured.kept, configured.services, deployed, wanted);
+  const settings = { ...configured, weight, kept };
   const firstRole = isTakenBack(deployed, wanted) ? "entry" : "follower";
   const made: Pick<PlannedRoute, "key" | "cluster">[] = [];
   const routes = settings.services.flatMap((service): PlannedRoute[] => {
     const key = serviceKey({ service: service.name, namespace: service.namespace });
     const route = wanted.routes.find((each) => each.key === key);
     if (!route) throw new Error(`the configuration wants nothing of ${key}`);
+    const behind = clustersBehind(deployed, wanted, route);
     return settings.clusters.map(({ name: cluster }) => {
       const configuredHere = wantedIn(wanted, route, cluster);
       const about = deployed.find(({ name }) => name === cluster);
@@ -164,6 +172,7 @@ export function planRelease(
         rises: now !== undefined && !isForeign(service, now) && isToRise(now, here),
         falls: now !== undefined && !isForeign(service, now) && isToFall(now, here),
         isSecond: route.role !== undefined && route.role !== firstRole,
+        catchesUp: behind.includes(cluster),
         needed: neededFor(now, journals.get(cluster) ?? [], {
           key,
           service: service.name,
@@ -179,6 +188,7 @@ export function planRelease(
   return {
     routes,
     firstRole,
+    kept,
     weight,
     warning: decision.do === "keep" ? decision.warning : undefined,
     forgives: decision.do === "carry out" ? decision.forgives : undefined,
@@ -207,8 +217,13 @@ function routeObjects(
   wanted: WantedRoute,
   replaces: string | undefined,
 ): CanaryRouteObjects {
-  const { mesh, clusters, ingressGateway } = settings;
+  const { mesh, clusters, ingressGateway, kept } = settings;
   const id = { service: service.name, namespace: service.namespace };
+  const key = serviceKey(id);
+  const hostVersions = Object.entries(kept?.hosts ?? {}).flatMap(([name, versions]) => {
+    const version = versions[key];
+    return version === undefined ? [] : [[crossClusterHost(id, name), version] as const];
+  });
   const chain = placeIn(settings, service);
   return canaryRouteObjects({
     ...id,
@@ -223,6 +238,8 @@ function routeObjects(
     corsPolicy: service.corsPolicy,
     mirrorPercent: service.mirrorPercent,
     crossClusterHosts: namedClusters(settings, cluster).map((name) => crossClusterHost(id, name)),
+    ...(hostVersions.length > 0 && { hostVersions: Object.fromEntries(hostVersions) }),
+    kept: kept?.versions[key],
     ingress: ingressOf(service, ingressGateway),
     clusterDomain: mesh.clusterDomain,
     contexts: clusters.map(({ context }) => context),

@@ -1,7 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { CanaryRoute, CanaryWorkload, CrossClusterServiceEntry } from "../components/index.ts";
-import { crossClusterHost, crossClusterName, virtualAddresses } from "../lib/names.ts";
+import { crossClusterHost, crossClusterName, serviceKey, virtualAddresses } from "../lib/names.ts";
 import { weightIn } from "../lib/release-rules.ts";
 import { autoscalingOf, minPods } from "./autoscaling.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
@@ -26,6 +26,9 @@ export type RouteHooks = (route: PlannedRoute) => pulumi.ResourceHookBinding | u
 /** Whether a namespace stays in a cluster when its last service goes. @default none does */
 export type Stays = SharedNamespaces["stays"];
 
+/** Addresses of the east-west gateways of clusters that are away, by name. */
+type Absent = ReadonlyMap<string, readonly string[]>;
+
 /** How a routing object of a cluster is registered. @default as it is */
 export type Remade = DeletedObjects["remade"];
 /** The same around its change of the Deployment of a version. @default nothing */
@@ -47,6 +50,9 @@ export interface Release {
  * Runs the services in every cluster and routes them as planned. The order is what makes a change safe:
  * all versions ready in all clusters, then the subsets in all clusters, then the weights. A gateway only
  * knows the subsets of its own cluster's rule, so the far one must have them first.
+ *
+ * @param clusters that are not away
+ * @param absent those that are
  */
 export function releaseServices(
   settings: ReleaseSettings,
@@ -56,32 +62,33 @@ export function releaseServices(
   workloadHooks: WorkloadHooks = () => undefined,
   remade: Remade = () => ({}),
   stays: Stays = () => false,
+  absent: Absent = new Map(),
 ): Release {
   const namespaces = new Map(
     clusters.map((cluster) => [cluster.name, makeNamespaces(settings, cluster, stays)]),
   );
   const addresses = virtualAddresses(
     settings.services.flatMap(({ name: service, namespace }) =>
-      clusters.map((cluster) => crossClusterHost({ service, namespace }, cluster.name)),
+      settings.clusters.map((cluster) => crossClusterHost({ service, namespace }, cluster.name)),
     ),
   );
-  const { away } = settings;
   // Every weight waits for the rules of all services, which are only there once the last one is made.
   const rules = Promise.withResolvers<readonly pulumi.Resource[]>();
   const rulesInPlace = rules.promise.then(inPlace);
   // In a chain the routes of one role also wait for all of the other's.
-  const firstRoutes = Promise.withResolvers<readonly Placed[]>();
-  const common = { settings, clusters, namespaces, addresses, hooks, workloadHooks, remade };
+  const firstRoutes = Promise.withResolvers<readonly pulumi.Resource[]>();
+  const common = {
+    ...{ settings, clusters, absent, namespaces, addresses, hooks, workloadHooks, remade },
+  };
   const released = settings.services.map((service) => {
     const routes = plan.routes.filter((route) => route.service === service);
-    const own = Promise.withResolvers<readonly Placed[]>();
+    const own = Promise.withResolvers<readonly pulumi.Resource[]>();
     const before = routes.some(({ isSecond }) => isSecond)
       ? firstRoutes.promise
       : Promise.resolve([]);
-    const after = Promise.all([own.promise, before, rulesInPlace]).then(
+    const weightsAfter = Promise.all([own.promise, before, rulesInPlace]).then(
       ([ownRules, routesBefore]) => [...ownRules, ...routesBefore],
     );
-    const weightsAfter = async (cluster: string) => needsOf(away, [cluster], await after);
     const isRolled = routes.some(({ key }) => plan.rolled.includes(key));
     const made = releaseService({ ...common, weightsAfter }, service, routes, isRolled);
     own.resolve(made.rules);
@@ -96,14 +103,9 @@ export function releaseServices(
     inPlace(registrations.map(({ weights }) => weights)).catch(() => undefined),
   );
   // A guard must know of the next release before a weight of it rises, or it could take it for the last one.
-  rules.resolve([
-    ...released.flatMap((each) => each.rules.map(({ resource }) => resource)),
-    ...(guards?.files ?? []),
-  ]);
+  rules.resolve([...released.flatMap((each) => each.rules), ...(guards?.files ?? [])]);
   firstRoutes.resolve(
-    registrations.flatMap(({ route, weights }) =>
-      route.isSecond ? [] : [{ of: [route.cluster], resource: weights }],
-    ),
+    registrations.flatMap(({ route, weights }) => (route.isSecond ? [] : [weights])),
   );
   const rulesSettled = rulesInPlace.catch(() => undefined);
   return { traffic: trafficOf(plan), registrations, rulesSettled };
@@ -136,27 +138,6 @@ async function inPlace(resources: readonly pulumi.Resource[]): Promise<void> {
   });
 }
 
-/** A resource, and the clusters that it is in or about. */
-interface Placed {
-  readonly of: readonly string[];
-  readonly resource: pulumi.Resource;
-}
-
-/**
- * What resources in clusters, or about them, wait for. Those of a cluster that is away are left out with all that depends
- * on them, so what the others have must not.
- */
-function needsOf(
-  away: readonly string[],
-  clusters: readonly string[],
-  resources: readonly Placed[],
-): pulumi.Resource[] {
-  const isAway = (of: readonly string[]) => of.some((cluster) => away.includes(cluster));
-  return resources
-    .filter(({ of }) => isAway(clusters) || !isAway(of))
-    .map(({ resource }) => resource);
-}
-
 type Namespaces = ReadonlyMap<string, ReadonlyMap<string, k8s.core.v1.Namespace>>;
 
 function makeNamespaces(
@@ -183,20 +164,21 @@ function makeNamespaces(
 interface Common {
   readonly settings: ReleaseSettings;
   readonly clusters: readonly MeshCluster[];
+  readonly absent: Absent;
   readonly namespaces: Namespaces;
   /** Virtual addresses of the hosts that name a cluster. */
   readonly addresses: ReadonlyMap<string, string>;
   readonly hooks: RouteHooks;
   readonly remade: Remade;
   readonly workloadHooks: WorkloadHooks;
-  /** What the weights in a cluster wait for. */
-  readonly weightsAfter: (cluster: string) => Promise<readonly pulumi.Resource[]>;
+  /** What the weights wait for. */
+  readonly weightsAfter: Promise<readonly pulumi.Resource[]>;
 }
 
 /** What was registered for one service. */
 interface ReleasedService {
   /** The subsets of all its hosts in all clusters. */
-  readonly rules: readonly Placed[];
+  readonly rules: readonly pulumi.Resource[];
   readonly registrations: readonly Registration[];
 }
 
@@ -215,13 +197,12 @@ function makeWorkloads(
   service: MadeService,
   planned: readonly PlannedRoute[],
   isRolled: boolean,
-): readonly Placed[] {
+): readonly pulumi.Resource[] {
   const { name, namespace, stable, canary } = service;
-  const workloads: { readonly cluster: string; readonly workload: CanaryWorkload }[] = [];
+  const workloads: CanaryWorkload[] = [];
   for (const cluster of clusters) {
     // Only in an update that needs it: otherwise all clusters are ready as soon as they can be.
-    const last = workloads.findLast((each) => !settings.away.includes(each.cluster));
-    const before = isRolled ? (last?.workload.deployments ?? []) : [];
+    const before = isRolled ? (workloads.at(-1)?.deployments ?? []) : [];
     const home = namespaces.get(cluster.name)?.get(namespace);
     const least = minPods(
       planned.find((route) => route.cluster === cluster.name),
@@ -259,19 +240,18 @@ function makeWorkloads(
         dependsOn: [...(home ? [home] : []), ...cluster.ready, ...before],
       },
     );
-    workloads.push({ cluster: cluster.name, workload });
+    workloads.push(workload);
   }
-  return workloads.flatMap(({ cluster, workload: { deployments, autoscalers } }) =>
-    [...deployments, ...autoscalers].map((resource) => ({ of: [cluster], resource })),
-  );
+  return workloads.flatMap(({ deployments, autoscalers }) => [...deployments, ...autoscalers]);
 }
 
 function releaseService(
-  { settings, clusters, namespaces, addresses, hooks, workloadHooks, remade, weightsAfter }: Common,
+  common: Common,
   service: ServiceSettings,
   planned: readonly PlannedRoute[],
   isRolled: boolean,
 ): ReleasedService {
+  const { settings, clusters, absent, addresses, hooks, remade, weightsAfter } = common;
   const { mesh } = settings;
   const { namespace, stable, canary } = service;
   const versions = canary ? [stable, canary] : [stable];
@@ -281,37 +261,37 @@ function releaseService(
   const existing = existingOf(service);
   // What others have made is there before the program runs; the mesh may not be.
   const pods = isMade(service)
-    ? makeWorkloads({ settings, clusters, namespaces, workloadHooks }, service, planned, isRolled)
-    : clusters.flatMap(({ name, ready }) => ready.map((resource) => ({ of: [name], resource })));
-  const afterPods = (...of: readonly string[]) => needsOf(settings.away, of, pods);
+    ? makeWorkloads(common, service, planned, isRolled)
+    : clusters.flatMap(({ ready }) => ready);
 
   const entries = clusters.flatMap((cluster) =>
-    clusters
-      .filter(({ name }) => namedClusters(settings, cluster.name).includes(name))
-      .map((other) => {
-        const host = crossClusterHost(id, other.name);
-        const name = crossClusterName(service.name, other.name);
-        const of = [cluster.name, other.name];
-        const entry = new CrossClusterServiceEntry(
-          `${key}-${other.name}-from-${cluster.name}`,
-          {
-            ...id,
-            cluster: other.name,
-            gatewayAddresses: other.eastWestAddresses,
-            virtualAddress: addresses.get(host) ?? "",
-            versions: versions.map(({ version }) => version),
-            trustDomain: mesh.trustDomain,
-            clusterDomain: mesh.clusterDomain,
-            existing,
-            entry: remade(cluster.name, { kind: "ServiceEntry", namespace, name }),
-            rule: remade(cluster.name, { kind: "DestinationRule", namespace, name }),
-            policies: policiesOf(service),
-            ports: portsOf(service),
-          },
-          { providers: { kubernetes: cluster.provider }, dependsOn: afterPods(...of) },
-        );
-        return { of, resource: entry.versions };
-      }),
+    namedClusters(settings, cluster.name).map((other) => {
+      const host = crossClusterHost(id, other);
+      const name = crossClusterName(service.name, other);
+      const { eastWestAddresses } = clusters.find((each) => each.name === other) ?? {};
+      const entry = new CrossClusterServiceEntry(
+        `${key}-${other}-from-${cluster.name}`,
+        {
+          ...id,
+          cluster: other,
+          gatewayAddresses: eastWestAddresses ?? absent.get(other) ?? [],
+          virtualAddress: addresses.get(host) ?? "",
+          versions: [
+            ...versions.map(({ version }) => version),
+            ...(settings.kept?.versions[serviceKey(id)] ?? []),
+          ],
+          trustDomain: mesh.trustDomain,
+          clusterDomain: mesh.clusterDomain,
+          existing,
+          entry: remade(cluster.name, { kind: "ServiceEntry", namespace, name }),
+          rule: remade(cluster.name, { kind: "DestinationRule", namespace, name }),
+          policies: policiesOf(service),
+          ports: portsOf(service),
+        },
+        { providers: { kubernetes: cluster.provider }, dependsOn: [...pods] },
+      );
+      return entry.versions;
+    }),
   );
 
   const routes = planned.flatMap((route) => {
@@ -324,21 +304,18 @@ function releaseService(
       `${key}-route-${route.cluster}`,
       {
         objects: route.objects,
-        weightsAfter: weightsAfter(route.cluster),
+        weightsAfter,
         hooks: hooks(route),
         rule: remade(route.cluster, { kind: "DestinationRule", namespace, name: service.name }),
         ignoreChanges: weights.ignoreChanges,
         import: weights.import,
       },
-      { providers: { kubernetes: cluster.provider }, dependsOn: afterPods(route.cluster) },
+      { providers: { kubernetes: cluster.provider }, dependsOn: [...pods] },
     );
     return [{ route, made }];
   });
   return {
-    rules: [
-      ...routes.map(({ route, made }) => ({ of: [route.cluster], resource: made.versions })),
-      ...entries,
-    ],
+    rules: [...routes.map(({ made }) => made.versions), ...entries],
     registrations: routes.map(({ route, made }) => ({
       route,
       weights: made.weights,

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { INGRESS_GATEWAY_OBJECT } from "../lib/names.ts";
+import { idOf, INGRESS_GATEWAY_OBJECT, serviceKey } from "../lib/names.ts";
 import { weightIn } from "../lib/release-rules.ts";
 import { placeIn } from "./chain.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
@@ -30,7 +30,13 @@ export function routingDigest(
   service: ServiceSettings,
   cluster: string,
 ): string {
-  const { mesh, clusters, ingressGateway, oneNetwork } = settings;
+  const { mesh, clusters, ingressGateway, oneNetwork, kept } = settings;
+  const key = serviceKey(idOf(service));
+  const keptVersions = kept?.versions[key];
+  const keptHosts = Object.entries(kept?.hosts ?? {}).flatMap(([name, versions]) => {
+    const version = versions[key];
+    return version === undefined || name === cluster ? [] : [[name, version] as const];
+  });
   const place = placeIn(settings, service);
   const weight = place?.role === "follower" ? 0 : weightIn(settings, cluster);
   const { stable, canary, matches, mirrorPercent, ...always } = routed(serviceSchema, service);
@@ -48,6 +54,9 @@ export function routingDigest(
     ...(ingressGateway !== undefined &&
       ingressGateway !== INGRESS_GATEWAY_OBJECT && { ingressGateway }),
     ...(oneNetwork && { oneNetwork }),
+    // Left out unless a cluster is away that has other versions, or was.
+    ...(keptVersions && { keptVersions }),
+    ...(keptHosts.length > 0 && { keptHosts: Object.fromEntries(keptHosts) }),
     canary: canary && { ...canary, weight, matches, mirrorPercent },
     // Those of this stack's other services: its own say nothing of them.
     ...(service.othersPaths && { othersPaths: service.othersPaths }),

@@ -243,7 +243,7 @@ export const schema = {
       "must be names of `clusters`, each once, and none that is in `quarantine`",
       "must leave out at least one cluster",
       "must be left out if `mesh.istio` is existing",
-      "while it is set, no service may change its versions",
+      "while it is set, no service of a chain, and none with `workload: existing`, may change its versions",
     ],
     effect:
       "Nothing in these clusters. When one is removed, it gets what the others have: a lower weight at once, a higher one after all checks.",

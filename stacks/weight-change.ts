@@ -31,7 +31,7 @@ import { removalProblems } from "./removed-services.ts";
 import { SharedNamespaces } from "./shared-namespaces.ts";
 import { UpdateNotes } from "./update-notes.ts";
 import { limitsOf } from "./limits.ts";
-import { beginsToName, WeightConfirmations, weightsAfter } from "./weight-confirmations.ts";
+import { WeightConfirmations, weightsAfter } from "./weight-confirmations.ts";
 import { isMade } from "./workload.ts";
 
 /** Longest wait for one answer of an API server, in milliseconds. */
@@ -330,16 +330,9 @@ export class WeightChange {
     const remake = this.remade(route.cluster, {
       ...{ kind: "VirtualService", namespace: route.service.namespace, name: route.service.name },
     });
-    // It is left out; should it not be, as with --target, nothing is written all the same.
-    if (this.#settings.away.includes(route.cluster)) {
-      const refuse = () => {
-        throw new Error(`${route.cluster} is away (key away): nothing is written there.`);
-      };
-      return { beforeCreate: [refuse], beforeUpdate: [refuse] };
-    }
     const hooks = this.#hooksOf(route);
     const own = remake.hooks ? joinHooks(remake.hooks, hooks) : hooks;
-    if (!beginsToName(route)) return own;
+    if (!this.#confirmations.isToName(route)) return own;
     const known = () => this.#once("named", () => this.#confirmations.named());
     return {
       ...own,

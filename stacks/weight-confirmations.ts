@@ -34,7 +34,7 @@ export function weightsAfter(moves: readonly PlannedRoute[]): string {
  * Whether a route begins to name the stable version of pods that others have made. Requests flow already, unlike to
  * pods that the program makes: every Envoy must know the version before a route names it.
  */
-export function beginsToName({ service, wanted, deployed }: PlannedRoute): boolean {
+function beginsToName({ service, wanted, deployed }: PlannedRoute): boolean {
   return (
     !isMade(service) &&
     wanted.canary !== undefined &&
@@ -102,19 +102,32 @@ export class WeightConfirmations {
     }
   }
 
+  /** Whether a route waits for that: hosts that name a cluster which catches up change in all others, too. */
+  isToName(route: PlannedRoute): boolean {
+    const { service } = route;
+    return (
+      beginsToName(route) ||
+      this.#plan.routes.some((each) => each.service === service && each.catchesUp)
+    );
+  }
+
   /** Waits until every Envoy knows the versions that routes begin to send requests to, in all clusters. */
   async named(): Promise<void> {
     const { mesh, services } = this.#settings;
-    const routes = this.#plan.routes.filter(beginsToName);
+    const routes = this.#plan.routes.filter((route) => beginsToName(route) || route.catchesUp);
     const canaries = services.flatMap((service) => {
       const own = routes.filter((route) => route.service === service);
-      const canary = own.length > 0 ? canaryOf(service, mesh.clusterDomain) : undefined;
-      if (!canary) return [];
+      const canary = canaryOf(
+        { ...service, canary: service.canary ?? service.stable },
+        mesh.clusterDomain,
+      );
+      if (own.length === 0 || !canary) return [];
       // A cluster that joins a release has the weight of the others at once; testers and copies come at any weight.
       const both =
-        own.some(({ wanted }) => wanted.weight > 0) ||
-        service.matches.length > 0 ||
-        service.mirrorPercent > 0;
+        service.canary !== undefined &&
+        (own.some(({ wanted }) => wanted.weight > 0) ||
+          service.matches.length > 0 ||
+          service.mirrorPercent > 0);
       return [{ ...canary, canary: service.stable.version }, ...(both ? [canary] : [])];
     });
     const limits = limitsOf(this.#settings);

@@ -13,9 +13,9 @@ import type { Routing } from "./routing.ts";
 /** By VirtualServices, DestinationRules and ServiceEntries of Istio. */
 export const routing: Routing = {
   objects: (args) => {
-    const { canary, stable } = args;
+    const { canary, stable, kept = [] } = args;
     const weights = virtualService(args);
-    const versions = canary === undefined ? [stable] : [stable, canary];
+    const versions = [stable, ...(canary === undefined ? [] : [canary]), ...kept];
     return {
       versions: destinationRule({ ...args, versions }),
       weights,

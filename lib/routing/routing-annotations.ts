@@ -34,11 +34,19 @@ export function chainAnnotations(mark: Mark, members: readonly string[]) {
 const DESTINATIONS = "istio-canary/destinations";
 
 /**
- * Changes the VirtualService with the policies and ports, which are in other objects: only then is what they lead to
- * recorded, and only after all clusters have them. With none of them it is left out.
+ * Changes the VirtualService with the policies, ports and kept versions, which are in other objects: only then is what
+ * they lead to recorded, and only after all clusters have them. With none of them it is left out.
  */
-export function destinationsAnnotation({ policies, ports }: Pick<RouteArgs, "policies" | "ports">) {
-  return (policies ?? ports) && { [DESTINATIONS]: JSON.stringify({ ...policies, ports }) };
+export function destinationsAnnotation({
+  policies,
+  ports,
+  kept,
+}: Pick<RouteArgs, "policies" | "ports" | "kept">) {
+  return (
+    (policies ?? ports ?? kept) && {
+      [DESTINATIONS]: JSON.stringify({ ...policies, ports, kept }),
+    }
+  );
 }
 
 /** On a VirtualService: which paths of its hosts at the gateway are the service's, and which it knows to be others'. */

@@ -87,6 +87,10 @@ export interface RouteArgs extends ServiceName, RuleArgs {
   readonly mirrorPercent: number;
   /** Hosts that name this service in one other cluster each. */
   readonly crossClusterHosts: readonly string[];
+  /** The version that gets all requests to one of these hosts, whose cluster has no other. @default they are split like all others */
+  readonly hostVersions?: Readonly<Record<string, string>> | undefined;
+  /** Further versions that keep a subset: another cluster still sends requests to them. @default none */
+  readonly kept?: readonly string[] | undefined;
   /** Hosts by which clients outside reach the service. */
   readonly ingressHosts: readonly string[];
   /** The Gateway that serves them, as `namespace/name`. */

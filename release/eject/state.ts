@@ -58,7 +58,8 @@ export interface HandedBack {
   readonly rest: StackState;
 }
 
-function nameOf({ urn }: Resource): string {
+/** The name of a resource, as its URN has it. */
+export function resourceName({ urn }: Resource): string {
   return urn.split("::").slice(3).join("::");
 }
 
@@ -79,7 +80,7 @@ function components({ service, namespace }: ServiceName, clusters: readonly stri
 }
 
 /** A state that does not name resources any more which it does not have. */
-function withoutNames(all: readonly Resource[], gone: ReadonlySet<string>): Resource[] {
+export function withoutNames(all: readonly Resource[], gone: ReadonlySet<string>): Resource[] {
   const kept = (list: readonly string[]) => list.filter((urn) => !gone.has(urn));
   return all.map(({ dependencies, propertyDependencies, deletedWith, ...more }) => ({
     ...more,
@@ -122,9 +123,9 @@ export function handBack(
   /** Where each resource that goes is, by its URN: parents come before their children. */
   const gone = new Map<string, { readonly cluster: string; readonly service?: ServiceName }>();
   for (const each of resources) {
-    const home = homes.get(`${each.type} ${nameOf(each)}`);
+    const home = homes.get(`${each.type} ${resourceName(each)}`);
     const place =
-      known.get(`${each.type} ${nameOf(each)}`) ??
+      known.get(`${each.type} ${resourceName(each)}`) ??
       gone.get(each.parent ?? "") ??
       (home === undefined ? undefined : { cluster: home });
     if (place) gone.set(each.urn, place);

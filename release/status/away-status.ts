@@ -1,14 +1,9 @@
-import * as z from "zod";
 import { serviceKey } from "../../lib/names.ts";
 import { weightIn } from "../../lib/release-rules.ts";
 import type { ReleaseSettings } from "../../stacks/config.ts";
+import { lastTraffic } from "../../stacks/kept-versions.ts";
 import { judgedServices } from "../release-settings.ts";
 import type { ClusterStatus } from "./cluster-status.ts";
-
-const clusters = z.record(
-  z.string(),
-  z.looseObject({ traffic: z.record(z.string(), z.record(z.string(), z.number())) }),
-);
 
 /**
  * How the clusters that are away stand. They keep the weights that they had in the last complete update that knew them.
@@ -19,13 +14,16 @@ export function awayStatus(
   settings: ReleaseSettings,
   lastKnown: unknown,
 ): readonly ClusterStatus[] {
-  const known = clusters.safeParse(lastKnown).data ?? {};
-  return settings.away.map((cluster) => {
-    const traffic = known[cluster]?.traffic ?? {};
-    const weights = judgedServices(settings).flatMap((judged) => {
-      const key = serviceKey(judged);
-      const share = traffic[key]?.[judged.canary];
+  return Object.entries(lastTraffic(settings.away, lastKnown)).map(([cluster, traffic]) => {
+    const keys = judgedServices(settings).map((judged) => [serviceKey(judged), judged] as const);
+    const weights = keys.flatMap(([key, { canary }]) => {
+      const share = traffic[key]?.[canary];
       return share === undefined ? [] : [[key, share] as const];
+    });
+    // Of those that have got another canary meanwhile.
+    const kept = keys.flatMap(([key, { canary }]) => {
+      const shares = traffic[key];
+      return shares === undefined || canary in shares ? [] : [[key, shares] as const];
     });
     return {
       cluster,
@@ -33,6 +31,7 @@ export function awayStatus(
       quarantined: false,
       away: true,
       weights: Object.fromEntries(weights),
+      ...(kept.length > 0 && { kept: Object.fromEntries(kept) }),
       ...{ envoys: 0, serving: 0, drift: [] },
     };
   });

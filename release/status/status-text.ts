@@ -86,22 +86,27 @@ function clusterRow(status: ClusterStatus): string[] {
   ];
 }
 
-/** What is wrong with a cluster, a line each. */
-export function remarks({
-  cluster,
-  away,
-  unreachable,
-  weights,
-  silent,
-  drift,
-}: ClusterStatus): string[] {
-  const kept = Object.entries(weights).map(([key, weight]) => `${weight} % of ${key}`);
-  return [
-    ...(away
-      ? [
-          `${cluster} is away and is not asked: its canaries keep ${allOf(kept) || "what they had"}, by the last complete update that knew it`,
-        ]
+/** What a cluster that is away keeps, as far as anybody knows. */
+function awayRemark({ cluster, weights, kept = {} }: ClusterStatus): string {
+  const canaries = Object.entries(weights).map(([key, weight]) => `${weight} % of ${key}`);
+  const others = Object.entries(kept).map(
+    ([key, shares]) =>
+      `${allOf(Object.entries(shares).map(([version, share]) => `${version} ${share} %`))} of ${key}`,
+  );
+  const keeps = [
+    ...(canaries.length > 0 || others.length === 0
+      ? [`its canaries keep ${allOf(canaries) || "what they had"}`]
       : []),
+    ...(others.length > 0 ? [`its clients keep ${others.join("; ")}`] : []),
+  ];
+  return `${cluster} is away and is not asked: ${keeps.join(", and ")}, by the last complete update that knew it`;
+}
+
+/** What is wrong with a cluster, a line each. */
+export function remarks(status: ClusterStatus): string[] {
+  const { cluster, away, unreachable, silent, drift } = status;
+  return [
+    ...(away ? [awayRemark(status)] : []),
     ...(unreachable === undefined ? [] : [`${cluster} cannot be read: ${unreachable}`]),
     ...(silent === undefined ? [] : [`Prometheus of ${cluster} does not answer: ${silent}`]),
     ...drift.slice(0, DRIFT_LINES).map((line) => `drift in ${cluster}: ${line}`),

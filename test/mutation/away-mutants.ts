@@ -2,6 +2,8 @@ import type { Mutant } from "./mutants.ts";
 
 const clusters = ["test/unit/stacks/away-clusters.test.ts"];
 const change = ["test/unit/stacks/weight-change.test.ts"];
+const rules = ["test/unit/lib/away-rules.test.ts"];
+const kept = ["test/unit/stacks/kept-versions.test.ts"];
 
 /** What keeps a cluster that is away as it is, and a release of the others safe meanwhile. */
 export const awayMutants: readonly Mutant[] = [
@@ -10,13 +12,6 @@ export const awayMutants: readonly Mutant[] = [
     file: "stacks/present-clusters.ts",
     text: "return clusters.filter(({ name }) => !away.includes(name));",
     replacement: "return away.length < 0 ? [] : clusters;",
-    tests: change,
-  },
-  {
-    removes: "Pulumi writes no weight in a cluster that is away",
-    file: "stacks/weight-change.ts",
-    text: "if (this.#settings.away.includes(route.cluster)) {",
-    replacement: "if (this.#settings.away.length < 0) {",
     tests: change,
   },
   {
@@ -42,11 +37,53 @@ export const awayMutants: readonly Mutant[] = [
     tests: clusters,
   },
   {
-    removes: "what the others have does not depend on a cluster that is away",
-    file: "stacks/release.ts",
-    text: "isAway(clusters) || !isAway(of)",
-    replacement: "isAway(clusters) || of.length > 0",
+    removes: "nothing is registered in a cluster that is away",
+    file: "stacks/mesh.ts",
+    text: "const present = presentClusters(settings);",
+    replacement: "const present = settings.clusters;",
     tests: clusters,
+  },
+  {
+    removes: "the guard of a cluster that is away keeps its rights in the others",
+    file: "stacks/release-guard.ts",
+    text: "readers: settings.clusters.map(({ name }) => name),",
+    replacement: "",
+    tests: ["test/unit/stacks/release-guard.test.ts"],
+  },
+  {
+    removes: "an Envoy's weights are those of the service's own hosts",
+    file: "fleet/routing/istio/envoy.ts",
+    text: "const plain = own.length > 0 ? own : all;",
+    replacement: "const plain = own.length > 0 ? all : own;",
+    tests: ["test/unit/fleet/routing/istio/envoy.test.ts"],
+  },
+  {
+    removes: "a preview leaves the cluster out",
+    file: "preview/cli.ts",
+    text: "{ flags: exclusionArgs(await awayIn(stack)) }",
+    replacement: "{ flags: [] }",
+    tests: ["test/unit/preview/cli.test.ts"],
+  },
+  {
+    removes: "a cluster that is forgotten takes only its own resources out of the state",
+    file: "release/forget/state.ts",
+    text: "reference.startsWith(`${provider.urn}::`);",
+    replacement: "reference.startsWith(provider.urn);",
+    tests: ["test/unit/release/forget-state.test.ts"],
+  },
+  {
+    removes: "only a cluster that is away is forgotten",
+    file: "release/commands/forget-cluster.ts",
+    text: "if (!away.includes(cluster)) {",
+    replacement: "if (away.length > 9) {",
+    tests: ["test/unit/release/commands/forget-cluster.test.ts"],
+  },
+  {
+    removes: "a state that an update has changed meanwhile is not written over",
+    file: "release/commands/forget-cluster.ts",
+    text: "if (!isDeepStrictEqual(await stack.exportState(), state)) {",
+    replacement: "if (isDeepStrictEqual(await stack.exportState(), undefined)) {",
+    tests: ["test/unit/release/commands/forget-cluster.test.ts"],
   },
   {
     removes: "a pattern names one cluster",
@@ -56,24 +93,67 @@ export const awayMutants: readonly Mutant[] = [
     tests: ["test/unit/lib/away.test.ts"],
   },
   {
-    removes: "no version goes to which clients of the cluster are sent",
+    removes:
+      "no version of others' pods, or of a chain, goes to which clients of the cluster are sent",
     file: "lib/release-rules.ts",
     text: "...awayProblems(known, route, wanted),",
     replacement: "",
-    tests: ["test/unit/lib/release-rules.test.ts"],
+    tests: rules,
+  },
+  {
+    removes: "what clients of the cluster ask the others for keeps its subset",
+    file: "lib/routing/index.ts",
+    text: "...kept];",
+    replacement: "...kept.slice(0, 0)];",
+    tests: kept,
+  },
+  {
+    removes: "requests that name the cluster go to a version that it has",
+    file: "stacks/kept-versions.ts",
+    text: "configured(service).some((version) => !(version in there))",
+    replacement: "configured(service).length === 0",
+    tests: kept,
+  },
+  {
+    removes: "routes with what is kept have another record",
+    file: "stacks/routing-digest.ts",
+    text: "...(keptHosts.length > 0 && { keptHosts: Object.fromEntries(keptHosts) }),",
+    replacement: "",
+    tests: kept,
+  },
+  {
+    removes: "a cluster that is back gets only what an update has brought to another one",
+    file: "lib/away-rules.ts",
+    text: "known.some(isLeader)",
+    replacement: "known.length > 0",
+    tests: rules,
+  },
+  {
+    removes: "no cluster in quarantine leads one that is back",
+    file: "lib/away-rules.ts",
+    text: "!quarantine.includes(each.name) &&",
+    replacement: "",
+    tests: rules,
+  },
+  {
+    removes: "a cluster that is back asks for what it knows until its routes have changed",
+    file: "stacks/kept-versions.ts",
+    text: "shareOf(there, version) > 0 ? [version] : [],",
+    replacement: "shareOf(there, version) > 100 ? [version] : [],",
+    tests: kept,
+  },
+  {
+    removes: "every Envoy knows the versions before a cluster that is back gets them",
+    file: "stacks/weight-confirmations.ts",
+    text: "each.service === service && each.catchesUp)",
+    replacement: "each.service === service && each.catchesUp && each.isSecond)",
+    tests: change,
   },
   {
     removes: "the release command leaves the cluster out",
     file: "release/stack.ts",
-    text: "...exclusionOf(this.#away),",
+    text: "...exclusionOf(this.away),",
     replacement: "",
     tests: ["test/unit/release/stack.test.ts"],
-  },
-  {
-    removes: "guards hear of the next release although a cluster is away",
-    file: "stacks/release-guard.ts",
-    text: "presentClusters(settings).flatMap(({ name }) => namespaces.get(name) ?? [])",
-    replacement: "[...namespaces.values()].flat()",
-    tests: ["test/unit/stacks/release-guard.test.ts"],
   },
 ];

@@ -81,7 +81,7 @@ export const existingMutants: readonly Mutant[] = [
   {
     removes: "no route names a version of others that an Envoy does not know yet",
     file: "stacks/weight-change.ts",
-    text: "if (!beginsToName(route)) return own;",
+    text: "if (!this.#confirmations.isToName(route)) return own;",
     replacement: "return own;",
     tests: ["test/unit/stacks/weight-change.test.ts"],
   },

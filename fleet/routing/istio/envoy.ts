@@ -234,7 +234,10 @@ export function defaultWeights(
   { routes }: VirtualHost,
   hosts: readonly string[],
 ): Record<string, number> {
-  const plain = routes.filter((route) => isPlain(route, hosts));
+  const all = routes.filter((route) => isPlain(route, hosts));
+  // A host that names a cluster which is away leads elsewhere than the others.
+  const own = all.filter((route) => !hosts.every((host) => isElsewhere(route, host)));
+  const plain = own.length > 0 ? own : all;
   // What hides one of the service's routes is there for that alone.
   return weightsOf((plain.find((route) => !leadsTo(route, hosts)) ?? plain[0])?.route);
 }

@@ -164,6 +164,14 @@ export function virtualService(args: RouteArgs) {
     const conditions = authorities.map((authority) => ({ authority }));
     return { any: conditions, withHeaders: conditions };
   };
+  /** All requests to a host whose cluster has not the versions of the others go to one that it has. */
+  const kept = (host: string, version: string) => ({
+    name: `${host}-weights`,
+    match: [{ authority: { prefix: host } }],
+    route: [{ destination: { host, subset: versionName(version) } }],
+    ...policy,
+    ...cors,
+  });
   const { gateways = [args.ingressGateway], rewrite, headers } = args.ingress ?? {};
   const forOutside = () => {
     const label = ingressLabel(args.service);
@@ -208,9 +216,12 @@ export function virtualService(args: RouteArgs) {
       hosts: [ownHost, ...args.crossClusterHosts, ...ingressHosts],
       gateways: ["mesh", ...(ingressHosts.length > 0 ? gateways : [])],
       http: [
-        ...args.crossClusterHosts.flatMap((host) =>
-          rules(host, host, byAuthority([{ prefix: host }])),
-        ),
+        ...args.crossClusterHosts.flatMap((host) => {
+          const version = args.hostVersions?.[host];
+          return version === undefined
+            ? rules(host, host, byAuthority([{ prefix: host }]))
+            : [kept(host, version)];
+        }),
         ...forOutside(),
         ...rules(ownHost, args.service, apart?.mesh),
       ],

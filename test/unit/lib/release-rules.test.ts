@@ -273,37 +273,6 @@ describe("a cluster that does not answer", () => {
   });
 });
 
-describe("a cluster that is away", () => {
-  const without = (split: Split, ...allow: Exception[]) =>
-    wanted(split, allow, undefined, [], ["b"]);
-  const has = (split: Split) => [cluster("a", split)];
-
-  it("lets the others rise by phases, fall, and get another image of a version", () => {
-    for (const [from, to] of [
-      [0, 10],
-      [10, 30],
-      [100, 0],
-    ] as const) {
-      expect(lines(has(v("v1", "v2", from)), without(v("v1", "v2", to)))).toEqual([]);
-    }
-    expect(lines(has(v("v1", "v2", 10)), without(v("v1", "v2", 100)))).toEqual([
-      expect.stringMatching(/^ - weight: must rise one phase at a time: .* 10 % in a, got 100\./),
-    ]);
-  });
-
-  it("lets no version come or go, whose requests come from its clients too", () => {
-    const refused =
-      " - services[0]: must keep its versions while b is away: requests of clients there go to them, also in the other clusters. " +
-      "Another image may get the same version name: that of a canary at weight 0 as it is, any other one with allow: [replace-stable]. " +
-      "Or take the cluster out of away first, once it answers.";
-    for (const to of [v("v2"), v("v1"), v("v1", "v3")]) {
-      const weight = to.stable === "v2" ? 100 : 0;
-      expect(lines(has(v("v1", "v2", weight)), without(to))).toEqual([refused]);
-    }
-    expect(lines(has(v("v1")), without(v("v1", "v2")))).toEqual([refused]);
-  });
-});
-
 describe("a cluster in quarantine", () => {
   const at = (a: number, b: number) => [
     cluster("a", v("v1", "v2", a)),

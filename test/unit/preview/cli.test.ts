@@ -7,16 +7,20 @@ import { afterAll, beforeEach, describe, expect, it } from "vitest";
 const CLI = new URL("../../../preview/cli.ts", import.meta.url).pathname;
 const EVERYTHING = new URL("golden/everything.json", import.meta.url).pathname;
 
-/** A folder whose `pulumi` notes how it is called, and does as a test wants. */
+/** A folder whose `pulumi` notes how it is called for a preview, and does as a test wants. */
 const folder = mkdtempSync(path.join(tmpdir(), "preview-"));
 const called = path.join(folder, "called");
 afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-function pulumi(script: string): void {
+/** @param config what it prints of the stack's config, and whether it succeeds. @default nothing */
+function pulumi(script: string, config = "exit 1"): void {
   const file = path.join(folder, "pulumi");
-  writeFileSync(file, `#!/bin/sh\necho "$@" > '${called}'\n${script}\n`);
+  writeFileSync(
+    file,
+    `#!/bin/sh\nif [ "$1" = config ]; then ${config}; exit 0; fi\necho "$@" > '${called}'\n${script}\n`,
+  );
   chmodSync(file, 0o755);
 }
 
@@ -40,6 +44,15 @@ describe("the preview command", () => {
     );
     expect(stdout).toMatch(/^<!-- .* prod -->\n## Preview of stack `prod`\n[^]*### Traffic/);
     expect(exitCode).toBe(0);
+  });
+
+  it("leaves out the resources of clusters that are away, as the update does", async () => {
+    const away = JSON.stringify({ "istio-canary:away": { value: '["cluster-b"]', secret: false } });
+    pulumi(`cat '${EVERYTHING}'`, `echo '${away}'`);
+    expect((await run(["--stack", "prod"])).exitCode).toBe(0);
+    expect(readFileSync(called, "utf8")).toBe(
+      "preview --json --show-sames --non-interactive --stack prod --exclude **:providers:kubernetes::cluster-b --exclude-dependents\n",
+    );
   });
 
   it("renders a failed preview as one, and fails", async () => {

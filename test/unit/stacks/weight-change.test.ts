@@ -480,15 +480,53 @@ describe("a cluster that is away", () => {
     expect(barrier?.clusters.map(({ name }) => name)).toEqual(["cluster-a"]);
     expect(barrier?.rises.map(({ changes }) => [...changes.keys()])).toEqual([["cluster-a"]]);
   });
+});
 
-  it("gets no write from Pulumi, however the command is run", async () => {
-    const refused = "cluster-b is away (key away): nothing is written there.";
-    const change = await prepared(10, 30);
-    for (const when of ["beforeCreate", "beforeUpdate"] as const) {
-      const [refuse] = hooksOf(change, "cluster-b")?.[when] ?? [];
-      if (typeof refuse !== "function") throw new Error(`there is no hook ${when}`);
-      expect(() => refuse({ urn: "", id: "", name: "", type: "" })).toThrow(refused);
-    }
+describe("a cluster that is back with other versions than the others", () => {
+  const run = vi.mocked(subsets.run);
+  /** Both clusters, of which the second is to become like the first. */
+  const from = (back: Partial<DeployedRoute>, weight: number) => {
+    const { routes, ...cluster } = at("cluster-b", 0);
+    const found = [...routes].map(([key, own]) => [key, { ...own, ...back }] as const);
+    return prepare([at("cluster-a", weight), { ...cluster, routes: new Map(found) }], weight);
+  };
+
+  beforeEach(() => {
+    run.mockReset().mockResolvedValue([]);
+    vi.mocked(raiseWeights).mockResolvedValue({ raised: true, text: "done" });
+  });
+
+  it.each(["cluster-a", "cluster-b"])(
+    "lets the routes of %s change only once every Envoy of all clusters knows all versions",
+    async (name) => {
+      const change = await from({ stable: "v0", canary: "v1", weight: 10 }, 10);
+      await hook(change, name)();
+      expect(run.mock.calls.map(([{ cluster, canaries }]) => [cluster.name, canaries])).toEqual(
+        ["cluster-a", "cluster-b"].map((each): unknown => [
+          each,
+          [expect.objectContaining({ canary: "v1" }), expect.objectContaining({ canary: "v2" })],
+        ]),
+      );
+    },
+  );
+
+  it("changes nothing while one does not", async () => {
+    const change = await from({ stable: "v0", canary: "v1", weight: 10 }, 10);
+    run.mockResolvedValue([{ seen: "it lags", fix: "Wait.", mayHeal: false }]);
+    await expect(hook(change, "cluster-b")()).rejects.toThrow(
+      [
+        "No route names a version yet, since not every Envoy knows what it would name:",
+        " - cluster-a: every proxy holds the versions that routes begin to name: no, it lags. Wait.",
+        " - cluster-b: every proxy holds the versions that routes begin to name: no, it lags. Wait.",
+        "All requests go where they went. Fix it, then run pulumi up again.",
+      ].join("\n"),
+    );
+    expect(raiseWeights).not.toHaveBeenCalled();
+  });
+
+  it("asks nobody where all have the same versions", async () => {
+    await hook(await from({ weight: 0 }, 10), "cluster-b")();
+    expect(run).not.toHaveBeenCalled();
   });
 });
 

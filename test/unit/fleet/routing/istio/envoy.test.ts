@@ -129,6 +129,15 @@ describe("ownRoutes", () => {
     expect(defaultWeights(virtualHost(routes), hosts)).toEqual({ "": 100 });
   });
 
+  it("leaves a host out that names a cluster which is away: it leads to what is there", () => {
+    const crossing = { cluster: "outbound|80|v1|user-service.user.cluster-b.mesh" };
+    const byHost = { match: { prefix: "/", ...authority }, route: crossing };
+    expect(defaultWeights(virtualHost([byHost, split]), hosts)).toEqual(
+      defaultWeights(virtualHost([split]), hosts),
+    );
+    expect(defaultWeights(virtualHost([byHost]), hosts)).toEqual({ v1: 100 });
+  });
+
   it("keeps the routes for the service's hosts that name a cluster, with headers and without", () => {
     const crossing = { cluster: "outbound|80|v2|user-service.user.cluster-b.mesh" };
     const byMark = {
