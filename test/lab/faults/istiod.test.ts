@@ -7,9 +7,9 @@ import { writeRoutes } from "../../../fleet/routing/istio/write-routes.ts";
 import { confirmWeights } from "../../../lab/demo/measure.ts";
 import { serviceName } from "../../../lab/mesh/service.ts";
 import { until } from "../../../lib/until.ts";
-import { signalInPod } from "../component.ts";
 import { underLoad } from "../load.ts";
 import { failure, first, second, withFaultsRelease } from "../release.ts";
+import { stopIstiod } from "../stop-istiod.ts";
 
 const release = withFaultsRelease();
 const { service, route, deployed, change, expectRecovered } = release;
@@ -32,13 +32,15 @@ async function istiodIsBack(): Promise<void> {
 }
 
 describe("an istiod that does not answer", () => {
+  let start: () => Promise<void>;
+
   beforeAll(async () => {
     await change(10);
-    await signalInPod(second.name, "istiod-", "pilot-discovery", "SIGSTOP");
+    start = await stopIstiod(second);
   });
 
   afterAll(async () => {
-    await signalInPod(second.name, "istiod-", "pilot-discovery", "SIGCONT");
+    await start();
     await istiodIsBack();
     await expectRecovered(0);
   });
