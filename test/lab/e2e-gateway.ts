@@ -38,8 +38,12 @@ export function e2eGateway(): readonly KubernetesObject[] {
             labels: { ...labels, "sidecar.istio.io/inject": "true" },
             annotations: { "inject.istio.io/templates": "gateway" },
           },
-          // Istio's injection fills the container in.
-          spec: { containers: [{ name: "istio-proxy", image: "auto" }] },
+          spec: {
+            containers: [
+              // Istio's injection fills it in, but for what the API server has made of the lack of a tag before.
+              { name: "istio-proxy", image: "auto", imagePullPolicy: "IfNotPresent" },
+            ],
+          },
         },
       },
     },

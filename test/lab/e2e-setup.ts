@@ -41,6 +41,15 @@ async function apply(cluster: ClusterClient, object: KubernetesObject): Promise<
   await cluster.objects.patch(object, undefined, undefined, "e2e", true, patch);
 }
 
+/** Why a gateway has no pod yet, as far as its containers say. */
+async function waitingFor({ core }: ClusterClient): Promise<string> {
+  const { items } = await core.listNamespacedPod({ namespace: E2E_INGRESS.namespace });
+  const reasons = items
+    .flatMap(({ status }) => status?.containerStatuses ?? [])
+    .map(({ state }) => state?.waiting?.message ?? state?.waiting?.reason ?? "not ready");
+  return ["no pod is available", ...reasons].join(": ");
+}
+
 /** Waits for a Service's address. */
 async function addressOf(cluster: ClusterClient): Promise<string> {
   return until(
@@ -51,7 +60,7 @@ async function addressOf(cluster: ClusterClient): Promise<string> {
       const address = ingress?.ip ?? ingress?.hostname;
       if (address === undefined) throw new Error("it has none");
       const { status: pods } = await cluster.apps.readNamespacedDeployment(E2E_INGRESS);
-      if ((pods?.availableReplicas ?? 0) === 0) throw new Error("no pod is available");
+      if ((pods?.availableReplicas ?? 0) === 0) throw new Error(await waitingFor(cluster));
       return address;
     },
     { timeoutMs: GATEWAY_WITHIN_MS, everyMs: 500 },
@@ -96,8 +105,11 @@ export default async function setup(): Promise<() => Promise<void>> {
     for (const object of e2eGateway()) await apply(cluster, object);
     return [cluster.name, await addressOf(cluster)] as const;
   });
-  const ingress = Object.fromEntries(await Promise.all(gateways));
-  tell({ clusters: named, ingress });
+  const ingress = await Promise.all(gateways).catch(async (error: unknown) => {
+    await removeNamespaces(clusters);
+    throw error;
+  });
+  tell({ clusters: named, ingress: Object.fromEntries(ingress) });
   return async () => {
     for (const name of testReleases) await removeOwnStack(name);
     await removeNamespaces(clusters);

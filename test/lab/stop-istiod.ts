@@ -10,12 +10,13 @@ const NAME = "istiod";
 /** Sets the pods of istiod. None switches its autoscaler off, too, until there are some again. */
 async function scale(cluster: ClusterClient, replicas: number): Promise<number> {
   const name = { name: NAME, namespace: SYSTEM_NAMESPACE };
-  const before = await cluster.apps.readNamespacedDeploymentScale(name);
+  const read = await cluster.apps.readNamespacedDeploymentScale(name);
+  const before = read.spec?.replicas ?? 1;
   await cluster.apps.replaceNamespacedDeploymentScale({
     ...name,
-    body: { ...before, spec: { replicas } },
+    body: Object.assign(read, { spec: { replicas } }),
   });
-  return before.spec?.replicas ?? 1;
+  return before;
 }
 
 /**

