@@ -1,6 +1,6 @@
 # Everything a user or the gate calls; each target does its own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help setup packages commands toolchain demo test campaign e2e e2e-images mutation check workflows unit preview history rollback lab-up lab-down lab-status lab-logs lab-shell record-stacks
+.PHONY: help setup packages commands toolchain demo test campaign e2e e2e-images e2e-kind mutation check workflows unit preview history rollback lab-up lab-down lab-status lab-logs lab-shell record-stacks
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
@@ -66,6 +66,9 @@ e2e-images: ## Build and push the images of make e2e: make e2e-images IMAGES=reg
 		$(CONTAINER) build --file lab/Containerfile --target "$${tag%%:*}" --tag "$(IMAGES)/$$tag" lab/toolchain/echo; \
 		$(if $(PUSH),$(CONTAINER) push "$(IMAGES)/$$tag";) \
 	done
+
+e2e-kind: packages ## Two kind clusters with a mesh, for make e2e CONTEXTS=kind-a,kind-b IMAGES=localhost/e2e
+	@sh test/lab/kind.sh
 
 mutation: packages ## Take what makes a release safe out of the program, piece by piece: unit tests must fail each time
 	@node test/mutation/cli.ts

@@ -52,6 +52,7 @@ describe("the versions in docs/requirements.md", () => {
       version: ISTIO_VERSIONS.join(", "),
       "tried with": ISTIO_VERSION,
     });
+    expect(read("test/lab/kind.sh")).toContain(`istioVersion: ${ISTIO_VERSION}\n`);
   });
 
   it("are Kubernetes' that the lab runs", () => {
