@@ -186,7 +186,7 @@ export class Project {
   /** A helm that writes; of the newer ones that apply on the server, as no provider does, what says not to. */
   async helmWrite(...args: string[]): Promise<string | undefined> {
     const version = (await this.helm("version", "--template", "{{.Version}}")) ?? "";
-    return this.helm(...args, ...(/^v3\./.test(version) ? [] : ["--server-side=false"]));
+    return this.helm(...args, ...(version.startsWith("v3.") ? [] : ["--server-side=false"]));
   }
 
   async #tool(program: string, args: readonly string[]): Promise<string | undefined> {
