@@ -10,6 +10,7 @@ import { until } from "../../../lib/until.ts";
 import { underLoad } from "../load.ts";
 import { failure, first, second, withFaultsRelease } from "../release.ts";
 import { stopIstiod } from "../stop-istiod.ts";
+import { isE2e } from "../target.ts";
 
 const release = withFaultsRelease();
 const { service, route, deployed, change, expectRecovered } = release;
@@ -48,8 +49,15 @@ describe("an istiod that does not answer", () => {
   it("keeps the weight from rising in any cluster, by name", async () => {
     const before = await deployed();
     const text = await failure(change(30));
-    expect(text).toContain("The weight has risen in no cluster:");
-    expect(text).toContain(` - ${second.name}: istiod serves: no, `);
+    if (isE2e) {
+      // Of an Istio that others have installed, the preview asks the same already.
+      expect(text).toContain(
+        `must lead to a cluster whose istiod answers, but that of ${second.name} does not`,
+      );
+    } else {
+      expect(text).toContain("The weight has risen in no cluster:");
+      expect(text).toContain(` - ${second.name}: istiod serves: no, `);
+    }
     expect(await deployed()).toEqual(before);
   });
 
