@@ -1,6 +1,6 @@
 # Everything a user or the gate calls; each target does its own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help setup packages commands toolchain demo test campaign e2e mutation check workflows unit preview history rollback lab-up lab-down lab-status lab-logs lab-shell record-stacks
+.PHONY: help setup packages commands toolchain demo test campaign e2e e2e-images e2e-kind mutation check workflows unit preview history rollback lab-up lab-down lab-status lab-logs lab-shell record-stacks
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
@@ -44,14 +44,31 @@ campaign: setup ## All lab tests, and more faults at random moments: make campai
 	CAMPAIGN_RUNS=$(or $(RUNS),20) CAMPAIGN_SEED=$(or $(SEED),$(shell date +%s)) vitest run --project campaign $(FILE) || status=$$?; \
 	exit $$status
 
-# What is tested needs pulumi, kubectl and helm on PATH, and the plugins that pulumi installs by itself.
-e2e: $(if $(CONTEXTS),packages) ## Tests of Pulumi's own Kubernetes provider on clusters of yours, in namespaces of their own: make e2e CONTEXTS=a,b
-	@: $(or $(CONTEXTS),$(error name the contexts: make e2e CONTEXTS=a,b))
+# Needs pulumi, kubectl and helm on PATH; pulumi installs the plugins. docs/lab.md: "On clusters of your own".
+e2e: $(if $(CONTEXTS),packages) ## Releases, and Pulumi's own provider, on two clusters of yours: make e2e CONTEXTS=a,b IMAGES=registry.example.com/e2e
+	@: $(or $(CONTEXTS),$(error name two contexts: make e2e CONTEXTS=a,b IMAGES=registry.example.com/e2e))
+	@: $(or $(IMAGES),$(error name where the images are, see make e2e-images: make e2e CONTEXTS=a,b IMAGES=registry.example.com/e2e))
 	@status=0; \
-	for context in $$(printf '%s' '$(CONTEXTS)' | tr ',' ' '); do \
-		echo "$$context:"; E2E_CONTEXT="$$context" vitest run --project e2e $(FILE) || status=$$?; \
-	done; \
+	$(if $(strip $(FILE)),,for context in $$(printf '%s' '$(CONTEXTS)' | tr ',' ' '); do \
+		echo "$$context:"; E2E_CONTEXT="$$context" vitest run --project provider || status=$$?; \
+	done;) \
+	E2E_CONTEXTS='$(CONTEXTS)' E2E_IMAGES='$(IMAGES)' vitest run --project e2e $(FILE) $(VITEST_ARGS) || status=$$?; \
 	exit $$status
+
+# make e2e-images CONTAINER=podman; with PUSH= they stay on the machine, for kind.
+CONTAINER ?= docker
+PUSH ?= yes
+E2E_TAGS = user-service:v1 user-service:v2 client:1
+
+e2e-images: ## Build and push the images of make e2e: make e2e-images IMAGES=registry.example.com/e2e
+	@: $(or $(IMAGES),$(error say where to: make e2e-images IMAGES=registry.example.com/e2e))
+	@set -e; for tag in $(E2E_TAGS); do \
+		$(CONTAINER) build --file lab/Containerfile --target "$${tag%%:*}" --tag "$(IMAGES)/$$tag" lab/toolchain/echo; \
+		$(if $(PUSH),$(CONTAINER) push "$(IMAGES)/$$tag";) \
+	done
+
+e2e-kind: packages ## Two kind clusters with a mesh, for make e2e CONTEXTS=kind-a,kind-b IMAGES=localhost/e2e
+	@sh test/lab/kind.sh
 
 mutation: packages ## Take what makes a release safe out of the program, piece by piece: unit tests must fail each time
 	@node test/mutation/cli.ts

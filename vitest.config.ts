@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { e2eTests } from "./test/lab/e2e-tests.ts";
 
 export default defineConfig({
   test: {
@@ -49,9 +50,21 @@ export default defineConfig({
       },
       {
         test: {
-          // Against a cluster of the user's: make e2e, not the gate.
-          name: "e2e",
+          // Pulumi's Kubernetes provider on a cluster of the user's: make e2e, not the gate.
+          name: "provider",
           include: ["test/lab/standins/*.test.ts"],
+          fileParallelism: false,
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
+          sequence: { groupOrder: 5 },
+        },
+      },
+      {
+        test: {
+          // Releases on two clusters of the user's: make e2e, not the gate.
+          name: "e2e",
+          include: process.env["E2E_CONTEXTS"] === undefined ? [] : [...e2eTests().files],
+          globalSetup: ["test/lab/e2e-setup.ts"],
           fileParallelism: false,
           testTimeout: 600_000,
           hookTimeout: 600_000,

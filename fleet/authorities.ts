@@ -7,7 +7,7 @@ import type { ClusterClient } from "./cluster-client.ts";
 import { servedChain } from "./served-chain.ts";
 
 /** Port by which istiod serves its proxies. Its certificate is signed by the authority that signs theirs. */
-const ISTIOD_TLS_PORT = 15012;
+export const ISTIOD_TLS_PORT = 15012;
 
 const PEM = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 

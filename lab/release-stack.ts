@@ -10,13 +10,15 @@ import { setStackKeys, stackFile } from "./stack-file.ts";
  * What an interrupted run has left of it is destroyed first.
  *
  * @param config the stack's keys, beside `meshStack`, which is left out if they have a `mesh`
+ * @param environment of its Pulumi CLI. @default the lab's
  */
 export async function makeReleaseStack(
   settings: LabSettings,
   stack: string,
   config: Readonly<Record<string, unknown>>,
+  environment: Readonly<Record<string, string>> = labEnvironment(settings),
 ): Promise<PulumiCli> {
-  const pulumi = new PulumiCli(settings.root, labEnvironment(settings), stack);
+  const pulumi = new PulumiCli(settings.root, environment, stack);
   if (await pulumi.exists()) {
     // A run that was killed has left its lock behind.
     await pulumi.cancel();

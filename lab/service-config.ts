@@ -1,3 +1,4 @@
+import { imageHub } from "./mesh/e2e.ts";
 import { labVersions, type LabService } from "./mesh/service.ts";
 
 /** Requests for resources that let two whole meshes run on one small machine. */
@@ -5,7 +6,7 @@ export const smallRequests = { cpu: "10m", memory: "40Mi" };
 
 /** The image of the echo server with a tag: all services of the lab are the same server. */
 export function serverImage(tag: string): string {
-  return `docker.io/lab/user-service:${tag}`;
+  return `${imageHub}/user-service:${tag}`;
 }
 
 /** The entry of `services` for a service of the lab. */

@@ -19,7 +19,7 @@ import {
 import { readMeshConfig } from "./mesh-config.ts";
 
 /** Port of istiod on which it tells its version. */
-const ISTIOD_MONITORING_PORT = 15014;
+export const ISTIOD_MONITORING_PORT = 15014;
 
 /** Longest wait for what istiod says, in milliseconds: a lower weight waits for it. */
 const ASKED_WITHIN_MS = 5_000;

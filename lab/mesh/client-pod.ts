@@ -2,26 +2,26 @@ import { ApiException, type KubernetesObject, type V1Pod } from "@kubernetes/cli
 
 import { until } from "../../lib/until.ts";
 import type { ClusterClient } from "../../fleet/cluster-client.ts";
+import { clientNamespace, imageHub } from "./e2e.ts";
 
-/** Namespace of the lab's clients; its pods get a sidecar. */
-const NAMESPACE = "client";
-const IMAGE = "docker.io/lab/client:1";
+/** The image of the lab's clients. */
+export const clientImage = `${imageHub}/client:1`;
 
 function manifests(name: string, command: readonly string[]): KubernetesObject[] {
   const pod: V1Pod & KubernetesObject = {
     apiVersion: "v1",
     kind: "Pod",
-    metadata: { name, namespace: NAMESPACE, labels: { app: name, version: "v1" } },
+    metadata: { name, namespace: clientNamespace, labels: { app: name, version: "v1" } },
     spec: {
       restartPolicy: "Never",
       terminationGracePeriodSeconds: 0,
-      containers: [{ name, image: IMAGE, command: [...command] }],
+      containers: [{ name, image: clientImage, command: [...command] }],
     },
   };
   const namespace = {
     apiVersion: "v1",
     kind: "Namespace",
-    metadata: { name: NAMESPACE, labels: { "istio-injection": "enabled" } },
+    metadata: { name: clientNamespace, labels: { "istio-injection": "enabled" } },
   };
   return [namespace, pod];
 }
@@ -47,9 +47,9 @@ export async function ensureClientPod(
     );
   }
   return until(
-    `pod ${NAMESPACE}/${name} of ${cluster.name}`,
+    `pod ${clientNamespace}/${name} of ${cluster.name}`,
     async () => {
-      const pod = await cluster.core.readNamespacedPod({ name, namespace: NAMESPACE });
+      const pod = await cluster.core.readNamespacedPod({ name, namespace: clientNamespace });
       const ready = pod.status?.conditions?.find(({ type }) => type === "Ready");
       if (ready?.status !== "True") {
         throw new Error(`it is ${ready?.reason ?? pod.status?.phase ?? "not yet scheduled"}`);
@@ -64,16 +64,16 @@ export async function ensureClientPod(
 export async function deleteClientPod(cluster: ClusterClient, name = "client"): Promise<void> {
   const gone = (error: unknown): boolean => error instanceof ApiException && error.code === 404;
   try {
-    await cluster.core.deleteNamespacedPod({ name, namespace: NAMESPACE });
+    await cluster.core.deleteNamespacedPod({ name, namespace: clientNamespace });
   } catch (error) {
     if (gone(error)) return;
     throw error;
   }
   await until(
-    `pod ${NAMESPACE}/${name} of ${cluster.name} to be gone`,
+    `pod ${clientNamespace}/${name} of ${cluster.name} to be gone`,
     async () => {
       try {
-        await cluster.core.readNamespacedPod({ name, namespace: NAMESPACE });
+        await cluster.core.readNamespacedPod({ name, namespace: clientNamespace });
       } catch (error) {
         if (gone(error)) return;
         throw error;

@@ -39,7 +39,7 @@ function replacing(changes: ReadonlyMap<string, "ADD" | "DELETE" | "UPDATE">, ty
   if (!type.startsWith("kubernetes:")) return [];
   const kind = type.split(":").at(-1) ?? "";
   // The program's providers change both in place (stacks/cluster-provider.ts).
-  return replacedBy(changes, kind, { configMaps: true, secrets: true });
+  return replacedBy(changes, { kind }, { configMaps: true, secrets: true });
 }
 
 /** What registered resources were called before, by the engine's rules for aliases. */

@@ -3,12 +3,13 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 
-import { labEnvironment, labPaths, labStack } from "../../lab/environment.ts";
+import { labStack } from "../../lab/environment.ts";
 import { PulumiCli } from "../../lab/pulumi.ts";
 import { labSettings } from "../../lab/settings.ts";
 import { underLoad } from "./load.ts";
 import { failure, first, second, withOwnRelease } from "./release.ts";
 import { locked } from "./stack-lock.ts";
+import { target } from "./target.ts";
 
 const settings = labSettings();
 const release = withOwnRelease("concurrent");
@@ -41,13 +42,13 @@ describe("two updates at once", () => {
     try {
       // Neither locks nor what other tests' stacks write meanwhile.
       const own = [labStack, stack];
-      await cp(labPaths(settings).state, state, {
+      await cp(target.state, state, {
         recursive: true,
         filter: (file) => !/\/(locks|history|backups)(\/|$)/.test(file) && isOf(own, file),
       });
       const other = new PulumiCli(
         settings.root,
-        { ...labEnvironment(settings), PULUMI_BACKEND_URL: `file://${state}` },
+        { ...target.environment(), PULUMI_BACKEND_URL: `file://${state}` },
         stack,
       );
       await pulumi.setWeight(10);

@@ -3,13 +3,13 @@ import { afterEach } from "vitest";
 
 import type { ClusterClient } from "../../fleet/cluster-client.ts";
 import { ensureClientPod } from "../../lab/mesh/client-pod.ts";
-import { hostInCluster, labService } from "../../lab/mesh/service.ts";
+import { hostInCluster } from "../../lab/mesh/service.ts";
 import { serviceConfig } from "../../lab/service-config.ts";
 import type { ClusterPreference } from "../../lib/routing/routing.ts";
 import { until } from "../../lib/until.ts";
 import { mend } from "./cut.ts";
 import { ingressAddress } from "./lab.ts";
-import { testHost } from "./own-stack.ts";
+import { testService } from "./own-stack.ts";
 import { first, second, withOwnRelease } from "./release.ts";
 import { sendRequests, timeline, type Sent } from "./requests.ts";
 
@@ -19,7 +19,7 @@ const REPLICAS = 2;
 /** Requests a second, as many GET as POST. */
 export const RATE = 40;
 
-const service = labService("failover", testHost("failover"));
+const service = testService("failover");
 
 /** The host that names the second cluster, in which the faults happen. */
 export const named = `http://${hostInCluster(service, second.name)}/`;

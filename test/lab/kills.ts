@@ -7,13 +7,13 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
 import type { ProcessInfo } from "../../lab/clusters/proc.ts";
-import { labEnvironment } from "../../lab/environment.ts";
 import { serverImage } from "../../lab/service-config.ts";
 import { labSettings } from "../../lab/settings.ts";
 import { sameShares } from "../../lib/deployed.ts";
 import { until } from "../../lib/until.ts";
 import type { Split } from "../../lib/weights.ts";
 import { clusters, failure, type LabRelease } from "./release.ts";
+import { target } from "./target.ts";
 import { killProcesses, processesOf, UPDATE_VARIABLE } from "./update-processes.ts";
 
 const settings = labSettings();
@@ -23,7 +23,9 @@ const victims: Readonly<Record<string, (process: ProcessInfo) => boolean>> = {
   all: () => true,
   pulumi: ({ argv }) => path.basename(argv[0] ?? "") === "pulumi",
   program: ({ argv }) => argv.some((arg) => arg.includes("@pulumi/pulumi/cmd/run")),
-  provider: ({ argv }) => argv.some((arg) => arg.includes("kubernetes-provider")),
+  // The stand-in, or the official one.
+  provider: ({ argv }) =>
+    argv.some((arg) => /kubernetes-provider|pulumi-resource-kubernetes/.test(arg)),
 };
 
 /** What the update is to do: from where, to which configuration, and how the service is split then. */
@@ -75,7 +77,7 @@ async function killedUp(
   const update = randomUUID();
   const running = execa("pulumi", ["up", "--yes", "--skip-preview", "--stack", stack], {
     cwd: settings.root,
-    env: { ...labEnvironment(settings), [UPDATE_VARIABLE]: update },
+    env: { ...target.environment(), [UPDATE_VARIABLE]: update },
     stdin: "ignore",
     reject: false,
     timeout: 120_000,

@@ -1,25 +1,21 @@
-import path from "node:path";
-
 import { z } from "zod";
 
-import { labEnvironment, labStack } from "../../lab/environment.ts";
-import { ClusterClient } from "../../fleet/cluster-client.ts";
+import { labStack } from "../../lab/environment.ts";
+import type { ClusterClient } from "../../fleet/cluster-client.ts";
 import { PulumiCli } from "../../lab/pulumi.ts";
 import { labSettings } from "../../lab/settings.ts";
+import { target, targetClusters } from "./target.ts";
 
 const settings = labSettings();
 
-/** The lab's clusters, in the order of its settings. */
+/** The clusters that the tests run on: the lab's in the order of its settings, or those of `make e2e`. */
 export function labClusters(): ClusterClient[] {
-  const kubeconfig = path.join(settings.dir, "kubeconfig");
-  return settings.clusters.map(
-    ({ name }) => new ClusterClient({ name, context: name, kubeconfig }),
-  );
+  return targetClusters();
 }
 
-/** The Pulumi CLI on a stack of the lab. */
+/** The Pulumi CLI on a stack of theirs. */
 export function labPulumi(stack: string = labStack): PulumiCli {
-  return new PulumiCli(settings.root, labEnvironment(settings), stack);
+  return new PulumiCli(settings.root, target.environment(), stack);
 }
 
 const stackOutputs = z.looseObject({
@@ -31,8 +27,10 @@ const stackOutputs = z.looseObject({
   ),
 });
 
-/** The address of a cluster's ingress gateway, as the stack's outputs name it. */
+/** The address of a cluster's ingress gateway, as the stack's outputs name it, or the set-up of `make e2e`. */
 export async function ingressAddress(cluster: string): Promise<string> {
+  const known = target.ingress?.(cluster);
+  if (known !== undefined) return known;
   const { clusters } = stackOutputs.parse(await labPulumi().outputs());
   const address = clusters[cluster]?.gateways.ingress[0];
   if (!address) throw new Error(`the stack's outputs name no ingress gateway of ${cluster}`);

@@ -1,11 +1,12 @@
 import { isNotFound } from "../../fleet/explain.ts";
-import { labService } from "../../lab/mesh/service.ts";
+import { labService, type LabService } from "../../lab/mesh/service.ts";
 import { makeReleaseStack } from "../../lab/release-stack.ts";
 import { rolloutConfig, serviceConfig } from "../../lab/service-config.ts";
 import { labSettings } from "../../lab/settings.ts";
 import { guardPolicies } from "../../lib/manifests/guard-policies.ts";
 import { until } from "../../lib/until.ts";
 import { labClusters, labPulumi } from "./lab.ts";
+import { target } from "./target.ts";
 
 /**
  * Replicas of each version of the service in the lab's own stack, in each cluster. Fewer than in the demo: each pod of the
@@ -49,12 +50,17 @@ export function testHost(name: TestRelease): string {
 
 /** The name of a release's stack. */
 export function ownStack(name: TestRelease): string {
-  return `lab-${name}`;
+  return `${target.stacks}${name}`;
+}
+
+/** The service of a release, in its namespace. */
+export function testService(name: TestRelease): LabService {
+  return labService(`${target.namespaces}${name}`, testHost(name));
 }
 
 /** The namespaces that a release has in each cluster: its service's, and its guards' where it has some. */
 function ownNamespaces(name: TestRelease): readonly string[] {
-  return [labService(name, "").namespace, `istio-canary-guard-${ownStack(name)}`];
+  return [testService(name).namespace, `istio-canary-guard-${ownStack(name)}`];
 }
 
 /** How a release differs from others. */
@@ -72,10 +78,11 @@ export async function installOwnStack(
   name: TestRelease,
   { replicas = 1, canary, config = {} }: OwnStackOptions = {},
 ): Promise<void> {
-  const service = labService(name, testHost(name));
+  const service = testService(name);
   const own = serviceConfig(service, replicas);
   await untilGone(ownNamespaces(name));
-  const pulumi = await makeReleaseStack(labSettings(), ownStack(name), {
+  const keys = {
+    ...target.mesh(),
     services: [
       { ...own, canary: { ...own.canary, ...(canary !== undefined && { version: canary }) } },
     ],
@@ -85,7 +92,8 @@ export async function installOwnStack(
     // What a test has broken stays so: its refusal need not wait for longer.
     safety: { checkWithin: "10s" },
     ...config,
-  });
+  };
+  const pulumi = await makeReleaseStack(labSettings(), ownStack(name), keys, target.environment());
   await pulumi.up("lab tests: installation");
 }
 
@@ -122,7 +130,7 @@ export async function removeOwnStack(name: TestRelease): Promise<void> {
 }
 
 /** Waits for the end of namespaces that an earlier run has removed. */
-async function untilGone(namespaces: readonly string[]): Promise<void> {
+export async function untilGone(namespaces: readonly string[]): Promise<void> {
   for (const { core, name } of labClusters()) {
     await until(
       `namespaces ${namespaces.join(" and ")} of ${name} to be gone`,

@@ -3,12 +3,11 @@ import { execa } from "execa";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 
 import { podKey, type ClusterClient } from "../../fleet/cluster-client.ts";
-import { labEnvironment } from "../../lab/environment.ts";
-import { labSettings } from "../../lab/settings.ts";
+import { clientImage } from "../../lab/mesh/client-pod.ts";
 import { until } from "../../lib/until.ts";
 import { clusters, first, withOwnRelease } from "./release.ts";
+import { target } from "./target.ts";
 
-const settings = labSettings();
 const { service, replicas, change, expectEverywhere } = withOwnRelease("pods", {
   replicas: 2,
   // A pod takes its time to come on a machine that is busy.
@@ -19,14 +18,14 @@ const { service, replicas, change, expectEverywhere } = withOwnRelease("pods", {
 const job = {
   apiVersion: "batch/v1",
   kind: "Job",
-  metadata: { name: "brief", namespace: "brief" },
+  metadata: { name: "brief", namespace: `${target.namespaces}brief` },
   spec: {
     completions: 10_000,
     template: {
       spec: {
         restartPolicy: "Never",
         terminationGracePeriodSeconds: 1,
-        containers: [{ name: "brief", image: "docker.io/lab/client:1", command: ["sleep", "2"] }],
+        containers: [{ name: "brief", image: clientImage, command: ["sleep", "2"] }],
       },
     },
   },
@@ -65,9 +64,10 @@ const quota = {
 };
 
 /** Writes of VirtualServices that an API server has been asked to try, which is one of the checks. */
-async function dryRuns({ name }: ClusterClient): Promise<number> {
-  const { stdout } = await execa("kubectl", ["--context", name, "get", "--raw", "/metrics"], {
-    env: labEnvironment(settings),
+async function dryRuns({ kubeConfig }: ClusterClient): Promise<number> {
+  const context = kubeConfig.getCurrentContext();
+  const { stdout } = await execa("kubectl", ["--context", context, "get", "--raw", "/metrics"], {
+    env: target.environment(),
   });
   return stdout
     .split("\n")

@@ -1,14 +1,14 @@
 import { execa } from "execa";
 import { expect, onTestFinished } from "vitest";
 
-import { labEnvironment } from "../../lab/environment.ts";
 import { labSettings } from "../../lab/settings.ts";
 import { until } from "../../lib/until.ts";
 import type { RolloutEvent } from "../../release/rollout-event.ts";
 import { clusters, type LabRelease } from "./release.ts";
+import { target } from "./target.ts";
 
 const settings = labSettings();
-const run = execa({ cwd: settings.root, env: labEnvironment(settings), reject: false });
+const run = execa({ cwd: settings.root, env: target.environment(), reject: false });
 
 /** Runs the release command. */
 export async function releaseCommand(...args: readonly string[]) {

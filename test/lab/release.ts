@@ -7,7 +7,7 @@ import { isNotFound } from "../../fleet/explain.ts";
 import { readRoute } from "../../fleet/read-deployed.ts";
 import { confirmWeights } from "../../lab/demo/measure.ts";
 import { labStack } from "../../lab/environment.ts";
-import { labService, serviceName, type LabService } from "../../lab/mesh/service.ts";
+import { serviceName, type LabService } from "../../lab/mesh/service.ts";
 import { userService } from "../../lab/mesh/user-service.ts";
 import type { Timed } from "../../lab/pulumi.ts";
 import { labSettings } from "../../lab/settings.ts";
@@ -20,7 +20,7 @@ import {
   meshReplicas,
   ownStack,
   removeOwnStack,
-  testHost,
+  testService,
   type OwnStackOptions,
   type TestRelease,
 } from "./own-stack.ts";
@@ -171,7 +171,7 @@ export const meshRelease = releaseIn(labStack, userService, meshReplicas);
 
 /** A release by its name, with what `own-stack.ts` has installed. */
 function ownRelease(name: TestRelease, { replicas = 1, canary }: OwnStackOptions): LabRelease {
-  const service = labService(name, testHost(name));
+  const service = testService(name);
   return releaseIn(ownStack(name), { ...service, canary: canary ?? service.canary }, replicas);
 }
 

@@ -2,15 +2,15 @@ import { execa } from "execa";
 import { describe, expect, it } from "vitest";
 
 import { recordRouting, differences } from "../../lab/demo/routing-record.ts";
-import { labEnvironment } from "../../lab/environment.ts";
 import { serverImage } from "../../lab/service-config.ts";
 import { labSettings } from "../../lab/settings.ts";
 import { expectProof, releaseOf } from "./release-command.ts";
 import { clusters, second, withOwnRelease } from "./release.ts";
 import { locked } from "./stack-lock.ts";
+import { target } from "./target.ts";
 
 const settings = labSettings();
-const lab = { cwd: settings.root, env: labEnvironment(settings), stdin: "ignore" } as const;
+const lab = { cwd: settings.root, env: target.environment(), stdin: "ignore" } as const;
 const release = withOwnRelease("rollback");
 const { stack, service, id, pulumi } = release;
 
@@ -108,14 +108,14 @@ describe("a rollback", { timeout: 600_000 }, () => {
     const stale = {
       apiVersion: "networking.istio.io/v1",
       kind: "DestinationRule",
-      metadata: { name: "hand-made", namespace: "default" },
+      metadata: { name: "hand-made", namespace: service.namespace },
     };
     await second.objects.create({ ...stale, spec: { host: service.host } } as typeof stale);
     try {
       const { exitCode, text } = await rollback("zero");
       expect(exitCode).toBe(1);
       expect(text).toContain(
-        " - DestinationRule default/hand-made also routes a host of this service",
+        ` - DestinationRule ${service.namespace}/hand-made also routes a host of this service`,
       );
     } finally {
       await second.objects.delete(stale);

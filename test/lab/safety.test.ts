@@ -61,7 +61,7 @@ describe("a change of the weight", () => {
     const { value } = await change(10);
     expect(value).toMatch(
       new RegExp(
-        `v2 of ${id} from 0 % to 10 % in cluster-a, cluster-b: \\d+ Envoys serve it, switched within \\d\\.\\d\\d s`,
+        `v2 of ${id} from 0 % to 10 % in ${clusters.map(({ name }) => name).join(", ")}: \\d+ Envoys serve it, switched within \\d\\.\\d\\d s`,
       ),
     );
     await expectEverywhere(10);

@@ -1,13 +1,12 @@
 import { readdir } from "node:fs/promises";
 import path from "node:path";
 
-import { labPaths } from "../../lab/environment.ts";
-import { labSettings } from "../../lab/settings.ts";
 import { until } from "../../lib/until.ts";
+import { target } from "./target.ts";
 
 /** Waits until an update holds the lock of a stack. */
 export async function locked(stack: string): Promise<void> {
-  const backend = path.join(labPaths(labSettings()).state, ".pulumi");
+  const backend = path.join(target.state, ".pulumi");
   await until(
     `an update to hold the lock of ${stack}`,
     async () => {

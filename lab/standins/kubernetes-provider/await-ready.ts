@@ -3,11 +3,19 @@ import type { KubernetesClient } from "./client.ts";
 import { isNotFound } from "./client.ts";
 import { annotation, idOf, referenceTo } from "./objects.ts";
 import { podProblems } from "./pod-problems.ts";
-import { missingEndpoints, needsEndpoints, readiness, type Readiness } from "./readiness.ts";
-import { RETRY_FOR, retrying } from "./retry.ts";
+import {
+  claimReadiness,
+  isClaim,
+  isTokenSecret,
+  missingEndpoints,
+  needsEndpoints,
+  readiness,
+  type Readiness,
+} from "./readiness.ts";
+import { retrying, unread, WATCH_FOR } from "./retry.ts";
 import { listAt, textAt, type Fields } from "./values.ts";
 
-/** The official provider's default for an object to become ready, in seconds. */
+/** The official provider's default for an object to become ready, or to be gone, in seconds. */
 const READY_WITHIN = 600;
 const POLL_MS = 300;
 /** How often the reasons for waiting are looked up and shown, in milliseconds. */
@@ -32,17 +40,40 @@ export interface AwaitOptions {
   readonly tell: (message: string) => void;
 }
 
-/** Seconds to wait: the resource's own timeout, then its annotation, then the default. */
+/** Seconds that the official provider gives a token (awaiters.go), and a claim, whatever the resource's timeout. */
+const TOKEN_WITHIN = 5;
+const CLAIM_WITHIN = 300;
+
+/** Seconds to wait: what the kind has, then the resource's own timeout, then its annotation, then the default. */
 function timeoutOf(object: Fields, given: number): number {
+  if (isTokenSecret(object)) return TOKEN_WITHIN;
+  if (isClaim(object)) return CLAIM_WITHIN;
+  return givenTimeout(object, given);
+}
+
+function givenTimeout(object: Fields, given: number): number {
   return given || Number(annotation(object, "pulumi.com/timeoutSeconds") ?? 0) || READY_WITHIN;
 }
 
 /** Whether an object has asked not to be waited for. */
-export function skipsAwait(object: Fields): boolean {
+function skipsAwait(object: Fields): boolean {
   return annotation(object, "pulumi.com/skipAwait") === "true";
 }
 
+/** Kinds whose end need not be waited for either, as allowsSkipAwaitWithDelete of the official provider lists them. */
+const UNAWAITED_ENDS: readonly string[] = [
+  ...["v1/Namespace", "v1/Pod", "v1/ReplicationController"],
+  ...["apps/v1/DaemonSet", "apps/v1/Deployment", "apps/v1/StatefulSet", "batch/v1/Job"],
+];
+
+/** Whether nobody waits for the end of an object. */
+export function skipsEnd(object: Fields): boolean {
+  const { apiVersion, kind } = referenceTo(object);
+  return skipsAwait(object) && UNAWAITED_ENDS.includes(`${apiVersion}/${kind}`);
+}
+
 async function readinessOf(client: KubernetesClient, object: Fields): Promise<Readiness> {
+  if (isClaim(object)) return claimReadiness(object, await bindingMode(client, object));
   const own = readiness(object);
   if (own.state !== "ready" || !needsEndpoints(object)) return own;
   const { namespace, name } = referenceTo(object);
@@ -52,6 +83,14 @@ async function readinessOf(client: KubernetesClient, object: Fields): Promise<Re
   );
   const reason = missingEndpoints(slices);
   return reason === undefined ? own : { state: "waiting", reason };
+}
+
+/** When volumes of a claim's class are bound, if that can be read. */
+async function bindingMode(client: KubernetesClient, claim: Fields): Promise<string | undefined> {
+  const name = textAt(claim, "spec", "storageClassName");
+  if (name === undefined || name === "") return undefined;
+  const kind = { apiVersion: "storage.k8s.io/v1", kind: "StorageClass" };
+  return textAt(await client.find({ ...kind, namespace: "", name }), "volumeBindingMode");
 }
 
 /** Waits until an object is ready and gives its last state; fails with the reasons as NotReadyError. */
@@ -85,7 +124,11 @@ export async function awaitReady(object: Fields, options: AwaitOptions): Promise
       tellAt = Date.now() + TELL_EVERY;
     }
     await delay(POLL_MS);
-    const next = await retrying(async () => client.find(reference), { forMs: RETRY_FOR, signal });
+    const next = await retrying(async () => client.find(reference), {
+      forMs: WATCH_FOR,
+      passing: unread,
+      signal,
+    });
     if (next === undefined) {
       throw new NotReadyError(`${what} was deleted while it was waited for`, live);
     }
@@ -93,21 +136,22 @@ export async function awaitReady(object: Fields, options: AwaitOptions): Promise
   }
 }
 
-/** The official provider's default for an object to be gone, in seconds. */
-const GONE_WITHIN = 300;
-
 /** Waits until an object is gone, or another one has taken its name. */
 export async function awaitGone(object: Fields, options: AwaitOptions): Promise<void> {
   const { client, signal } = options;
   const reference = referenceTo(object);
   const uid = textAt(object, "metadata", "uid");
-  const timeout = timeoutOf({ metadata: object["metadata"] }, options.timeout || GONE_WITHIN);
+  const timeout = givenTimeout(object, options.timeout);
   const end = Date.now() + timeout * 1000;
   const path = await client.pathOf(reference);
   for (;;) {
     let live: Fields;
     try {
-      live = await retrying(async () => client.json("GET", path), { forMs: RETRY_FOR, signal });
+      live = await retrying(async () => client.json("GET", path), {
+        forMs: WATCH_FOR,
+        passing: unread,
+        signal,
+      });
     } catch (error) {
       if (isNotFound(error)) return;
       throw error;

@@ -51,31 +51,30 @@ export function withoutIgnored(changes: Changes, ignored: readonly string[]): Ch
   return new Map([...changes].filter(([path]) => !ignored.some((above) => isWithin(path, above))));
 }
 
-/** Fields that the API server never changes in place, so that the object must be replaced. */
+/** Fields whose change replaces an object of any kind. */
 const IMMUTABLE = ["kind", "metadata.name", "metadata.namespace"];
-/** The same by kind, from the API's validation and the official provider (provider/pkg/gen and diff.go). */
+/** The same by kind, as diff.go of the official provider lists them for the kinds here; others are refused by the API server. */
 const IMMUTABLE_BY_KIND: Record<string, readonly string[]> = {
   ClusterRoleBinding: ["roleRef"],
-  CSIDriver: ["spec"],
   DaemonSet: ["spec.selector"],
   Deployment: ["spec.selector"],
-  Job: ["spec.selector", "spec.template", "spec.completions", "spec.completionMode"],
+  Job: ["spec.completions", "spec.parallelism", "spec.selector", "spec.template"],
   PersistentVolumeClaim: [
     "spec.accessModes",
     "spec.selector",
     "spec.storageClassName",
     "spec.volumeName",
   ],
-  ReplicaSet: ["spec.selector"],
   RoleBinding: ["roleRef"],
   Service: ["spec.clusterIP"],
   StatefulSet: [
     "spec.selector",
     "spec.serviceName",
     "spec.podManagementPolicy",
+    "spec.revisionHistoryLimit",
     "spec.volumeClaimTemplates",
   ],
-  StorageClass: ["parameters", "provisioner", "volumeBindingMode", "reclaimPolicy"],
+  StorageClass: ["parameters", "provisioner"],
 };
 
 /** The provider's settings that decide whether configuration is replaced or changed in place. */
@@ -84,17 +83,25 @@ export interface Mutability {
   readonly secrets: boolean;
 }
 
-function immutableFieldsOf(kind: string, mutability: Mutability): readonly string[] {
+function immutableFieldsOf(object: Fields, mutability: Mutability): readonly string[] {
+  const kind = textAt(object, "kind") ?? "";
+  const immutable = reveal(object["immutable"]) === true;
   if (kind === "Secret") {
-    return mutability.secrets ? ["type"] : ["type", "data", "stringData", "immutable"];
+    return mutability.secrets && !immutable ? ["type"] : ["type", "data", "stringData"];
   }
-  if (kind === "ConfigMap") return mutability.configMaps ? [] : ["data", "binaryData", "immutable"];
+  if (kind === "ConfigMap") {
+    return mutability.configMaps && !immutable ? [] : ["data", "binaryData"];
+  }
   return IMMUTABLE_BY_KIND[kind] ?? [];
 }
 
-/** The changed paths that make a replacement necessary. */
-export function replacedBy(changes: Changes, kind: string, mutability: Mutability): string[] {
-  const fields = [...IMMUTABLE, ...immutableFieldsOf(kind, mutability)];
+/**
+ * The changed paths that make a replacement necessary.
+ *
+ * @param object as it is to be: one that says `immutable` is replaced whatever the provider's settings
+ */
+export function replacedBy(changes: Changes, object: Fields, mutability: Mutability): string[] {
+  const fields = [...IMMUTABLE, ...immutableFieldsOf(object, mutability)];
   return [...changes.keys()].filter((path) => fields.some((field) => isWithin(path, field)));
 }
 

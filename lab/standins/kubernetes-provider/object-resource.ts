@@ -1,4 +1,4 @@
-import { awaitGone, awaitReady, skipsAwait, NotReadyError } from "./await-ready.ts";
+import { awaitGone, awaitReady, NotReadyError, skipsEnd } from "./await-ready.ts";
 import { ApiError, isNotFound } from "./client.ts";
 import { replacedBy, samePlace, type Changes } from "./diff.ts";
 import { driftedInputs } from "./drift.ts";
@@ -31,13 +31,16 @@ import {
   type Session,
   type UpdateRequest,
 } from "./resource.ts";
-import { RETRY_FOR, retrying } from "./retry.ts";
+import {
+  MISSING_FOR,
+  PUT_OFF_FOR,
+  putOff,
+  putOffOrMissing,
+  retrying,
+  type RetryOptions,
+} from "./retry.ts";
 import { fieldsAt, hasUnknown, plain, reveal, textAt, UNKNOWN, type Fields } from "./values.ts";
 
-/** How long a kind may take to appear whose definition is installed in the same update, in milliseconds. */
-const KIND_WITHIN = 60_000;
-/** A preview must not keep anyone waiting. */
-const PREVIEW_RETRY_FOR = 10_000;
 const AUTONAMED = "pulumi.com/autonamed";
 
 /** Any object of the Kubernetes API, kept as it is declared by server-side apply. */
@@ -84,8 +87,7 @@ export class ObjectResource implements Resource {
   }
 
   replacement(olds: Fields, news: Fields, changed: Changes): Difference {
-    const kind = textAt(news, "kind") ?? "";
-    const replaces = replacedBy(changed, kind, this.#session.settings.mutability);
+    const replaces = replacedBy(changed, news, this.#session.settings.mutability);
     const renamed = annotation(news, AUTONAMED) === "true";
     return {
       replaces,
@@ -98,7 +100,7 @@ export class ObjectResource implements Resource {
     const object = toServerKeys(plain(inputs));
     const manager = fieldManagerOf(urn);
     await this.#makeWay(object);
-    const live = await this.#apply(urn, object, manager, { dryRun: false });
+    const live = await this.#apply(urn, object, manager, { dryRun: false, creates: true });
     const id = idOf(referenceTo(live));
     return { id, state: await this.#awaited(urn, live, inputs, manager, id, timeout) };
   }
@@ -176,19 +178,15 @@ export class ObjectResource implements Resource {
       kind: textAt(state, "kind") ?? kind.kind,
       metadata: { ...fieldsAt(plain(state), "metadata"), ...parseId(id) },
     };
-    const propagation = annotation(object, "pulumi.com/deletionPropagationPolicy");
+    const query = { propagationPolicy: propagationOf(object) };
     try {
       const path = await reachable(this.#session).pathOf(referenceTo(object));
-      await this.#retrying(urn, RETRY_FOR, async () =>
-        reachable(this.#session).json("DELETE", path, {
-          query: { propagationPolicy: propagation ?? "Background" },
-        }),
-      );
+      await this.#putOff(urn, async () => reachable(this.#session).json("DELETE", path, { query }));
     } catch (error) {
       if (isNotFound(error)) return;
       throw error;
     }
-    if (skipsAwait(object)) return;
+    if (skipsEnd(object)) return;
     await awaitGone(object, {
       client: reachable(this.#session),
       timeout,
@@ -239,14 +237,14 @@ export class ObjectResource implements Resource {
     urn: Urn,
     object: Fields,
     manager: string,
-    { dryRun }: { dryRun: boolean },
+    { dryRun, creates = false }: { dryRun: boolean; creates?: boolean },
   ): Promise<Fields> {
     const { settings, signal } = this.#session;
     const client = reachable(this.#session);
-    const path = await client.pathOf(referenceTo(object), dryRun ? 0 : KIND_WITHIN, signal);
+    const path = await client.pathOf(referenceTo(object), creates ? MISSING_FOR : 0, signal);
     const force =
       settings.enablePatchForce || annotation(object, "pulumi.com/patchForce") === "true";
-    return this.#retrying(urn, dryRun ? PREVIEW_RETRY_FOR : RETRY_FOR, async () =>
+    const write = async () =>
       client.json("PATCH", path, {
         contentType: "application/apply-patch+yaml",
         body: object,
@@ -256,8 +254,8 @@ export class ObjectResource implements Resource {
           force: force ? "true" : undefined,
           dryRun: dryRun ? "All" : undefined,
         },
-      }),
-    );
+      });
+    return creates ? this.#orMissing(urn, write) : this.#putOff(urn, write);
   }
 
   /** The state once the object is ready; from here on a failure must not lose the object. */
@@ -299,15 +297,34 @@ export class ObjectResource implements Resource {
     });
   }
 
-  async #retrying<T>(urn: Urn, forMs: number, send: () => Promise<T>): Promise<T> {
+  async #putOff<T>(urn: Urn, send: () => Promise<T>): Promise<T> {
+    return this.#retrying(urn, send, { forMs: PUT_OFF_FOR, passing: putOff });
+  }
+
+  async #orMissing<T>(urn: Urn, send: () => Promise<T>): Promise<T> {
+    return this.#retrying(urn, send, { forMs: MISSING_FOR, passing: putOffOrMissing });
+  }
+
+  async #retrying<T>(
+    urn: Urn,
+    send: () => Promise<T>,
+    options: Pick<RetryOptions, "forMs" | "passing">,
+  ): Promise<T> {
     return retrying(send, {
-      forMs,
+      ...options,
       signal: this.#session.signal,
       onWait: (reason) => {
         this.#session.tell(urn, "info", reason);
       },
     });
   }
+}
+
+/** What becomes of what belongs to an object that is deleted, as DeletionPropagation of the official provider reads it. */
+function propagationOf(object: Fields): string {
+  const asked = annotation(object, "pulumi.com/deletionPropagationPolicy")?.toLowerCase();
+  if (asked === "orphan") return "Orphan";
+  return asked === "background" ? "Background" : "Foreground";
 }
 
 function alreadyExists(object: Fields): Error {

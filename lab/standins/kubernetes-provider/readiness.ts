@@ -98,8 +98,35 @@ function service(object: Fields): Readiness {
     : waiting("the load balancer has no address yet");
 }
 
+/** Whether an object is a Secret for which a controller issues a token. */
+export function isTokenSecret(object: Fields): boolean {
+  return (
+    at(object, "apiVersion") === "v1" &&
+    at(object, "kind") === "Secret" &&
+    at(object, "type") === "kubernetes.io/service-account-token"
+  );
+}
+
+/** Whether an object is a claim of a volume. */
+export function isClaim(object: Fields): boolean {
+  return at(object, "apiVersion") === "v1" && at(object, "kind") === "PersistentVolumeClaim";
+}
+
+/**
+ * Whether a claim is ready, as in untilCoreV1PersistentVolumeClaimReady of the official provider: bound, or pending where
+ * its class waits for a pod.
+ *
+ * @param bindingMode that of its class, if it can be read
+ */
+export function claimReadiness(claim: Fields, bindingMode: string | undefined): Readiness {
+  const phase = textAt(claim, "status", "phase") ?? "without a phase";
+  const isReady =
+    phase === "Bound" || (bindingMode === "WaitForFirstConsumer" && phase === "Pending");
+  return isReady ? READY : waiting(`the claim is ${phase}`);
+}
+
 function secretObject(object: Fields): Readiness {
-  if (at(object, "type") !== "kubernetes.io/service-account-token") return READY;
+  if (!isTokenSecret(object)) return READY;
   return textAt(object, "data", "token")
     ? READY
     : waiting(

@@ -63,8 +63,8 @@ test("ignored paths, and what lies below them, are left out", () => {
   ]);
 });
 
-const replaced = (path: string, kind: string, mutability = DEFAULTS) =>
-  replacedBy(new Map([[path, "UPDATE" as const]]), kind, mutability).length > 0;
+const replaced = (path: string, kind: string, mutability = DEFAULTS, immutable?: boolean) =>
+  replacedBy(new Map([[path, "UPDATE" as const]]), { kind, immutable }, mutability).length > 0;
 
 test.each([
   ["metadata.name", "Anything"],
@@ -92,6 +92,15 @@ test("ConfigMaps and Secrets change in place if the provider says so", () => {
   expect(replaced("data.key", "ConfigMap", MUTABLE)).toBe(false);
   expect(replaced("data.key", "Secret", MUTABLE)).toBe(false);
   expect(replaced("type", "Secret", MUTABLE)).toBe(true);
+});
+
+// forceNewProperties in provider/pkg/provider/diff.go of the official provider.
+test("those that say immutable are replaced all the same, and by their content alone", () => {
+  expect(replaced("data.key", "ConfigMap", MUTABLE, true)).toBe(true);
+  expect(replaced("binaryData.key", "ConfigMap", MUTABLE, true)).toBe(true);
+  expect(replaced("stringData.key", "Secret", MUTABLE, true)).toBe(true);
+  expect(replaced("data.key", "Secret", MUTABLE, false)).toBe(false);
+  expect(replaced("immutable", "ConfigMap", DEFAULTS, true)).toBe(false);
 });
 
 test("an object stands in the new one's place if name and namespace are the same", () => {

@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
 import {
+  claimReadiness,
+  isTokenSecret,
   missingEndpoints,
   needsEndpoints,
   readiness,
@@ -144,4 +146,23 @@ test("kinds without a rule are ready when they exist", () => {
   expect(readiness({ apiVersion: "networking.istio.io/v1", kind: "VirtualService" })).toEqual({
     state: "ready",
   });
+});
+
+// untilCoreV1PersistentVolumeClaimReady in provider/pkg/await/awaiters.go of the official provider.
+test.each([
+  ["Bound", undefined, "ready"],
+  ["Pending", undefined, "waiting"],
+  ["Pending", "Immediate", "waiting"],
+  ["Pending", "WaitForFirstConsumer", "ready"],
+  ["Lost", "WaitForFirstConsumer", "waiting"],
+] as const)("a claim that is %s, of a class that binds %s, is %s", (phase, mode, state) => {
+  expect(claimReadiness({ status: { phase } }, mode)).toEqual(
+    state === "ready" ? { state } : { state, reason: `the claim is ${phase}` },
+  );
+});
+
+test("a token is waited for in Secrets of its type alone", () => {
+  const secret = (type: string) => ({ apiVersion: "v1", kind: "Secret", type });
+  expect(isTokenSecret(secret("kubernetes.io/service-account-token"))).toBe(true);
+  expect(isTokenSecret(secret("Opaque"))).toBe(false);
 });

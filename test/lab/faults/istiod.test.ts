@@ -7,9 +7,10 @@ import { writeRoutes } from "../../../fleet/routing/istio/write-routes.ts";
 import { confirmWeights } from "../../../lab/demo/measure.ts";
 import { serviceName } from "../../../lab/mesh/service.ts";
 import { until } from "../../../lib/until.ts";
-import { signalInPod } from "../component.ts";
 import { underLoad } from "../load.ts";
 import { failure, first, second, withFaultsRelease } from "../release.ts";
+import { stopIstiod } from "../stop-istiod.ts";
+import { isE2e } from "../target.ts";
 
 const release = withFaultsRelease();
 const { service, route, deployed, change, expectRecovered } = release;
@@ -32,13 +33,15 @@ async function istiodIsBack(): Promise<void> {
 }
 
 describe("an istiod that does not answer", () => {
+  let start: () => Promise<void>;
+
   beforeAll(async () => {
     await change(10);
-    await signalInPod(second.name, "istiod-", "pilot-discovery", "SIGSTOP");
+    start = await stopIstiod(second);
   });
 
   afterAll(async () => {
-    await signalInPod(second.name, "istiod-", "pilot-discovery", "SIGCONT");
+    await start();
     await istiodIsBack();
     await expectRecovered(0);
   });
@@ -46,8 +49,15 @@ describe("an istiod that does not answer", () => {
   it("keeps the weight from rising in any cluster, by name", async () => {
     const before = await deployed();
     const text = await failure(change(30));
-    expect(text).toContain("The weight has risen in no cluster:");
-    expect(text).toContain(` - ${second.name}: istiod serves: no, `);
+    if (isE2e) {
+      // Of an Istio that others have installed, the preview asks the same already.
+      expect(text).toContain(
+        `must lead to a cluster whose istiod answers, but that of ${second.name} does not`,
+      );
+    } else {
+      expect(text).toContain("The weight has risen in no cluster:");
+      expect(text).toContain(` - ${second.name}: istiod serves: no, `);
+    }
     expect(await deployed()).toEqual(before);
   });
 

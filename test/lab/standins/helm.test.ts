@@ -91,9 +91,7 @@ test("a value is shown by its path, and changed by an upgrade", async () => {
 });
 
 test("a refresh shows values that someone else has set; an update takes them back", async () => {
-  await project.helm(
-    ...["upgrade", "tiny", chart, "--server-side=false", "--reuse-values", "--set", "data.more=y"],
-  );
+  await project.helmWrite("upgrade", "tiny", chart, "--reuse-values", "--set", "data.more=y");
   expect(await project.must("refresh", "--yes", "--diff")).toMatch(/more\s*: "x" => "y"/);
   await project.up();
   expect(await values()).toEqual({ data: { password: "other", more: "x" } });
@@ -178,7 +176,7 @@ test("what a helm that was killed has recorded blocks every update, until its Se
 });
 
 test("someone else's release is not taken over, but can be imported", async () => {
-  await project.helm("install", "theirs", chart, "--server-side=false", "--set", "data.a=b");
+  await project.helmWrite("install", "theirs", chart, "--set", "data.a=b");
   const theirs = (options: string) => `
     new k8s.helm.v3.Release("theirs", {
       name: "theirs", namespace: namespace.metadata.name, chart: "tiny", version: "1.2.3",

@@ -164,7 +164,7 @@ test("someone else's object is not taken over, but can be imported", async () =>
   `;
   await project.program(map(""));
   // As with the official provider, only the update sees it.
-  expect(await project.preview()).toEqual({ "create theirs": [] });
+  expect(await project.preview()).toMatchObject({ "create theirs": [] });
   const refused = await project.pulumi("up", "--yes", "--skip-preview");
   expect(refused.ok).toBe(false);
   expect(refused.text).toMatch(/configmaps? "(\S+\/)?theirs" already exists/i);

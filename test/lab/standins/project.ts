@@ -183,6 +183,12 @@ export class Project {
     return this.#tool("helm", ["--kube-context", context, "--namespace", this.namespace, ...args]);
   }
 
+  /** A helm that writes; of the newer ones that apply on the server, as no provider does, what says not to. */
+  async helmWrite(...args: string[]): Promise<string | undefined> {
+    const version = (await this.helm("version", "--template", "{{.Version}}")) ?? "";
+    return this.helm(...args, ...(version.startsWith("v3.") ? [] : ["--server-side=false"]));
+  }
+
   async #tool(program: string, args: readonly string[]): Promise<string | undefined> {
     const result = await execa(program, args, { env: this.#env, stdin: "ignore", reject: false });
     if (!result.failed) return result.stdout;
