@@ -1,4 +1,5 @@
 import { ResponseContext, SelfDecodingBody, type V1Pod } from "@kubernetes/client-node";
+import { REVISION } from "../lib/names.ts";
 
 /** A list of pods as API servers give it. */
 interface Pods {
@@ -12,18 +13,25 @@ function lean({ metadata, spec, status }: V1Pod) {
     containers.map(({ name }) => ({ name }));
   const states = (statuses: NonNullable<V1Pod["status"]>["containerStatuses"] = []) =>
     statuses.map(({ name, ready, restartCount }) => ({ name, ready, restartCount }));
+  const revision = metadata?.annotations?.[REVISION];
   return {
     metadata: {
       name: metadata?.name,
       namespace: metadata?.namespace,
       uid: metadata?.uid,
       labels: metadata?.labels,
+      ...(revision !== undefined && { annotations: { [REVISION]: revision } }),
       ownerReferences: metadata?.ownerReferences,
       deletionTimestamp: metadata?.deletionTimestamp,
     },
-    spec: { containers: names(spec?.containers), initContainers: names(spec?.initContainers) },
+    spec: {
+      containers: names(spec?.containers),
+      initContainers: names(spec?.initContainers),
+      readinessGates: spec?.readinessGates,
+    },
     status: {
       phase: status?.phase,
+      conditions: status?.conditions?.map(({ type, status: is }) => ({ type, status: is })),
       containerStatuses: states(status?.containerStatuses),
       initContainerStatuses: states(status?.initContainerStatuses),
     },

@@ -6,6 +6,7 @@ import { controllerMutants } from "./controller-mutants.ts";
 import { existingMutants } from "./existing-mutants.ts";
 import { failoverMutants } from "./failover-mutants.ts";
 import { fleetMutants } from "./fleet-mutants.ts";
+import { leftOutMutants } from "./left-out-mutants.ts";
 import { guardMutants } from "./guard-mutants.ts";
 import { helmMutants } from "./helm-mutants.ts";
 import { handOverMutants } from "./hand-over-mutants.ts";
@@ -47,6 +48,7 @@ export const mutants: readonly Mutant[] = [
   ...existingIstioMutants,
   ...failoverMutants,
   ...fleetMutants,
+  ...leftOutMutants,
   ...guardMutants,
   ...helmMutants,
   ...handOverMutants,
