@@ -34,8 +34,10 @@ export interface ConfirmOptions {
 
 /** Time limit of one proxy's answer, in milliseconds, where the wait is long enough for several rounds. */
 const ANSWER_WITHIN_MS = 10_000;
-/** How long istiods may take to send a change to thousands of proxies, in milliseconds. */
+/** How long istiods may at least take to send a change to thousands of proxies, in milliseconds. */
 const PATIENCE_MS = 5_000;
+/** The same as a part of the whole wait: whoever makes it longer has more proxies, or slower istiods. */
+const PATIENCE_PART = 6;
 /** Rounds that even proxies which do not answer leave time for. */
 const ROUNDS = 3;
 
@@ -64,6 +66,7 @@ export async function confirmEvery<T>(
   ask: (pod: V1Pod) => Promise<Confirmation<T>>,
   { timeoutMs, askEnvoys = ASK_ENVOYS, who = everyone, signal }: ConfirmOptions,
 ): Promise<Confirmed<T>> {
+  const patienceMs = Math.max(PATIENCE_MS, timeoutMs / PATIENCE_PART);
   const answerWithinMs = Math.min(ANSWER_WITHIN_MS, timeoutMs / ROUNDS);
   // Ready or not, an Envoy that is known to be behind sends requests all the same.
   const behind = new Set<string>();
@@ -75,7 +78,7 @@ export async function confirmEvery<T>(
       throw new Error(`its pods cannot be listed (${explain(error)})`, { cause: error });
     }
   };
-  const options = { kind: "route", askEnvoys, who, patienceMs: PATIENCE_MS } as const;
+  const options = { kind: "route", askEnvoys, who, patienceMs } as const;
   const fleet = new Fleet(cluster, options, async (pod): Promise<Confirmation<T>> => {
     const proxy = proxyIdentity(pod);
     try {
