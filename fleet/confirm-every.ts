@@ -125,6 +125,6 @@ export async function confirmEvery<T>(
       ...(await strangeRevisions(cluster, last)),
     ];
     if (more.length === 0 || !(error instanceof Error)) throw error;
-    throw new Error([error.message, ...more].join("; "), { cause: error.cause });
+    throw new Error([error.message, ...more].join("; "), { cause: error });
   }
 }
