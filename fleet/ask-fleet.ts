@@ -1,8 +1,10 @@
 import type { V1Pod } from "@kubernetes/client-node";
+import type { WhoCounts } from "../lib/who-counts.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
 import { askPods, type SilentPod } from "./ask-pods.ts";
 import type { ClusterClient } from "./cluster-client.ts";
 import { connectionsOf, type Connections, type Sent } from "./connections.ts";
+import { whoCounts } from "./left-out.ts";
 import { podIdentity, proxyIdentity, workloadOf } from "./proxy-pod.ts";
 import { sampled } from "./sample.ts";
 
@@ -15,6 +17,8 @@ export interface FleetOptions {
   readonly kind: Sent;
   /** Envoys that are asked themselves, as in `sampled`. */
   readonly askEnvoys: number;
+  /** Those that do not count are not asked. */
+  readonly who: WhoCounts;
   /**
    * How long istiods may take to send a change to all of their proxies, in milliseconds, before those are asked
    * themselves.
@@ -32,7 +36,7 @@ export interface Confirmation<T> {
 /** What one round has found. */
 export interface Round<T> {
   /** What those have shown that were asked themselves. */
-  readonly values: readonly T[];
+  readonly confirmations: readonly Confirmation<T>[];
   /** Those that do not answer, or for which `ask` has thrown. */
   readonly silent: readonly SilentPod[];
   /** How many others have acknowledged it to their istiod. */
@@ -43,6 +47,10 @@ export interface Round<T> {
   readonly unknown: readonly V1Pod[];
   /** Istiods that have told nothing, and why. */
   readonly silentIstiods: readonly string[];
+  /** Sidecars on nodes that are lost. */
+  readonly lost: readonly V1Pod[];
+  /** How many sidecars the configuration excludes. */
+  readonly excluded: number;
 }
 
 /**
@@ -76,7 +84,8 @@ export class Fleet<T> {
 
   /** @param list gives the proxies as they are now */
   async round(list: () => Promise<readonly V1Pod[]>): Promise<Round<T>> {
-    const pods = await list();
+    const { who } = this.#options;
+    const { counted: pods, lost, excluded } = whoCounts(await list(), who);
     const isLarge = pods.length > this.#options.askEnvoys;
     for (const pod of sampled(pods, this.#options.askEnvoys)) this.#asked.add(podIdentity(pod));
     const isAsked = (pod: V1Pod) => this.#asked.has(podIdentity(pod));
@@ -84,13 +93,13 @@ export class Fleet<T> {
     let first: readonly V1Pod[] | undefined = pods;
     const { answers, silent } = await askPods(
       async () => {
-        const given = first ?? (await list());
+        const given = first ?? whoCounts(await list(), who).counted;
         first = undefined;
         return given.filter(isAsked);
       },
       async (pod) => this.#confirmationOf(pod),
     );
-    const round = { values: answers.map(({ value }) => value), silent };
+    const round = { confirmations: answers, silent, lost, excluded: excluded.length };
     return before
       ? { ...round, ...(await this.#others(pods, answers, before, silent.length === 0)) }
       : { ...round, acknowledged: 0, pending: [], unknown: [], silentIstiods: [] };
@@ -112,7 +121,7 @@ export class Fleet<T> {
     answers: readonly (Confirmation<T> & { readonly asked?: V1Pod })[],
     before: Connections,
     isSettled: boolean,
-  ): Promise<Omit<Round<T>, "values" | "silent">> {
+  ): Promise<Pick<Round<T>, "acknowledged" | "pending" | "unknown" | "silentIstiods">> {
     const after = await connectionsOf(this.#cluster);
     this.#known = after;
     for (const { asked, holds } of answers) {

@@ -70,7 +70,6 @@ export class ClusterClient {
   /** Lists Secrets without their content. */
   readonly secretsMetadata: Pick<CoreV1Api, "listNamespacedSecret">;
   readonly #answerWithinMs: number;
-  readonly #lean: CoreV1Api;
   #clockAhead: number | undefined;
   #listing: Promise<readonly V1Pod[]> | undefined;
 
@@ -89,7 +88,6 @@ export class ClusterClient {
     this.custom = this.#client(CustomObjectsApi);
     this.objects = this.#client(KubernetesObjectApi);
     this.secretsMetadata = this.#client(CoreV1Api, { accept: METADATA_ONLY });
-    this.#lean = this.#client(CoreV1Api, { change: leanPods });
   }
 
   /** How far the API server's clock was ahead of this machine's at its last answer, in milliseconds. */
@@ -161,10 +159,14 @@ export class ClusterClient {
 
   async #listProxies(): Promise<readonly V1Pod[]> {
     const query = { labelSelector: PROXY_LABEL, fieldSelector: RUNNING };
-    const pods = await allPages((page) =>
-      this.#lean.listPodForAllNamespaces({ ...query, ...page }),
-    );
-    return pods.filter(isStaying);
+    const pods: V1Pod[] = [];
+    const lean = this.#client(CoreV1Api, {
+      change: leanPods((page) => {
+        pods.push(...page.filter(isStaying));
+      }),
+    });
+    await allPages((page) => lean.listPodForAllNamespaces({ ...query, ...page }));
+    return pods;
   }
 
   /** Every proxy that serves: sidecars and gateways whose own container is ready. */

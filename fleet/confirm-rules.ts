@@ -27,6 +27,7 @@ export async function confirmRules(
   await confirmEvery(
     cluster,
     `every Envoy of ${cluster.name} to have the rules of ${services.map(({ key }) => key).join(", ")}`,
+    services.map(({ key }) => key),
     async (pod) => {
       const { namespace, name } = podKey(pod);
       const of = [`${namespace}/${name}`];

@@ -20,6 +20,8 @@ export interface ConfirmedWeights {
   readonly routes: readonly (readonly EnvoyRoutes[])[];
   /** How many others have acknowledged the weights to their istiod. */
   readonly acknowledged: number;
+  /** Who was left out, in words. @default nobody */
+  readonly leftOut?: string | undefined;
 }
 
 /**
@@ -36,9 +38,10 @@ export async function confirmWeights(
   if (services.length === 0) return { routes: [], acknowledged: 0 };
   const hosts = services.map((service) => service.hosts);
   const weights = new Set(services.map(({ canary, weight }) => `${canary} at ${weight} %`));
-  const { values, acknowledged } = await confirmEvery(
+  const { values, ...others } = await confirmEvery(
     cluster,
     `every Envoy of ${cluster.name} to serve ${allOf([...weights])}`,
+    hosts.map(([host = ""]) => host),
     async (pod) => {
       const routes = await clusterRouting.served(cluster, pod, hosts);
       const late = services.flatMap((service, i) => {
@@ -53,7 +56,7 @@ export async function confirmWeights(
   );
   return {
     routes: services.map((_, i) => values.flatMap((routes) => routes[i] ?? [])),
-    acknowledged,
+    ...others,
   };
 }
 

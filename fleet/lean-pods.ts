@@ -1,4 +1,5 @@
 import { ResponseContext, SelfDecodingBody, type V1Pod } from "@kubernetes/client-node";
+import { REVISION } from "../lib/names.ts";
 
 /** A list of pods as API servers give it. */
 interface Pods {
@@ -7,23 +8,34 @@ interface Pods {
 }
 
 /** What is needed to find a pod's proxy, and to tell whose it is. */
-function lean({ metadata, spec, status }: V1Pod) {
+function lean({ metadata, spec, status }: V1Pod): V1Pod {
   const names = (containers: readonly { name: string }[] = []) =>
     containers.map(({ name }) => ({ name }));
   const states = (statuses: NonNullable<V1Pod["status"]>["containerStatuses"] = []) =>
-    statuses.map(({ name, ready, restartCount }) => ({ name, ready, restartCount }));
+    statuses.map(({ name, ready, restartCount }) => ({
+      ...{ name, ready, restartCount },
+      ...{ image: "", imageID: "" },
+    }));
+  const revision = metadata?.annotations?.[REVISION];
+  const { name, namespace, uid, labels, ownerReferences, deletionTimestamp } = metadata ?? {};
+  const { containers, initContainers, readinessGates } = spec ?? {};
   return {
     metadata: {
-      name: metadata?.name,
-      namespace: metadata?.namespace,
-      uid: metadata?.uid,
-      labels: metadata?.labels,
-      ownerReferences: metadata?.ownerReferences,
-      deletionTimestamp: metadata?.deletionTimestamp,
+      ...(name !== undefined && { name }),
+      ...(namespace !== undefined && { namespace }),
+      ...(uid !== undefined && { uid }),
+      ...(labels && { labels }),
+      ...(revision !== undefined && { annotations: { [REVISION]: revision } }),
+      ...(ownerReferences && { ownerReferences }),
+      ...(deletionTimestamp && { deletionTimestamp }),
     },
-    spec: { containers: names(spec?.containers), initContainers: names(spec?.initContainers) },
+    spec: {
+      containers: names(containers),
+      initContainers: names(initContainers),
+      ...(readinessGates && { readinessGates }),
+    },
     status: {
-      phase: status?.phase,
+      conditions: (status?.conditions ?? []).map(({ type, status: is }) => ({ type, status: is })),
       containerStatuses: states(status?.containerStatuses),
       initContainerStatuses: states(status?.initContainerStatuses),
     },
@@ -31,13 +43,21 @@ function lean({ metadata, spec, status }: V1Pod) {
 }
 
 /**
- * An API server's list of pods without most of what they are: a pod has 10 KiB and more of it, and to make objects of
- * all would take most of the time that a list of thousands takes.
+ * Keeps of an API server's list of pods what tells of their proxies. A pod has 10 KiB and more: to make the client's
+ * objects of all of them would take most of the time that a list of thousands takes.
+ *
+ * @param keep gets the pods of each page
+ * @returns what becomes of an answer: the same page without its pods
  */
-export async function leanPods(response: ResponseContext): Promise<ResponseContext> {
-  if (response.httpStatusCode !== 200) return response;
-  const { metadata, items } = JSON.parse(await response.body.text()) as Pods;
-  const text = JSON.stringify({ metadata, items: items.map(lean) });
-  const body = new SelfDecodingBody(Promise.resolve(Buffer.from(text)));
-  return new ResponseContext(response.httpStatusCode, response.headers, body);
+export function leanPods(
+  keep: (pods: readonly V1Pod[]) => void,
+): (response: ResponseContext) => Promise<ResponseContext> {
+  return async (response) => {
+    if (response.httpStatusCode !== 200) return response;
+    const { metadata, items } = JSON.parse(await response.body.text()) as Pods;
+    keep(items.map(lean));
+    const page = Buffer.from(JSON.stringify({ metadata, items: [] }));
+    const body = new SelfDecodingBody(Promise.resolve(page));
+    return new ResponseContext(response.httpStatusCode, response.headers, body);
+  };
 }

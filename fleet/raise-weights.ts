@@ -14,7 +14,7 @@ import { clusterRouting } from "./routing/index.ts";
 import { runProtocol, TaskFailure, type Actions, type Raised } from "./run-protocol.ts";
 import { readRoute } from "./read-deployed.ts";
 import { serviceKey } from "../lib/names.ts";
-import { switched } from "./switched.ts";
+import { leftOutLines, switched } from "./switched.ts";
 import { confirmWritten } from "./written-over.ts";
 
 /** How long to keep trying to take a weight back, in milliseconds. */
@@ -31,6 +31,7 @@ export async function raiseWeights(barrier: Barrier): Promise<RaiseReport> {
   const { clusters, rises, limits } = barrier;
   const served: EnvoyRoutes[] = [];
   let others = 0;
+  const leftOut: string[] = [];
   let checked: Promise<Objections> | undefined;
   const of = (name: string): ClusterClient => {
     const found = clusters.find((each) => each.name === name);
@@ -50,15 +51,14 @@ export async function raiseWeights(barrier: Barrier): Promise<RaiseReport> {
     writing: (name) => writeAll(of(name), rises),
     confirming: async (name) => {
       const expected = rises.map((rise) => ({ ...rise, weight: weightIn(rise, name) }));
-      const { confirmWithinMs: timeoutMs, askEnvoys } = limits;
-      const { routes, acknowledged } = await confirmWritten(of(name), expected, {
-        timeoutMs,
-        askEnvoys,
-      });
+      const { confirmWithinMs: timeoutMs, askEnvoys, who } = limits;
+      const confirmed = await confirmWritten(of(name), expected, { timeoutMs, askEnvoys, who });
+      const { routes, acknowledged } = confirmed;
       // Where the weight was right before, no Envoy has switched now.
       const switching = routes.filter((_, i) => rises[i]?.changes.has(name));
       served.push(...switching.flat());
       if (switching.length > 0) others += acknowledged;
+      leftOut.push(...leftOutLines(name, confirmed));
     },
     restoring: (name) => restoreAll(of(name), rises),
   };
@@ -69,7 +69,10 @@ export async function raiseWeights(barrier: Barrier): Promise<RaiseReport> {
   if (result.state.step === "raised") {
     return {
       raised: true,
-      text: `${rises.map(described).join("; ")}: ${switched(served, others)}.`,
+      text: [
+        `${rises.map(described).join("; ")}: ${switched(served, others)}.`,
+        ...leftOut.sort(),
+      ].join("\n"),
     };
   }
   const { places } = result.state;

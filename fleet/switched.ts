@@ -21,3 +21,11 @@ export function switched(routes: readonly EnvoyRoutes[], acknowledged = 0): stri
         `the last of each cluster within ${seconds(Math.max(...lasts) - Math.min(...lasts))} s` +
         (acknowledged > 0 ? `, and ${acknowledged} more have acknowledged it to istiod` : "");
 }
+
+/** Who of a cluster has not been waited for, as a sentence of its own; none where all have confirmed. */
+export function leftOutLines(
+  cluster: string,
+  { leftOut }: { readonly leftOut?: string | undefined },
+): readonly string[] {
+  return leftOut === undefined ? [] : [`Left out in ${cluster}: ${leftOut}.`];
+}

@@ -4,7 +4,7 @@ import { explain } from "../fleet/explain.ts";
 import { clusterRouting } from "../fleet/routing/index.ts";
 import type { ServiceName } from "../lib/names.ts";
 import { routing } from "../lib/routing/index.ts";
-import { confirmOptions } from "./confirm-options.ts";
+import { strictOptions } from "./confirm-options.ts";
 import { hostsOf } from "./canaries.ts";
 import type { ReleaseSettings } from "./config.ts";
 import type { PlannedRoute, ReleasePlan } from "./release-plan.ts";
@@ -64,7 +64,7 @@ export async function takeLeavingVersionsOut(
             clusterRouting.write(cluster, name, rules, { replacing }),
           ),
         );
-        await confirmRules(cluster, own, confirmOptions(safety));
+        await confirmRules(cluster, own, strictOptions(safety));
         return [];
       } catch (error) {
         return [[cluster.name, explain(error)] as const];

@@ -1,4 +1,5 @@
 import type { Limits } from "../fleet/checks/check.ts";
+import { whoOf } from "./confirm-options.ts";
 import type { ReleaseSettings } from "./config.ts";
 import { durationMs } from "./schema.ts";
 
@@ -9,6 +10,7 @@ export function limitsOf({ safety }: ReleaseSettings): Limits {
     lookWithinMs: durationMs(safety.lookWithin),
     confirmWithinMs: durationMs(safety.confirmWithin),
     askEnvoys: safety.askEnvoys,
+    who: whoOf(safety),
     certificateDays: safety.certificateDays,
     clockSkewMs: durationMs(safety.clockSkew),
     capacity: safety.capacity,

@@ -5,11 +5,12 @@ import { lookAgain } from "../fleet/checks/look-again.ts";
 import { subsets } from "../fleet/checks/subsets.ts";
 import type { ClusterClient } from "../fleet/cluster-client.ts";
 import { confirmRules } from "../fleet/confirm-rules.ts";
-import { switched } from "../fleet/switched.ts";
+import { leftOutLines, switched } from "../fleet/switched.ts";
 import { confirmWritten, WrittenOver } from "../fleet/written-over.ts";
 import { canaryOf, hostsOf } from "./canaries.ts";
+import { allOfThem } from "../lib/who-counts.ts";
 import type { ReleaseSettings } from "./config.ts";
-import { confirmOptions } from "./confirm-options.ts";
+import { confirmOptions, strictOptions } from "./confirm-options.ts";
 import { limitsOf } from "./limits.ts";
 import type { PlannedRoute, ReleasePlan } from "./release-plan.ts";
 import { isMade } from "./workload.ts";
@@ -84,7 +85,7 @@ export class WeightConfirmations {
             rules: objects.rules,
           }));
         if (rules.length > 0) {
-          await confirmRules(cluster, rules, confirmOptions(safety));
+          await confirmRules(cluster, rules, strictOptions(safety));
         }
       }),
     );
@@ -130,7 +131,8 @@ export class WeightConfirmations {
           service.mirrorPercent > 0);
       return [{ ...canary, canary: service.stable.version }, ...(both ? [canary] : [])];
     });
-    const limits = limitsOf(this.#settings);
+    const all = limitsOf(this.#settings);
+    const limits = { ...all, who: allOfThem(all.who) };
     const clusters = this.#clusters;
     const look = async () =>
       new Map(
@@ -186,8 +188,12 @@ export class WeightConfirmations {
     const confirmed = results.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
     const routes = confirmed.flatMap((each) => each.routes.flat());
     const others = confirmed.reduce((sum, { acknowledged }) => sum + acknowledged, 0);
+    const leftOut = this.#clusters.flatMap(({ name }, i) => leftOutLines(name, confirmed[i] ?? {}));
     await pulumi.log.info(
-      `The weight is ${weightsAfter(this.#falling)}: ${switched(routes, others)}.`,
+      [
+        `The weight is ${weightsAfter(this.#falling)}: ${switched(routes, others)}.`,
+        ...leftOut,
+      ].join("\n"),
     );
   }
 }

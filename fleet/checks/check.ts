@@ -4,6 +4,7 @@ import type { ExistingService } from "../../lib/existing.ts";
 import type { ServiceName } from "../../lib/names.ts";
 import type { FleetWeight } from "../../lib/release-rules.ts";
 import type { RoutingRules } from "../../lib/routing/routing.ts";
+import type { WhoCounts } from "../../lib/who-counts.ts";
 
 /** A version that is about to get requests. */
 export interface Canary extends ServiceName {
@@ -49,6 +50,8 @@ export interface Limits {
   readonly confirmWithinMs: number;
   /** Envoys of a cluster that are asked themselves, as in `sampled`. */
   readonly askEnvoys: number;
+  /** Whose confirmation a weight needs. */
+  readonly who: WhoCounts;
   /** Days that every certificate authority must still be valid. */
   readonly certificateDays: number;
   /** Most that the clocks of two API servers may differ, in milliseconds. */

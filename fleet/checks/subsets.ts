@@ -5,6 +5,7 @@ import { routing } from "../../lib/routing/index.ts";
 import { Fleet, type Confirmation } from "../ask-fleet.ts";
 import { Behind, type SilentPod } from "../ask-pods.ts";
 import { podKey } from "../cluster-client.ts";
+import { notEnough } from "../enough.ts";
 import { endpointsOf } from "../endpoints.ts";
 import { explain } from "../explain.ts";
 import { clusterRouting } from "../routing/index.ts";
@@ -16,9 +17,12 @@ const FIX = "See istioctl proxy-status; a proxy that is not SYNCED has lost its 
 
 /** What a proxy lacks. */
 class Lacking extends Behind {
-  readonly findings: readonly Finding[];
+  readonly findings: readonly (Finding & {
+    /** Whether it would send requests nowhere: one that lacks the subset itself gets that before the weight. */
+    readonly fails: boolean;
+  })[];
 
-  constructor(findings: readonly Finding[]) {
+  constructor(findings: Lacking["findings"]) {
     super(findings.map(({ seen }) => seen).join(", "));
     this.findings = findings;
   }
@@ -29,14 +33,14 @@ async function lackingOf(
   { cluster }: CheckContext,
   pod: Pod,
   envoyClusters: readonly string[],
-): Promise<readonly Finding[]> {
+): Promise<Lacking["findings"]> {
   const known = await endpointsOf(cluster, pod, envoyClusters);
   const { namespace, name } = podKey(pod);
-  return envoyClusters.flatMap((envoyCluster) => {
+  return envoyClusters.flatMap((envoyCluster): Lacking["findings"] => {
     const endpoints = known.get(envoyCluster);
     if (!endpoints) {
       const seen = `the proxy of ${namespace}/${name} has no ${envoyCluster}`;
-      return [{ seen, fix: FIX, mayHeal: true }];
+      return [{ seen, fix: FIX, mayHeal: true, fails: false }];
     }
     return endpoints.some(({ healthy }) => healthy)
       ? []
@@ -45,6 +49,7 @@ async function lackingOf(
             seen: `the proxy of ${namespace}/${name} has no healthy endpoint for ${envoyCluster}`,
             fix: "Make sure that the canary's pods are ready in the clusters it reaches.",
             mayHeal: true,
+            fails: true,
           },
         ];
   });
@@ -82,7 +87,9 @@ async function ask(context: CheckContext, pod: Pod): Promise<Confirmation<undefi
 }
 
 function findingsOf({ pod, error }: SilentPod): readonly Finding[] {
-  if (error instanceof Lacking) return error.findings;
+  if (error instanceof Lacking) {
+    return error.findings.map(({ seen, fix, mayHeal }) => ({ seen, fix, mayHeal }));
+  }
   const { namespace, name } = podKey(pod);
   return [
     {
@@ -103,14 +110,20 @@ const ROUNDS = 3;
 export const subsets: Check = {
   name: "every proxy holds the canary's subset",
   run: async (context) => {
-    const { cluster, limits } = context;
-    const options = { kind: "cluster", askEnvoys: limits.askEnvoys, patienceMs: 0 } as const;
+    const { cluster, limits, canaries } = context;
+    const { askEnvoys, who } = limits;
+    const options = { kind: "cluster", askEnvoys, who, patienceMs: 0 } as const;
     const fleet = new Fleet(cluster, options, async (pod) => ask(context, pod));
     let round = await fleet.round(() => cluster.proxies());
     for (let i = 1; i < ROUNDS && round.unknown.length > 0 && round.silent.length === 0; i++) {
       round = await fleet.round(() => cluster.proxies());
     }
     const { silent, pending, unknown, silentIstiods } = round;
+    const fails = silent.some(
+      ({ error }) => error instanceof Lacking && error.findings.some((each) => each.fails),
+    );
+    const services = canaries.map(({ host }) => host);
+    if (!fails && notEnough(round, services, who.percent) === undefined) return [];
     const others = [...pending, ...unknown];
     const [first] = others;
     if (!first) return silent.flatMap(findingsOf);

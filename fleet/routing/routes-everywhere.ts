@@ -12,7 +12,7 @@ const STILL_LISTED_MS = 3_000;
  *
  * @param services the hosts of each
  */
-export async function routesIn(
+async function routesIn(
   cluster: ClusterClient,
   services: readonly (readonly string[])[],
 ): Promise<readonly (readonly EnvoyRoutes[])[]> {

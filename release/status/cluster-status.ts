@@ -3,12 +3,13 @@ import { routing } from "../../lib/routing/index.ts";
 import type { ClusterClient } from "../../fleet/cluster-client.ts";
 import type { EnvoyRoutes } from "../../fleet/routing/cluster-routing.ts";
 import { clusterRouting } from "../../fleet/routing/index.ts";
-import { routesIn } from "../../fleet/routing/routes-everywhere.ts";
+import { servingIn } from "../../fleet/serving.ts";
 import { explain } from "../../fleet/explain.ts";
 import { shareOf, type DeployedCluster, type DeployedRoute } from "../../lib/deployed.ts";
 import { weightIn } from "../../lib/release-rules.ts";
 import { servedIn } from "../../lib/served.ts";
 import type { ReleaseSettings } from "../../stacks/config.ts";
+import { whoOf } from "../../stacks/confirm-options.ts";
 import type { Metrics } from "../gates/counters.ts";
 import { judgedServices } from "../release-settings.ts";
 import { driftIn } from "./drift.ts";
@@ -40,6 +41,8 @@ export interface ClusterStatus {
   /** Envoys that route to the services, and how many of them serve those weights, and the mark of a chain. */
   readonly envoys: number;
   readonly serving: number;
+  /** How many more have acknowledged them to istiod, and were not asked. @default none */
+  readonly acknowledged?: number;
   /** Where it differs from the configuration, a line each. */
   readonly drift: readonly string[];
   /** Alerts that fire. @default there is no Prometheus, or it is silent */
@@ -81,22 +84,25 @@ export async function clusterStatus(
     return { ...about, ...nothing, unreachable: deployed.unreachable, ...(await measuring) };
   }
   try {
-    const [routes, drift] = await Promise.all([
-      routesIn(
+    const [{ envoys, serving, acknowledged }, drift] = await Promise.all([
+      servingIn(
         cluster,
         services.map(({ host }) => [host]),
+        (routes, i) => {
+          const judged = services[i];
+          return (
+            judged !== undefined &&
+            serves(routes, deployed.routes.get(serviceKey(judged)), judged.canary)
+          );
+        },
+        { askEnvoys: settings.safety.askEnvoys, who: whoOf(settings.safety) },
       ),
       driftIn(settings, cluster, deployed),
     ]);
-    const all = services.flatMap((judged, i) => {
-      const route = deployed.routes.get(serviceKey(judged));
-      return (routes[i] ?? []).map((each) => serves(each, route, judged.canary));
-    });
     return {
       ...about,
-      envoys: all.length,
-      serving: all.filter(Boolean).length,
-      drift,
+      ...{ envoys, serving, drift },
+      ...(acknowledged > 0 && { acknowledged }),
       ...(await measuring),
     };
   } catch (error) {

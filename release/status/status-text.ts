@@ -72,15 +72,17 @@ function alertsCell({ alerts, silent }: ClusterStatus): string {
 }
 
 function clusterRow(status: ClusterStatus): string[] {
-  const { cluster, config, quarantined, away, unreachable, weights, envoys, serving, drift } =
-    status;
+  const { cluster, config, quarantined, away, unreachable, weights, drift } = status;
+  const { envoys, serving, acknowledged = 0 } = status;
   const known = unreachable === undefined && !away;
   const has = [...new Set(Object.values(weights))].map((weight) => `${weight} %`);
   return [
     cluster,
     `${config} %${quarantined ? " (quarantine)" : away ? " (away)" : ""}`,
     allOf(has) || (known ? "nothing" : "not known"),
-    known ? `${serving} of ${envoys} serve it` : "not known",
+    known
+      ? `${serving} of ${envoys} serve it${acknowledged > 0 ? `, and ${acknowledged} more have acknowledged it` : ""}`
+      : "not known",
     alertsCell(status),
     known ? (drift.length === 0 ? "none" : `${drift.length}, see below`) : "not known",
   ];

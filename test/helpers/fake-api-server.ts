@@ -64,6 +64,10 @@ export class FakeApiServer {
   proxies: readonly string[] = ["client"];
   /** More of a pod's spec: real ones are large. */
   podSpec: object = {};
+  /** More of a pod's metadata. */
+  podMetadata: object = {};
+  /** More of what an istiod tells of a proxy. */
+  connection: object = {};
   /** The cluster's name in the mesh. */
   cluster = "cluster-a";
   /** Names of istiod's pods: each proxy is connected to one of them. */
@@ -201,6 +205,7 @@ export class FakeApiServer {
       const begin = Number(searchParams.get("continue") ?? 0);
       const items = names.slice(begin, begin + limit).map((name) => ({
         metadata: {
+          ...this.podMetadata,
           name,
           namespace: isIstiod ? "istio-system" : "user",
           uid: `uid of ${name}`,
@@ -241,7 +246,7 @@ export class FakeApiServer {
           cluster_sent: sent,
           cluster_acked: sent,
         };
-        return { proxy: `${name}.user`, cluster_id: this.cluster, ...nonces };
+        return { ...this.connection, proxy: `${name}.user`, cluster_id: this.cluster, ...nonces };
       });
   }
 

@@ -14,6 +14,7 @@ import { labSettings } from "../../lab/settings.ts";
 import { stackFile } from "../../lab/stack-file.ts";
 import { JOURNAL } from "../../lib/journal.ts";
 import { until } from "../../lib/until.ts";
+import { everyone } from "../../lib/who-counts.ts";
 import { labClusters, labPulumi } from "./lab.ts";
 import {
   installOwnStack,
@@ -130,6 +131,7 @@ function releaseIn(stack: string, service: LabService, replicas: number) {
                 lookWithinMs: 45_000,
                 confirmWithinMs: 30_000,
                 askEnvoys: 100,
+                who: everyone,
                 certificateDays: 1,
                 clockSkewMs: 30_000,
                 capacity: 0.5,

@@ -50,7 +50,7 @@ export const fleetMutants: readonly Mutant[] = [
   {
     removes:
       "a proxy that has not acknowledged what it was sent keeps a weight from being confirmed",
-    file: "fleet/confirm-every.ts",
+    file: "fleet/enough.ts",
     text: "...named(pending.map((pod) =>",
     replacement: "...named(pending.slice(0, 0).map((pod) =>",
     tests: ["test/unit/fleet/calls.test.ts"],

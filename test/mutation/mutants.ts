@@ -7,6 +7,7 @@ import { existingMutants } from "./existing-mutants.ts";
 import { failoverMutants } from "./failover-mutants.ts";
 import { fleetMutants } from "./fleet-mutants.ts";
 import { gitMutants } from "./git-mutants.ts";
+import { leftOutMutants } from "./left-out-mutants.ts";
 import { guardMutants } from "./guard-mutants.ts";
 import { helmMutants } from "./helm-mutants.ts";
 import { handOverMutants } from "./hand-over-mutants.ts";
@@ -49,6 +50,7 @@ export const mutants: readonly Mutant[] = [
   ...failoverMutants,
   ...fleetMutants,
   ...gitMutants,
+  ...leftOutMutants,
   ...guardMutants,
   ...helmMutants,
   ...handOverMutants,

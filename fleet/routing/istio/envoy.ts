@@ -98,26 +98,31 @@ function serviceOf(hosts: readonly string[]): string | undefined {
   return hosts.map((host) => host.split(".svc.")).find(([, domain]) => domain !== undefined)?.[0];
 }
 
-/** What crossingPrefixes has found: it is asked for each route of thousands, with the same hosts. */
-const crossings = new WeakMap<readonly string[], readonly string[]>();
+/** Remembers what is found in a list of hosts: each of thousands of routes is compared with the same one. */
+function remembered<T>(find: (hosts: readonly string[]) => T): (hosts: readonly string[]) => T {
+  const known = new WeakMap<readonly string[], { readonly found: T }>();
+  return (hosts) => {
+    const before = known.get(hosts);
+    if (before) return before.found;
+    const found = find(hosts);
+    known.set(hosts, { found });
+    return found;
+  };
+}
 
 /** How the hosts begin that name a cluster: every virtual host has the routes for all of them, by their authority. */
-function crossingPrefixes(hosts: readonly string[]): readonly string[] {
-  const known = crossings.get(hosts);
-  if (known) return known;
-  const found = hosts.flatMap((host) => {
+const crossingPrefixes = remembered((hosts) =>
+  hosts.flatMap((host) => {
     const [service, domain] = host.split(".svc.");
     return domain === undefined ? [] : [`${service ?? ""}.`];
-  });
-  crossings.set(hosts, found);
-  return found;
-}
+  }),
+);
 
 /** Those of a service's hosts by which it is known outside. */
-function outsideOf(hosts: readonly string[]): readonly string[] {
+const outsideOf = remembered((hosts) => {
   const inner = crossingPrefixes(hosts);
   return hosts.filter((host) => !inner.some((service) => host.startsWith(service)));
-}
+});
 
 /** Whether the headers of a match are no condition for a request to the service's own hosts. */
 function hasPlainHeaders({ match }: Route, hosts: readonly string[]): boolean {

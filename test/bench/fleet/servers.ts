@@ -1,3 +1,6 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import * as z from "zod";
 import { canaryAt, FakeApiServer } from "../../helpers/fake-api-server.ts";
 
 /** What is simulated. */
@@ -13,23 +16,16 @@ export function serviceNames(count: number): readonly string[] {
   return Array.from({ length: count }, (_, i) => `service-${i}`);
 }
 
-/** About as much as injection adds to a pod. */
-function spec() {
-  const env = Array.from({ length: 25 }, (_, i) => ({
-    name: `ISTIO_META_${i}`,
-    valueFrom: { fieldRef: { apiVersion: "v1", fieldPath: "metadata.labels" } },
-  }));
-  const mounts = Array.from({ length: 8 }, (_, i) => ({ name: `volume-${i}`, mountPath: `/${i}` }));
-  const probe = { httpGet: { path: "/healthz/ready", port: 15021 }, periodSeconds: 15 };
-  const container = { image: "example.com/proxyv2:1", env, volumeMounts: mounts };
-  return {
-    containers: [
-      { ...container, name: "istio-proxy", readinessProbe: probe, startupProbe: probe },
-      { ...container, name: "app", readinessProbe: probe },
-    ],
-    initContainers: [{ ...container, name: "istio-init" }],
-    volumes: mounts.map(({ name }) => ({ name, emptyDir: {} })),
-  };
+/** What a pod with a sidecar has, as the lab's API server has given it, without addresses and the node's name. */
+const recordedPod = z
+  .object({ metadata: z.looseObject({}), spec: z.looseObject({}) })
+  .parse(recorded("pod"));
+/** What the lab's istiod tells of a proxy beside its name and cluster. */
+const recordedConnection = z.looseObject({}).parse(recorded("connection"));
+
+function recorded(name: string): unknown {
+  const file = path.join(import.meta.dirname, "recorded", `${name}.json`);
+  return JSON.parse(readFileSync(file, "utf8"));
 }
 
 /** Starts the API servers of a fleet, and gives their URLs. */
@@ -40,7 +36,9 @@ async function start({ clusters, proxies, services, istiods }: FleetSize) {
     Array.from({ length: clusters }, async (_, cluster) => {
       const server = await FakeApiServer.start(...routes);
       server.cluster = `cluster-${cluster}`;
-      server.podSpec = spec();
+      server.podMetadata = recordedPod.metadata;
+      server.podSpec = recordedPod.spec;
+      server.connection = recordedConnection;
       server.proxies = Array.from(
         { length: proxies },
         (_each, i) => `${names[i % services] ?? ""}-${Math.floor(i / services)}`,

@@ -5,7 +5,10 @@ import type { V1Pod } from "@kubernetes/client-node";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { confirmWeights } from "../../../fleet/confirm.ts";
+import type { EnvoyRoutes } from "../../../fleet/routing/cluster-routing.ts";
 import { sampled } from "../../../fleet/sample.ts";
+import { servingIn } from "../../../fleet/serving.ts";
+import { everyone } from "../../../lib/who-counts.ts";
 import { canaryAt, FakeApiServer, kubeconfigText } from "../../helpers/fake-api-server.ts";
 
 const services = ["user-service", "cart", "search"];
@@ -109,5 +112,35 @@ describe("a confirmation", () => {
     expect([one.length, other.length, lists()]).toEqual([300, 300, 2]);
     server.proxies = ["client"];
     expect(await cluster.proxies()).toHaveLength(1);
+  });
+});
+
+describe("release status", () => {
+  const at = (weight: number) => (routes: EnvoyRoutes) =>
+    Object.values(routes.tables).every((weights) => weights["v2"] === weight);
+  const hosts = expected.map((each) => each.hosts);
+
+  it("asks a sample, and two istiods for all others", async () => {
+    server.proxies = Array.from({ length: 600 }, (_, i) => `client-${i}`);
+    server.istiods = ["istiod-1", "istiod-2"];
+    const options = { askEnvoys: 20, who: everyone };
+    expect(await servingIn(cluster, hosts, at(10), options)).toEqual({
+      ...{ envoys: 60, serving: 60, acknowledged: 580 },
+    });
+    expect(server.forwards).toMatchObject({ all: 20 + 2 * 2 });
+  });
+
+  it("counts who has not acknowledged it, or is not known to have, as one that does not serve it", async () => {
+    server.proxies = Array.from({ length: 12 }, (_, i) => `client-${i}`);
+    server.istiods = ["istiod-1", "istiod-2"];
+    const options = { askEnvoys: 4, who: everyone };
+    const asked = sampled(await cluster.proxies(), 4).map(nameOf);
+    server.laggards.add(server.proxies.find((name) => !asked.includes(name)) ?? "");
+    expect(await servingIn(cluster, hosts, at(10), options)).toEqual({
+      ...{ envoys: 13, serving: 12, acknowledged: 7 },
+    });
+    expect(await servingIn(cluster, hosts, at(30), options)).toEqual({
+      ...{ envoys: 20, serving: 0, acknowledged: 0 },
+    });
   });
 });

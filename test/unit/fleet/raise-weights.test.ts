@@ -94,6 +94,19 @@ describe("raiseWeights", () => {
     );
   });
 
+  it("says who was left out in which cluster", async () => {
+    vi.mocked(confirmWeights).mockImplementation(({ name }) =>
+      Promise.resolve({
+        ...{ routes: [], acknowledged: 0 },
+        ...(name === "cluster-b" && { leftOut: "3 that safety.exclude names" }),
+      }),
+    );
+    const { text } = await raise();
+    expect(text).toBe(
+      "v2 of user/user-service from 10 % to 30 % in cluster-a, cluster-b: no Envoy routes to it.\nLeft out in cluster-b: 3 that safety.exclude names.",
+    );
+  });
+
   it("writes nowhere when one cluster fails a check", async () => {
     vi.mocked(runChecks).mockImplementation(({ cluster }) =>
       Promise.resolve(

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { ClusterClient } from "../../../../fleet/cluster-client.ts";
 import type { EnvoyRoutes, LiveRouting } from "../../../../fleet/routing/cluster-routing.ts";
-import { routesIn } from "../../../../fleet/routing/routes-everywhere.ts";
+import { servingIn } from "../../../../fleet/serving.ts";
 import { readDeployed } from "../../../../fleet/read-deployed.ts";
 import { readRouting } from "../../../../fleet/routing/istio/read-routing.ts";
 import { readRecord, type RoutingRecord } from "../../../../fleet/records/routing-records.ts";
@@ -23,10 +23,7 @@ vi.mock(import("../../../../fleet/read-deployed.ts"), async (original) => ({
   ...(await original()),
   readDeployed: vi.fn<typeof readDeployed>(),
 }));
-vi.mock(import("../../../../fleet/routing/routes-everywhere.ts"), async (original) => ({
-  ...(await original()),
-  routesIn: vi.fn<typeof routesIn>(),
-}));
+vi.mock(import("../../../../fleet/serving.ts"), () => ({ servingIn: vi.fn<typeof servingIn>() }));
 vi.mock(import("../../../../fleet/routing/istio/read-routing.ts"), async (original) => ({
   ...(await original()),
   readRouting: vi.fn<typeof readRouting>(),
@@ -45,11 +42,22 @@ const live = (weight: number): LiveRouting => ({
   strays: [],
 });
 
+/** Makes every cluster's Envoys serve these routes of each service. */
+function serving(routesOf: (hosts: readonly string[]) => readonly EnvoyRoutes[]): void {
+  vi.mocked(servingIn).mockImplementation((_, services, serves) => {
+    const all = services.flatMap((hosts, i) => routesOf(hosts).map((routes) => serves(routes, i)));
+    const count = { envoys: all.length, serving: all.filter(Boolean).length };
+    return Promise.resolve({ ...count, acknowledged });
+  });
+}
+
 /** What the clusters have; tests change what they are about. */
 let has: Record<string, DeployedCluster>;
 let memory: Partial<Remembered> | Error;
 /** Weights that the Envoys of every cluster serve. */
 let envoys: number[];
+/** How many others have acknowledged them. */
+let acknowledged: number;
 let routing: LiveRouting;
 
 const image = (version: string) => `registry.example.com/user-service:${version}`;
@@ -80,14 +88,11 @@ beforeEach(() => {
   };
   memory = { progress: phase(releaseName(fixture()), 10, T0) };
   envoys = [10, 10];
+  acknowledged = 0;
   routing = live(10);
   vi.mocked(readDeployed).mockImplementation(() => Promise.resolve(Object.values(has)));
-  vi.mocked(routesIn).mockImplementation((_, services) =>
-    Promise.resolve(
-      services.map(() =>
-        envoys.map((weight) => ({ tables: { 80: { v2: weight } } }) as unknown as EnvoyRoutes),
-      ),
-    ),
+  serving(() =>
+    envoys.map((weight) => ({ tables: { 80: { v2: weight } } }) as unknown as EnvoyRoutes),
   );
   vi.mocked(readRouting).mockImplementation(() => Promise.resolve(routing));
   vi.mocked(readRecord).mockResolvedValue({
@@ -205,11 +210,17 @@ describe("a status", () => {
     expect(first).toMatchObject({ envoys: 3, serving: 2 });
   });
 
+  it("tells how many have acknowledged the weights that were not asked", async () => {
+    acknowledged = 1900;
+    const [first] = (await status().found).clusters;
+    expect(first).toMatchObject({ envoys: 2, serving: 2, acknowledged: 1900 });
+  });
+
   it("goes on when a cluster, an Envoy, a Prometheus or the journal cannot be reached", async () => {
     const away = { name: "cluster-a", unreachable: "no answer in time", routes: new Map() };
     has = { ...has, "cluster-a": away };
     memory = new Error("No cluster can be read");
-    vi.mocked(routesIn).mockRejectedValue(new Error("connection refused"));
+    vi.mocked(servingIn).mockRejectedValue(new Error("connection refused"));
     const silent = { query: () => Promise.reject(new Error("no Prometheus runs")) };
     const found = await status({}, { metrics: new Map([["cluster-b", silent]]) }).found;
     expect(found.forgotten).toBe("No cluster can be read");
@@ -327,19 +338,15 @@ describe("a status of a chain", () => {
       [marked, others],
       [marked, others],
     ];
-    vi.mocked(routesIn).mockImplementation((_, services) =>
-      Promise.resolve(
-        services.map(([asked]) =>
-          held.map(
-            (routes) =>
-              ({
-                pod: "user/client",
-                tables: { 80: { v2: asked === host ? 0 : 10 } },
-                // The entry has no rules here.
-                virtualHosts: asked === host ? [{ name: host, domains: [host], routes }] : [],
-              }) as unknown as EnvoyRoutes,
-          ),
-        ),
+    serving(([asked]) =>
+      held.map(
+        (routes) =>
+          ({
+            pod: "user/client",
+            tables: { 80: { v2: asked === host ? 0 : 10 } },
+            // The entry has no rules here.
+            virtualHosts: asked === host ? [{ name: host, domains: [host], routes }] : [],
+          }) as unknown as EnvoyRoutes,
       ),
     );
   });
