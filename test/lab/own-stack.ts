@@ -28,6 +28,7 @@ export const testReleases = [
   "killed",
   "modes",
   "nodes",
+  "object-store",
   "one-host",
   "order",
   "pods",
