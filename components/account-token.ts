@@ -6,22 +6,31 @@ export interface AccountTokenArgs {
   readonly cluster: string;
   readonly account: string;
   readonly namespace: string;
+  /** Any DNS label: another one makes another token, and ends this one. @default a token without one */
+  readonly rotation?: string | undefined;
+}
+
+/** What a ServiceAccount shows an API server, and how it knows it. */
+export interface AccountCredentials {
+  readonly token: string;
+  /** The authority behind the certificate of the cluster's API server, PEM in base64. @default the cluster tells none */
+  readonly certificateAuthority: string | undefined;
 }
 
 /**
  * A token of a ServiceAccount that does not end by itself: deleting its Secret ends it. It is a secret in Pulumi's
- * state.
+ * state. A new token is made before the old one ends: Pulumi deletes that at the end of an update that has succeeded.
  */
 export function accountToken(
   name: string,
-  { cluster, account, namespace }: AccountTokenArgs,
+  { cluster, account, namespace, rotation }: AccountTokenArgs,
   opts: pulumi.CustomResourceOptions,
-): pulumi.Output<string> {
+): pulumi.Output<AccountCredentials> {
   const secret = new k8s.core.v1.Secret(
     name,
     {
       metadata: {
-        name: `${account}-token`,
+        name: [account, "token", ...(rotation === undefined ? [] : [rotation])].join("-"),
         namespace,
         annotations: { "kubernetes.io/service-account.name": account },
       },
@@ -39,7 +48,8 @@ export function accountToken(
             "Check that kube-controller-manager runs there, then run `pulumi up` again.",
         );
       }
-      return Buffer.from(encoded, "base64").toString();
+      const certificateAuthority = (data as Partial<typeof data> | undefined)?.["ca.crt"];
+      return { token: Buffer.from(encoded, "base64").toString(), certificateAuthority };
     }),
   );
 }

@@ -1,7 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as kx from "@pulumi/kubernetesx";
 import * as pulumi from "@pulumi/pulumi";
-import { SERVICE_PORT } from "../lib/names.ts";
+import { ipFamilyPolicy, SERVICE_PORT, type IpFamily } from "../lib/names.ts";
 import { mergePodTemplate, type PodTemplate } from "../lib/pod-template.ts";
 import { DEFAULT_RESOURCES, TEMPLATE, templateDigest } from "../lib/pods.ts";
 import {
@@ -49,6 +49,8 @@ export interface CanaryWorkloadArgs extends ShapeArgs {
   readonly cluster: string;
   /** Value of the label `env`. */
   readonly environment: string;
+  /** Families of IP addresses that the Service is to have. @default the cluster's first */
+  readonly ipFamilies?: readonly IpFamily[] | undefined;
   /** Versions that run side by side. */
   readonly versions: readonly VersionArgs[];
   /** Arguments of the container; `$(SERVICE_VERSION)` and `$(CLUSTER_NAME)` are filled in. @default the image's */
@@ -258,6 +260,7 @@ export class CanaryWorkload extends pulumi.ComponentResource {
         spec: {
           selector: app,
           ports: servicePorts(args),
+          ...ipFamilyPolicy(args.ipFamilies),
         },
       },
       // The official provider waits for endpoints: only Deployments bring them.

@@ -1,7 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { ExistingWorkload } from "../lib/existing.ts";
-import { crossClusterHost } from "../lib/names.ts";
+import { crossClusterHost, type IpFamily } from "../lib/names.ts";
 import type { ServicePort } from "../lib/ports.ts";
 import { routing } from "../lib/routing/index.ts";
 import type { Policies } from "../lib/routing/routing.ts";
@@ -18,6 +18,8 @@ export interface CrossClusterServiceEntryArgs {
   readonly gatewayAddresses: pulumi.Input<readonly string[]>;
   /** The host's address inside the mesh, unique in it; `virtualAddresses` gives one. */
   readonly virtualAddress: string;
+  /** Families of its addresses inside the mesh; the IPv6 one follows from the other. @default IPv4 */
+  readonly ipFamilies?: readonly IpFamily[] | undefined;
   /** Versions of the service that have a subset there. */
   readonly versions: readonly string[];
   /** Domain of workload identities. @default "cluster.local" */

@@ -1,12 +1,12 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import {
-  chartInputs,
   gatewayValues,
   mergeValues,
   type ChartSource,
   type HelmValues,
 } from "../lib/helm-values.ts";
+import { chartOf } from "./chart.ts";
 
 export interface GatewayReleaseArgs {
   /** Name of the Release, and by the chart of Deployment and Service. */
@@ -44,7 +44,7 @@ export function gatewayRelease(
     {
       name: args.release,
       namespace: args.namespace,
-      ...chartInputs(args.charts, "gateway", args.version),
+      ...chartOf(args.charts, "gateway", args.version),
       values: mergeValues(gatewayValues(args.release, { replicas, network }), args.values),
     },
     opts,

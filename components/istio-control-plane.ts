@@ -2,14 +2,14 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import {
   baseValues,
-  chartInputs,
   istiodValues,
   mergeValues,
   type ChartSource,
   type HelmValues,
   type Tracing,
 } from "../lib/helm-values.ts";
-import { SYSTEM_NAMESPACE } from "../lib/names.ts";
+import { SYSTEM_NAMESPACE, type IpFamily } from "../lib/names.ts";
+import { chartOf } from "./chart.ts";
 import { childOptions } from "./child-options.ts";
 import type { CertificateAuthority } from "./mesh-certificates.ts";
 
@@ -26,6 +26,8 @@ export interface IstioControlPlaneArgs {
   readonly trustDomain?: string | undefined;
   /** Domain of Kubernetes Services. @default "cluster.local" */
   readonly clusterDomain?: string | undefined;
+  /** Families of the pods' IP addresses. @default the cluster's first */
+  readonly ipFamilies?: readonly IpFamily[] | undefined;
   /** @default Istio's official repository */
   readonly charts?: ChartSource | undefined;
   /** Image hub of istiod and the proxies. @default the chart's */
@@ -82,7 +84,7 @@ export class IstioControlPlane extends pulumi.ComponentResource {
       {
         name: "istio-base",
         namespace: SYSTEM_NAMESPACE,
-        ...chartInputs(charts, "base", version),
+        ...chartOf(charts, "base", version),
         values: mergeValues(baseValues(), values?.base ?? {}),
       },
       childOptions(this, opts, [this.namespace]),
@@ -93,7 +95,7 @@ export class IstioControlPlane extends pulumi.ComponentResource {
       {
         name: "istiod",
         namespace: SYSTEM_NAMESPACE,
-        ...chartInputs(charts, "istiod", version),
+        ...chartOf(charts, "istiod", version),
         values: mergeValues(
           istiodValues({
             ...args,

@@ -5,7 +5,7 @@ import { guardAccount, guardPolicies } from "../lib/manifests/guard-policies.ts"
 import { podSecurity } from "../lib/manifests/pod-security.ts";
 import { serverLabels } from "../lib/monitoring/server-labels.ts";
 import { RELEASE_GUARD, RELEASE_GUARD_PORT, type ServiceName } from "../lib/names.ts";
-import { readerKubeconfig, type ApiServer } from "../lib/reader-kubeconfig.ts";
+import { readerKubeconfig, readerOf, type ApiServer } from "../lib/reader-kubeconfig.ts";
 import { routing } from "../lib/routing/index.ts";
 import { accountToken } from "./account-token.ts";
 import { childOptions } from "./child-options.ts";
@@ -198,7 +198,7 @@ export class ReleaseGuard extends pulumi.ComponentResource {
               `${name}-${other}-token-${cluster}`,
               { cluster: other, account: guardAccount(cluster), namespace },
               home.options(...home.accounts),
-            ).apply((token) => ({ cluster: other, apiServer, token })),
+            ).apply((credentials) => readerOf(other, apiServer, credentials)),
           ]
         : [];
     });

@@ -1,6 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { readerKubeconfig, type ApiServer } from "../lib/reader-kubeconfig.ts";
+import { readerKubeconfig, readerOf, type ApiServer } from "../lib/reader-kubeconfig.ts";
 import { SYSTEM_NAMESPACE } from "../lib/names.ts";
 import { accountToken } from "./account-token.ts";
 import { childOptions } from "./child-options.ts";
@@ -14,6 +14,8 @@ export interface RemoteSecretArgs {
   readonly reader: string;
   /** The read cluster's API server, as the reading cluster reaches it. */
   readonly apiServer: ApiServer;
+  /** Any DNS label: another one gives the reader another token, and ends this one. @default a token without one */
+  readonly rotation?: string | undefined;
 }
 
 /** The ClusterRole that the chart `istiod` makes for readers from other clusters. */
@@ -56,9 +58,9 @@ export class RemoteSecret extends pulumi.ComponentResource {
     );
     const kubeconfig = accountToken(
       `${name}-token`,
-      { cluster: source, account, namespace: SYSTEM_NAMESPACE },
+      { cluster: source, account, namespace: SYSTEM_NAMESPACE, rotation: args.rotation },
       inSource(serviceAccount),
-    ).apply((token) => readerKubeconfig({ cluster: source, apiServer, token }));
+    ).apply((credentials) => readerKubeconfig(readerOf(source, apiServer, credentials)));
     const secret = new k8s.core.v1.Secret(
       `${name}-kubeconfig`,
       {

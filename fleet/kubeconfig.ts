@@ -63,7 +63,7 @@ export function apiServerOf(files: readonly string[], context: string): ApiServe
         `its context ${context} names a user ${found.user} that ${file} does not have, and Pulumi's Kubernetes provider reads no other file for it`,
       );
     }
-    const { server, caData, caFile } = cluster;
+    const { server, caData, caFile, tlsServerName } = cluster;
     const relative = relativePaths(file, found.cluster, found.user);
     if (relative.length > 0) {
       throw new Error(
@@ -74,6 +74,7 @@ export function apiServerOf(files: readonly string[], context: string): ApiServe
       server,
       certificateAuthority:
         caData ?? (caFile === undefined ? undefined : readFileSync(caFile).toString("base64")),
+      ...(tlsServerName !== undefined && { tlsServerName }),
     };
   }
   throw new Error(

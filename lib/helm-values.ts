@@ -1,10 +1,18 @@
+import { ipFamilyPolicy, type IpFamily } from "./names.ts";
+
 /** Values of a Helm chart. */
 export type HelmValues = Readonly<Record<string, unknown>>;
 
 /** Where Istio's charts come from. */
 export interface ChartSource {
-  /** URL of a chart repository. @default Istio's official one */
+  /** URL of a chart repository, or `oci://` and the part of a registry with the charts. @default Istio's official one */
   readonly repository?: string | undefined;
+  /** Digest of each chart in a registry, as `sha256:…`. @default a version may be pushed anew */
+  readonly digests?: Readonly<Record<string, string | undefined>> | undefined;
+  /** Who reads the repository. @default anybody may */
+  readonly username?: string | undefined;
+  /** A component makes it a secret. */
+  readonly password?: string | undefined;
   /** Folder with packaged charts, as `istiod-1.31.0.tgz`; used instead of a repository. */
   readonly directory?: string | undefined;
 }
@@ -14,9 +22,27 @@ const ISTIO_REPOSITORY = "https://istio-release.storage.googleapis.com/charts";
 
 /** The inputs of a helm Release that say which chart it installs. */
 export function chartInputs(source: ChartSource, chart: string, version: string) {
-  return source.directory === undefined
-    ? { chart, version, repositoryOpts: { repo: source.repository ?? ISTIO_REPOSITORY } }
-    : { chart: `${source.directory}/${chart}-${version}.tgz` };
+  const { directory, repository = ISTIO_REPOSITORY, username, password } = source;
+  if (directory !== undefined) return { chart: `${directory}/${chart}-${version}.tgz` };
+  const credentials = {
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+  };
+  if (!isRegistry(repository)) {
+    return { chart, version, repositoryOpts: { repo: repository, ...credentials } };
+  }
+  const digest = source.digests?.[chart];
+  return {
+    // Helm compares the digest with that of the version's tag.
+    chart: `${repository.replace(/\/$/, "")}/${chart}${digest === undefined ? "" : `@${digest}`}`,
+    version,
+    ...(username !== undefined && { repositoryOpts: credentials }),
+  };
+}
+
+/** Whether charts are OCI artifacts of a registry. */
+export function isRegistry(repository: string): boolean {
+  return repository.startsWith("oci://");
 }
 
 function isRecord(value: unknown): value is HelmValues {
@@ -76,6 +102,8 @@ export interface ControlPlaneSettings {
   readonly hub?: string | undefined;
   /** @default no traces */
   readonly tracing?: Tracing | undefined;
+  /** Families of the pods' IP addresses. @default the cluster's first */
+  readonly ipFamilies?: readonly IpFamily[] | undefined;
 }
 
 /**
@@ -83,7 +111,7 @@ export interface ControlPlaneSettings {
  * API server refuses every change of routes, also the way back. The chart adds a disruption budget to two.
  */
 export function istiodValues(settings: ControlPlaneSettings): HelmValues {
-  return mergeValues(VALIDATION, {
+  return mergeValues(VALIDATION, dualStack(settings.ipFamilies), {
     autoscaleMin: 2,
     // Counts where the chart's autoscaler is switched off.
     replicaCount: 2,
@@ -112,6 +140,16 @@ export function istiodValues(settings: ControlPlaneSettings): HelmValues {
       defaultConfig: { proxyMetadata: { ISTIO_META_DNS_CAPTURE: "true" } },
     },
   });
+}
+
+/** What makes istiod and the proxies listen and answer in both families; nothing with one. */
+function dualStack(families: readonly IpFamily[] | undefined): HelmValues {
+  if (families === undefined || families.length < 2) return {};
+  return {
+    ...ipFamilyPolicy(families),
+    env: { ISTIO_DUAL_STACK: "true" },
+    meshConfig: { defaultConfig: { proxyMetadata: { ISTIO_DUAL_STACK: "true" } } },
+  };
 }
 
 export interface GatewaySettings {

@@ -138,6 +138,23 @@ export function virtualAddresses(hosts: readonly string[]): ReadonlyMap<string, 
   );
 }
 
+/** Families of IP addresses, in Kubernetes' words. */
+export const IP_FAMILIES = ["IPv4", "IPv6"] as const;
+export type IpFamily = (typeof IP_FAMILIES)[number];
+
+/** The virtual IPv6 address of the host that has this IPv4 one: for benchmarks (RFC 5180), so routed nowhere. */
+export function virtualAddressV6(address: string): string {
+  const [c = 0, d = 0] = address.split(".").slice(2).map(Number);
+  return `2001:2::f0f0:${(c * 256 + d).toString(16)}`;
+}
+
+/** What a Service is to ask for so that it gets addresses of these families. @default the cluster's first family */
+export function ipFamilyPolicy(families: readonly IpFamily[] | undefined) {
+  return families !== undefined && families.length > 1
+    ? ({ ipFamilyPolicy: "PreferDualStack" } as const)
+    : {};
+}
+
 /** A stack's name as a part of Kubernetes names. */
 export function stackLabel(stack: string): string {
   return stack.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");

@@ -32,13 +32,14 @@ function serverOf(
   problems: Problem[],
 ): ApiServer | undefined {
   const { context, apiServer } = cluster;
+  problems.push(...withoutServer(cluster, path.replace(/context$/, "")));
   const file = typeof cluster["kubeconfig"] === "string" ? cluster["kubeconfig"] : kubeconfig;
   if (typeof context !== "string" || context === "") {
     return undefined;
   }
   try {
     const known = apiServerOf(file === undefined ? defaultKubeconfigs() : [file], context);
-    return { ...known, server: typeof apiServer === "string" ? apiServer : known.server };
+    return typeof apiServer === "string" ? ownServer(cluster, apiServer, known) : known;
   } catch (error) {
     problems.push({
       path,
@@ -48,6 +49,44 @@ function serverOf(
     });
     return undefined;
   }
+}
+
+/** Keys that are about `apiServer`, where it is not given. */
+function withoutServer(cluster: Loose, at: string): Problem[] {
+  if (cluster["apiServer"] !== undefined) return [];
+  return ["apiServerAuthority", "tlsServerName"].flatMap((key) =>
+    cluster[key] === undefined
+      ? []
+      : [
+          {
+            path: `${at}${key}`,
+            value: cluster[key],
+            rule: "must be left out unless `apiServer` is given: the kubeconfig says it of its own URL",
+            fix: `Set ${at}apiServer to the URL at which the other clusters reach the API server, or remove it.`,
+          },
+        ],
+  );
+}
+
+/**
+ * An API server that the other clusters reach at another URL than this machine. The name that the kubeconfig expects is
+ * that of its own URL. What authority is behind the certificate, the kubeconfig may not know either: it may lead
+ * through a proxy.
+ */
+function ownServer(
+  { apiServerAuthority, tlsServerName }: Loose,
+  server: string,
+  { certificateAuthority }: ApiServer,
+): ApiServer {
+  return {
+    server,
+    ...(apiServerAuthority !== "system" && { certificateAuthority }),
+    // Without one in the kubeconfig, nothing says that the certificate is not by an authority that systems trust.
+    ...(apiServerAuthority === "cluster" && { trustsAccounts: "only" }),
+    ...(apiServerAuthority === undefined &&
+      certificateAuthority !== undefined && { trustsAccounts: "also" }),
+    ...(typeof tlsServerName === "string" && { tlsServerName }),
+  };
 }
 
 /** Two contexts with one server are one cluster, whatever they are called. */

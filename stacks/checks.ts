@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { authorityProblems } from "../lib/certificates.ts";
 import { NO_LIMIT } from "../lib/duration.ts";
 import { crossClusterName, isServiceName } from "../lib/names.ts";
@@ -6,10 +5,12 @@ import { versionName, workloadName } from "../lib/version-name.ts";
 import type { Problem } from "../lib/problems.ts";
 import { chainConfigProblems } from "./chain-checks.ts";
 import { installedIstioProblems } from "./existing-istio-checks.ts";
+import { chartProblems } from "./chart-checks.ts";
 import { clusterListProblems } from "./cluster-list-checks.ts";
 import { clusterPreferenceProblems } from "./cluster-preference-checks.ts";
 import { hostProblems, ingressKeyProblems, ingressProblems } from "./ingress-checks.ts";
 import { monitoringProblems } from "./monitoring-checks.ts";
+import { networkProblems } from "./network-checks.ts";
 import { portProblems } from "./port-checks.ts";
 import { templateProblems } from "./template-checks.ts";
 import { versionConfigProblems } from "./version-config-checks.ts";
@@ -96,7 +97,11 @@ function string(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
-function clusterProblems(clusters: readonly Loose[], installs: boolean): Problem[] {
+function clusterProblems(
+  clusters: readonly Loose[],
+  installs: boolean,
+  oneNetwork: boolean,
+): Problem[] {
   const at = (key: string) => (i: number) => `clusters[${i}].${key}`;
   return [
     ...(clusters.length < 2
@@ -116,15 +121,7 @@ function clusterProblems(clusters: readonly Loose[], installs: boolean): Problem
       "must name each cluster once",
       "Give the cluster another name.",
     ),
-    ...(installs
-      ? duplicates(
-          clusters,
-          at("network"),
-          ({ network }) => string(network),
-          "must be a network that no other cluster has",
-          "Give each cluster its own network; gateways connect them.",
-        )
-      : []),
+    ...(installs ? networkProblems(clusters, oneNetwork) : []),
     ...duplicates(
       clusters,
       at("context"),
@@ -287,18 +284,6 @@ function weightProblems(
   return problems;
 }
 
-function chartProblems({ charts, istioVersion }: Mesh): Problem[] {
-  return ["base", "istiod", "gateway"]
-    .map((chart) => `${charts.directory ?? ""}/${chart}-${istioVersion ?? ""}.tgz`)
-    .filter((file) => charts.directory !== undefined && !existsSync(file))
-    .map((file) => ({
-      path: "mesh.charts.directory",
-      value: charts.directory,
-      rule: `must hold ${file}`,
-      fix: "Put the packaged chart there, or use mesh.charts.repository.",
-    }));
-}
-
 /**
  * Rules that span several keys of the configuration.
  *
@@ -312,8 +297,8 @@ export function crossChecks(raw: Loose, parts: Parts, now: Date): Problem[] {
   const own = certificates?.root !== undefined || certificates?.clusters !== undefined;
   return [
     ...(installs ? installedIstioProblems(raw) : []),
-    ...(mesh && installs ? chartProblems(mesh) : []),
-    ...(listed ? clusterProblems(listed, installs) : []),
+    ...(mesh && installs ? chartProblems(mesh, parts.secrets) : []),
+    ...(listed ? clusterProblems(listed, installs, mesh?.oneNetwork === true) : []),
     ...(own && clusters && installs
       ? authorityProblems(
           "certificates",

@@ -41,7 +41,13 @@ import { unreachableModes } from "./unreachable-modes.ts";
 /** How a cluster and its metrics are reached. */
 export type ClusterAccess = Pick<
   Cluster,
-  "name" | "context" | "kubeconfig" | "apiServer" | "prometheus"
+  | "name"
+  | "context"
+  | "kubeconfig"
+  | "apiServer"
+  | "apiServerAuthority"
+  | "tlsServerName"
+  | "prometheus"
 >;
 
 /** A mesh that the program installs. */
@@ -71,7 +77,7 @@ export interface ServiceSettings extends Service {
 
 /** What services need, whichever stack has installed the mesh. Complete and checked. */
 export interface ReleaseSettings {
-  readonly mesh: Pick<Mesh, "trustDomain" | "clusterDomain" | "env">;
+  readonly mesh: Pick<Mesh, "trustDomain" | "clusterDomain" | "env" | "ipFamilies">;
   readonly clusters: readonly ClusterAccess[];
   readonly services: readonly ServiceSettings[];
   /** Texts that versions read, by name. */
@@ -249,6 +255,7 @@ export function parseConfig(
           ? [{ ...cluster, network, server, ...(file !== undefined && { kubeconfig: file }) }]
           : [];
       }),
+      ...(mesh.oneNetwork === true && { oneNetwork: true }),
       certificates,
       ingress: gateways,
       ingressGateway: gateways && INGRESS_GATEWAY_OBJECT,

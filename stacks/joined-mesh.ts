@@ -1,4 +1,5 @@
 import { MONITORING_NAMESPACE } from "../lib/names.ts";
+import { inOneNetwork } from "../lib/one-network.ts";
 import type { Problem } from "../lib/problems.ts";
 import { apiServers, localServers } from "./api-servers.ts";
 import type { ClusterAccess, ReleaseStackSettings } from "./config.ts";
@@ -59,9 +60,15 @@ export function joinedMesh(
     mesh,
     meshStack,
     ownPrometheus: mesh.ownPrometheus,
+    ...("name" in meshStack && ofOneNetwork(meshStack)),
     ...("istio" in meshStack && {
       istioFindings: meshStack.findings,
       oneNetwork: meshStack.oneNetwork,
     }),
   };
+}
+
+function ofOneNetwork({ clusters }: MeshStack): Pick<OfMesh, "oneNetwork"> {
+  const networks = Object.values(clusters).map(({ network }) => network);
+  return inOneNetwork(networks) ? { oneNetwork: true } : {};
 }

@@ -1,9 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as z from "zod";
-import { MONITORING_NAMESPACE } from "../lib/names.ts";
+import { IP_FAMILIES, MONITORING_NAMESPACE } from "../lib/names.ts";
 import type { Problem } from "../lib/problems.ts";
 import { clusterProvider } from "./cluster-provider.ts";
-import type { ReleaseStackSettings, Settings } from "./config.ts";
+import type { ClusterAccess, ReleaseStackSettings, Settings } from "./config.ts";
 import { shareOf } from "./ingress.ts";
 import { presentClusters } from "./present-clusters.ts";
 import type { Mesh } from "./mesh.ts";
@@ -28,6 +28,7 @@ const meshOutput = z.object({
   trustDomain: z.string(),
   clusterDomain: z.string(),
   env: z.string(),
+  ipFamilies: z.array(z.enum(IP_FAMILIES)).optional(),
   /** Whether each cluster runs a Prometheus of the mesh's stack. */
   ownPrometheus: z.boolean(),
   /** Its namespace. @default MONITORING_NAMESPACE */
@@ -39,6 +40,8 @@ const meshOutput = z.object({
       context: z.string(),
       kubeconfig: z.string().optional(),
       apiServer: z.string().optional(),
+      apiServerAuthority: z.enum(["cluster", "system"]).optional(),
+      tlsServerName: z.string().optional(),
       prometheus: z.string().optional(),
     }),
   ),
@@ -132,18 +135,17 @@ export function describeMesh({
     trustDomain: mesh.trustDomain,
     clusterDomain: mesh.clusterDomain,
     env: mesh.env,
+    ...(mesh.ipFamilies && { ipFamilies: mesh.ipFamilies }),
     ownPrometheus,
     ...(ownPrometheus &&
       monitoring &&
       monitoring.namespace !== MONITORING_NAMESPACE && {
         monitoringNamespace: monitoring.namespace,
       }),
-    clusters: clusters.map(({ name, context, kubeconfig, apiServer, prometheus }) => ({
-      name,
-      context,
-      ...(kubeconfig !== undefined && { kubeconfig }),
-      ...(apiServer !== undefined && { apiServer }),
-      ...(prometheus !== undefined && { prometheus }),
+    clusters: clusters.map((cluster) => ({
+      name: cluster.name,
+      context: cluster.context,
+      ...givenOf(cluster),
     })),
     ...(ingress &&
       ingressGateway !== undefined && {
@@ -153,6 +155,23 @@ export function describeMesh({
           ...(sharing.length > 0 && { sharedHosts }),
         },
       }),
+  };
+}
+
+/** Keys of a cluster's access that are given: what is not leaves the output as it was. */
+function givenOf({
+  kubeconfig,
+  apiServer,
+  apiServerAuthority,
+  tlsServerName,
+  prometheus,
+}: ClusterAccess) {
+  return {
+    ...(kubeconfig !== undefined && { kubeconfig }),
+    ...(apiServer !== undefined && { apiServer }),
+    ...(apiServerAuthority !== undefined && { apiServerAuthority }),
+    ...(tlsServerName !== undefined && { tlsServerName }),
+    ...(prometheus !== undefined && { prometheus }),
   };
 }
 

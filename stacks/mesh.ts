@@ -9,6 +9,9 @@ import {
   MeshTracing,
   RemoteSecret,
 } from "../components/index.ts";
+import { mergeValues } from "../lib/helm-values.ts";
+import { ipFamilyPolicy } from "../lib/names.ts";
+import type { ApiServer } from "../lib/reader-kubeconfig.ts";
 import { clusterProvider } from "./cluster-provider.ts";
 import type { ClusterSettings, Settings } from "./config.ts";
 import { describeMesh, type JoinedOutput, type MeshOutput } from "./mesh-stack.ts";
@@ -38,6 +41,8 @@ export interface Mesh {
   readonly rootExpires: pulumi.Output<string>;
   /** What other stacks read of it, or whose it is. */
   readonly output: MeshOutput | JoinedOutput;
+  /** Names of the Secrets by which istiods read other clusters, once they are in place. @default others have made them */
+  readonly connected?: pulumi.Output<readonly string[]>;
 }
 
 /**
@@ -60,31 +65,59 @@ export function installMesh(
     return { provider, ...installCluster(settings, cluster, opts, certificates) };
   });
 
-  clusters.forEach((source, i) => {
+  const secrets = clusters.flatMap((source, i) => {
     const server = present[i]?.server;
-    for (const reader of clusters) {
-      if (server && reader !== source) {
-        new RemoteSecret(
-          `remote-secret-${source.name}-in-${reader.name}`,
-          {
-            source: source.name,
-            sourceProvider: source.provider,
-            reader: reader.name,
-            apiServer: server,
-          },
-          {
-            providers: { kubernetes: reader.provider },
-            dependsOn: [source.controlPlane.istiod, reader.controlPlane.istiod],
-          },
-        );
-      }
-    }
+    return clusters
+      .filter((reader) => reader !== source)
+      .flatMap((reader) =>
+        server
+          ? [
+              connect(
+                source,
+                reader,
+                server,
+                settings.mesh.readerTokens,
+                transformations(reader.name),
+              ),
+            ]
+          : [],
+      );
   });
   return {
     clusters,
+    connected: pulumi.all(secrets.map(({ secretName }) => secretName)),
     rootExpires: certificates.rootExpires,
     output: describeMesh(settings),
   };
+}
+
+type InstalledCluster = Pick<MeshCluster, "name" | "provider"> & {
+  readonly controlPlane: IstioControlPlane;
+};
+
+/** Lets the istiod of one cluster read another one. */
+function connect(
+  source: InstalledCluster,
+  reader: InstalledCluster,
+  apiServer: ApiServer,
+  rotation: string | undefined,
+  transformations: readonly pulumi.ResourceTransformation[],
+) {
+  return new RemoteSecret(
+    `remote-secret-${source.name}-in-${reader.name}`,
+    {
+      source: source.name,
+      sourceProvider: source.provider,
+      reader: reader.name,
+      apiServer,
+      rotation,
+    },
+    {
+      providers: { kubernetes: reader.provider },
+      transformations: [...transformations],
+      dependsOn: [source.controlPlane.istiod, reader.controlPlane.istiod],
+    },
+  );
 }
 
 function certificatesOf({ certificates, clusters, mesh }: Settings): MeshCertificates {
@@ -110,13 +143,18 @@ function complete(pems: NonNullable<Settings["certificates"]["clusters"]>) {
 }
 
 function installCluster(
-  { mesh, ingress }: Settings,
+  { mesh, ingress, secrets, oneNetwork = false }: Settings,
   cluster: ClusterSettings,
   opts: pulumi.ComponentResourceOptions,
   certificates: MeshCertificates,
 ) {
   const { name, network } = cluster;
-  const { istioVersion: version, charts, clusterDomain } = mesh;
+  const { istioVersion: version, clusterDomain } = mesh;
+  const { passwordSecret, ...source } = mesh.charts;
+  const charts = {
+    ...source,
+    ...(passwordSecret !== undefined && { password: secrets[passwordSecret] }),
+  };
   const authority = certificates.authorities[name];
   if (!authority) {
     throw new Error(`no certificate authority was made for ${name}`);
@@ -133,14 +171,23 @@ function installCluster(
       charts,
       hub: mesh.hub,
       tracing: mesh.tracing,
+      ipFamilies: mesh.ipFamilies,
       authority,
       values: mesh.values,
     },
     opts,
   );
 
+  const service = ipFamilyPolicy(mesh.ipFamilies);
+  const gateway =
+    "ipFamilyPolicy" in service
+      ? mergeValues({ service }, mesh.values.gateway)
+      : mesh.values.gateway;
   const afterIstiod = { ...opts, dependsOn: [controlPlane.istiod] };
-  const eastWest = new EastWestGateway(
+  // In one network calls go from pod to pod.
+  const eastWest = oneNetwork
+    ? undefined
+    : new EastWestGateway(
     `east-west-gateway-${name}`,
     {
       network,
@@ -148,7 +195,7 @@ function installCluster(
       charts,
       clusterDomain,
       addresses: cluster.eastWestAddresses,
-      values: mesh.values.gateway,
+      values: gateway,
     },
     afterIstiod,
   );
@@ -158,7 +205,7 @@ function installCluster(
       `ingress-gateway-${name}`,
       {
         ...{ version, charts, hosts: ingress.hosts, tls: tlsOf(ingress) },
-        values: mesh.values.gateway,
+        values: gateway,
       },
       afterIstiod,
     );
@@ -175,7 +222,7 @@ function installCluster(
     name,
     network,
     controlPlane,
-    eastWestAddresses: eastWest.addresses,
+    eastWestAddresses: eastWest?.addresses ?? pulumi.output([]),
     ingressAddresses: outside?.addresses,
     istioVersion: controlPlane.version,
     caExpires: authority.expires,

@@ -9,7 +9,8 @@ import { joinHooks } from "./routing-records.ts";
 export function onResourceChange(notify: () => void): void {
   const hook = new pulumi.ResourceHook("istio-canary-resource-changes", notify);
   pulumi.runtime.registerStackTransformation(({ resource, type, props, opts }) =>
-    pulumi.CustomResource.isInstance(resource) && !routing.isWeights(type)
+    // isInstance tells nothing yet: a transformation runs before the resource's own constructor has marked it.
+    resource instanceof pulumi.CustomResource && !routing.isWeights(type)
       ? {
           props,
           opts: {

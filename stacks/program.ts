@@ -6,6 +6,7 @@ import { InterruptedReleases } from "./interrupted-releases.ts";
 import { keepOutputs } from "./kept-outputs.ts";
 import { keptFor } from "./kept-versions.ts";
 import { LoweredSince } from "./lowered-since.ts";
+import { MeshReads } from "./mesh-reads.ts";
 import { joinMesh } from "./mesh-stack.ts";
 import { installMesh } from "./mesh.ts";
 import { installMonitoring } from "./monitoring.ts";
@@ -29,10 +30,18 @@ await away.mustBeLeftOut(settings);
 const interrupted =
   "meshStack" in settings ? undefined : await InterruptedReleases.find(presentClusters(settings));
 await interrupted?.warn();
+// A preview waits for nothing: a stack that has no outputs yet would show unknown ones.
+const reads =
+  "meshStack" in settings || pulumi.runtime.isDryRun()
+    ? undefined
+    : new MeshReads(settings, change.plan);
 const { clusters: members, ...about } =
   "meshStack" in settings
     ? joinMesh(settings)
-    : installMesh(settings, (cluster) => (interrupted ? [interrupted.before(cluster)] : []));
+    : installMesh(settings, (cluster) => [
+        ...(interrupted ? [interrupted.before(cluster)] : []),
+        ...(reads ? [reads.watch] : []),
+      ]);
 const lowered = new LoweredSince(settings);
 const records = new RoutingRecords(settings);
 const counts = new CountHandOver(settings);
@@ -69,7 +78,7 @@ export const weight = pulumi
 export const rootCaExpires = about.rootExpires;
 
 /** What stacks need whose services run in this one's mesh, or the stack whose mesh this one uses. */
-export const mesh = about.output;
+export const mesh = reads?.before(about.output, weight, about.connected) ?? about.output;
 
 /** What there is in each cluster; of one that is away, what the last complete update has said. */
 export const clusters = Object.fromEntries(

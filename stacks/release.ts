@@ -221,6 +221,7 @@ function makeWorkloads(
         namespace,
         cluster: cluster.name,
         environment: settings.mesh.env,
+        ipFamilies: settings.mesh.ipFamilies,
         port: service.port,
         protocol: service.protocol,
         morePorts: service.morePorts,
@@ -276,6 +277,7 @@ function releaseService(
           cluster: other,
           gatewayAddresses: eastWestAddresses ?? absent.get(other) ?? [],
           virtualAddress: addresses.get(host) ?? "",
+          ipFamilies: mesh.ipFamilies,
           versions: [
             ...versions.map(({ version }) => version),
             ...(settings.kept?.versions[serviceKey(id)] ?? []),

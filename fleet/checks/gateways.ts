@@ -1,3 +1,4 @@
+import { isIPv6 } from "node:net";
 import type { V1Pod } from "@kubernetes/client-node";
 import { EAST_WEST_PORT } from "../../lib/names.ts";
 import { routing } from "../../lib/routing/index.ts";
@@ -25,6 +26,11 @@ async function gatewaysOf(
   return [...new Set(addresses)];
 }
 
+/** An address with the port of gateways, as URLs have it. */
+function placeOf(address: string): string {
+  return `${isIPv6(address) ? `[${address}]` : address}:${EAST_WEST_PORT}`;
+}
+
 /**
  * Why no connection is made from a proxy's place to an address, or undefined if one is. Istio's
  * agent, which is in every proxy's container, speaks plain HTTP where the gateway expects TLS: that
@@ -37,7 +43,7 @@ async function cutOff(
 ): Promise<string | undefined> {
   try {
     const command = [
-      ...["pilot-agent", "wait", "--url", `http://${address}:${EAST_WEST_PORT}`],
+      ...["pilot-agent", "wait", "--url", `http://${placeOf(address)}`],
       ...["--timeoutSeconds", String(CONNECT_WITHIN_S), "--periodMillis", "100"],
       ...["--requestTimeoutMillis", String(CONNECT_WITHIN_S * 1000 - 500)],
     ];
@@ -64,7 +70,7 @@ async function unreached(
         ? []
         : [
             {
-              seen: `${namespace}/${name} cannot connect to ${address}:${EAST_WEST_PORT} (${reason})`,
+              seen: `${namespace}/${name} cannot connect to ${placeOf(address)} (${reason})`,
               fix: "Fix the network between the clusters.",
               mayHeal: true,
             },

@@ -1,7 +1,7 @@
 import type { DeployedRoute, DeployedSplit } from "../deployed.ts";
 import type { ExistingWorkload } from "../existing.ts";
 import type { PathMatch } from "../ingress-paths.ts";
-import type { ServiceName } from "../names.ts";
+import type { IpFamily, ServiceName } from "../names.ts";
 import type { ServicePort } from "../ports.ts";
 import type { ChainRole, Mark } from "../mark.ts";
 import type { Split } from "../weights.ts";
@@ -119,6 +119,8 @@ export interface CrossClusterArgs extends ServiceName {
   readonly trustDomain: string;
   /** The host's address inside the mesh, at which sidecars catch its traffic. */
   readonly virtualAddress: string;
+  /** Families of the addresses at which it is caught. @default IPv4 */
+  readonly ipFamilies?: readonly IpFamily[] | undefined;
   /** Versions that can be told apart there. */
   readonly versions: readonly string[];
   /** How the pods are found, if others have made them. @default this program makes them */

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import * as z from "zod";
-import { filled, key, label, rule, text } from "./values.ts";
+import { domain, filled, key, label, rule, text } from "./values.ts";
 
 /** One cluster of the mesh. */
 export const cluster = z.strictObject({
@@ -21,8 +21,8 @@ export const cluster = z.strictObject({
     fallback:
       "none, it must be given unless `mesh.istio` is existing: then it is read from the cluster",
     rules: [
-      "must be different in each cluster",
-      "must be the cluster's own if `mesh.istio` is existing: all clusters may then be in one",
+      "must be different in each cluster; the same in all with `mesh.oneNetwork`",
+      "must be the cluster's own if `mesh.istio` is existing",
     ],
     effect:
       "Upgrades istiod and the east-west gateway; sidecars take the network when their pods are next recreated: restart the services' Deployments.",
@@ -62,6 +62,28 @@ export const cluster = z.strictObject({
       examples: ["https://10.0.0.1:6443"],
     },
   ),
+  apiServerAuthority: key(
+    z.enum(["cluster", "system"], { error: "must be cluster or system" }).optional(),
+    {
+      routing: "none",
+      description:
+        "Who has signed the certificate at `apiServer`. cluster: the cluster's own authority, which it tells its ServiceAccounts (`ca.crt` of their tokens' Secrets). system: one that systems trust anyway, as behind a public name.",
+      fallback:
+        "what the kubeconfig says of its own URL, and the cluster's own authority beside it; if the kubeconfig says nothing, as system",
+      rules: ["must be left out unless `apiServer` is given"],
+      effect: "Updates the remote secrets in the other clusters; their istiod reconnects.",
+      examples: ["cluster"],
+    },
+  ),
+  tlsServerName: key(domain("kubernetes.default.svc").optional(), {
+    routing: "none",
+    description:
+      "Name that the certificate at `apiServer` has, where it does not have the host of that URL (`tls-server-name` in a kubeconfig). Certificates of API servers have `kubernetes.default.svc`.",
+    fallback: "the host of `apiServer`",
+    rules: ["must be left out unless `apiServer` is given"],
+    effect: "Updates the remote secrets in the other clusters; their istiod reconnects.",
+    examples: ["kubernetes.default.svc"],
+  }),
   eastWestAddresses: key(
     rule(
       z

@@ -1,5 +1,18 @@
 import * as z from "zod";
-import { domain, filled, key, label, pattern, rule, whole } from "./values.ts";
+import { IP_FAMILIES } from "../../lib/names.ts";
+import { isRegistry } from "../../lib/helm-values.ts";
+import {
+  domain,
+  duration,
+  filled,
+  key,
+  label,
+  pattern,
+  rule,
+  scalar,
+  text,
+  whole,
+} from "./values.ts";
 
 const helmValues = (chart: string, examples: readonly unknown[]) =>
   key(z.record(z.string(), z.unknown()).default({}), {
@@ -9,11 +22,58 @@ const helmValues = (chart: string, examples: readonly unknown[]) =>
     placeholder: "value",
   });
 
+const digest = (chart: string) =>
+  key(
+    pattern(
+      /^sha256:[0-9a-f]{64}$/,
+      "must be a digest: sha256: and 64 of 0-9 and a-f",
+      "helm pull prints it.",
+    ).optional(),
+    {
+      description: `Digest of the chart \`${chart}\`.`,
+      fallback: "the version alone decides",
+      examples: [`sha256:${"0".repeat(64)}`],
+    },
+  );
+
 const charts = z.strictObject({
-  repository: key(z.url().optional(), {
-    description: "URL of a Helm repository with Istio's charts, such as a mirror.",
-    fallback: "Istio's official repository",
-    examples: ["https://charts.example.com/istio"],
+  repository: key(
+    text(
+      (url) => URL.canParse(url) && /^(https?|oci):\/\/./.test(url),
+      "must be an https or oci URL",
+      "For example: oci://registry.example.com/istio-charts.",
+      { pattern: "^(https?|oci)://." },
+    ).optional(),
+    {
+      description:
+        "URL of a Helm repository with Istio's charts, such as a mirror, or `oci://` and the part of an OCI registry that has `base`, `istiod` and `gateway`.",
+      fallback: "Istio's official repository",
+      examples: ["https://charts.example.com/istio", "oci://registry.example.com/istio-charts"],
+    },
+  ),
+  digests: key(
+    z
+      .strictObject({ base: digest("base"), istiod: digest("istiod"), gateway: digest("gateway") })
+      .optional(),
+    {
+      description:
+        "Digests of the charts in an OCI registry: what is pushed anew under the same version is not installed.",
+      fallback: "the version alone decides",
+      rules: ["must be left out unless `repository` begins with `oci://`"],
+      examples: [{ istiod: `sha256:${"0".repeat(64)}` }],
+    },
+  ),
+  username: key(filled("istio-canary").optional(), {
+    description: "Who reads the repository.",
+    fallback: "anybody may, or the Helm of this machine is logged in (`helm registry login`)",
+    rules: ["must be given together with `repository` and `passwordSecret`"],
+    examples: ["istio-canary"],
+  }),
+  passwordSecret: key(label("charts-password").optional(), {
+    description: "Name of their password or token among the top-level `secrets`.",
+    fallback: "none",
+    rules: ["must be given together with `username`", "must be a name of `secrets`"],
+    examples: ["charts-password"],
   }),
   directory: key(filled("/srv/charts").optional(), {
     description: "Folder with the packaged charts, used instead of a repository.",
@@ -56,7 +116,16 @@ const NOT_EXISTING = "must be left out if `istio` is existing";
 export const NEEDED_TO_INSTALL = ["id", "istioVersion"] as const;
 
 /** Keys that say how Istio is installed. */
-export const INSTALLED_KEYS = ["charts", "hub", "tracing", "values"] as const;
+export const INSTALLED_KEYS = [
+  "charts",
+  "hub",
+  "tracing",
+  "ipFamilies",
+  "oneNetwork",
+  "readerTokens",
+  "syncWithin",
+  "values",
+] as const;
 
 /** What all clusters share. */
 export const mesh = z
@@ -139,10 +208,22 @@ export const mesh = z
     ),
     charts: key(
       rule(
-        charts,
-        ({ repository, directory }) => repository === undefined || directory === undefined,
-        "must name a repository or a directory, not both",
-        "Remove one of them.",
+        rule(
+          rule(
+            charts,
+            ({ repository, directory }) => repository === undefined || directory === undefined,
+            "must name a repository or a directory, not both",
+            "Remove one of them.",
+          ),
+          ({ digests, repository = "" }) => digests === undefined || isRegistry(repository),
+          "must have no digests unless its repository begins with oci://",
+          "Only a registry knows charts by their digests: remove digests.",
+        ),
+        ({ repository, username, passwordSecret }) =>
+          (username === undefined) === (passwordSecret === undefined) &&
+          (username === undefined || repository !== undefined),
+        "must have username, passwordSecret and repository together",
+        "Add what is missing, or remove username and passwordSecret.",
       ).default({}),
       {
         routing: "none",
@@ -168,6 +249,55 @@ export const mesh = z
       rules: [NOT_EXISTING],
       effect: "Restarts istiod, and updates all proxies.",
       examples: [{ collector: "otel-collector.observability.svc.cluster.local" }],
+    }),
+    ipFamilies: key(
+      rule(
+        z.array(z.enum(IP_FAMILIES, { error: "must be IPv4 or IPv6" })).meta({ minItems: 1 }),
+        (families) => families.length > 0 && new Set(families).size === families.length,
+        "must list IPv4, IPv6 or both, each once",
+        "For example: [IPv6].",
+      ).optional(),
+      {
+        routing: "all",
+        description:
+          "Families of the pods' IP addresses, the same in all clusters, the first one first. Hosts that name a cluster get a virtual address of each. With both, istiod, the gateways and the services are dual-stack (`ISTIO_DUAL_STACK`, `ipFamilyPolicy: PreferDualStack`).",
+        fallback: "IPv4",
+        rules: [NOT_EXISTING],
+        effect:
+          "Upgrades istiod and the gateways, and updates Services and ServiceEntries; with both families pods take part when they are next recreated.",
+        examples: [["IPv6"], ["IPv4", "IPv6"]],
+      },
+    ),
+    oneNetwork: key(z.boolean().optional(), {
+      routing: "none",
+      description:
+        "Whether the pods of all clusters reach each other at their own addresses, in one network. Then there are no east-west gateways, and no hosts that name a cluster: each istiod sends requests straight to the pods of all.",
+      fallback: "false: each cluster has its own network, and gateways connect them",
+      rules: [
+        "must be left out if `istio` is existing: then networks are read from the clusters",
+        "must be given for `clusters[].network` to be the same in all clusters",
+      ],
+      effect:
+        "Do not change it while services serve requests: gateways, and hosts that name a cluster, are made or removed.",
+      examples: [true],
+    }),
+    readerTokens: key(scalar(label("2027-06")).optional(), {
+      routing: "none",
+      description:
+        "Any text, such as a date. Another one gives every istiod new tokens for all other clusters. The old ones end at the end of the update, once every istiod reads with the new ones.",
+      fallback: "tokens without one, which do not end",
+      rules: [NOT_EXISTING],
+      effect:
+        "Makes the Secrets with the tokens anew and updates the remote secrets; each istiod reads on with the old token until it has synced with the new one.",
+      examples: ["2027-06"],
+    }),
+    syncWithin: key(duration("2m").default("2m"), {
+      routing: "none",
+      description:
+        "How long `pulumi up` waits, at the end of an update of the mesh, until every istiod reads every other cluster. It then fails and names which istiod does not read which cluster, and why. No weight waits for it.",
+      rules: [NOT_EXISTING],
+      effect: "Nothing in a cluster: it says how long an update waits.",
+      examples: ["2m"],
     }),
     values: key(
       z

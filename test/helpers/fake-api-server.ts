@@ -72,6 +72,10 @@ export class FakeApiServer {
   cluster = "cluster-a";
   /** Names of istiod's pods: each proxy is connected to one of them. */
   istiods: readonly string[] = [];
+  /** How each istiod stands with clusters, by the pod's name. @default it reads none */
+  readonly reads = new Map<string, Readonly<Record<string, string>>>();
+  /** What each istiod has logged, by the pod's name. @default its log may not be read */
+  readonly logs = new Map<string, string>();
   /** Proxies that have acknowledged nothing but what they had before. */
   readonly laggards = new Set<string>();
   /** Port-forwards to pods: all that there were, how many are open, and how many were at most. */
@@ -112,7 +116,9 @@ export class FakeApiServer {
           ? this.#connections(request.url ?? "")
           : path.startsWith("/clusters")
             ? this.#endpoints()
-            : this.#configDump();
+            : path.startsWith("/debug/clusterz")
+              ? this.#reads(request.url ?? "")
+              : this.#configDump();
         const body = JSON.stringify(asked);
         send(`HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
       });
@@ -197,6 +203,10 @@ export class FakeApiServer {
       const label = searchParams.get("labelSelector") ?? "";
       const items = [...this.#objects.values()].filter(({ metadata }) => label in metadata.labels);
       answer(200, { items: items.map((each) => this.#live(each)) });
+    } else if (path.endsWith("/log")) {
+      const log = this.logs.get(path.split("/").at(-2) ?? "");
+      if (log === undefined) answer(403, { message: "pods/log is forbidden" });
+      else response.writeHead(200, { "content-type": "text/plain" }).end(log);
     } else if (path.endsWith("/pods")) {
       const ready = { name: "istio-proxy", ready: true, restartCount: 0 };
       const isIstiod = searchParams.get("labelSelector") === "app=istiod";
@@ -228,6 +238,12 @@ export class FakeApiServer {
         answer(200, this.#live(object));
       } else answer(403, { message: refused });
     } else answer(200, this.#live(object));
+  }
+
+  /** What an istiod tells of the clusters that it reads. */
+  #reads(path: string) {
+    const known = this.reads.get(/\/pods\/([^/]+)\//.exec(path)?.[1] ?? "") ?? {};
+    return Object.entries(known).map(([id, syncStatus]) => ({ id, syncStatus }));
   }
 
   /** What an istiod tells of the proxies that are connected to it; the generation is the number of its state. */

@@ -166,7 +166,9 @@ function state(
     return { status: { loadBalancer: { ingress: [{ ip: address }] } } };
   }
   if (inputs["type"] === "kubernetes.io/service-account-token") {
-    return { ...inputs, data: { token: Buffer.from(`token of ${args.name}`).toString("base64") } };
+    const base64 = (text: string) => Buffer.from(text).toString("base64");
+    const data = { token: base64(`token of ${args.name}`), "ca.crt": base64(`CA of ${args.name}`) };
+    return { ...inputs, data };
   }
   return inputs;
 }

@@ -15,6 +15,7 @@ import {
 } from "../../scripts/recorded-stack.ts";
 import { kubeconfigText } from "./fake-api-server.ts";
 import { configure, recordProgram } from "./mocks.ts";
+import { mockReads } from "./run-program.ts";
 import type { Run } from "./upgrade.ts";
 
 /** Files that a stack's config names, of the test file that imports this one. */
@@ -101,6 +102,7 @@ export async function runRecorded(recorded: RecordedStack): Promise<Run> {
   );
   configure(configOf(recorded));
   vi.resetModules();
+  mockReads();
   const outputs = await pulumi.runtime.runInPulumiStack(() => import("../../index.ts"));
   await program.settle();
   return { resources: program.resources, outputs: outputs as Record<string, unknown> };

@@ -8,6 +8,14 @@ export interface ProgramRun {
   readonly outputs: StackOutputs[string];
 }
 
+/** Every istiod reads every cluster: those of a test are nowhere. */
+export function mockReads(): void {
+  vi.doMock(import("../../fleet/remote-reads.ts"), () => ({
+    waitForReads: () => Promise.resolve([]),
+    unreadNow: () => Promise.resolve([]),
+  }));
+}
+
 /**
  * Runs the whole program with a configuration. Its reads of clusters must be mocked.
  *
@@ -22,6 +30,7 @@ export async function runProgram(
   const program = await recordProgram(stacks, isSlow);
   configure(raw);
   vi.resetModules();
+  mockReads();
   const exported = await import("../../index.ts");
   await program.settle();
   return { program, outputs: await valueOf(pulumi.output({ ...exported })) };

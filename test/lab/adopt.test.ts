@@ -50,7 +50,7 @@ const rules: readonly Rule[] = [
   },
 ];
 
-describe("a service whose owner has rules for it", { tags: ["campaign"] }, () => {
+describe("a service whose owner has rules for it", () => {
   const load: LoadClient[] = [];
   let theirRules: string[];
 

@@ -30,6 +30,7 @@ export const testReleases = [
   "killed",
   "modes",
   "nodes",
+  "object-store",
   "one-host",
   "order",
   "pods",

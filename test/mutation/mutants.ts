@@ -12,6 +12,7 @@ import { guardMutants } from "./guard-mutants.ts";
 import { helmMutants } from "./helm-mutants.ts";
 import { handOverMutants } from "./hand-over-mutants.ts";
 import { ingressMutants } from "./ingress-mutants.ts";
+import { meshMutants } from "./mesh-mutants.ts";
 import { protocolMutants } from "./protocol-mutants.ts";
 import { takenBackMutants } from "./taken-back-mutants.ts";
 import { versionConfigMutants } from "./version-config-mutants.ts";
@@ -55,6 +56,7 @@ export const mutants: readonly Mutant[] = [
   ...helmMutants,
   ...handOverMutants,
   ...ingressMutants,
+  ...meshMutants,
   ...protocolMutants,
   ...takenBackMutants,
   ...versionConfigMutants,

@@ -1,5 +1,5 @@
 import type { IServiceEntry } from "@kubernetes-models/istio/networking.istio.io/v1/ServiceEntry";
-import { crossClusterHost, crossClusterName, SERVICE_PORT } from "../../names.ts";
+import { crossClusterHost, crossClusterName, SERVICE_PORT, virtualAddressV6 } from "../../names.ts";
 import { isSplit, portName } from "../../ports.ts";
 import type { CrossClusterArgs } from "../routing.ts";
 import { OWNED } from "../routing-annotations.ts";
@@ -11,6 +11,7 @@ const ENTRY_PROTOCOLS = { http: "HTTP", http2: "HTTP2", grpc: "GRPC" } as const;
 export function serviceEntry({
   cluster,
   virtualAddress,
+  ipFamilies = ["IPv4"],
   existing,
   ports = [{ port: existing?.port ?? SERVICE_PORT, protocol: "http" }],
   ...name
@@ -25,7 +26,9 @@ export function serviceEntry({
     },
     spec: {
       hosts: [crossClusterHost(name, cluster)],
-      addresses: [virtualAddress],
+      addresses: ipFamilies.map((family) =>
+        family === "IPv6" ? virtualAddressV6(virtualAddress) : virtualAddress,
+      ),
       location: "MESH_INTERNAL",
       resolution: "STATIC",
       // A connection has no request whose host could tell the cluster.

@@ -1,10 +1,11 @@
 import { load } from "js-yaml";
 import { describe, expect, it } from "vitest";
-import { RemoteSecret } from "../../../components/index.ts";
+import { RemoteSecret, type RemoteSecretArgs } from "../../../components/index.ts";
 import { children, record } from "../../helpers/component.ts";
 import { secretValue } from "../../helpers/mocks.ts";
 
-const remoteSecret = () =>
+const apiServer = { server: "https://b.example.com:6443", certificateAuthority: "Y2E=" };
+const remoteSecret = (more: Partial<RemoteSecretArgs> = {}) =>
   record(({ opts, other }) => {
     new RemoteSecret(
       "remote",
@@ -12,7 +13,8 @@ const remoteSecret = () =>
         source: "cluster-b",
         sourceProvider: other,
         reader: "cluster-a",
-        apiServer: { server: "https://b.example.com:6443", certificateAuthority: "Y2E=" },
+        apiServer,
+        ...more,
       },
       opts,
     );
@@ -73,5 +75,24 @@ describe("RemoteSecret", () => {
       users: [{ user: { token: "token of remote-token" } }],
       "current-context": "cluster-b",
     });
+  });
+
+  it("trusts the authority of the token's own Secret where it is told to", async () => {
+    const program = await remoteSecret({ apiServer: { ...apiServer, trustsAccounts: "only" } });
+    const { stringData } = program.named("remote-kubeconfig").inputs;
+    const data = secretValue(stringData) as Record<string, string>;
+    const authority = Buffer.from("CA of remote-token").toString("base64");
+    expect(load(data["cluster-b"] ?? "")).toMatchObject({
+      clusters: [{ cluster: { "certificate-authority-data": authority } }],
+    });
+  });
+
+  it("gets another token by another rotation, in another Secret, so that the old one stays until the end", async () => {
+    const nameOf = async (rotation?: string) => {
+      const program = await remoteSecret({ rotation });
+      return (program.named("remote-token").inputs["metadata"] as { name: string }).name;
+    };
+    expect(await nameOf()).toBe("istio-reader-cluster-a-token");
+    expect(await nameOf("2027-06")).toBe("istio-reader-cluster-a-token-2027-06");
   });
 });

@@ -543,6 +543,16 @@ describe("the check of the gateways", () => {
     }
   });
 
+  it("asks an IPv6 address as URLs have it", async () => {
+    const endpoint = { address: "2001:db8::7", port: 15443, healthy: true, requests: 0 };
+    vi.mocked(endpointsOf).mockResolvedValue(new Map([[subset, [endpoint]]]));
+    const exec = vi.fn<(...args: readonly unknown[]) => Promise<string>>();
+    exec.mockRejectedValue(new Error(notReady("<nil>")));
+    const [finding] = await gateways.run(context({ ...reached(), exec }));
+    expect(finding?.seen).toBe("user/client cannot connect to [2001:db8::7]:15443 (<nil>)");
+    expect(exec.mock.calls[0]?.[2]).toContain("http://[2001:db8::7]:15443");
+  });
+
   it.each([
     "dial tcp 192.0.2.7:15443: connect: no route to host",
     "context deadline exceeded (Client.Timeout exceeded while awaiting headers)",

@@ -1,3 +1,4 @@
+import { isIPv6 } from "node:net";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
@@ -7,6 +8,7 @@ import {
   isServiceName,
   serviceHost,
   virtualAddresses,
+  virtualAddressV6,
 } from "../../../lib/names.ts";
 
 const label = fc.stringMatching(/^[a-z0-9]([-a-z0-9]{0,20}[a-z0-9])?$/);
@@ -90,5 +92,14 @@ describe("virtual addresses", () => {
   it("stay unique when the range is nearly full", () => {
     const many = Array.from({ length: 60_000 }, (_, i) => `service-${i}.user.cluster-b.mesh`);
     expect(new Set(virtualAddresses(many).values()).size).toBe(many.length);
+  });
+
+  it("have an IPv6 one each, in the range for benchmarks", () => {
+    expect(virtualAddressV6("240.240.1.2")).toBe("2001:2::f0f0:102");
+    expect(virtualAddressV6("240.240.0.1")).toBe("2001:2::f0f0:1");
+    const many = Array.from({ length: 5_000 }, (_, i) => `service-${i}.user.cluster-b.mesh`);
+    const addresses = [...virtualAddresses(many).values()].map(virtualAddressV6);
+    expect(new Set(addresses).size).toBe(many.length);
+    expect(addresses.every((address) => isIPv6(address))).toBe(true);
   });
 });

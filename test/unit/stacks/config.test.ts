@@ -143,6 +143,22 @@ describe("the configuration", () => {
       /^ - clusters\[1\]\.name: must name each cluster once \(same as clusters\[0\]\.name\), got "cluster-a"\. /,
     ],
     [
+      "two networks that are said to be one",
+      ({ mesh }) => ({ mesh: { ...mesh, oneNetwork: true } }),
+      /^ - clusters\[1\]\.network: must be the network of all clusters, as mesh\.oneNetwork says: .+, got "network-b"\. Write network-a, or remove/,
+    ],
+    [
+      "a gateway's address where there is none",
+      (raw) => ({
+        ...cluster(0, { eastWestAddresses: ["203.0.113.7"] })({
+          ...raw,
+          clusters: raw.clusters.map((each) => ({ ...each, network: "network-a" })),
+        }),
+        mesh: { ...raw.mesh, oneNetwork: true },
+      }),
+      /^ - clusters\[0\]\.eastWestAddresses: must be left out with mesh\.oneNetwork: /,
+    ],
+    [
       "a network twice",
       cluster(1, { network: "network-a" }),
       /^ - clusters\[1\]\.network: must be a network that no other cluster has .+ got "network-a"\. /,
@@ -171,6 +187,16 @@ describe("the configuration", () => {
       "an API server without https",
       cluster(1, { apiServer: "http://b:6443" }),
       /^ - clusters\[1\]\.apiServer: must be an https URL, got "http:\/\/b:6443"\. /,
+    ],
+    [
+      "an authority without the URL that it is about",
+      cluster(1, { apiServerAuthority: "cluster" }),
+      /^ - clusters\[1\]\.apiServerAuthority: must be left out unless `apiServer` is given: .+, got "cluster"\. Set clusters\[1\]\.apiServer to /,
+    ],
+    [
+      "a certificate's name without the URL that it is about",
+      cluster(1, { tlsServerName: "kubernetes.default.svc" }),
+      /^ - clusters\[1\]\.tlsServerName: must be left out unless `apiServer` is given: /,
     ],
     [
       "one API server for two clusters",
@@ -202,6 +228,37 @@ describe("the configuration", () => {
       "a version that YAML takes for a number",
       ({ mesh }) => ({ mesh: { ...mesh, istioVersion: 1.31 } }),
       /^ - mesh\.istioVersion: must be text, got 1\.31\. Put the value in quotes\.$/,
+    ],
+    [
+      "digests of charts that no registry has",
+      ({ mesh }) => ({ mesh: { ...mesh, charts: { digests: {} } } }),
+      /^ - mesh\.charts: must have no digests unless its repository begins with oci:\/\/, got /,
+    ],
+    [
+      "half a login for charts",
+      ({ mesh }) => ({
+        mesh: { ...mesh, charts: { repository: "oci://registry.example.com", username: "me" } },
+      }),
+      /^ - mesh\.charts: must have username, passwordSecret and repository together, got /,
+    ],
+    [
+      "a password for charts that is nowhere",
+      ({ mesh }) => ({
+        mesh: {
+          ...mesh,
+          charts: {
+            ...{ repository: "oci://x.example.com", username: "me", passwordSecret: "charts" },
+          },
+        },
+      }),
+      /^ - mesh\.charts\.passwordSecret: must be the name of one of secrets, got "charts"\. Set it: pulumi config set --secret --path 'secrets\.charts' /,
+    ],
+    [
+      "a digest that is none",
+      ({ mesh }) => ({
+        mesh: { ...mesh, charts: { repository: "oci://x.example.com", digests: { base: "1" } } },
+      }),
+      /^ - mesh\.charts\.digests\.base: must be a digest: .+, got "1"\. /,
     ],
     [
       "two sources of charts",

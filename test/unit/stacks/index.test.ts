@@ -20,6 +20,10 @@ vi.mock(import("../../../fleet/read-deployed.ts"), async (original) => ({
       clusters.map(({ name }) => ({ name, unreachable: undefined, routes: found.routes })),
     ),
 }));
+vi.mock(import("../../../fleet/remote-reads.ts"), () => ({
+  waitForReads: () => Promise.resolve([]),
+  unreadNow: () => Promise.resolve([]),
+}));
 vi.mock(import("../../../fleet/strangers.ts"), () => ({ strangersIn: () => Promise.resolve([]) }));
 vi.mock(import("../../../fleet/notes.ts"), () => ({
   readNotes: () => Promise.resolve(found.notes),

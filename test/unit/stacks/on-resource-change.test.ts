@@ -24,11 +24,12 @@ afterEach(() => {
 /** What becomes of a resource's hooks. */
 function hooksOf(notify: () => void, type: string, isCustom: boolean) {
   const register = vi.spyOn(pulumi.runtime, "registerStackTransformation").mockReturnValue();
-  vi.spyOn(pulumi.CustomResource, "isInstance").mockReturnValue(isCustom);
   onResourceChange(notify);
   const [transform] = register.mock.calls[0] ?? [];
   const own = new pulumi.ResourceHook("own", () => undefined);
-  const resource = {} as pulumi.Resource;
+  // As it is while its constructor runs.
+  const { prototype } = isCustom ? pulumi.CustomResource : pulumi.ComponentResource;
+  const resource = Object.create(prototype) as pulumi.Resource;
   const opts = { hooks: { beforeUpdate: [own], beforeDelete: [own] } };
   const hooks = transform?.({ resource, type, name: "one", props: {}, opts })?.opts.hooks;
   return { hooks, own };
