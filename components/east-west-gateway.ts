@@ -25,6 +25,8 @@ export interface EastWestGatewayArgs {
   readonly addresses?: readonly string[] | undefined;
   /** Addresses that its load balancer had; the Service is not read then. @default it is read */
   readonly knownAddresses?: readonly string[] | undefined;
+  /** Whether it opens ports 15443 and 15021 only, and reads no Secret of its namespace. @default false: as Istio's chart */
+  readonly onlyNeeded?: boolean | undefined;
   /** Values of the chart `gateway`, merged over the component's own. @default none */
   readonly values?: HelmValues | undefined;
 }
@@ -51,6 +53,7 @@ export class EastWestGateway extends pulumi.ComponentResource {
         charts: args.charts ?? {},
         replicas: args.replicas ?? 2,
         network: args.network,
+        onlyNeeded: args.onlyNeeded,
         values: args.values ?? {},
         knownAddresses: args.knownAddresses,
       },

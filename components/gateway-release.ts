@@ -16,6 +16,7 @@ export interface GatewayReleaseArgs {
   readonly charts: ChartSource;
   readonly replicas: number;
   readonly network?: string | undefined;
+  readonly onlyNeeded?: boolean | undefined;
   readonly values: HelmValues;
   /** Addresses of a Service that cannot be read now. @default it is read */
   readonly knownAddresses?: readonly string[] | undefined;
@@ -40,14 +41,17 @@ export function gatewayRelease(
   args: GatewayReleaseArgs,
   opts: pulumi.CustomResourceOptions,
 ): { release: k8s.helm.v3.Release; addresses: pulumi.Output<string[]> } {
-  const { replicas, network } = args;
+  const { replicas, network, onlyNeeded } = args;
   const release = new k8s.helm.v3.Release(
     `${name}-release`,
     {
       name: args.release,
       namespace: args.namespace,
       ...chartInputs(args.charts, "gateway", args.version),
-      values: mergeValues(gatewayValues(args.release, { replicas, network }), args.values),
+      values: mergeValues(
+        gatewayValues(args.release, { replicas, network, onlyNeeded }),
+        args.values,
+      ),
     },
     opts,
   );

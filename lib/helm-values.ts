@@ -1,3 +1,5 @@
+import { EAST_WEST_PORT } from "./names.ts";
+
 /** Values of a Helm chart. */
 export type HelmValues = Readonly<Record<string, unknown>>;
 
@@ -118,16 +120,38 @@ export interface GatewaySettings {
   readonly replicas: number;
   /** Network whose mesh traffic the gateway takes in. @default none: a gateway for ordinary ports */
   readonly network?: string | undefined;
+  /** Whether it opens and reads what other clusters need, and nothing else of what the chart gives. @default false */
+  readonly onlyNeeded?: boolean | undefined;
+}
+
+/**
+ * What `networkGateway` says, without two ports for an istiod outside the cluster, of which a mesh of primaries has none;
+ * and without the right to read Secrets: traffic that is passed through needs no certificate of the gateway's.
+ */
+function neededGateway(network: string): HelmValues {
+  const ports = { "status-port": 15021, tls: EAST_WEST_PORT };
+  return {
+    labels: { "topology.istio.io/network": network },
+    env: { ISTIO_META_REQUESTED_NETWORK_VIEW: network },
+    service: {
+      ports: Object.entries(ports).map(([name, port]) => ({
+        ...{ name, port, targetPort: port, protocol: "TCP" },
+      })),
+    },
+    rbac: { enabled: false },
+  };
 }
 
 /** Values of the chart `gateway`: a fixed number of replicas, spread over zones and nodes, never all away at once. */
 export function gatewayValues(release: string, settings: GatewaySettings): HelmValues {
+  const { replicas, network, onlyNeeded } = settings;
   return {
     autoscaling: { enabled: false },
-    replicaCount: settings.replicas,
+    replicaCount: replicas,
     podDisruptionBudget: { maxUnavailable: 1 },
     topologySpreadConstraints: spreadConstraints(gatewayLabels(release)),
-    ...(settings.network !== undefined && { networkGateway: settings.network }),
+    ...(network !== undefined &&
+      (onlyNeeded === true ? neededGateway(network) : { networkGateway: network })),
   };
 }
 

@@ -9,6 +9,7 @@ import {
   MeshTracing,
   RemoteSecret,
 } from "../components/index.ts";
+import { mergeValues } from "../lib/helm-values.ts";
 import type { AwayClusters } from "./away-clusters.ts";
 import { clusterProvider } from "./cluster-provider.ts";
 import type { ClusterSettings, Settings } from "./config.ts";
@@ -145,11 +146,16 @@ function installCluster(
       hub: mesh.hub,
       tracing: mesh.tracing,
       authority,
-      values: mesh.values,
+      values: {
+        base: mesh.values.base,
+        istiod: mergeValues(mesh.values.istiod, cluster.values?.istiod ?? {}),
+      },
     },
     opts,
   );
 
+  const valuesOf = (gateway: "eastWest" | "ingress") =>
+    mergeValues(mesh.values.gateway, mesh.values[gateway] ?? {}, cluster.values?.[gateway] ?? {});
   const afterIstiod = { ...opts, dependsOn: [controlPlane.istiod] };
   const eastWest = new EastWestGateway(
     `east-west-gateway-${name}`,
@@ -160,7 +166,8 @@ function installCluster(
       clusterDomain,
       addresses: cluster.eastWestAddresses,
       knownAddresses: known?.eastWest,
-      values: mesh.values.gateway,
+      onlyNeeded: mesh.eastWestAccess === "needed",
+      values: valuesOf("eastWest"),
     },
     afterIstiod,
   );
@@ -171,7 +178,7 @@ function installCluster(
       {
         ...{ version, charts, hosts: ingress.hosts, tls: tlsOf(ingress) },
         knownAddresses: known?.ingress,
-        values: mesh.values.gateway,
+        values: valuesOf("ingress"),
       },
       afterIstiod,
     );

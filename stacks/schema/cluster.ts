@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import * as z from "zod";
+import { valuesInOne } from "./helm-values.ts";
 import { filled, key, label, rule, text } from "./values.ts";
 
 /** One cluster of the mesh. */
@@ -78,6 +79,44 @@ export const cluster = z.strictObject({
       fallback: "the addresses of the gateway's load balancer",
       effect: "Updates the ServiceEntries in the other clusters, whose proxies follow at once.",
       examples: [["203.0.113.7"]],
+    },
+  ),
+  values: key(
+    z
+      .strictObject({
+        istiod: valuesInOne("istiod", "istiod", "mesh.values.istiod", [
+          { pilot: { cni: { enabled: true } } },
+        ]),
+        eastWest: valuesInOne(
+          "gateway",
+          "the east-west gateway",
+          "mesh.values.gateway` and `mesh.values.eastWest",
+          [{ service: { loadBalancerIP: "10.0.0.7" } }],
+        ),
+        ingress: valuesInOne(
+          "gateway",
+          "the ingress gateway",
+          "mesh.values.gateway` and `mesh.values.ingress",
+          [{ service: { loadBalancerSourceRanges: ["198.51.100.0/24"] } }],
+          ["must be left out unless `ingress` is given"],
+        ),
+      })
+      .optional(),
+    {
+      routing: "none",
+      description:
+        "Helm values in which this cluster differs: internal load balancers, static addresses, source ranges, annotations of its cloud.",
+      fallback: "those of `mesh.values` alone",
+      rules: ["must be left out if `mesh.istio` is existing"],
+      examples: [
+        {
+          eastWest: {
+            service: {
+              annotations: { "service.beta.kubernetes.io/azure-load-balancer-internal": "true" },
+            },
+          },
+        },
+      ],
     },
   ),
   prometheus: key(

@@ -1,13 +1,6 @@
 import * as z from "zod";
+import { gatewayValuesEverywhere, valuesEverywhere } from "./helm-values.ts";
 import { domain, filled, key, label, pattern, rule, whole } from "./values.ts";
-
-const helmValues = (chart: string, examples: readonly unknown[]) =>
-  key(z.record(z.string(), z.unknown()).default({}), {
-    description: `Values of the chart \`${chart}\`, merged over the program's own: maps key by key, all else replaced.`,
-    effect: `Upgrades the Helm releases of \`${chart}\` in every cluster.`,
-    examples,
-    placeholder: "value",
-  });
 
 const charts = z.strictObject({
   repository: key(z.url().optional(), {
@@ -56,7 +49,7 @@ const NOT_EXISTING = "must be left out if `istio` is existing";
 export const NEEDED_TO_INSTALL = ["id", "istioVersion"] as const;
 
 /** Keys that say how Istio is installed. */
-export const INSTALLED_KEYS = ["charts", "hub", "tracing", "values"] as const;
+export const INSTALLED_KEYS = ["charts", "hub", "tracing", "eastWestAccess", "values"] as const;
 
 /** What all clusters share. */
 export const mesh = z
@@ -169,17 +162,38 @@ export const mesh = z
       effect: "Restarts istiod, and updates all proxies.",
       examples: [{ collector: "otel-collector.observability.svc.cluster.local" }],
     }),
+    eastWestAccess: key(z.enum(["needed", "chart"]).optional(), {
+      routing: "none",
+      description:
+        "What the east-west gateways open, and may read. needed: their Services have the ports 15443, for the mesh, and 15021, for health checks of load balancers, and their ServiceAccount reads no Secret. chart: what Istio's chart gives: in addition the ports 15012 and 15017, by which a mesh of this program needs nothing, and every Secret of `istio-system`, the CA's key among them. Choose needed for a new mesh.",
+      fallback: "chart, which existing meshes have",
+      rules: [NOT_EXISTING],
+      effect:
+        "Upgrades the Helm releases of the east-west gateways in every cluster: two ports of the Services and a Role go or come. No pod restarts.",
+      examples: ["needed"],
+    }),
     values: key(
       z
         .strictObject({
-          base: helmValues("base", [{}]),
-          istiod: helmValues("istiod", [{ pilot: { autoscaleMin: 2 } }]),
-          gateway: helmValues("gateway", [{ service: { annotations: {} } }]),
+          base: valuesEverywhere("base", [{}]),
+          istiod: valuesEverywhere("istiod", [{ pilot: { autoscaleMin: 2 } }]),
+          gateway: valuesEverywhere("gateway", [{ service: { annotations: {} } }]),
+          eastWest: gatewayValuesEverywhere("east-west", [
+            {
+              service: {
+                annotations: { "networking.gke.io/load-balancer-type": "Internal" },
+              },
+            },
+          ]),
+          ingress: gatewayValuesEverywhere("ingress", [
+            { service: { externalTrafficPolicy: "Local" } },
+          ]),
         })
         .default({ base: {}, istiod: {}, gateway: {} }),
       {
         routing: "none",
-        description: "Helm values for what no other key covers, the same in every cluster.",
+        description:
+          "Helm values for what no other key covers, the same in every cluster. What differs between clusters goes into `clusters[].values`.",
         rules: [NOT_EXISTING],
         examples: [{ istiod: { pilot: { autoscaleMin: 2 } } }],
       },
