@@ -8,6 +8,8 @@ export function clusterProvider({ name, context, kubeconfig }: ClusterAccess): k
   const file = kubeconfig ?? listedKubeconfig(context);
   return new k8s.Provider(name, {
     context,
+    // Another URL, CA or proxy in the kubeconfig would otherwise make it another cluster, and replace all in it.
+    clusterIdentifier: name,
     // New certificates go into the Secret that istiod reads, which is never away for a moment.
     enableSecretMutable: true,
     // New rules go into the ConfigMap that Prometheus reads, likewise.

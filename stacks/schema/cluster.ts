@@ -1,7 +1,13 @@
 import { isIP } from "node:net";
 import * as z from "zod";
+import { isDnsName } from "../../lib/names.ts";
 import { valuesInOne } from "./helm-values.ts";
 import { filled, key, label, rule, text } from "./values.ts";
+
+/** Whether DNS can have it: a mistyped IP address, which no top-level domain is like, is none. */
+function isHostName(name: string): boolean {
+  return isDnsName(name) && /\.[^.]*[a-z][^.]*$/.test(name);
+}
 
 /** One cluster of the mesh. */
 export const cluster = z.strictObject({
@@ -66,7 +72,13 @@ export const cluster = z.strictObject({
   eastWestAddresses: key(
     rule(
       z
-        .array(text((a) => isIP(a) !== 0, "must be an IP address", "For example: 203.0.113.7."))
+        .array(
+          text(
+            (address) => isIP(address) !== 0 || isHostName(address),
+            "must be an IP address, or a host name in lower case with its domain",
+            "For example: 203.0.113.7.",
+          ),
+        )
         .meta({ minItems: 1 }),
       (list) => list.length > 0,
       "must list an address",
@@ -75,7 +87,7 @@ export const cluster = z.strictObject({
     {
       routing: "none",
       description:
-        "IP addresses of the cluster's east-west gateway, needed where a cloud's load balancer has a host name only.",
+        "IP addresses or host names at which the other clusters reach the cluster's east-west gateway, where its load balancer does not know them: static addresses of a cloud, a name in DNS of your own, an address behind NAT. Host names are resolved by the proxies, again and again.",
       fallback: "the addresses of the gateway's load balancer",
       effect: "Updates the ServiceEntries in the other clusters, whose proxies follow at once.",
       examples: [["203.0.113.7"]],

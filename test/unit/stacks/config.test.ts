@@ -178,9 +178,9 @@ describe("the configuration", () => {
       /^ - clusters\[1\]\.context: must lead to a different API server than clusters\[0\]\.context, got /,
     ],
     [
-      "a gateway address that is a host name",
-      cluster(1, { eastWestAddresses: ["lb.example.com"] }),
-      /^ - clusters\[1\]\.eastWestAddresses\[0\]: must be an IP address, got "lb\.example\.com"\. /,
+      "a gateway address that is mistyped",
+      cluster(1, { eastWestAddresses: ["203.0.113.256"] }),
+      /^ - clusters\[1\]\.eastWestAddresses\[0\]: must be an IP address, or a host name in lower case with its domain, got "203\.0\.113\.256"\. /,
     ],
     [
       "a key that is none",
