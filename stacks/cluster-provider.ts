@@ -1,5 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
-import { listedKubeconfig } from "../fleet/kubeconfig.ts";
+import * as pulumi from "@pulumi/pulumi";
+import { isContent, listedKubeconfig } from "../fleet/kubeconfig.ts";
 import type { ClusterAccess } from "./config.ts";
 
 /** Pulumi's way to a cluster. It has the cluster's name, and is the same in every stack. */
@@ -14,6 +15,6 @@ export function clusterProvider({ name, context, kubeconfig }: ClusterAccess): k
     enableSecretMutable: true,
     // New rules go into the ConfigMap that Prometheus reads, likewise.
     enableConfigMapMutable: true,
-    ...(file !== undefined && { kubeconfig: file }),
+    ...(file !== undefined && { kubeconfig: isContent(file) ? pulumi.secret(file) : file }),
   });
 }

@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as z from "zod";
+import { isContent } from "../fleet/kubeconfig.ts";
 import { MONITORING_NAMESPACE } from "../lib/names.ts";
 import type { Problem } from "../lib/problems.ts";
 import { clusterProvider } from "./cluster-provider.ts";
@@ -140,7 +141,7 @@ export function describeMesh({
     clusters: clusters.map(({ name, context, kubeconfig, apiServer, prometheus }) => ({
       name,
       context,
-      ...(kubeconfig !== undefined && { kubeconfig }),
+      ...(kubeconfig !== undefined && !isContent(kubeconfig) && { kubeconfig }),
       ...(apiServer !== undefined && { apiServer }),
       ...(prometheus !== undefined && { prometheus }),
     })),
