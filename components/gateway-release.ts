@@ -17,6 +17,7 @@ export interface GatewayReleaseArgs {
   readonly replicas: number;
   readonly network?: string | undefined;
   readonly onlyNeeded?: boolean | undefined;
+  readonly restricted?: boolean | undefined;
   readonly values: HelmValues;
   /** Addresses of a Service that cannot be read now. @default it is read */
   readonly knownAddresses?: readonly string[] | undefined;
@@ -41,7 +42,7 @@ export function gatewayRelease(
   args: GatewayReleaseArgs,
   opts: pulumi.CustomResourceOptions,
 ): { release: k8s.helm.v3.Release; addresses: pulumi.Output<string[]> } {
-  const { replicas, network, onlyNeeded } = args;
+  const { replicas, network, onlyNeeded, restricted } = args;
   const release = new k8s.helm.v3.Release(
     `${name}-release`,
     {
@@ -49,7 +50,7 @@ export function gatewayRelease(
       namespace: args.namespace,
       ...chartInputs(args.charts, "gateway", args.version),
       values: mergeValues(
-        gatewayValues(args.release, { replicas, network, onlyNeeded }),
+        gatewayValues(args.release, { replicas, network, onlyNeeded, restricted }),
         args.values,
       ),
     },

@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { gatewayLabels, type ChartSource, type HelmValues } from "../lib/helm-values.ts";
 import { INGRESS_GATEWAY, INGRESS_GATEWAY_OBJECT, INGRESS_NAMESPACE } from "../lib/names.ts";
+import { podSecurityLabels, type PodSecurity } from "../lib/manifests/pod-security.ts";
 import { childOptions } from "./child-options.ts";
 import { gatewayRelease } from "./gateway-release.ts";
 
@@ -28,6 +29,8 @@ export interface IngressGatewayArgs {
   readonly replicas?: number | undefined;
   /** Addresses that its load balancer had; the Service is not read then. @default it is read */
   readonly knownAddresses?: readonly string[] | undefined;
+  /** Pod Security Standard that its namespace enforces, and its pods comply with. @default none */
+  readonly podSecurity?: PodSecurity | undefined;
   /** Values of the chart `gateway`, merged over the component's own. @default none */
   readonly values?: HelmValues | undefined;
 }
@@ -51,7 +54,12 @@ export class IngressGateway extends pulumi.ComponentResource {
     const hosts = [...args.hosts];
     const namespace = new k8s.core.v1.Namespace(
       `${name}-namespace`,
-      { metadata: { name: INGRESS_NAMESPACE, labels: { "istio-injection": "enabled" } } },
+      {
+        metadata: {
+          name: INGRESS_NAMESPACE,
+          labels: { "istio-injection": "enabled", ...podSecurityLabels(args.podSecurity) },
+        },
+      },
       childOptions(this, opts),
     );
 
@@ -63,6 +71,7 @@ export class IngressGateway extends pulumi.ComponentResource {
         version: args.version,
         charts: args.charts ?? {},
         replicas: args.replicas ?? 2,
+        restricted: args.podSecurity === "restricted",
         values: args.values ?? {},
         knownAddresses: args.knownAddresses,
       },

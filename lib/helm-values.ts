@@ -78,7 +78,14 @@ export interface ControlPlaneSettings {
   readonly hub?: string | undefined;
   /** @default no traces */
   readonly tracing?: Tracing | undefined;
+  /** Whether an agent on the nodes leads the traffic of pods to their sidecars. @default false: an init container does */
+  readonly cni?: boolean | undefined;
+  /** Whether sidecars comply with the Pod Security Standard `restricted`. @default false */
+  readonly restricted?: boolean | undefined;
 }
+
+/** What `restricted` asks for beyond what Istio's charts give. */
+const SECCOMP_PROFILE = { seccompProfile: { type: "RuntimeDefault" } };
 
 /**
  * Values of the chart `istiod` for one primary cluster of a mesh over several networks: two pods, since without one the
@@ -96,8 +103,12 @@ export function istiodValues(settings: ControlPlaneSettings): HelmValues {
       network: settings.network,
       tag: settings.version,
       ...(settings.hub !== undefined && { hub: settings.hub }),
-      proxy: { clusterDomain: settings.clusterDomain },
+      proxy: {
+        clusterDomain: settings.clusterDomain,
+        ...(settings.restricted === true && SECCOMP_PROFILE),
+      },
     },
+    ...(settings.cni === true && { pilot: { cni: { enabled: true } } }),
     meshConfig: {
       trustDomain: settings.trustDomain,
       accessLogFile: "/dev/stdout",
@@ -122,6 +133,8 @@ export interface GatewaySettings {
   readonly network?: string | undefined;
   /** Whether it opens and reads what other clusters need, and nothing else of what the chart gives. @default false */
   readonly onlyNeeded?: boolean | undefined;
+  /** Whether its pods comply with the Pod Security Standard `restricted`. @default false */
+  readonly restricted?: boolean | undefined;
 }
 
 /**
@@ -144,8 +157,15 @@ function neededGateway(network: string): HelmValues {
 
 /** Values of the chart `gateway`: a fixed number of replicas, spread over zones and nodes, never all away at once. */
 export function gatewayValues(release: string, settings: GatewaySettings): HelmValues {
-  const { replicas, network, onlyNeeded } = settings;
+  const { replicas, network, onlyNeeded, restricted } = settings;
   return {
+    ...(restricted === true && {
+      // Given one, the chart leaves out the sysctl that lets the gateway take ports below 1024.
+      securityContext: {
+        ...SECCOMP_PROFILE,
+        sysctls: [{ name: "net.ipv4.ip_unprivileged_port_start", value: "0" }],
+      },
+    }),
     autoscaling: { enabled: false },
     replicaCount: replicas,
     podDisruptionBudget: { maxUnavailable: 1 },

@@ -70,7 +70,7 @@ export interface ServiceSettings extends Service {
 
 /** What services need, whichever stack has installed the mesh. Complete and checked. */
 export interface ReleaseSettings {
-  readonly mesh: Pick<Mesh, "trustDomain" | "clusterDomain" | "env">;
+  readonly mesh: Pick<Mesh, "trustDomain" | "clusterDomain" | "env" | "podSecurity">;
   readonly clusters: readonly ClusterAccess[];
   readonly services: readonly ServiceSettings[];
   /** Texts that versions read, by name. */

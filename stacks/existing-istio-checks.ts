@@ -48,6 +48,15 @@ export function installedIstioProblems(raw: Loose): Problem[] {
     ...(isBlank(ingress) ? [] : missingKeys(keysOf(ingress), "ingress", ["hosts"], GIVEN)),
     ...mustBeLeftOut(keysOf(ingress), "ingress", ["gateway"], rule, fix),
     ...(isBlank(ingress) ? valuesOfNoGateway(raw) : []),
+    ...(isBlank(keysOf(mesh)["cni"])
+      ? mustBeLeftOut(
+          keysOf(mesh),
+          "mesh",
+          ["podSecurity"],
+          "must be left out without mesh.cni: pods would be refused for the init container that leads their traffic to the sidecar",
+          "Set mesh.cni: installed, or remove it.",
+        )
+      : []),
   ];
 }
 

@@ -28,6 +28,8 @@ const meshOutput = z.object({
   trustDomain: z.string(),
   clusterDomain: z.string(),
   env: z.string(),
+  /** What the namespaces of services enforce. @default nothing */
+  podSecurity: z.enum(["baseline", "restricted"]).optional(),
   /** Whether each cluster runs a Prometheus of the mesh's stack. */
   ownPrometheus: z.boolean(),
   /** Its namespace. @default MONITORING_NAMESPACE */
@@ -132,6 +134,7 @@ export function describeMesh({
     trustDomain: mesh.trustDomain,
     clusterDomain: mesh.clusterDomain,
     env: mesh.env,
+    ...(mesh.podSecurity !== undefined && { podSecurity: mesh.podSecurity }),
     ownPrometheus,
     ...(ownPrometheus &&
       monitoring &&

@@ -146,8 +146,11 @@ function installCluster(
       hub: mesh.hub,
       tracing: mesh.tracing,
       authority,
+      cni: mesh.cni,
+      restricted: mesh.podSecurity === "restricted",
       values: {
         base: mesh.values.base,
+        cni: mesh.values.cni,
         istiod: mergeValues(mesh.values.istiod, cluster.values?.istiod ?? {}),
       },
     },
@@ -178,6 +181,7 @@ function installCluster(
       {
         ...{ version, charts, hosts: ingress.hosts, tls: tlsOf(ingress) },
         knownAddresses: known?.ingress,
+        podSecurity: mesh.podSecurity,
         values: valuesOf("ingress"),
       },
       afterIstiod,

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { gatewayValuesEverywhere, valuesEverywhere } from "./helm-values.ts";
+import { gatewayValuesEverywhere, helmValues, valuesEverywhere } from "./helm-values.ts";
 import { domain, filled, key, label, pattern, rule, whole } from "./values.ts";
 
 const charts = z.strictObject({
@@ -11,7 +11,9 @@ const charts = z.strictObject({
   directory: key(filled("/srv/charts").optional(), {
     description: "Folder with the packaged charts, used instead of a repository.",
     fallback: "a repository is used",
-    rules: ["must hold `base-VERSION.tgz`, `istiod-VERSION.tgz` and `gateway-VERSION.tgz`"],
+    rules: [
+      "must hold `base-VERSION.tgz`, `istiod-VERSION.tgz` and `gateway-VERSION.tgz`, and with `cni: installed` also `cni-VERSION.tgz`",
+    ],
     examples: ["/srv/charts"],
   }),
 });
@@ -49,7 +51,15 @@ const NOT_EXISTING = "must be left out if `istio` is existing";
 export const NEEDED_TO_INSTALL = ["id", "istioVersion"] as const;
 
 /** Keys that say how Istio is installed. */
-export const INSTALLED_KEYS = ["charts", "hub", "tracing", "eastWestAccess", "values"] as const;
+export const INSTALLED_KEYS = [
+  "charts",
+  "hub",
+  "tracing",
+  "eastWestAccess",
+  "cni",
+  "podSecurity",
+  "values",
+] as const;
 
 /** What all clusters share. */
 export const mesh = z
@@ -162,6 +172,26 @@ export const mesh = z
       effect: "Restarts istiod, and updates all proxies.",
       examples: [{ collector: "otel-collector.observability.svc.cluster.local" }],
     }),
+    cni: key(z.enum(["installed", "existing"]).optional(), {
+      routing: "none",
+      description:
+        "Who leads the traffic of pods to their sidecars. installed: Istio's CNI agent on each node, which the program installs into `kube-system` of every cluster with the chart `cni`. existing: that agent, which others have installed. Without it, each pod has an init container with the capabilities NET_ADMIN and NET_RAW, which Pod Security and OpenShift's `restricted-v2` refuse.",
+      fallback: "an init container in each pod",
+      rules: [NOT_EXISTING],
+      effect:
+        "Installs or removes the agent, and upgrades istiod; pods follow when they are next recreated. Restart all pods of the mesh before you take the key away.",
+      examples: ["installed"],
+    }),
+    podSecurity: key(z.enum(["baseline", "restricted"]).optional(), {
+      routing: "none",
+      description:
+        "Pod Security Standard that the namespaces of the services and of the ingress gateways enforce (label `pod-security.kubernetes.io/enforce`). With restricted, sidecars and gateways also get the seccomp profile RuntimeDefault.",
+      fallback: "no label",
+      rules: ["must be left out unless `cni` is given", NOT_EXISTING],
+      effect:
+        "Updates the namespaces, in which pods that do not comply are not started any more; with restricted, upgrades istiod and replaces the pods of the ingress gateways one after the other.",
+      examples: ["restricted"],
+    }),
     eastWestAccess: key(z.enum(["needed", "chart"]).optional(), {
       routing: "none",
       description:
@@ -176,6 +206,14 @@ export const mesh = z
       z
         .strictObject({
           base: valuesEverywhere("base", [{}]),
+          cni: key(helmValues.optional(), {
+            description:
+              "Values of the chart `cni`, with `cni: installed`. A platform (`global.platform`) must be named here as well as in `istiod`.",
+            effect: "Upgrades the Helm releases of `cni` in every cluster.",
+            fallback: "none",
+            placeholder: "value",
+            examples: [{ global: { platform: "openshift" } }],
+          }),
           istiod: valuesEverywhere("istiod", [{ pilot: { autoscaleMin: 2 } }]),
           gateway: valuesEverywhere("gateway", [{ service: { annotations: {} } }]),
           eastWest: gatewayValuesEverywhere("east-west", [

@@ -45,7 +45,7 @@ beforeAll(async () => {
     note(request);
     const isTaken = takes(request);
     response.writeHead(isTaken ? 200 : 401, { "content-type": "application/json" });
-    response.end(JSON.stringify(isTaken ? { metadata: {}, items: [] } : { message: "who?" }));
+    response.end(JSON.stringify(isTaken ? { metadata: {}, items: [] } : {}));
   });
   const sockets = new WebSocketServer({ noServer: true });
   server.on("upgrade", (request, socket, head) => {
@@ -122,7 +122,7 @@ function program(name: string, script: string): { exec: object; runs: () => numb
   const exec = {
     apiVersion: "client.authentication.k8s.io/v1",
     command: "sh",
-    args: ["-c", `echo run >> ${file}; ${script}`],
+    args: ["-c", `echo run >> "${file}"; ${script}`],
     interactiveMode: "Never",
   };
   return { exec, runs: () => readFileSync(file, "utf8").split("\n").length - 1 };
@@ -161,7 +161,7 @@ it("runs the program again when its credentials end, or are not taken", async ()
   }
   expect(runs()).toBe(2);
   takes = () => false;
-  await expect(ask(client)).rejects.toThrow("who?");
+  await expect(ask(client)).rejects.toThrow("HTTP-Code: 401");
   takes = () => true;
   await ask(client);
   expect(runs()).toBe(3);

@@ -38,5 +38,7 @@ it.each([
 it("takes small letters, and a proxy without a scheme", () => {
   expect(environmentProxy(SERVER, { https_proxy: "proxy:3128" })).toBe("http://proxy:3128");
   expect(environmentProxy(SERVER, { HTTP_PROXY: "http://proxy:3128" })).toBeUndefined();
-  expect(environmentProxy("http://a.example.com", { HTTP_PROXY: "proxy:1" })).toBe("http://proxy:1");
+  expect(environmentProxy("http://a.example.com", { HTTP_PROXY: "proxy:1" })).toBe(
+    "http://proxy:1",
+  );
 });

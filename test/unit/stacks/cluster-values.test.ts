@@ -2,6 +2,8 @@ import { expect, it } from "vitest";
 import { problemLine } from "../../../lib/problems.ts";
 import { parseConfig } from "../../../stacks/config.ts";
 import { installMesh } from "../../../stacks/mesh.ts";
+import { planRelease } from "../../../stacks/release-plan.ts";
+import { releaseServices } from "../../../stacks/release.ts";
 import { rawConfig } from "../../helpers/fixtures.ts";
 import { recordProgram } from "../../helpers/mocks.ts";
 
@@ -18,7 +20,7 @@ const inOne = {
 };
 
 /** The values of the Helm releases, with keys in the mesh and in its second cluster. */
-async function valuesWith(mesh: object, cluster: object) {
+async function programWith(mesh: object, cluster: object) {
   const program = await recordProgram();
   const raw = rawConfig();
   const { settings, problems } = parseConfig({
@@ -28,8 +30,14 @@ async function valuesWith(mesh: object, cluster: object) {
   });
   expect(problems).toEqual([]);
   if (!settings || !("certificates" in settings)) throw new Error("the fixture is wrong");
-  installMesh(settings);
+  const { clusters } = installMesh(settings);
+  releaseServices(settings, clusters, planRelease(settings, []));
   await program.settle();
+  return program;
+}
+
+async function valuesWith(mesh: object, cluster: object) {
+  const program = await programWith(mesh, cluster);
   return (name: string) => program.named(name).inputs["values"];
 }
 
@@ -66,6 +74,32 @@ it("a mesh chooses what its east-west gateways open and read; the ingress gatewa
   const of = await valuesWith({ eastWestAccess: "needed" }, {});
   expect(of("east-west-gateway-cluster-a-release")).toMatchObject({ rbac: { enabled: false } });
   expect(of("ingress-gateway-cluster-a-release")).not.toHaveProperty("rbac");
+});
+
+it("namespaces of services and ingress gateways enforce what the mesh says, and gateways comply", async () => {
+  const program = await programWith({ cni: "existing", podSecurity: "restricted" }, {});
+  for (const name of ["user-cluster-b", "ingress-gateway-cluster-b-namespace"]) {
+    expect(program.named(name).inputs["metadata"]).toMatchObject({
+      labels: {
+        "istio-injection": "enabled",
+        "pod-security.kubernetes.io/enforce": "restricted",
+      },
+    });
+  }
+  expect(program.named("ingress-gateway-cluster-b-release").inputs["values"]).toMatchObject({
+    securityContext: {
+      seccompProfile: { type: "RuntimeDefault" },
+      sysctls: [{ name: "net.ipv4.ip_unprivileged_port_start", value: "0" }],
+    },
+  });
+});
+
+it("a standard is refused that init containers of sidecars would break", () => {
+  const raw = rawConfig();
+  const { problems } = parseConfig({ ...raw, mesh: { ...raw.mesh, podSecurity: "baseline" } });
+  expect(problems.map(problemLine)).toEqual([
+    " - mesh.podSecurity: must be left out without mesh.cni: pods would be refused for the init container that leads their traffic to the sidecar. Set mesh.cni: installed, or remove it.",
+  ]);
 });
 
 it("values of ingress gateways are refused where there are none", () => {
