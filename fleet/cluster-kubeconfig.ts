@@ -1,10 +1,11 @@
+import { existsSync } from "node:fs";
 import tls from "node:tls";
 import { KubeConfig, type Authenticator, type Cluster, type User } from "@kubernetes/client-node";
 import { load } from "js-yaml";
 import * as z from "zod";
 import { environmentProxy } from "./environment-proxy.ts";
 import { ExecCredentials } from "./exec-credentials.ts";
-import { contentOf, isContent } from "./kubeconfig.ts";
+import { contentOf, defaultKubeconfigs, isContent } from "./kubeconfig.ts";
 
 /** What a kubeconfig may say of a user that the client does not read. */
 const moreOfUser = z.looseObject({
@@ -35,10 +36,10 @@ export class ClusterKubeConfig extends KubeConfig {
   readonly #exec: ExecCredentials | undefined;
 
   /**
-   * @param kubeconfig path or content of a kubeconfig. @default the file that kubectl reads, or the account of this pod
+   * @param kubeconfig path or content of a kubeconfig. @default the first file that kubectl reads, or the account of this pod
    * @throws if the kubeconfig cannot be read
    */
-  constructor(context: string, kubeconfig?: string) {
+  constructor(context: string, kubeconfig = defaultKubeconfigs().find((file) => existsSync(file))) {
     super();
     if (kubeconfig === undefined) this.loadFromDefault();
     else if (isContent(kubeconfig)) this.loadFromString(kubeconfig);

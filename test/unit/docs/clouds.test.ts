@@ -18,6 +18,12 @@ const stack = z.object({
   }),
 });
 
+const validate = new Ajv({
+  allErrors: true,
+  validateFormats: false,
+  allowUnionTypes: true,
+}).compile(stackSchema());
+
 /** Annotations and fields by which each platform makes a load balancer that the internet does not reach. */
 const INTERNAL: Readonly<Record<string, object>> = {
   eks: { annotations: { "service.beta.kubernetes.io/aws-load-balancer-scheme": "internal" } },
@@ -56,11 +62,6 @@ describe.each(files)("docs/clouds/%s", (name) => {
   const platform = /^Pulumi\.(.+)\.yaml$/.exec(name)?.[1] ?? "";
 
   it("is a stack's file by the schema that its first line names", () => {
-    const validate = new Ajv({
-      allErrors: true,
-      validateFormats: false,
-      allowUnionTypes: true,
-    }).compile(stackSchema());
     validate(load(read(name)));
     expect(validate.errors ?? []).toEqual([]);
     expect(read(name)).toMatch(

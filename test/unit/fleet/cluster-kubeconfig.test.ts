@@ -214,6 +214,14 @@ it("acts for the user and the groups that the kubeconfig names", async () => {
   expectImpersonated();
 });
 
+it("does so with the file of the environment, too", async () => {
+  const file = path.join(folder, "environment");
+  writeFileSync(file, textOf(impersonating));
+  vi.stubEnv("KUBECONFIG", file);
+  await ask(new ClusterClient({ name: "cluster-a", context: "prod-a" }));
+  expectImpersonated();
+});
+
 it("does so in the same way where commands are run in pods", async () => {
   const socket = await webSockets(clientOf(textOf(impersonating)).kubeConfig, 5_000).connect(
     "/api/v1/namespaces/user/pods/client-1/exec",

@@ -168,6 +168,11 @@ describe("the configuration", () => {
       /^ - clusters\[1\]\.apiServer: must be an address that other clusters can reach.+, got "https:\/\/127\.0\.0\.1:6443"\. /,
     ],
     [
+      "an API server that only pods of its own cluster reach",
+      cluster(1, { apiServer: "https://kubernetes.default.svc" }),
+      /^ - clusters\[1\]\.apiServer: must be an address that other clusters can reach.+, got "https:\/\/kubernetes\.default\.svc"\. /,
+    ],
+    [
       "an API server without https",
       cluster(1, { apiServer: "http://b:6443" }),
       /^ - clusters\[1\]\.apiServer: must be an https URL, got "http:\/\/b:6443"\. /,
