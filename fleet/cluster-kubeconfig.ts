@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import tls from "node:tls";
-import { KubeConfig, type Authenticator, type Cluster, type User } from "@kubernetes/client-node";
+import { KubeConfig, type Cluster, type User } from "@kubernetes/client-node";
 import { load } from "js-yaml";
 import * as z from "zod";
 import { environmentProxy } from "./environment-proxy.ts";
@@ -21,6 +21,7 @@ const written = z.looseObject({
     .transform((users) => users ?? []),
 });
 
+type Authenticator = Parameters<KubeConfig["addAuthenticator"]>[0];
 type Options = Parameters<KubeConfig["applyToHTTPSOptions"]>[0];
 type RequestContext = Parameters<KubeConfig["applySecurityAuthentication"]>[0];
 
