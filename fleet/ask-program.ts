@@ -4,7 +4,7 @@ import { within } from "../lib/within.ts";
 /** Why a program gave nothing that can be used. */
 export class NoAnswer extends Error {}
 
-export interface AskedProgram {
+interface AskedProgram {
   /** What it is to print, in an error's words: `token`. */
   readonly wanted: string;
   /** How long it may run, in milliseconds. */
