@@ -35,8 +35,8 @@ const listening = async (of: typeof proxy | typeof server) => {
   await new Promise<void>((resolve) => of.listen(0, "127.0.0.1", resolve));
 };
 const note = (request: IncomingMessage) => {
-  const { servername } = request.socket as TLSSocket & { servername?: string | false };
-  seen.push({ headers: request.rawHeaders, serverName: servername ?? null });
+  const { servername } = request.socket as TLSSocket;
+  seen.push({ headers: request.rawHeaders, serverName: servername });
 };
 
 beforeAll(async () => {

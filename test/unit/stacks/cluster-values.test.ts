@@ -103,7 +103,7 @@ it("a standard is refused that init containers of sidecars would break", () => {
 });
 
 it("values of ingress gateways are refused where there are none", () => {
-  const { ingress: _, ...raw } = rawConfig();
+  const raw = { ...rawConfig(), ingress: {} };
   const { problems } = parseConfig({
     ...raw,
     mesh: { ...raw.mesh, values: { ingress: inMesh.ingress } },
