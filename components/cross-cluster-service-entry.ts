@@ -14,7 +14,7 @@ export interface CrossClusterServiceEntryArgs {
   readonly namespace: string;
   /** The other cluster, which the host names. */
   readonly cluster: string;
-  /** IP addresses of that cluster's east-west gateway. */
+  /** IP addresses of that cluster's east-west gateway, or host names, which the proxies resolve. */
   readonly gatewayAddresses: pulumi.Input<readonly string[]>;
   /** The host's address inside the mesh, unique in it; `virtualAddresses` gives one. */
   readonly virtualAddress: string;
@@ -40,7 +40,7 @@ export interface CrossClusterServiceEntryArgs {
 
 /**
  * A host that means a service in one other cluster, such as `user-service.user.cluster-b.mesh`:
- * through that cluster's gateway, at fixed addresses, by mutual TLS. It needs no remote secret.
+ * through that cluster's gateway, by mutual TLS. It needs no remote secret.
  */
 export class CrossClusterServiceEntry extends pulumi.ComponentResource {
   static readonly type = "istio-canary:mesh:CrossClusterServiceEntry";
@@ -60,12 +60,13 @@ export class CrossClusterServiceEntry extends pulumi.ComponentResource {
       trustDomain: args.trustDomain ?? "cluster.local",
       clusterDomain: args.clusterDomain ?? "cluster.local",
     });
-    const endpoints = pulumi
+    const reached = pulumi
       .output(gatewayAddresses)
       .apply((addresses) => gatewayEndpoints(cluster, addresses, ports));
+    const { resolution, endpoints } = reached;
     const service = new k8s.apiextensions.CustomResource(
       `${name}-entry`,
-      { ...withReplaces(host, entry), spec: { ...host.spec, endpoints } },
+      { ...withReplaces(host, entry), spec: { ...host.spec, resolution, endpoints } },
       { ...childOptions(this, opts), ...remadeOptions(entry) },
     );
     this.versions = new k8s.apiextensions.CustomResource(

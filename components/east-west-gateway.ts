@@ -23,6 +23,8 @@ export interface EastWestGatewayArgs {
   readonly clusterDomain?: string | undefined;
   /** IP addresses by which other clusters reach the gateway. @default those of its load balancer */
   readonly addresses?: readonly string[] | undefined;
+  /** Whether it opens ports 15443 and 15021 only, and reads no Secret of its namespace. @default false: as Istio's chart */
+  readonly onlyNeeded?: boolean | undefined;
   /** Values of the chart `gateway`, merged over the component's own. @default none */
   readonly values?: HelmValues | undefined;
 }
@@ -49,6 +51,7 @@ export class EastWestGateway extends pulumi.ComponentResource {
         charts: args.charts ?? {},
         replicas: args.replicas ?? 2,
         network: args.network,
+        onlyNeeded: args.onlyNeeded,
         values: args.values ?? {},
       },
       childOptions(this, opts),

@@ -3,7 +3,8 @@ import { RunError } from "@pulumi/pulumi";
 import { EAST_WEST_PORT } from "../lib/names.ts";
 
 /**
- * Where the other cluster's gateway is reached, as endpoints of the ServiceEntry.
+ * Where the other cluster's gateway is reached, as the part of a ServiceEntry's spec that says so. A host name is resolved
+ * by the proxies, again and again: the addresses of a cloud's load balancer change at any time, and no update runs then.
  *
  * @param ports names of the ServiceEntry's ports: the gateway has one for all of them
  */
@@ -12,20 +13,18 @@ export function gatewayEndpoints(
   addresses: readonly string[],
   ports: readonly string[],
 ) {
-  const named = addresses.filter((address) => isIP(address) === 0);
-  if (addresses.length === 0 || named.length > 0) {
-    const what =
-      addresses.length === 0
-        ? "has no address yet: its Service got none from the cluster's load balancer"
-        : `has no fixed IP address, only ${named.join(", ")}`;
+  if (addresses.length === 0) {
     throw new RunError(
-      `The east-west gateway of ${cluster} ${what}. ` +
-        "Run `pulumi up` again once it has one, or set clusters[].eastWestAddresses to the IP addresses it is reached at.",
+      `The east-west gateway of ${cluster} has no address yet: its Service got none from the cluster's load balancer. ` +
+        "Run `pulumi up` again once it has one, or set clusters[].eastWestAddresses to the addresses it is reached at.",
     );
   }
-  return addresses.map((address) => ({
-    address,
-    ports: Object.fromEntries(ports.map((port) => [port, EAST_WEST_PORT])),
-    labels: { "security.istio.io/tlsMode": "istio" },
-  }));
+  return {
+    resolution: addresses.every((address) => isIP(address) !== 0) ? "STATIC" : "DNS",
+    endpoints: addresses.map((address) => ({
+      address,
+      ports: Object.fromEntries(ports.map((port) => [port, EAST_WEST_PORT])),
+      labels: { "security.istio.io/tlsMode": "istio" },
+    })),
+  };
 }

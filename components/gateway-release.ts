@@ -16,6 +16,8 @@ export interface GatewayReleaseArgs {
   readonly charts: ChartSource;
   readonly replicas: number;
   readonly network?: string | undefined;
+  readonly onlyNeeded?: boolean | undefined;
+  readonly restricted?: boolean | undefined;
   readonly values: HelmValues;
 }
 
@@ -38,14 +40,17 @@ export function gatewayRelease(
   args: GatewayReleaseArgs,
   opts: pulumi.CustomResourceOptions,
 ): { release: k8s.helm.v3.Release; addresses: pulumi.Output<string[]> } {
-  const { replicas, network } = args;
+  const { replicas, network, onlyNeeded, restricted } = args;
   const release = new k8s.helm.v3.Release(
     `${name}-release`,
     {
       name: args.release,
       namespace: args.namespace,
       ...chartOf(args.charts, "gateway", args.version),
-      values: mergeValues(gatewayValues(args.release, { replicas, network }), args.values),
+      values: mergeValues(
+        gatewayValues(args.release, { replicas, network, onlyNeeded, restricted }),
+        args.values,
+      ),
     },
     opts,
   );

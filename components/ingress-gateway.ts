@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { gatewayLabels, type ChartSource, type HelmValues } from "../lib/helm-values.ts";
 import { INGRESS_GATEWAY, INGRESS_GATEWAY_OBJECT, INGRESS_NAMESPACE } from "../lib/names.ts";
+import { podSecurityLabels, type PodSecurity } from "../lib/manifests/pod-security.ts";
 import { childOptions } from "./child-options.ts";
 import { gatewayRelease } from "./gateway-release.ts";
 
@@ -26,6 +27,8 @@ export interface IngressGatewayArgs {
   readonly charts?: ChartSource | undefined;
   /** Pods of the gateway. @default 2 */
   readonly replicas?: number | undefined;
+  /** Pod Security Standard that its namespace enforces, and its pods comply with. @default none */
+  readonly podSecurity?: PodSecurity | undefined;
   /** Values of the chart `gateway`, merged over the component's own. @default none */
   readonly values?: HelmValues | undefined;
 }
@@ -49,7 +52,12 @@ export class IngressGateway extends pulumi.ComponentResource {
     const hosts = [...args.hosts];
     const namespace = new k8s.core.v1.Namespace(
       `${name}-namespace`,
-      { metadata: { name: INGRESS_NAMESPACE, labels: { "istio-injection": "enabled" } } },
+      {
+        metadata: {
+          name: INGRESS_NAMESPACE,
+          labels: { "istio-injection": "enabled", ...podSecurityLabels(args.podSecurity) },
+        },
+      },
       childOptions(this, opts),
     );
 
@@ -61,6 +69,7 @@ export class IngressGateway extends pulumi.ComponentResource {
         version: args.version,
         charts: args.charts ?? {},
         replicas: args.replicas ?? 2,
+        restricted: args.podSecurity === "restricted",
         values: args.values ?? {},
       },
       childOptions(this, opts, [namespace]),

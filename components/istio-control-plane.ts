@@ -36,8 +36,21 @@ export interface IstioControlPlaneArgs {
   readonly tracing?: Tracing | undefined;
   /** The cluster's certificate authority; istiod signs workload certificates with it. */
   readonly authority: CertificateAuthority;
+  /**
+   * Istio's agent on each node, which leads the traffic of pods to their sidecars: installed here, or by others. @default an
+   * init container of each pod
+   */
+  readonly cni?: "installed" | "existing" | undefined;
+  /** Whether sidecars comply with the Pod Security Standard `restricted`. @default false */
+  readonly restricted?: boolean | undefined;
   /** Values of the charts, merged over the component's own. @default none */
-  readonly values?: { readonly base?: HelmValues; readonly istiod?: HelmValues } | undefined;
+  readonly values?:
+    | {
+        readonly base?: HelmValues;
+        readonly cni?: HelmValues | undefined;
+        readonly istiod?: HelmValues;
+      }
+    | undefined;
 }
 
 /** Istio's control plane in one primary cluster of a mesh, by the official Helm charts. */
@@ -90,6 +103,23 @@ export class IstioControlPlane extends pulumi.ComponentResource {
       childOptions(this, opts, [this.namespace]),
     );
 
+    const cni =
+      args.cni === "installed"
+        ? [
+            new k8s.helm.v3.Release(
+              `${name}-cni`,
+              {
+                name: "istio-cni",
+                // Where GKE and OpenShift let pods run that a node cannot do without.
+                namespace: "kube-system",
+                ...chartOf(charts, "cni", version),
+                values: values?.cni ?? {},
+              },
+              childOptions(this, opts),
+            ),
+          ]
+        : [];
+
     this.istiod = new k8s.helm.v3.Release(
       `${name}-istiod`,
       {
@@ -99,14 +129,15 @@ export class IstioControlPlane extends pulumi.ComponentResource {
         values: mergeValues(
           istiodValues({
             ...args,
+            cni: args.cni !== undefined,
             trustDomain: args.trustDomain ?? "cluster.local",
             clusterDomain: args.clusterDomain ?? "cluster.local",
           }),
           values?.istiod ?? {},
         ),
       },
-      // Without cacerts istiod would begin with a root of its own.
-      childOptions(this, opts, [base, certificates]),
+      // Without cacerts istiod would begin with a root of its own; and pods that follow need the agent.
+      childOptions(this, opts, [base, certificates, ...cni]),
     );
 
     this.version = this.istiod.id.apply(() => version);

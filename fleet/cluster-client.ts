@@ -9,7 +9,6 @@ import {
   createConfiguration,
   CustomObjectsApi,
   Exec,
-  KubeConfig,
   KubernetesObjectApi,
   ServerConfiguration,
   type ApiType,
@@ -18,6 +17,7 @@ import {
   type V1Pod,
   type V1Status,
 } from "@kubernetes/client-node";
+import { ClusterKubeConfig } from "./cluster-kubeconfig.ts";
 import { Transient } from "./explain.ts";
 import { listedKubeconfig } from "./kubeconfig.ts";
 import { leanPods } from "./lean-pods.ts";
@@ -30,7 +30,7 @@ export interface ClusterAccess {
   readonly name: string;
   /** Its context in the kubeconfig. */
   readonly context: string;
-  /** Path of the kubeconfig. @default the files kubectl reads */
+  /** Path or content of the kubeconfig. @default the files kubectl reads */
   readonly kubeconfig?: string | undefined;
   /** Longest wait for one answer, in milliseconds. @default 30000 */
   readonly answerWithinMs?: number | undefined;
@@ -60,7 +60,7 @@ function timeoutSignal(ms: number): AbortSignal {
 /** One Kubernetes cluster of the mesh, seen through its API server. */
 export class ClusterClient {
   readonly name: string;
-  readonly kubeConfig: KubeConfig;
+  readonly kubeConfig: ClusterKubeConfig;
   readonly apps: AppsV1Api;
   readonly autoscaling: AutoscalingV2Api;
   readonly core: CoreV1Api;
@@ -76,11 +76,7 @@ export class ClusterClient {
   constructor({ name, context, kubeconfig, answerWithinMs = 30_000 }: ClusterAccess) {
     this.name = name;
     this.#answerWithinMs = answerWithinMs;
-    this.kubeConfig = new KubeConfig();
-    const file = kubeconfig ?? listedKubeconfig(context);
-    if (file === undefined) this.kubeConfig.loadFromDefault();
-    else this.kubeConfig.loadFromFile(file);
-    this.kubeConfig.setCurrentContext(context);
+    this.kubeConfig = new ClusterKubeConfig(context, kubeconfig ?? listedKubeconfig(context));
     this.apps = this.#client(AppsV1Api);
     this.autoscaling = this.#client(AutoscalingV2Api);
     this.core = this.#client(CoreV1Api);
@@ -125,6 +121,7 @@ export class ClusterClient {
               return Promise.resolve(request);
             },
             post: (response) => {
+              if (response.httpStatusCode === 401) this.kubeConfig.forgetCredentials();
               const date = Date.parse(response.headers["date"] ?? "");
               if (!Number.isNaN(date)) this.#clockAhead = date - Date.now();
               return change(response);

@@ -4,6 +4,21 @@ import { delimiter, isAbsolute, join, resolve } from "node:path";
 import { KubeConfig } from "@kubernetes/client-node";
 import type { ApiServer } from "../lib/reader-kubeconfig.ts";
 
+/** Whether a kubeconfig is its content, and no path: Pulumi's provider takes either in one setting. */
+export function isContent(kubeconfig: string): boolean {
+  return kubeconfig.includes("\n") || kubeconfig.trimStart().startsWith("{");
+}
+
+/** @param kubeconfig path or content */
+export function contentOf(kubeconfig: string): string {
+  return isContent(kubeconfig) ? kubeconfig : readFileSync(kubeconfig, "utf8");
+}
+
+/** What a kubeconfig is called in messages, which never have any of its content. */
+function nameOf(kubeconfig: string): string {
+  return isContent(kubeconfig) ? "the kubeconfig in the configuration" : kubeconfig;
+}
+
 /** The files kubectl reads when it is told none. */
 export function defaultKubeconfigs(env: NodeJS.ProcessEnv = process.env): readonly string[] {
   const listed = env["KUBECONFIG"]?.split(delimiter).filter(Boolean) ?? [];
@@ -37,15 +52,17 @@ function existing(files: readonly string[]): readonly string[] {
 }
 
 /**
- * The API server of a context, from the first of the files that has the context.
+ * The API server of a context, from the first of the kubeconfigs that has the context.
  *
+ * @param kubeconfigs paths, or the content of one
  * @throws Error that says what is wrong with which file
  */
-export function apiServerOf(files: readonly string[], context: string): ApiServer {
+export function apiServerOf(kubeconfigs: readonly string[], context: string): ApiServer {
   const seen: string[] = [];
   // One by one: KubeConfig merges files, and refuses two with a cluster of one name, which kubectl takes.
-  for (const file of existing(files)) {
-    const config = readKubeconfig(file);
+  for (const kubeconfig of existing(kubeconfigs)) {
+    const file = nameOf(kubeconfig);
+    const config = readKubeconfig(kubeconfig);
     const found = config.getContextObject(context);
     if (!found) {
       seen.push(...config.getContexts().map(({ name }) => name));
@@ -58,16 +75,16 @@ export function apiServerOf(files: readonly string[], context: string): ApiServe
       );
     }
     const user = config.getUser(found.user);
-    if (!user && files.length > 1) {
+    if (!user && kubeconfigs.length > 1) {
       throw new Error(
         `its context ${context} names a user ${found.user} that ${file} does not have, and Pulumi's Kubernetes provider reads no other file for it`,
       );
     }
     const { server, caData, caFile, tlsServerName } = cluster;
-    const relative = relativePaths(file, found.cluster, found.user);
+    const relative = relativePaths(kubeconfig, found.cluster, found.user);
     if (relative.length > 0) {
       throw new Error(
-        `${file} has paths that start from its own folder, where Pulumi's Kubernetes provider does not look: ${relative.join(", ")}. Make them absolute, or have kubectl put the content there: kubectl config view --flatten --kubeconfig ${file}`,
+        `${file} has paths that start from its own folder, where Pulumi's Kubernetes provider does not look: ${relative.join(", ")}. Make them absolute, or have kubectl put the content there: kubectl config view --flatten${isContent(kubeconfig) ? "" : ` --kubeconfig ${file}`}`,
       );
     }
     return {
@@ -78,30 +95,31 @@ export function apiServerOf(files: readonly string[], context: string): ApiServe
     };
   }
   throw new Error(
-    `no such context in ${files.join(", ")}, only ${seen.join(", ") || "none at all"}`,
+    `no such context in ${kubeconfigs.map(nameOf).join(", ")}, only ${seen.join(", ") || "none at all"}`,
   );
 }
 
-function readKubeconfig(file: string): KubeConfig {
+function readKubeconfig(kubeconfig: string): KubeConfig {
   const config = new KubeConfig();
   try {
-    config.loadFromFile(file);
+    if (isContent(kubeconfig)) config.loadFromString(kubeconfig);
+    else config.loadFromFile(kubeconfig);
   } catch (error) {
     if (error instanceof Error && "code" in error) throw error;
     // The parser's own error quotes the file, and so the credentials in it: it goes no further.
     config.loadFromOptions({ clusters: [], contexts: [], users: [] });
   }
   if (config.getContexts().length === 0 && config.getClusters().length === 0) {
-    throw new Error(`${file} is not a kubeconfig with contexts and clusters`);
+    throw new Error(`${nameOf(kubeconfig)} is not a kubeconfig with contexts and clusters`);
   }
   return config;
 }
 
 /** Paths of a cluster and a user that lead nowhere from this process's folder, as they are written in the file. */
-function relativePaths(file: string, cluster: string, user: string): readonly string[] {
+function relativePaths(kubeconfig: string, cluster: string, user: string): readonly string[] {
   const config = new KubeConfig();
   // Unlike loadFromFile, this leaves paths as they are.
-  config.loadFromString(readFileSync(file, "utf8"));
+  config.loadFromString(contentOf(kubeconfig));
   const { caFile, caData } = config.getCluster(cluster) ?? {};
   const found = config.getUser(user);
   const { certFile, certData, keyFile, keyData } = found ?? {};

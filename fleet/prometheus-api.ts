@@ -5,7 +5,7 @@ import { Credentials, type CredentialsArgs } from "./credentials.ts";
 import { explain } from "./explain.ts";
 import { httpGet, type HttpAnswer } from "./http-get.ts";
 import { ask } from "./pod-http.ts";
-import { NoToken } from "./token-command.ts";
+import { NoAnswer } from "./ask-program.ts";
 import { podOfService, type PodPort, type ServicePort } from "./service-pod.ts";
 
 /** The way to one Prometheus' HTTP API. */
@@ -116,8 +116,8 @@ async function askedOf(
 ): Promise<string> {
   const key = (name: string) => `prometheus.${cluster}.${name}`;
   const { status, body } = await credentials.ask(send).catch((error: unknown) => {
-    throw error instanceof NoToken
-      ? new NoToken(`${key("tokenCommand")}: ${error.message}`)
+    throw error instanceof NoAnswer
+      ? new NoAnswer(`${key("tokenCommand")}: ${error.message}`)
       : error;
   });
   if (status >= 200 && status < 300) return body;

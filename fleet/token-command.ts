@@ -1,5 +1,4 @@
-import { execa, ExecaError } from "execa";
-import { within } from "../lib/within.ts";
+import { askProgram } from "./ask-program.ts";
 
 /** Times in milliseconds. */
 const TIMES = {
@@ -8,9 +7,6 @@ const TIMES = {
   /** How long a token is used before the program is asked again. */
   kept: 5 * 60_000,
 };
-
-/** Why a program gave no token. */
-export class NoToken extends Error {}
 
 /** A program that prints a token. What it prints on its standard output is in no message. */
 export class TokenCommand {
@@ -25,11 +21,11 @@ export class TokenCommand {
     this.#times = times;
   }
 
-  /** The token, which may be some minutes old. @throws NoToken if the program fails, is late, or prints no token */
+  /** The token, which may be some minutes old. @throws NoAnswer if the program fails, is late, or prints no token */
   async token(): Promise<string> {
     if (this.#token === undefined || Date.now() - this.#since >= this.#times.kept) {
       this.#since = Date.now();
-      const token = this.#run();
+      const token = askProgram(this.#argv, { wanted: "token", limit: this.#times.limit }, tokenOf);
       this.#token = token;
       token.catch(() => {
         if (this.#token === token) this.#token = undefined;
@@ -42,44 +38,11 @@ export class TokenCommand {
   async forget(token: string): Promise<void> {
     if ((await this.#token) === token) this.#token = undefined;
   }
-
-  async #run(): Promise<string> {
-    const [program = "", ...args] = this.#argv;
-    const { limit } = this.#times;
-    const late = `it did not end within ${limit / 1000} s`;
-    const running = execa(program, args, {
-      stdin: "ignore",
-      timeout: limit,
-      killSignal: "SIGKILL",
-    });
-    try {
-      // What the program has started may outlive it, and keep its output open.
-      const { stdout } = await within(limit + 1000, running, late);
-      if (!/^[\x21-\x7e]+$/.test(stdout)) {
-        throw new Error(
-          stdout === "" ? "it printed nothing" : "it printed something other than one token",
-        );
-      }
-      return stdout;
-    } catch (error) {
-      running.stdout.destroy();
-      running.stderr.destroy();
-      throw new NoToken(`the program ${program} gave no token: ${reason(error, late)}`);
-    }
-  }
 }
 
-/** Why it failed, in its own words on standard error; never what it printed on standard output. */
-function reason(error: unknown, late: string): string {
-  if (!(error instanceof ExecaError)) return error instanceof Error ? error.message : String(error);
-  if (error.timedOut) return late;
-  if (error.code !== undefined && error.exitCode === undefined) return error.code;
-  const said = printedOn(error.stderr).split("\n").at(-1) ?? "";
-  const token = printedOn(error.stdout);
-  const shown = token === "" ? said : said.replaceAll(token, "[secret]");
-  return `exit code ${error.exitCode ?? "none"}${shown === "" ? "" : `: ${shown}`}`;
-}
-
-function printedOn(stream: unknown): string {
-  return typeof stream === "string" ? stream.trim() : "";
+function tokenOf(stdout: string): string {
+  if (/^[\x21-\x7e]+$/.test(stdout)) return stdout;
+  throw new Error(
+    stdout === "" ? "it printed nothing" : "it printed something other than one token",
+  );
 }

@@ -1,4 +1,4 @@
-import { ipFamilyPolicy, type IpFamily } from "./names.ts";
+import { EAST_WEST_PORT, ipFamilyPolicy, type IpFamily } from "./names.ts";
 
 /** Values of a Helm chart. */
 export type HelmValues = Readonly<Record<string, unknown>>;
@@ -104,7 +104,14 @@ export interface ControlPlaneSettings {
   readonly tracing?: Tracing | undefined;
   /** Families of the pods' IP addresses. @default the cluster's first */
   readonly ipFamilies?: readonly IpFamily[] | undefined;
+  /** Whether an agent on the nodes leads the traffic of pods to their sidecars. @default false: an init container does */
+  readonly cni?: boolean | undefined;
+  /** Whether sidecars comply with the Pod Security Standard `restricted`. @default false */
+  readonly restricted?: boolean | undefined;
 }
+
+/** What `restricted` asks for beyond what Istio's charts give. */
+const SECCOMP_PROFILE = { seccompProfile: { type: "RuntimeDefault" } };
 
 /**
  * Values of the chart `istiod` for one primary cluster of a mesh over several networks: two pods, since without one the
@@ -122,8 +129,12 @@ export function istiodValues(settings: ControlPlaneSettings): HelmValues {
       network: settings.network,
       tag: settings.version,
       ...(settings.hub !== undefined && { hub: settings.hub }),
-      proxy: { clusterDomain: settings.clusterDomain },
+      proxy: {
+        clusterDomain: settings.clusterDomain,
+        ...(settings.restricted === true && SECCOMP_PROFILE),
+      },
     },
+    ...(settings.cni === true && { pilot: { cni: { enabled: true } } }),
     meshConfig: {
       trustDomain: settings.trustDomain,
       accessLogFile: "/dev/stdout",
@@ -156,16 +167,47 @@ export interface GatewaySettings {
   readonly replicas: number;
   /** Network whose mesh traffic the gateway takes in. @default none: a gateway for ordinary ports */
   readonly network?: string | undefined;
+  /** Whether it opens and reads what other clusters need, and nothing else of what the chart gives. @default false */
+  readonly onlyNeeded?: boolean | undefined;
+  /** Whether its pods comply with the Pod Security Standard `restricted`. @default false */
+  readonly restricted?: boolean | undefined;
+}
+
+/**
+ * What `networkGateway` says, without two ports for an istiod outside the cluster, of which a mesh of primaries has none;
+ * and without the right to read Secrets: traffic that is passed through needs no certificate of the gateway's.
+ */
+function neededGateway(network: string): HelmValues {
+  const ports = { "status-port": 15021, tls: EAST_WEST_PORT };
+  return {
+    labels: { "topology.istio.io/network": network },
+    env: { ISTIO_META_REQUESTED_NETWORK_VIEW: network },
+    service: {
+      ports: Object.entries(ports).map(([name, port]) => ({
+        ...{ name, port, targetPort: port, protocol: "TCP" },
+      })),
+    },
+    rbac: { enabled: false },
+  };
 }
 
 /** Values of the chart `gateway`: a fixed number of replicas, spread over zones and nodes, never all away at once. */
 export function gatewayValues(release: string, settings: GatewaySettings): HelmValues {
+  const { replicas, network, onlyNeeded, restricted } = settings;
   return {
+    ...(restricted === true && {
+      // Given one, the chart leaves out the sysctl that lets the gateway take ports below 1024.
+      securityContext: {
+        ...SECCOMP_PROFILE,
+        sysctls: [{ name: "net.ipv4.ip_unprivileged_port_start", value: "0" }],
+      },
+    }),
     autoscaling: { enabled: false },
-    replicaCount: settings.replicas,
+    replicaCount: replicas,
     podDisruptionBudget: { maxUnavailable: 1 },
     topologySpreadConstraints: spreadConstraints(gatewayLabels(release)),
-    ...(settings.network !== undefined && { networkGateway: settings.network }),
+    ...(network !== undefined &&
+      (onlyNeeded === true ? neededGateway(network) : { networkGateway: network })),
   };
 }
 

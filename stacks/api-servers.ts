@@ -109,12 +109,21 @@ function sameServer(
   );
 }
 
-/** Servers that only this machine reaches, and no other cluster. */
+/** Whether a host is this machine, or what a pod calls the API server of its own cluster. */
+function isLocal(hostname: string): boolean {
+  return (
+    ["localhost", "[::1]", "0.0.0.0"].includes(hostname) ||
+    hostname.startsWith("127.") ||
+    /^kubernetes(\.default(\..*)?)?$/.test(hostname)
+  );
+}
+
+/** Servers that only this machine, or this cluster, reaches, and no other cluster. */
 export function localServers(servers: readonly (ApiServer | undefined)[]): Problem[] {
   return servers.flatMap((known, i) => {
     const server = known?.server ?? "";
     const hostname = URL.canParse(server) ? new URL(server).hostname : "";
-    return ["localhost", "[::1]", "0.0.0.0"].includes(hostname) || hostname.startsWith("127.")
+    return isLocal(hostname)
       ? [
           {
             path: `clusters[${i}].apiServer`,

@@ -34,7 +34,7 @@ import {
   type Safety,
   type Service,
 } from "./schema.ts";
-import { misplacedSecrets, secretKeysOf } from "./misplaced-secrets.ts";
+import { misplacedSecrets, plainKubeconfig, secretKeysOf } from "./misplaced-secrets.ts";
 import { misspeltNamespaces, unknownTopLevel } from "./unknown-keys.ts";
 import { unreachableModes } from "./unreachable-modes.ts";
 
@@ -77,7 +77,7 @@ export interface ServiceSettings extends Service {
 
 /** What services need, whichever stack has installed the mesh. Complete and checked. */
 export interface ReleaseSettings {
-  readonly mesh: Pick<Mesh, "trustDomain" | "clusterDomain" | "env" | "ipFamilies">;
+  readonly mesh: Pick<Mesh, "trustDomain" | "clusterDomain" | "env" | "ipFamilies" | "podSecurity">;
   readonly clusters: readonly ClusterAccess[];
   readonly services: readonly ServiceSettings[];
   /** Texts that versions read, by name. */
@@ -308,7 +308,11 @@ export async function loadConfig(): Promise<Settings | ReleaseStackSettings> {
   const project = pulumi.getProject();
   const all = pulumi.runtime.allConfig();
   const raw = rawConfig(all, project);
-  const secrets = misplacedSecrets(secretKeysOf(process.env), project);
+  const secretKeys = secretKeysOf(process.env);
+  const secrets = [
+    ...misplacedSecrets(secretKeys, project),
+    ...plainKubeconfig(raw["kubeconfig"], secretKeys.includes(`${project}:kubeconfig`)),
+  ];
   // What is wrong elsewhere in such a value waits: telling it would show the secret.
   const hidden = new Set(secrets.map(({ path }) => path));
   const name = isBlank(raw["meshStack"])

@@ -47,7 +47,37 @@ export function installedIstioProblems(raw: Loose): Problem[] {
     ),
     ...(isBlank(ingress) ? [] : missingKeys(keysOf(ingress), "ingress", ["hosts"], GIVEN)),
     ...mustBeLeftOut(keysOf(ingress), "ingress", ["gateway"], rule, fix),
+    ...(isBlank(ingress) ? valuesOfNoGateway(raw) : []),
+    ...(isBlank(keysOf(mesh)["cni"])
+      ? mustBeLeftOut(
+          keysOf(mesh),
+          "mesh",
+          ["podSecurity"],
+          "must be left out without mesh.cni: pods would be refused for the init container that leads their traffic to the sidecar",
+          "Set mesh.cni: installed, or remove it.",
+        )
+      : []),
   ];
+}
+
+/** Values of ingress gateways where there are none. */
+function valuesOfNoGateway(raw: Loose): Problem[] {
+  const places = [
+    { of: keysOf(keysOf(raw["mesh"])["values"]), path: "mesh.values" },
+    ...(entries(raw["clusters"]) ?? []).map((cluster, i) => ({
+      of: keysOf(cluster["values"]),
+      path: `clusters[${i}].values`,
+    })),
+  ];
+  return places.flatMap(({ of, path }) =>
+    mustBeLeftOut(
+      of,
+      path,
+      ["ingress"],
+      "must be left out without ingress gateways",
+      "Remove it; or give ingress.hosts, for which the gateways take requests.",
+    ),
+  );
 }
 
 /**
@@ -67,6 +97,9 @@ export function existingIstioProblems(
   const fix = "Remove it.";
   return [
     ...mustBeLeftOut(keysOf(mesh), "mesh", INSTALLED_KEYS, rule, fix),
+    ...(entries(raw["clusters"]) ?? []).flatMap((cluster, i) =>
+      mustBeLeftOut(cluster, `clusters[${i}]`, ["values"], rule, fix),
+    ),
     ...mustBeLeftOut(
       raw,
       "",

@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as z from "zod";
+import { isContent } from "../fleet/kubeconfig.ts";
 import { IP_FAMILIES, MONITORING_NAMESPACE } from "../lib/names.ts";
 import type { Problem } from "../lib/problems.ts";
 import { clusterProvider } from "./cluster-provider.ts";
@@ -29,6 +30,8 @@ const meshOutput = z.object({
   clusterDomain: z.string(),
   env: z.string(),
   ipFamilies: z.array(z.enum(IP_FAMILIES)).optional(),
+  /** What the namespaces of services enforce. @default nothing */
+  podSecurity: z.enum(["baseline", "restricted"]).optional(),
   /** Whether each cluster runs a Prometheus of the mesh's stack. */
   ownPrometheus: z.boolean(),
   /** Its namespace. @default MONITORING_NAMESPACE */
@@ -136,6 +139,7 @@ export function describeMesh({
     clusterDomain: mesh.clusterDomain,
     env: mesh.env,
     ...(mesh.ipFamilies && { ipFamilies: mesh.ipFamilies }),
+    ...(mesh.podSecurity !== undefined && { podSecurity: mesh.podSecurity }),
     ownPrometheus,
     ...(ownPrometheus &&
       monitoring &&
@@ -167,7 +171,7 @@ function givenOf({
   prometheus,
 }: ClusterAccess) {
   return {
-    ...(kubeconfig !== undefined && { kubeconfig }),
+    ...(kubeconfig !== undefined && !isContent(kubeconfig) && { kubeconfig }),
     ...(apiServer !== undefined && { apiServer }),
     ...(apiServerAuthority !== undefined && { apiServerAuthority }),
     ...(tlsServerName !== undefined && { tlsServerName }),

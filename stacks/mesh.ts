@@ -173,16 +173,24 @@ function installCluster(
       tracing: mesh.tracing,
       ipFamilies: mesh.ipFamilies,
       authority,
-      values: mesh.values,
+      cni: mesh.cni,
+      restricted: mesh.podSecurity === "restricted",
+      values: {
+        base: mesh.values.base,
+        cni: mesh.values.cni,
+        istiod: mergeValues(mesh.values.istiod, cluster.values?.istiod ?? {}),
+      },
     },
     opts,
   );
 
   const service = ipFamilyPolicy(mesh.ipFamilies);
-  const gateway =
+  const everywhere =
     "ipFamilyPolicy" in service
       ? mergeValues({ service }, mesh.values.gateway)
       : mesh.values.gateway;
+  const valuesOf = (gateway: "eastWest" | "ingress") =>
+    mergeValues(everywhere, mesh.values[gateway] ?? {}, cluster.values?.[gateway] ?? {});
   const afterIstiod = { ...opts, dependsOn: [controlPlane.istiod] };
   // In one network calls go from pod to pod.
   const eastWest = oneNetwork
@@ -195,7 +203,8 @@ function installCluster(
       charts,
       clusterDomain,
       addresses: cluster.eastWestAddresses,
-      values: gateway,
+      onlyNeeded: mesh.eastWestAccess === "needed",
+      values: valuesOf("eastWest"),
     },
     afterIstiod,
   );
@@ -205,7 +214,8 @@ function installCluster(
       `ingress-gateway-${name}`,
       {
         ...{ version, charts, hosts: ingress.hosts, tls: tlsOf(ingress) },
-        values: gateway,
+        podSecurity: mesh.podSecurity,
+        values: valuesOf("ingress"),
       },
       afterIstiod,
     );

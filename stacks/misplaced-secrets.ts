@@ -1,3 +1,4 @@
+import { isContent } from "../fleet/kubeconfig.ts";
 import type { Problem } from "../lib/problems.ts";
 import { KEYS_WITH_SECRETS } from "./schema.ts";
 
@@ -21,6 +22,19 @@ export function misplacedSecrets(secretKeys: readonly string[], project: string)
           ? "Put it into secrets, name it under secretEnv or secretFiles, and set the value here without --secret."
           : "Keep it in a Kubernetes Secret that the service reads, and set the value here without --secret.",
     }));
+}
+
+/** The content of a kubeconfig, with its credentials, that nothing has encrypted. */
+export function plainKubeconfig(kubeconfig: unknown, isSecret: boolean): Problem[] {
+  return typeof kubeconfig === "string" && isContent(kubeconfig) && !isSecret
+    ? [
+        {
+          path: "kubeconfig",
+          rule: "must be encrypted, since it is the content of a kubeconfig: it would be in the stack's file and in the state in plain text",
+          fix: "Set it with: pulumi config set --secret kubeconfig < FILE. Or set the path of the file.",
+        },
+      ]
+    : [];
 }
 
 /** Keys of the configuration with a secret in their value, as the language host names them. */

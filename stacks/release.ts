@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { CanaryRoute, CanaryWorkload, CrossClusterServiceEntry } from "../components/index.ts";
 import { crossClusterHost, crossClusterName, serviceKey, virtualAddresses } from "../lib/names.ts";
+import { podSecurityLabels } from "../lib/manifests/pod-security.ts";
 import { weightIn } from "../lib/release-rules.ts";
 import { autoscalingOf, minPods } from "./autoscaling.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
@@ -141,7 +142,7 @@ async function inPlace(resources: readonly pulumi.Resource[]): Promise<void> {
 type Namespaces = ReadonlyMap<string, ReadonlyMap<string, k8s.core.v1.Namespace>>;
 
 function makeNamespaces(
-  { services }: ReleaseSettings,
+  { mesh, services }: ReleaseSettings,
   { name, provider, revision = "default" }: MeshCluster,
   stays: Stays,
 ) {
@@ -153,7 +154,12 @@ function makeNamespaces(
       namespace,
       new k8s.core.v1.Namespace(
         `${namespace}-${name}`,
-        { metadata: { name: namespace, labels: injection } },
+        {
+          metadata: {
+            name: namespace,
+            labels: { ...injection, ...podSecurityLabels(mesh.podSecurity) },
+          },
+        },
         { provider, ...(stays(name, namespace) && { retainOnDelete: true }) },
       ),
     ]),

@@ -47,9 +47,12 @@ export const schema = {
     owner: "stack",
     routing: "none",
     description:
-      "Path of the kubeconfig file with the contexts of all clusters. A path, not the content: that would be in the state in plain text.",
+      "The kubeconfig with the contexts of all clusters: the path of a file, or, encrypted, the content. With the content, another stack that uses this mesh needs a kubeconfig of its own.",
+    rules: ["must be set with `--secret` if it is the content"],
+    secret: true,
     fallback: "the file in $KUBECONFIG that has the context, or ~/.kube/config",
-    effect: "A file that leads to the same clusters changes nothing in them.",
+    effect:
+      "A kubeconfig that leads to the same clusters changes nothing in them, even if it reaches them in another way.",
     examples: ["/home/me/.kube/config"],
   }),
   meshStack: topKey(

@@ -18,13 +18,14 @@ export function haveOwnNetworks(places: readonly IstioPlace[]): boolean {
   return new Set(places.map(({ found }) => found.network)).size > 1;
 }
 
-/** Where other clusters reach a cluster: what the configuration says, or the addresses of its gateway. */
+/**
+ * Where other clusters reach a cluster: what the configuration says, or the IP addresses of its gateway, or the host names
+ * of one that has no others.
+ */
 export function eastWestAddresses({ cluster, found }: IstioPlace): readonly string[] {
-  return (
-    cluster.eastWestAddresses ??
-    eastWestOf(found)?.addresses.filter((address) => isIP(address) !== 0) ??
-    []
-  );
+  const all = eastWestOf(found)?.addresses ?? [];
+  const fixed = all.filter((address) => isIP(address) !== 0);
+  return cluster.eastWestAddresses ?? (fixed.length > 0 ? fixed : all);
 }
 
 function eastWestOf({ eastWest, network }: FoundIstio): FoundEastWestGateway | undefined {
@@ -89,8 +90,8 @@ function eastWestFindings(places: readonly IstioPlace[]): IstioFinding[] {
         ? []
         : harm(
             "eastWestAddresses",
-            `must be given: Service ${gateway.service} of ${cluster.name} has no IP address${gateway.addresses.length > 0 ? `, only ${gateway.addresses.join(", ")}` : ""}`,
-            "Write the IP addresses by which the other clusters reach it.",
+            `must be given: Service ${gateway.service} of ${cluster.name} has no address`,
+            "Write the addresses by which the other clusters reach it.",
           )),
       ...(gateway.selector["istio"] === label
         ? []

@@ -1,6 +1,13 @@
 import { isIP } from "node:net";
 import * as z from "zod";
+import { isDnsName } from "../../lib/names.ts";
+import { valuesInOne } from "./helm-values.ts";
 import { domain, filled, key, label, rule, text } from "./values.ts";
+
+/** Whether DNS can have it: a mistyped IP address, which no top-level domain is like, is none. */
+function isHostName(name: string): boolean {
+  return isDnsName(name) && /\.[^.]*[a-z][^.]*$/.test(name);
+}
 
 /** One cluster of the mesh. */
 export const cluster = z.strictObject({
@@ -87,7 +94,13 @@ export const cluster = z.strictObject({
   eastWestAddresses: key(
     rule(
       z
-        .array(text((a) => isIP(a) !== 0, "must be an IP address", "For example: 203.0.113.7."))
+        .array(
+          text(
+            (address) => isIP(address) !== 0 || isHostName(address),
+            "must be an IP address, or a host name in lower case with its domain",
+            "For example: 203.0.113.7.",
+          ),
+        )
         .meta({ minItems: 1 }),
       (list) => list.length > 0,
       "must list an address",
@@ -96,10 +109,48 @@ export const cluster = z.strictObject({
     {
       routing: "none",
       description:
-        "IP addresses of the cluster's east-west gateway, needed where a cloud's load balancer has a host name only.",
+        "IP addresses or host names at which the other clusters reach the cluster's east-west gateway, where its load balancer does not know them: static addresses of a cloud, a name in DNS of your own, an address behind NAT. Host names are resolved by the proxies, again and again.",
       fallback: "the addresses of the gateway's load balancer",
       effect: "Updates the ServiceEntries in the other clusters, whose proxies follow at once.",
       examples: [["203.0.113.7"]],
+    },
+  ),
+  values: key(
+    z
+      .strictObject({
+        istiod: valuesInOne("istiod", "istiod", "mesh.values.istiod", [
+          { pilot: { cni: { enabled: true } } },
+        ]),
+        eastWest: valuesInOne(
+          "gateway",
+          "the east-west gateway",
+          "mesh.values.gateway` and `mesh.values.eastWest",
+          [{ service: { loadBalancerIP: "10.0.0.7" } }],
+        ),
+        ingress: valuesInOne(
+          "gateway",
+          "the ingress gateway",
+          "mesh.values.gateway` and `mesh.values.ingress",
+          [{ service: { loadBalancerSourceRanges: ["198.51.100.0/24"] } }],
+          ["must be left out unless `ingress` is given"],
+        ),
+      })
+      .optional(),
+    {
+      routing: "none",
+      description:
+        "Helm values in which this cluster differs: internal load balancers, static addresses, source ranges, annotations of its cloud.",
+      fallback: "those of `mesh.values` alone",
+      rules: ["must be left out if `mesh.istio` is existing"],
+      examples: [
+        {
+          eastWest: {
+            service: {
+              annotations: { "service.beta.kubernetes.io/azure-load-balancer-internal": "true" },
+            },
+          },
+        },
+      ],
     },
   ),
   prometheus: key(

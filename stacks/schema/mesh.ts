@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { gatewayValuesEverywhere, helmValues, valuesEverywhere } from "./helm-values.ts";
 import { IP_FAMILIES } from "../../lib/names.ts";
 import { isRegistry } from "../../lib/helm-values.ts";
 import {
@@ -13,14 +14,6 @@ import {
   text,
   whole,
 } from "./values.ts";
-
-const helmValues = (chart: string, examples: readonly unknown[]) =>
-  key(z.record(z.string(), z.unknown()).default({}), {
-    description: `Values of the chart \`${chart}\`, merged over the program's own: maps key by key, all else replaced.`,
-    effect: `Upgrades the Helm releases of \`${chart}\` in every cluster.`,
-    examples,
-    placeholder: "value",
-  });
 
 const digest = (chart: string) =>
   key(
@@ -78,7 +71,9 @@ const charts = z.strictObject({
   directory: key(filled("/srv/charts").optional(), {
     description: "Folder with the packaged charts, used instead of a repository.",
     fallback: "a repository is used",
-    rules: ["must hold `base-VERSION.tgz`, `istiod-VERSION.tgz` and `gateway-VERSION.tgz`"],
+    rules: [
+      "must hold `base-VERSION.tgz`, `istiod-VERSION.tgz` and `gateway-VERSION.tgz`, and with `cni: installed` also `cni-VERSION.tgz`",
+    ],
     examples: ["/srv/charts"],
   }),
 });
@@ -124,6 +119,9 @@ export const INSTALLED_KEYS = [
   "oneNetwork",
   "readerTokens",
   "syncWithin",
+  "eastWestAccess",
+  "cni",
+  "podSecurity",
   "values",
 ] as const;
 
@@ -299,17 +297,66 @@ export const mesh = z
       effect: "Nothing in a cluster: it says how long an update waits.",
       examples: ["2m"],
     }),
+    cni: key(z.enum(["installed", "existing"]).optional(), {
+      routing: "none",
+      description:
+        "Who leads the traffic of pods to their sidecars. installed: Istio's CNI agent on each node, which the program installs into `kube-system` of every cluster with the chart `cni`. existing: that agent, which others have installed. Without it, each pod has an init container with the capabilities NET_ADMIN and NET_RAW, which Pod Security and OpenShift's `restricted-v2` refuse.",
+      fallback: "an init container in each pod",
+      rules: [NOT_EXISTING],
+      effect:
+        "Installs or removes the agent, and upgrades istiod; pods follow when they are next recreated. Restart all pods of the mesh before you take the key away.",
+      examples: ["installed"],
+    }),
+    podSecurity: key(z.enum(["baseline", "restricted"]).optional(), {
+      routing: "none",
+      description:
+        "Pod Security Standard that the namespaces of the services and of the ingress gateways enforce (label `pod-security.kubernetes.io/enforce`). With restricted, sidecars and gateways also get the seccomp profile RuntimeDefault.",
+      fallback: "no label",
+      rules: ["must be left out unless `cni` is given", NOT_EXISTING],
+      effect:
+        "Updates the namespaces, in which pods that do not comply are not started any more; with restricted, upgrades istiod and replaces the pods of the ingress gateways one after the other.",
+      examples: ["restricted"],
+    }),
+    eastWestAccess: key(z.enum(["needed", "chart"]).optional(), {
+      routing: "none",
+      description:
+        "What the east-west gateways open, and may read. needed: their Services have the ports 15443, for the mesh, and 15021, for health checks of load balancers, and their ServiceAccount reads no Secret. chart: what Istio's chart gives: in addition the ports 15012 and 15017, by which a mesh of this program needs nothing, and every Secret of `istio-system`, the CA's key among them. Choose needed for a new mesh.",
+      fallback: "chart, which existing meshes have",
+      rules: [NOT_EXISTING],
+      effect:
+        "Upgrades the Helm releases of the east-west gateways in every cluster: two ports of the Services and a Role go or come. No pod restarts.",
+      examples: ["needed"],
+    }),
     values: key(
       z
         .strictObject({
-          base: helmValues("base", [{}]),
-          istiod: helmValues("istiod", [{ pilot: { autoscaleMin: 2 } }]),
-          gateway: helmValues("gateway", [{ service: { annotations: {} } }]),
+          base: valuesEverywhere("base", [{}]),
+          cni: key(helmValues.optional(), {
+            description:
+              "Values of the chart `cni`, with `cni: installed`. A platform (`global.platform`) must be named here as well as in `istiod`.",
+            effect: "Upgrades the Helm releases of `cni` in every cluster.",
+            fallback: "none",
+            placeholder: "value",
+            examples: [{ global: { platform: "openshift" } }],
+          }),
+          istiod: valuesEverywhere("istiod", [{ pilot: { autoscaleMin: 2 } }]),
+          gateway: valuesEverywhere("gateway", [{ service: { annotations: {} } }]),
+          eastWest: gatewayValuesEverywhere("east-west", [
+            {
+              service: {
+                annotations: { "networking.gke.io/load-balancer-type": "Internal" },
+              },
+            },
+          ]),
+          ingress: gatewayValuesEverywhere("ingress", [
+            { service: { externalTrafficPolicy: "Local" } },
+          ]),
         })
         .default({ base: {}, istiod: {}, gateway: {} }),
       {
         routing: "none",
-        description: "Helm values for what no other key covers, the same in every cluster.",
+        description:
+          "Helm values for what no other key covers, the same in every cluster. What differs between clusters goes into `clusters[].values`.",
         rules: [NOT_EXISTING],
         examples: [{ istiod: { pilot: { autoscaleMin: 2 } } }],
       },

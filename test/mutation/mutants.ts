@@ -1,6 +1,7 @@
 import { autoscalingMutants } from "./autoscaling-mutants.ts";
 import { awayMutants } from "./away-mutants.ts";
 import { chainMutants } from "./chain-mutants.ts";
+import { cloudMutants } from "./cloud-mutants.ts";
 import { existingIstioMutants } from "./existing-istio-mutants.ts";
 import { controllerMutants } from "./controller-mutants.ts";
 import { existingMutants } from "./existing-mutants.ts";
@@ -45,6 +46,7 @@ export const mutants: readonly Mutant[] = [
   ...autoscalingMutants,
   ...awayMutants,
   ...chainMutants,
+  ...cloudMutants,
   ...controllerMutants,
   ...existingMutants,
   ...existingIstioMutants,

@@ -83,12 +83,16 @@ export async function claimsOf(
   );
 }
 
-/** What is compared of a spec: where gateways are reached is the mesh's, no state of a release. */
+/**
+ * What is compared of a spec: where gateways are reached, and whether by name, is the mesh's, no state of a release. Records
+ * have the resolution that addresses have.
+ */
 function compared(kind: RoutingKind, { spec: { endpoints, hosts, ...spec } }: RoutingObject) {
   return {
     ...spec,
     ...(kind !== "DestinationRule" && { hosts }),
     ...(kind !== "ServiceEntry" && endpoints !== undefined && { endpoints }),
+    ...(kind === "ServiceEntry" && spec["resolution"] === "DNS" && { resolution: "STATIC" }),
   };
 }
 

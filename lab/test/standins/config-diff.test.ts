@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -61,4 +61,23 @@ test("a clusterIdentifier that stays keeps the resources, and one that changes r
   expect(await replaced("first", "moved", one, one)).toEqual([]);
   expect(await replaced("first", "first", one, two)).toEqual(["clusterIdentifier"]);
   expect(await replaced("first", "first", {}, one)).toEqual([]);
+});
+
+test("a clusterIdentifier that comes or goes neither replaces nor keeps anything", async () => {
+  const one = { clusterIdentifier: "one" };
+  expect(await replaced("first", "first", {}, one)).toEqual([]);
+  expect(await replaced("first", "same", {}, one)).toEqual([]);
+  expect(await replaced("first", "gone", {}, one)).toEqual([]);
+  expect(await replaced("first", "moved", {}, one)).toEqual(["kubeconfig"]);
+  expect(await replaced("first", "moved", one, {})).toEqual(["kubeconfig"]);
+});
+
+test("what the kubeconfig says of a cluster may change in any field while it has one clusterIdentifier", async () => {
+  const one = { clusterIdentifier: "one" };
+  expect(await replaced("first", "renewed", one, one)).toEqual([]);
+  const text = await readFile(pathOf("first"), "utf8");
+  const proxied = text.replaceAll("{server:", "{proxy-url: 'http://proxy.test:3128', server:");
+  const inline = (kubeconfig: string, more: Fields = {}) => ({ kubeconfig, ...more });
+  expect(await replaced("first", "first", inline(text), inline(proxied))).toEqual(["kubeconfig"]);
+  expect(await replaced("first", "first", inline(text, one), inline(proxied, one))).toEqual([]);
 });

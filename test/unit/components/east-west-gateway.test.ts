@@ -67,6 +67,24 @@ describe("EastWestGateway", () => {
     expect((await gateway({ addresses: ["198.51.100.7"] })).addresses).toEqual(["198.51.100.7"]);
   });
 
+  it("opens and reads no more than needed, if asked: the mesh's port and that of health checks, and no Secret", async () => {
+    const { program } = await gateway({ onlyNeeded: true });
+    const { values } = program.named("east-west-cluster-a-release").inputs;
+    expect(values).toMatchObject({
+      labels: { "topology.istio.io/network": "network-a" },
+      env: { ISTIO_META_REQUESTED_NETWORK_VIEW: "network-a" },
+      service: {
+        ports: [
+          { name: "status-port", port: 15021, targetPort: 15021, protocol: "TCP" },
+          { name: "tls", port: 15443, targetPort: 15443, protocol: "TCP" },
+        ],
+      },
+      rbac: { enabled: false },
+    });
+    // With it, the chart opens four ports.
+    expect(values).not.toHaveProperty("networkGateway");
+  });
+
   it("gives values precedence", async () => {
     const { program } = await gateway({ values: { replicaCount: 4, imagePullPolicy: "Never" } });
     expect(program.named("east-west-cluster-a-release").inputs["values"]).toMatchObject({

@@ -42,6 +42,35 @@ describe("IstioControlPlane", () => {
     expect(istiod.provider).toBe("here");
   });
 
+  it("installs Istio's CNI agent before istiod, if asked, or leaves it to others", async () => {
+    const program = await controlPlane({
+      cni: "installed",
+      values: { cni: { logLevel: "debug" } },
+    });
+    const [cni, istiod] = [program.named("istio-cni"), program.named("istio-istiod")];
+    expect(cni.inputs).toMatchObject({
+      name: "istio-cni",
+      namespace: "kube-system",
+      chart: "cni",
+      version: "1.31.0",
+      values: { logLevel: "debug" },
+    });
+    expect(program.waitsFor(istiod, cni)).toBe(true);
+    expect(istiod.inputs["values"]).toMatchObject({ pilot: { cni: { enabled: true } } });
+    const others = await controlPlane({ cni: "existing" });
+    expect(children(others, "istio")).not.toContain("kubernetes:helm.sh/v3:Release istio-cni");
+    expect(others.named("istio-istiod").inputs["values"]).toMatchObject({
+      pilot: { cni: { enabled: true } },
+    });
+  });
+
+  it("gives sidecars the seccomp profile without which `restricted` refuses them", async () => {
+    const program = await controlPlane({ restricted: true });
+    expect(program.named("istio-istiod").inputs["values"]).toMatchObject({
+      global: { proxy: { seccompProfile: { type: "RuntimeDefault" } } },
+    });
+  });
+
   it("names the cluster's network on the namespace", async () => {
     const program = await controlPlane();
     expect(program.named("istio-namespace").inputs["metadata"]).toEqual({

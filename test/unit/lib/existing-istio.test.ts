@@ -204,11 +204,11 @@ describe("an Istio of others", () => {
       ),
     ],
     [
-      "an east-west gateway without an IP address",
-      { eastWest: gateway.map((each) => ({ ...each, addresses: ["lb.example.com"] })) },
+      "an east-west gateway without an address",
+      { eastWest: gateway.map((each) => ({ ...each, addresses: [] })) },
       given(
-        "be given: Service istio-system/istio-eastwestgateway of cluster-b has no IP address, only lb.example.com",
-        "Write the IP addresses by which the other clusters reach it.",
+        "be given: Service istio-system/istio-eastwestgateway of cluster-b has no address",
+        "Write the addresses by which the other clusters reach it.",
       ),
     ],
     [
@@ -280,6 +280,8 @@ describe("an Istio of others", () => {
     expect(gatewayFindings(wanted, [first, configured])).toEqual([]);
     expect(eastWestAddresses(configured)).toEqual(["192.0.2.1"]);
     expect(eastWestAddresses(first)).toEqual(["203.0.113.1"]);
+    expect(gatewayFindings(wanted, [first, second])).toEqual([]);
+    expect(eastWestAddresses(second)).toEqual(["lb.example.com"]);
   });
 
   it.each([

@@ -9,13 +9,20 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
-/** The kubeconfig that the provider of a cluster gets. */
-async function kubeconfigOf(access: { context: string; kubeconfig?: string }): Promise<unknown> {
+/** What the provider of a cluster gets. */
+async function inputsOf(access: { context: string; kubeconfig?: string }) {
   const program = await recordProgram();
   clusterProvider({ name: "cluster-b", ...access });
   await program.settle();
-  return program.named("cluster-b").inputs["kubeconfig"];
+  return program.named("cluster-b").inputs;
 }
+
+const kubeconfigOf = async (access: { context: string; kubeconfig?: string }) =>
+  (await inputsOf(access))["kubeconfig"];
+
+it("a provider is that of the cluster by its name, whatever its kubeconfig says", async () => {
+  expect(await inputsOf({ context: "prod-b" })).toMatchObject({ clusterIdentifier: "cluster-b" });
+});
 
 it("a provider gets the one file of the list in $KUBECONFIG that has the context", async () => {
   const [a, b] = [kubeconfigFile(["a"]), kubeconfigFile(["b"])];

@@ -184,6 +184,11 @@ describe("the configuration", () => {
       /^ - clusters\[1\]\.apiServer: must be an address that other clusters can reach.+, got "https:\/\/127\.0\.0\.1:6443"\. /,
     ],
     [
+      "an API server that only pods of its own cluster reach",
+      cluster(1, { apiServer: "https://kubernetes.default.svc" }),
+      /^ - clusters\[1\]\.apiServer: must be an address that other clusters can reach.+, got "https:\/\/kubernetes\.default\.svc"\. /,
+    ],
+    [
       "an API server without https",
       cluster(1, { apiServer: "http://b:6443" }),
       /^ - clusters\[1\]\.apiServer: must be an https URL, got "http:\/\/b:6443"\. /,
@@ -204,9 +209,9 @@ describe("the configuration", () => {
       /^ - clusters\[1\]\.context: must lead to a different API server than clusters\[0\]\.context, got /,
     ],
     [
-      "a gateway address that is a host name",
-      cluster(1, { eastWestAddresses: ["lb.example.com"] }),
-      /^ - clusters\[1\]\.eastWestAddresses\[0\]: must be an IP address, got "lb\.example\.com"\. /,
+      "a gateway address that is mistyped",
+      cluster(1, { eastWestAddresses: ["203.0.113.256"] }),
+      /^ - clusters\[1\]\.eastWestAddresses\[0\]: must be an IP address, or a host name in lower case with its domain, got "203\.0\.113\.256"\. /,
     ],
     [
       "a key that is none",

@@ -171,13 +171,24 @@ describe("the configuration of a stack in others' mesh", () => {
     [
       "what installs Istio",
       {
-        mesh: { istio: "existing", hub: "registry.example.com/istio", values: { istiod: {} } },
+        mesh: {
+          istio: "existing",
+          hub: "registry.example.com/istio",
+          eastWestAccess: "needed",
+          values: { istiod: {} },
+        },
+        clusters: [
+          { name: "cluster-a", context: "prod-a" },
+          { name: "cluster-b", context: "prod-b", values: { eastWest: { replicaCount: 3 } } },
+        ],
         certificates: { rotation: "2027" },
         monitoring: { mode: "prometheus" },
       },
       [
         ` - mesh.hub: ${ours}. Remove it.`,
+        ` - mesh.eastWestAccess: ${ours}. Remove it.`,
         ` - mesh.values: ${ours}. Remove it.`,
+        ` - clusters[1].values: ${ours}. Remove it.`,
         ` - certificates: ${ours}. Remove it with: pulumi config rm certificates`,
         ` - monitoring: ${ours}. Remove it with: pulumi config rm monitoring. Set clusters[].prometheus to the URL of each cluster's Prometheus.`,
       ],

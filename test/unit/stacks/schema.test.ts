@@ -24,6 +24,7 @@ describe("the facts about top-level keys", () => {
     expect(NEEDED_MESH_KEYS).toEqual(["mesh", "clusters"]);
     expect(RELEASE_KEYS).toEqual(["services", "chain", "phases", "weight"]);
     expect(KEYS_WITH_SECRETS).toEqual([
+      "kubeconfig",
       "certificates",
       "ingress",
       "secrets",

@@ -147,6 +147,17 @@ describe("the routing of a service in a cluster", () => {
     });
   });
 
+  it("does not depend on whether the other cluster's gateway is reached by name", async () => {
+    const reached = async (resolution: string) => {
+      const objects = own.map((each) => ({ ...each, spec: { ...each.spec, resolution } }));
+      return (await readRouting(fake(objects).cluster, scope)).objects[
+        "ServiceEntry/user-service-cluster-b"
+      ];
+    };
+    expect(await reached("DNS")).toEqual(await reached("STATIC"));
+    expect(await reached("NONE")).not.toEqual(await reached("STATIC"));
+  });
+
   it.each([
     { kind: "virtualservices", name: "other", namespace: "shop", spec: { hosts: [host] } },
     { kind: "destinationrules", name: "other", spec: { host: "user-service" } },

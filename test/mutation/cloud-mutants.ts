@@ -1,0 +1,86 @@
+import type { Mutant } from "./mutants.ts";
+
+const values = ["test/unit/stacks/cluster-values.test.ts"];
+const content = ["test/unit/stacks/kubeconfig-content.test.ts"];
+const reach = ["test/unit/fleet/cluster-kubeconfig.test.ts"];
+
+/** How clusters of any cloud are reached, and what their gateways open. */
+export const cloudMutants: readonly Mutant[] = [
+  {
+    removes: "an east-west gateway reads no Secret",
+    file: "lib/helm-values.ts",
+    text: "rbac: { enabled: false },",
+    replacement: "",
+    tests: values,
+  },
+  {
+    removes: "a cluster's own values",
+    file: "stacks/mesh.ts",
+    text: ", cluster.values?.[gateway] ?? {});",
+    replacement: ");",
+    tests: values,
+  },
+  {
+    removes: "no standard is enforced that refuses the sidecars",
+    file: "stacks/existing-istio-checks.ts",
+    text: 'isBlank(keysOf(mesh)["cni"])',
+    replacement: "false",
+    tests: values,
+  },
+  {
+    removes: "a gateway's host name is resolved by the proxies",
+    file: "components/gateway-endpoints.ts",
+    text: '? "STATIC" : "DNS"',
+    replacement: '? "STATIC" : "STATIC"',
+    tests: ["test/unit/components/gateway-endpoints.test.ts"],
+  },
+  {
+    removes: "another URL of a cluster replaces nothing",
+    file: "stacks/cluster-provider.ts",
+    text: "clusterIdentifier: name,",
+    replacement: "",
+    tests: ["test/unit/stacks/cluster-provider.test.ts"],
+  },
+  {
+    removes: "a kubeconfig's content is a secret in the state",
+    file: "stacks/cluster-provider.ts",
+    text: "pulumi.secret(file)",
+    replacement: "file",
+    tests: content,
+  },
+  {
+    removes: "a kubeconfig's content is in no output",
+    file: "stacks/mesh-stack.ts",
+    text: "&& !isContent(kubeconfig)",
+    replacement: "",
+    tests: content,
+  },
+  {
+    removes: "a kubeconfig's content is encrypted",
+    file: "stacks/misplaced-secrets.ts",
+    text: "&& !isSecret",
+    replacement: "&& false",
+    tests: content,
+  },
+  {
+    removes: "a program for credentials runs once for all clients",
+    file: "fleet/exec-credentials.ts",
+    text: "all.get(name) ??",
+    replacement: "",
+    tests: reach,
+  },
+  {
+    removes: "credentials that are not taken are asked for again",
+    file: "fleet/cluster-client.ts",
+    text: "if (response.httpStatusCode === 401) this.kubeConfig.forgetCredentials();",
+    replacement: "",
+    tests: reach,
+  },
+  {
+    removes: "each group of an impersonated user has a header of its own",
+    file: "fleet/cluster-kubeconfig.ts",
+    text: "if (dispatcher) context.setDispatcher(dispatcher);",
+    replacement: "",
+    tests: reach,
+  },
+];
