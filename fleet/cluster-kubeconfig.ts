@@ -138,9 +138,6 @@ function reached(cluster: Cluster, needsDispatcher: boolean): Cluster {
   };
 }
 
-/** The client exports no name for it. */
-type Authenticator = Parameters<KubeConfig["addAuthenticator"]>[0];
-
 function authenticator(exec: ExecCredentials): Authenticator {
   return {
     isAuthProvider: ({ authProvider }: User) =>

@@ -196,18 +196,18 @@ function installCluster(
   const eastWest = oneNetwork
     ? undefined
     : new EastWestGateway(
-    `east-west-gateway-${name}`,
-    {
-      network,
-      version,
-      charts,
-      clusterDomain,
-      addresses: cluster.eastWestAddresses,
-      onlyNeeded: mesh.eastWestAccess === "needed",
-      values: valuesOf("eastWest"),
-    },
-    afterIstiod,
-  );
+        `east-west-gateway-${name}`,
+        {
+          network,
+          version,
+          charts,
+          clusterDomain,
+          addresses: cluster.eastWestAddresses,
+          onlyNeeded: mesh.eastWestAccess === "needed",
+          values: valuesOf("eastWest"),
+        },
+        afterIstiod,
+      );
   const outside =
     ingress &&
     new IngressGateway(
