@@ -16,6 +16,8 @@ export interface GatewayReleaseArgs {
   readonly charts: ChartSource;
   readonly replicas: number;
   readonly network?: string | undefined;
+  /** Istio's revision that injects its pods. @default the one without a name */
+  readonly revision?: string | undefined;
   readonly values: HelmValues;
   /** Addresses of a Service that cannot be read now. @default it is read */
   readonly knownAddresses?: readonly string[] | undefined;
@@ -40,14 +42,17 @@ export function gatewayRelease(
   args: GatewayReleaseArgs,
   opts: pulumi.CustomResourceOptions,
 ): { release: k8s.helm.v3.Release; addresses: pulumi.Output<string[]> } {
-  const { replicas, network } = args;
+  const { replicas, network, revision } = args;
   const release = new k8s.helm.v3.Release(
     `${name}-release`,
     {
       name: args.release,
       namespace: args.namespace,
       ...chartInputs(args.charts, "gateway", args.version),
-      values: mergeValues(gatewayValues(args.release, { replicas, network }), args.values),
+      values: mergeValues(
+        gatewayValues(args.release, { replicas, network, revision }),
+        args.values,
+      ),
     },
     opts,
   );

@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { gatewayLabels, type ChartSource, type HelmValues } from "../lib/helm-values.ts";
 import { INGRESS_GATEWAY, INGRESS_GATEWAY_OBJECT, INGRESS_NAMESPACE } from "../lib/names.ts";
+import { DEFAULT_REVISION, injectionLabel } from "../lib/revisions.ts";
 import { childOptions } from "./child-options.ts";
 import { gatewayRelease } from "./gateway-release.ts";
 
@@ -18,6 +19,10 @@ export interface IngressTls {
 export interface IngressGatewayArgs {
   /** Istio's version, the same as istiod's. */
   readonly version: string;
+  /** Istio's revision that injects its pods; another one rolls them. @default the one without a name */
+  readonly revision?: string | undefined;
+  /** The revision or tag that its namespace is labelled with. @default default */
+  readonly label?: string | undefined;
   /** Hosts for which the gateway takes requests. */
   readonly hosts: readonly string[];
   /** HTTPS on port 443, in addition to HTTP on port 80. @default HTTP only */
@@ -51,7 +56,12 @@ export class IngressGateway extends pulumi.ComponentResource {
     const hosts = [...args.hosts];
     const namespace = new k8s.core.v1.Namespace(
       `${name}-namespace`,
-      { metadata: { name: INGRESS_NAMESPACE, labels: { "istio-injection": "enabled" } } },
+      {
+        metadata: {
+          name: INGRESS_NAMESPACE,
+          labels: injectionLabel(args.label ?? DEFAULT_REVISION),
+        },
+      },
       childOptions(this, opts),
     );
 
@@ -61,6 +71,7 @@ export class IngressGateway extends pulumi.ComponentResource {
         release: INGRESS_GATEWAY,
         namespace: INGRESS_NAMESPACE,
         version: args.version,
+        revision: args.revision,
         charts: args.charts ?? {},
         replicas: args.replicas ?? 2,
         values: args.values ?? {},

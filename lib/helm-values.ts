@@ -1,3 +1,5 @@
+import { REVISION_LABEL } from "./revisions.ts";
+
 /** Values of a Helm chart. */
 export type HelmValues = Readonly<Record<string, unknown>>;
 
@@ -39,9 +41,16 @@ export function mergeValues(base: HelmValues, ...others: readonly HelmValues[]):
  */
 const VALIDATION = { base: { validationFailurePolicy: "Fail" } };
 
-/** Values of the chart `base`: the custom resource definitions and the default webhook. */
-export function baseValues(): HelmValues {
-  return VALIDATION;
+/**
+ * Values of the chart `base`: the custom resource definitions and the default webhook.
+ *
+ * @param defaultRevision revision whose istiod checks objects that name none. @default the one without a name
+ */
+export function baseValues(defaultRevision?: string): HelmValues {
+  return {
+    ...VALIDATION,
+    ...(defaultRevision !== undefined && { defaultRevision }),
+  };
 }
 
 /** Where proxies send spans. */
@@ -76,6 +85,10 @@ export interface ControlPlaneSettings {
   readonly hub?: string | undefined;
   /** @default no traces */
   readonly tracing?: Tracing | undefined;
+  /** @default the control plane without one */
+  readonly revision?: string | undefined;
+  /** Whether a tag has taken over all that this control plane injects. @default false */
+  readonly isReplaced?: boolean | undefined;
 }
 
 /**
@@ -87,8 +100,14 @@ export function istiodValues(settings: ControlPlaneSettings): HelmValues {
     autoscaleMin: 2,
     // Counts where the chart's autoscaler is switched off.
     replicaCount: 2,
-    topologySpreadConstraints: spreadConstraints({ app: "istiod" }),
+    topologySpreadConstraints: spreadConstraints({
+      app: "istiod",
+      ...(settings.revision !== undefined && { [REVISION_LABEL]: settings.revision }),
+    }),
+    ...(settings.revision !== undefined && { revision: settings.revision }),
     global: {
+      // Two webhooks for one namespace would both inject its pods.
+      ...(settings.isReplaced === true && { operatorManageWebhooks: true }),
       meshID: settings.meshId,
       multiCluster: { clusterName: settings.cluster },
       network: settings.network,
@@ -118,6 +137,8 @@ export interface GatewaySettings {
   readonly replicas: number;
   /** Network whose mesh traffic the gateway takes in. @default none: a gateway for ordinary ports */
   readonly network?: string | undefined;
+  /** Istio's revision that injects its pods. @default the one without a name */
+  readonly revision?: string | undefined;
 }
 
 /** Values of the chart `gateway`: a fixed number of replicas, spread over zones and nodes, never all away at once. */
@@ -128,6 +149,7 @@ export function gatewayValues(release: string, settings: GatewaySettings): HelmV
     podDisruptionBudget: { maxUnavailable: 1 },
     topologySpreadConstraints: spreadConstraints(gatewayLabels(release)),
     ...(settings.network !== undefined && { networkGateway: settings.network }),
+    ...(settings.revision !== undefined && { revision: settings.revision }),
   };
 }
 

@@ -10,6 +10,7 @@ import { clusterListProblems } from "./cluster-list-checks.ts";
 import { clusterPreferenceProblems } from "./cluster-preference-checks.ts";
 import { hostProblems, ingressKeyProblems, ingressProblems } from "./ingress-checks.ts";
 import { monitoringProblems } from "./monitoring-checks.ts";
+import { revisionProblems } from "./revision-checks.ts";
 import { portProblems } from "./port-checks.ts";
 import { templateProblems } from "./template-checks.ts";
 import { versionConfigProblems } from "./version-config-checks.ts";
@@ -78,6 +79,11 @@ export function isBlank(value: unknown): boolean {
       !Array.isArray(value) &&
       Object.keys(value).length === 0)
   );
+}
+
+/** Whether a value is a list that has nothing in it. */
+export function isEmptyList(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0;
 }
 
 function record(value: unknown): Loose {
@@ -287,9 +293,14 @@ function weightProblems(
   return problems;
 }
 
-function chartProblems({ charts, istioVersion }: Mesh): Problem[] {
+function chartProblems({ charts, istioVersion = "", revisions }: Mesh): Problem[] {
+  const versions = new Set(
+    revisions?.map(({ version = istioVersion }) => version) ?? [istioVersion],
+  );
   return ["base", "istiod", "gateway"]
-    .map((chart) => `${charts.directory ?? ""}/${chart}-${istioVersion ?? ""}.tgz`)
+    .flatMap((chart) =>
+      [...versions].map((version) => `${charts.directory ?? ""}/${chart}-${version}.tgz`),
+    )
     .filter((file) => charts.directory !== undefined && !existsSync(file))
     .map((file) => ({
       path: "mesh.charts.directory",
@@ -313,6 +324,7 @@ export function crossChecks(raw: Loose, parts: Parts, now: Date): Problem[] {
   return [
     ...(installs ? installedIstioProblems(raw) : []),
     ...(mesh && installs ? chartProblems(mesh) : []),
+    ...(mesh && installs ? revisionProblems(mesh, parts.clusterNames ?? []) : []),
     ...(listed ? clusterProblems(listed, installs) : []),
     ...(own && clusters && installs
       ? authorityProblems(

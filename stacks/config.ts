@@ -17,6 +17,7 @@ import { joinedMesh } from "./joined-mesh.ts";
 import { clustersOf, meshKeyProblems } from "./mesh-stack-checks.ts";
 import { readMeshStack, type MeshStack } from "./mesh-stack.ts";
 import { prometheusProblems } from "./prometheus-checks.ts";
+import { dataPlaneProblems, injectorsIn, type Injectors } from "./revision-checks.ts";
 import { rolloutProblems } from "./rollout-checks.ts";
 import {
   schema,
@@ -25,6 +26,7 @@ import {
   type Chain,
   type Cluster,
   type ConfigKey,
+  type DataPlane,
   type Ingress,
   type Mesh,
   type Monitoring,
@@ -38,10 +40,10 @@ import { misspeltNamespaces, unknownTopLevel } from "./unknown-keys.ts";
 import { unreachableModes } from "./unreachable-modes.ts";
 
 /** How a cluster and its metrics are reached. */
-export type ClusterAccess = Pick<
-  Cluster,
-  "name" | "context" | "kubeconfig" | "apiServer" | "prometheus"
->;
+export interface ClusterAccess
+  extends
+    Pick<Cluster, "name" | "context" | "kubeconfig" | "apiServer" | "prometheus">,
+    Omit<Injectors, "name"> {}
 
 /** A mesh that the program installs. */
 interface InstalledMesh extends Mesh {
@@ -55,7 +57,7 @@ interface InstalledIngress extends Ingress {
 }
 
 /** A cluster in which the program installs Istio. */
-export interface ClusterSettings extends Cluster {
+export interface ClusterSettings extends Cluster, Omit<Injectors, "name"> {
   readonly network: string;
   /** How the other clusters reach its API server. */
   readonly server: ApiServer;
@@ -93,6 +95,8 @@ export interface ReleaseSettings {
   readonly quarantine: readonly string[];
   /** Names of the clusters in which nothing is read or written. */
   readonly away: readonly string[];
+  /** Which revision of Istio the pods of namespaces have. @default the tag `default`, or else the one without a name */
+  readonly dataPlane?: DataPlane | undefined;
   readonly safety: Safety;
   /** Whether the mesh's stack runs a Prometheus in each cluster. */
   readonly ownPrometheus: boolean;
@@ -172,6 +176,7 @@ export function parseConfig(
     away: read("away", schema.away),
     monitoring: joins ? undefined : read("monitoring", schema.monitoring),
   } satisfies Parts;
+  const dataPlane = read("dataPlane", schema.dataPlane);
   const allow = read("allow", schema.allow);
   const safety = read("safety", schema.safety);
   const prometheus = read("prometheus", schema.prometheus);
@@ -180,6 +185,22 @@ export function parseConfig(
   problems.push(...crossChecks(raw, parts, now));
   problems.push(...rolloutProblems(rollout, parts.phases));
   problems.push(...prometheusProblems(prometheus, clusters ?? reached));
+  if (dataPlane && parts.services && !existing) {
+    problems.push(
+      ...dataPlaneProblems({
+        dataPlane,
+        services: parts.services,
+        clusters:
+          clusters?.map(({ name }) => ({ name, ...(mesh && injectorsIn(mesh, name)) })) ??
+          reached ??
+          [],
+        gateways: {
+          eastWest: parts.installs,
+          ingress: parts.installs && parts.ingress !== undefined,
+        },
+      }),
+    );
+  }
 
   const { certificates, ingress, services, chain, phases, weight, quarantine, away } = parts;
   const { secrets, secretsKey } = parts;
@@ -194,7 +215,7 @@ export function parseConfig(
     away &&
     weight !== undefined && {
       ...{ services, chain, phases, weight, quarantine, allow, safety, prometheus, rollout },
-      ...{ secrets, secretsKey, away },
+      ...{ secrets, secretsKey, away, dataPlane },
     };
   if (!parts.installs) {
     problems.push(
@@ -243,7 +264,12 @@ export function parseConfig(
         const server = servers[i];
         const file = cluster.kubeconfig ?? kubeconfig;
         return server && network !== undefined
-          ? [{ ...cluster, network, server, ...(file !== undefined && { kubeconfig: file }) }]
+          ? [
+              {
+                ...{ ...cluster, network, server, ...injectorsIn(mesh, cluster.name) },
+                ...(file !== undefined && { kubeconfig: file }),
+              },
+            ]
           : [];
       }),
       certificates,

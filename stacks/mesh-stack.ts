@@ -39,6 +39,10 @@ const meshOutput = z.object({
       kubeconfig: z.string().optional(),
       apiServer: z.string().optional(),
       prometheus: z.string().optional(),
+      /** Its control planes. @default the one without a revision */
+      revisions: z.array(z.string()).optional(),
+      /** The revision that each tag stands for. @default it has none */
+      tags: z.record(z.string(), z.string()).optional(),
     }),
   ),
   /** The ingress gateways, and their hosts that lead to no service of the stack itself. */
@@ -137,9 +141,11 @@ export function describeMesh({
       monitoring.namespace !== MONITORING_NAMESPACE && {
         monitoringNamespace: monitoring.namespace,
       }),
-    clusters: clusters.map(({ name, context, kubeconfig, apiServer, prometheus }) => ({
+    clusters: clusters.map(({ name, context, kubeconfig, apiServer, prometheus, ...more }) => ({
       name,
       context,
+      ...(more.revisions && { revisions: [...more.revisions] }),
+      ...(more.tags && { tags: more.tags }),
       ...(kubeconfig !== undefined && { kubeconfig }),
       ...(apiServer !== undefined && { apiServer }),
       ...(prometheus !== undefined && { prometheus }),
@@ -237,6 +243,7 @@ export function joinMesh(
         istioVersion: pulumi.output(known.istioVersion),
         caExpires: pulumi.output(known.caExpires),
         revision: known.revision,
+        tags: access.tags,
         ready: [],
       };
     }),

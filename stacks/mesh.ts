@@ -9,6 +9,15 @@ import {
   MeshTracing,
   RemoteSecret,
 } from "../components/index.ts";
+import { INGRESS_NAMESPACE, SYSTEM_NAMESPACE } from "../lib/names.ts";
+import {
+  DEFAULT_REVISION,
+  labelledWith,
+  revisionOf,
+  revisionsIn,
+  tagsIn,
+  type Tags,
+} from "../lib/revisions.ts";
 import type { AwayClusters } from "./away-clusters.ts";
 import { clusterProvider } from "./cluster-provider.ts";
 import type { ClusterSettings, Settings } from "./config.ts";
@@ -33,6 +42,12 @@ export interface MeshCluster {
   readonly caExpires: pulumi.Output<string>;
   /** Istio's revision that pods get. @default default, the one without a name */
   readonly revision?: string | undefined;
+  /** The revision that each of its tags stands for. @default it has none */
+  readonly tags?: Tags | undefined;
+  /** What must be there before pods of a revision. @default `ready` is all */
+  readonly istiods?: ReadonlyMap<string, pulumi.Resource> | undefined;
+  /** What an upgrade changes of the mesh itself. @default nothing */
+  readonly moved?: readonly pulumi.Resource[] | undefined;
   /** What must be there before the first workload: istiod and its rules. */
   readonly ready: readonly pulumi.Resource[];
 }
@@ -60,6 +75,7 @@ export function installMesh(
   },
 ): Mesh {
   const certificates = certificatesOf(settings);
+  const earlier: IstioControlPlane[] = [];
   const clusters = settings.clusters.map((cluster) => {
     const provider = away.provider(cluster);
     const { gateways } = away.known(cluster.name) ?? {};
@@ -67,7 +83,10 @@ export function installMesh(
       providers: { kubernetes: provider },
       transformations: [...transformations(cluster.name)],
     };
-    return { provider, ...installCluster(settings, cluster, opts, certificates, gateways) };
+    const made = installCluster(settings, cluster, opts, certificates, [...earlier], gateways);
+    // Those of a cluster that is away are left out with all that depends on them.
+    if (!settings.away.includes(cluster.name)) earlier.push(made.controlPlane);
+    return { provider, ...made };
   });
 
   clusters.forEach((source, i) => {
@@ -81,6 +100,7 @@ export function installMesh(
             sourceProvider: source.provider,
             reader: reader.name,
             apiServer: server,
+            revisions: [...source.controlPlane.istiods.keys()],
           },
           {
             providers: { kubernetes: reader.provider },
@@ -120,14 +140,23 @@ function complete(pems: NonNullable<Settings["certificates"]["clusters"]>) {
 }
 
 function installCluster(
-  { mesh, ingress }: Settings,
+  { mesh, ingress, dataPlane = [] }: Settings,
   cluster: ClusterSettings,
   opts: pulumi.ComponentResourceOptions,
   certificates: MeshCertificates,
+  earlier: readonly IstioControlPlane[],
   known?: ClusterOutput["gateways"],
 ) {
   const { name, network } = cluster;
-  const { istioVersion: version, charts, clusterDomain } = mesh;
+  const { istioVersion, charts, clusterDomain } = mesh;
+  const tags = tagsIn(mesh, name);
+  const revisions = revisionsIn(mesh, name).map((revision) => ({
+    ...revision,
+    // One cluster after the other, but for what has always been installed in all at once.
+    ...(revision.name !== DEFAULT_REVISION && {
+      after: earlier.flatMap(({ istiods }) => istiods.get(revision.name) ?? []).slice(-1),
+    }),
+  }));
   const authority = certificates.authorities[name];
   if (!authority) {
     throw new Error(`no certificate authority was made for ${name}`);
@@ -138,7 +167,9 @@ function installCluster(
       cluster: name,
       network,
       meshId: mesh.id,
-      version,
+      version: istioVersion,
+      revisions,
+      tags,
       trustDomain: mesh.trustDomain,
       clusterDomain,
       charts,
@@ -151,29 +182,42 @@ function installCluster(
   );
 
   const afterIstiod = { ...opts, dependsOn: [controlPlane.istiod] };
+  /** What a gateway is made of, and waits for, in the namespace that says its revision. */
+  const gatewayIn = (namespace: string) => {
+    const label = labelledWith(dataPlane, name, namespace);
+    const revision = revisionOf(label, tags);
+    const istiod = controlPlane.istiods.get(revision);
+    return {
+      label,
+      args: {
+        version: revisions.find((each) => each.name === revision)?.version ?? istioVersion,
+        ...(revision !== DEFAULT_REVISION && { revision }),
+        charts,
+        values: mesh.values.gateway,
+      },
+      opts: { ...opts, dependsOn: [controlPlane.istiod, ...(istiod ? [istiod] : [])] },
+    };
+  };
+  const between = gatewayIn(SYSTEM_NAMESPACE);
   const eastWest = new EastWestGateway(
     `east-west-gateway-${name}`,
     {
-      network,
-      version,
-      charts,
-      clusterDomain,
+      ...{ ...between.args, network, clusterDomain },
       addresses: cluster.eastWestAddresses,
       knownAddresses: known?.eastWest,
-      values: mesh.values.gateway,
     },
-    afterIstiod,
+    between.opts,
   );
+  const entry = gatewayIn(INGRESS_NAMESPACE);
   const outside =
     ingress &&
     new IngressGateway(
       `ingress-gateway-${name}`,
       {
-        ...{ version, charts, hosts: ingress.hosts, tls: tlsOf(ingress) },
+        ...{ ...entry.args, label: entry.label, hosts: ingress.hosts, tls: tlsOf(ingress) },
         knownAddresses: known?.ingress,
-        values: mesh.values.gateway,
       },
-      afterIstiod,
+      entry.opts,
     );
   if (mesh.tracing) {
     new MeshTracing(`tracing-${name}`, mesh.tracing, afterIstiod);
@@ -192,6 +236,13 @@ function installCluster(
     ingressAddresses: outside?.addresses,
     istioVersion: controlPlane.version,
     caExpires: authority.expires,
+    tags,
+    istiods: controlPlane.istiods,
+    moved: [
+      ...controlPlane.istiods.values(),
+      eastWest.release,
+      ...(outside ? [outside.release] : []),
+    ],
     ready: [controlPlane.istiod, security],
   };
 }

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { CanaryRoute, CanaryWorkload, CrossClusterServiceEntry } from "../components/index.ts";
 import { crossClusterHost, crossClusterName, virtualAddresses } from "../lib/names.ts";
 import { weightIn } from "../lib/release-rules.ts";
+import { DEFAULT_REVISION, injectionLabel, labelledWith, revisionOf } from "../lib/revisions.ts";
 import { autoscalingOf, minPods } from "./autoscaling.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
 import { namedClusters } from "./named-clusters.ts";
@@ -47,6 +48,8 @@ export interface Release {
  * Runs the services in every cluster and routes them as planned. The order is what makes a change safe:
  * all versions ready in all clusters, then the subsets in all clusters, then the weights. A gateway only
  * knows the subsets of its own cluster's rule, so the far one must have them first.
+ *
+ * @param moves whether the pods of a namespace get another revision of Istio: they are rolled cluster by cluster
  */
 export function releaseServices(
   settings: ReleaseSettings,
@@ -56,6 +59,7 @@ export function releaseServices(
   workloadHooks: WorkloadHooks = () => undefined,
   remade: Remade = () => ({}),
   stays: Stays = () => false,
+  moves: (namespace: string) => boolean = () => false,
 ): Release {
   const namespaces = new Map(
     clusters.map((cluster) => [cluster.name, makeNamespaces(settings, cluster, stays)]),
@@ -82,7 +86,8 @@ export function releaseServices(
       ([ownRules, routesBefore]) => [...ownRules, ...routesBefore],
     );
     const weightsAfter = async (cluster: string) => needsOf(away, [cluster], await after);
-    const isRolled = routes.some(({ key }) => plan.rolled.includes(key));
+    const isRolled =
+      moves(service.namespace) || routes.some(({ key }) => plan.rolled.includes(key));
     const made = releaseService({ ...common, weightsAfter }, service, routes, isRolled);
     own.resolve(made.rules);
     return made;
@@ -159,20 +164,33 @@ function needsOf(
 
 type Namespaces = ReadonlyMap<string, ReadonlyMap<string, k8s.core.v1.Namespace>>;
 
-function makeNamespaces(
-  { services }: ReleaseSettings,
-  { name, provider, revision = "default" }: MeshCluster,
-  stays: Stays,
-) {
-  const injection =
-    revision === "default" ? { "istio-injection": "enabled" } : { "istio.io/rev": revision };
+/** The revision or tag that a namespace is labelled with in a cluster; of others' Istio it is the one that was found. */
+function labelIn({ dataPlane = [] }: ReleaseSettings, cluster: MeshCluster, namespace: string) {
+  return cluster.revision ?? labelledWith(dataPlane, cluster.name, namespace);
+}
+
+/** The revision that is to inject the pods of a namespace; undefined if nothing rolls them for it. */
+function injectorIn(settings: ReleaseSettings, cluster: MeshCluster, namespace: string) {
+  if (cluster.revision !== undefined) return undefined;
+  const revision = revisionOf(labelIn(settings, cluster, namespace), cluster.tags);
+  return revision === DEFAULT_REVISION ? undefined : revision;
+}
+
+function makeNamespaces(settings: ReleaseSettings, cluster: MeshCluster, stays: Stays) {
+  const { services } = settings;
+  const { name, provider } = cluster;
   const names = [...new Set(services.filter(isMade).map(({ namespace }) => namespace))];
   return new Map(
     names.map((namespace) => [
       namespace,
       new k8s.core.v1.Namespace(
         `${namespace}-${name}`,
-        { metadata: { name: namespace, labels: injection } },
+        {
+          metadata: {
+            name: namespace,
+            labels: injectionLabel(labelIn(settings, cluster, namespace)),
+          },
+        },
         { provider, ...(stays(name, namespace) && { retainOnDelete: true }) },
       ),
     ]),
@@ -227,6 +245,8 @@ function makeWorkloads(
       planned.find((route) => route.cluster === cluster.name),
       weightIn(settings, cluster.name),
     );
+    const revision = injectorIn(settings, cluster, namespace);
+    const istiod = revision === undefined ? undefined : cluster.istiods?.get(revision);
     const version = (role: "stable" | "canary", of: MadeService["stable"]) => ({
       ...of,
       config: configOf(settings, service, of),
@@ -238,6 +258,7 @@ function makeWorkloads(
       {
         service: name,
         namespace,
+        revision,
         cluster: cluster.name,
         environment: settings.mesh.env,
         port: service.port,
@@ -256,7 +277,12 @@ function makeWorkloads(
       },
       {
         providers: { kubernetes: cluster.provider },
-        dependsOn: [...(home ? [home] : []), ...cluster.ready, ...before],
+        dependsOn: [
+          ...(home ? [home] : []),
+          ...cluster.ready,
+          ...(istiod ? [istiod] : []),
+          ...before,
+        ],
       },
     );
     workloads.push({ cluster: cluster.name, workload });
