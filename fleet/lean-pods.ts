@@ -1,4 +1,5 @@
 import { ResponseContext, SelfDecodingBody, type V1Pod } from "@kubernetes/client-node";
+import { REVISION_LABEL } from "../lib/revisions.ts";
 
 /** A list of pods as API servers give it. */
 interface Pods {
@@ -18,6 +19,10 @@ function lean({ metadata, spec, status }: V1Pod) {
       namespace: metadata?.namespace,
       uid: metadata?.uid,
       labels: metadata?.labels,
+      annotations:
+        metadata?.annotations?.[REVISION_LABEL] === undefined
+          ? undefined
+          : { [REVISION_LABEL]: metadata.annotations[REVISION_LABEL] },
       ownerReferences: metadata?.ownerReferences,
       deletionTimestamp: metadata?.deletionTimestamp,
     },
