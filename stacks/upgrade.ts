@@ -6,9 +6,9 @@ import {
   findInjected,
   findIstiods,
   findProxies,
-  findTags,
   type OwnWorkloads,
 } from "../fleet/upgrade/find-revisions.ts";
+import { findTags } from "../fleet/upgrade/find-tags.ts";
 import { againstRevision } from "../fleet/upgrade/upgraded.ts";
 import {
   EAST_WEST_GATEWAY,
