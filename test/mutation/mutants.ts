@@ -2,6 +2,7 @@ import { autoscalingMutants } from "./autoscaling-mutants.ts";
 import { awayMutants } from "./away-mutants.ts";
 import { chainMutants } from "./chain-mutants.ts";
 import { existingIstioMutants } from "./existing-istio-mutants.ts";
+import { upgradeMutants } from "./upgrade-mutants.ts";
 import { controllerMutants } from "./controller-mutants.ts";
 import { existingMutants } from "./existing-mutants.ts";
 import { failoverMutants } from "./failover-mutants.ts";
@@ -45,6 +46,7 @@ export const mutants: readonly Mutant[] = [
   ...controllerMutants,
   ...existingMutants,
   ...existingIstioMutants,
+  ...upgradeMutants,
   ...failoverMutants,
   ...fleetMutants,
   ...guardMutants,
