@@ -171,7 +171,8 @@ export class IstioControlPlane extends pulumi.ComponentResource {
     ]);
     const first = this.istiods.get(injector);
     if (!first) throw new Error(`${args.cluster} has no control plane of revision ${injector}`);
-    this.istiod = taken ?? first;
+    // Two webhooks would both inject a pod, and the last of them is the one that goes.
+    this.istiod = (taken && this.istiods.get(DEFAULT_REVISION)) ?? taken ?? first;
 
     const its = revisions.find((each) => each.name === injector)?.version ?? version;
     this.version = first.id.apply(() => its);

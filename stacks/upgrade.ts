@@ -9,7 +9,7 @@ import {
   type OwnWorkloads,
 } from "../fleet/upgrade/find-revisions.ts";
 import { findTags } from "../fleet/upgrade/find-tags.ts";
-import { againstRevision } from "../fleet/upgrade/upgraded.ts";
+import { againstMove, againstRevision } from "../fleet/upgrade/upgraded.ts";
 import {
   EAST_WEST_GATEWAY,
   INGRESS_GATEWAY,
@@ -202,7 +202,7 @@ export class Upgrade {
     const concerned = this.#places.some(({ upgraded }) => concernedIn(upgraded).length > 0);
     if (!concerned || pulumi.runtime.isDryRun()) return pulumi.output(undefined);
     return pulumi.all(resources.map(({ urn }) => urn)).apply(async () => {
-      const problems = await this.#against(({ upgraded }) => concernedIn(upgraded));
+      const problems = await this.#against(({ upgraded }) => concernedIn(upgraded), true);
       throwProblems(
         "This step of the upgrade is made, and not well. Go back by the config of before (docs/upgrades.md), or mend it:",
         problems,
@@ -217,35 +217,52 @@ export class Upgrade {
     });
   }
 
-  /** What speaks against revisions of each cluster, for as long as it may heal. */
-  async #against(revisionsOf: (place: Place) => readonly string[]): Promise<readonly Problem[]> {
-    const names = this.#settings.clusters.map(({ name }) => name);
-    const present = presentClusters<ClusterAccess>(this.#settings).map(({ name }) => name);
-    const must = names.filter((name) => present.includes(name));
+  /**
+   * What speaks against revisions of each cluster, for as long as it may heal.
+   *
+   * @param isMade whether what is to move has moved. @default it has not
+   */
+  async #against(
+    revisionsOf: (place: Place) => readonly string[],
+    isMade = false,
+  ): Promise<readonly Problem[]> {
+    const must = presentClusters<ClusterAccess>(this.#settings).map(({ name }) => name);
+    const apps = [
+      ...this.#settings.services.map(({ name }) => name),
+      ...[EAST_WEST_GATEWAY, INGRESS_GATEWAY],
+    ];
     const { checkWithinMs } = limitsOf(this.#settings);
+    const looks = this.#places.flatMap((place) =>
+      revisionsOf(place).map((revision) => ({
+        ...{ place, revision },
+        moves: movesIn(place.upgraded).filter(({ to }) => isMade && to === revision),
+      })),
+    );
     const found = await Promise.all(
-      this.#places.flatMap((place) =>
-        revisionsOf(place).map(async (revision): Promise<readonly Problem[]> => {
-          let seen: readonly string[] = [];
-          try {
-            await until(
-              `revision ${revision}`,
-              async () => {
-                seen = await againstRevision(place.client, revision, must);
-                if (seen.length > 0) throw new Error(seen.join("; "));
-              },
-              { timeoutMs: checkWithinMs, everyMs: LOOK_EVERY_MS },
-            );
-            return [];
-          } catch {
-            return seen.map((each) => ({
-              path: `${revision} in ${place.client.name}`,
-              rule: `must serve, and be in sync with all proxies that it has, but ${each}`,
-              fix: `See kubectl -n ${SYSTEM_NAMESPACE} logs -l app=istiod,istio.io/rev=${revision}, and istioctl proxy-status.`,
-            }));
-          }
-        }),
-      ),
+      looks.map(async ({ place: { client }, revision, moves }): Promise<readonly Problem[]> => {
+        let seen: readonly string[] = [];
+        try {
+          await until(
+            `revision ${revision}`,
+            async () => {
+              const all = await Promise.all([
+                againstRevision(client, revision, must),
+                ...moves.map((move) => againstMove(client, move, apps)),
+              ]);
+              seen = all.flat();
+              if (seen.length > 0) throw new Error(seen.join("; "));
+            },
+            { timeoutMs: checkWithinMs, everyMs: LOOK_EVERY_MS },
+          );
+          return [];
+        } catch {
+          return seen.map((each) => ({
+            path: `${revision} in ${client.name}`,
+            rule: `must serve, and be in sync with all proxies that it has, but ${each}`,
+            fix: `See kubectl -n ${SYSTEM_NAMESPACE} logs -l app=istiod,istio.io/rev=${revision}, and istioctl proxy-status.`,
+          }));
+        }
+      }),
     );
     return found.flat();
   }

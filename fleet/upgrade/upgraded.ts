@@ -1,6 +1,7 @@
 import type { V1Pod } from "@kubernetes/client-node";
 import { SYSTEM_NAMESPACE } from "../../lib/names.ts";
 import { REVISION_LABEL } from "../../lib/revisions.ts";
+import type { Move } from "../../lib/upgrade-rules.ts";
 import { answersOf } from "../ask-pods.ts";
 import { clustersReadBy } from "../checks/remote-clusters.ts";
 import { podKey, type ClusterClient } from "../cluster-client.ts";
@@ -104,5 +105,32 @@ export async function againstRevision(
     return found.flat();
   } catch (error) {
     return [`it cannot be asked: ${explain(error)}`];
+  }
+}
+
+/**
+ * What speaks against a move, in one look: pods of the program in a namespace that have a proxy of another revision.
+ *
+ * @param apps values of the label `app` of the program's pods
+ */
+export async function againstMove(
+  cluster: ClusterClient,
+  { namespace, to }: Pick<Move, "namespace" | "to">,
+  apps: readonly string[],
+): Promise<readonly string[]> {
+  try {
+    const left = (await cluster.podsWithProxy()).filter(
+      (pod) =>
+        podKey(pod).namespace === namespace &&
+        apps.includes(pod.metadata?.labels?.["app"] ?? "") &&
+        injectedBy(pod) !== to,
+    );
+    return left.length === 0
+      ? []
+      : [
+          `${told(left.map(nameOf))} still ${left.length === 1 ? "has a proxy" : "have proxies"} of another one`,
+        ];
+  } catch (error) {
+    return [`the pods of ${namespace} cannot be listed: ${explain(error)}`];
   }
 }

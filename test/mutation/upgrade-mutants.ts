@@ -66,9 +66,23 @@ export const upgradeMutants: readonly Mutant[] = [
   {
     removes: "what has moved is in sync when the update ends",
     file: "stacks/upgrade.ts",
-    text: "const problems = await this.#against(({ upgraded }) => concernedIn(upgraded));",
+    text: "const problems = await this.#against(({ upgraded }) => concernedIn(upgraded), true);",
     replacement: "const problems: Problem[] = [];",
     tests: stacks,
+  },
+  {
+    removes: "what was to move has moved when the update ends",
+    file: "fleet/upgrade/upgraded.ts",
+    text: "injectedBy(pod) !== to,",
+    replacement: 'injectedBy(pod) === "",',
+    tests: asked,
+  },
+  {
+    removes: "pods are rolled after the webhook of the other control plane has gone",
+    file: "components/istio-control-plane.ts",
+    text: "(taken && this.istiods.get(DEFAULT_REVISION)) ?? taken ?? first",
+    replacement: "taken ?? first",
+    tests: registered,
   },
   {
     removes: "what an Envoy rejects is seen",

@@ -6,7 +6,7 @@ import type { ClusterClient } from "../../../fleet/cluster-client.ts";
 import { get, getJson } from "../../../fleet/pod-http.ts";
 import { findInjected, findIstiods, findProxies } from "../../../fleet/upgrade/find-revisions.ts";
 import { findTags } from "../../../fleet/upgrade/find-tags.ts";
-import { againstRevision } from "../../../fleet/upgrade/upgraded.ts";
+import { againstMove, againstRevision } from "../../../fleet/upgrade/upgraded.ts";
 
 vi.mock(import("../../../fleet/pod-http.ts"), async (original) => ({
   ...(await original()),
@@ -127,6 +127,21 @@ describe("a revision", () => {
   it("says why it cannot be asked", async () => {
     vi.mocked(getJson).mockRejectedValue(new Error("no way"));
     expect(await against()).toEqual(["it cannot be asked: no way"]);
+  });
+});
+
+describe("a move", () => {
+  const own = (name: string, revision: string): V1Pod => {
+    const { metadata } = injected(name, revision);
+    return { metadata: { ...metadata, labels: { app: name } } };
+  };
+  const against = () => againstMove(cluster, { namespace: "shop", to: NEW }, ["web", "api"]);
+
+  it("is made when the program's own pods have proxies of the revision", async () => {
+    pods = [own("web", NEW), own("others", "default")];
+    expect(await against()).toEqual([]);
+    pods = [own("web", NEW), own("api", "default")];
+    expect(await against()).toEqual(["shop/api still has a proxy of another one"]);
   });
 });
 

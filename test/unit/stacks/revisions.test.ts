@@ -172,6 +172,9 @@ describe("the tag default", () => {
     const old = program.named("istio-cluster-a-istiod");
     expect(old.inputs["values"]).toMatchObject({ global: { operatorManageWebhooks: true } });
     expect(program.waitsFor(old, tag)).toBe(true);
+    for (const pods of ["user-service.user-cluster-a-v1", "ingress-gateway-cluster-a-release"]) {
+      expect(program.waitsFor(program.named(pods), old), pods).toBe(true);
+    }
     expect(valuesOf(program, "istio-cluster-a-base")).toMatchObject({ defaultRevision: NEW });
     expect(valuesOf(program, "istio-cluster-b-base")).not.toHaveProperty("defaultRevision");
     expect(valuesOf(program, "istio-cluster-b-istiod")["global"]).not.toHaveProperty(

@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { findInjected, findIstiods, findProxies } from "../../../fleet/upgrade/find-revisions.ts";
 import { findTags } from "../../../fleet/upgrade/find-tags.ts";
-import { againstRevision } from "../../../fleet/upgrade/upgraded.ts";
+import { againstMove, againstRevision } from "../../../fleet/upgrade/upgraded.ts";
 import { parseConfig, type Settings } from "../../../stacks/config.ts";
 import { planRelease } from "../../../stacks/release-plan.ts";
 import { Upgrade } from "../../../stacks/upgrade.ts";
@@ -18,6 +18,7 @@ vi.mock(import("../../../fleet/upgrade/find-tags.ts"), () => ({
   findTags: vi.fn<typeof findTags>(),
 }));
 vi.mock(import("../../../fleet/upgrade/upgraded.ts"), () => ({
+  againstMove: vi.fn<typeof againstMove>(),
   againstRevision: vi.fn<typeof againstRevision>(),
 }));
 
@@ -52,6 +53,7 @@ beforeEach(async () => {
     { namespace: "user", name: "user-service-v1", revision: "default" },
   ]);
   vi.mocked(againstRevision).mockReset().mockResolvedValue([]);
+  vi.mocked(againstMove).mockReset().mockResolvedValue([]);
 });
 
 afterEach(() => {
@@ -98,8 +100,14 @@ describe("an upgrade", () => {
           [name, revision, ...clusters].join(" "),
         );
     expect(asked()).toEqual([`cluster-a ${NEW} cluster-a cluster-b`]);
+    expect(againstMove).not.toHaveBeenCalled();
     vi.mocked(againstRevision).mockClear();
     await valueOf(upgrade.complete([]));
+    expect(againstMove).toHaveBeenCalledExactlyOnceWith(
+      expect.objectContaining({ name: "cluster-a" }),
+      expect.objectContaining({ namespace: "user", to: NEW }),
+      ["user-service", "istio-eastwestgateway", "istio-ingressgateway"],
+    );
     expect(asked()).toEqual([`cluster-a ${NEW} cluster-a cluster-b`]);
   });
 
@@ -132,7 +140,8 @@ describe("an upgrade", () => {
     const upgrade = await find(settingsOf({ revisions: both }));
     expect(againstRevision).not.toHaveBeenCalled();
     vi.mocked(againstRevision).mockResolvedValue([`no pod of istiod of ${NEW} runs`]);
-    await expect(valueOf(upgrade.complete([]))).rejects.toThrow(
+    const end = upgrade.complete([]).apply(() => "well");
+    expect(await valueOf(pulumi.recover(end, String))).toContain(
       "This step of the upgrade is made, and not well. Go back by the config of before (docs/upgrades.md), or mend it:",
     );
   });
