@@ -151,12 +151,11 @@ export class IstioControlPlane extends pulumi.ComponentResource {
       Object.entries(tags).map(([tag, revision]) => {
         const of = named.get(revision);
         if (!of) throw new Error(`tag ${tag} stands for ${revision}, which is not installed`);
-        const { kind: _kind, apiVersion: _version, ...inputs } = revisionTag(tag, revision);
         return [
           tag,
           new k8s.admissionregistration.v1.MutatingWebhookConfiguration(
             `${name}-tag-${tag}`,
-            inputs,
+            revisionTag(tag, revision),
             childOptions(this, opts, [of]),
           ),
         ];

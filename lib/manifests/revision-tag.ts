@@ -37,8 +37,6 @@ function selections(tag: string) {
  */
 export function revisionTag(tag: string, revision: string) {
   return {
-    apiVersion: "admissionregistration.k8s.io/v1",
-    kind: "MutatingWebhookConfiguration",
     metadata: {
       name: `istio-revision-tag-${tag}`,
       labels: { [TAG_LABEL]: tag, [REVISION_LABEL]: revision, app: "sidecar-injector" },

@@ -40,7 +40,8 @@ function synced(name: string, behind: readonly string[] = []) {
     [`${kind}_sent`, "2"],
     [`${kind}_acked`, behind.includes(kind) ? "1" : "2"],
   ]);
-  return { proxy: `${name}.shop`, cluster_id: "cluster-a", ...Object.fromEntries(nonces.flat()) };
+  const told = Object.fromEntries(nonces.flat()) as Readonly<Record<string, string>>;
+  return { proxy: `${name}.shop`, cluster_id: "cluster-a", ...told };
 }
 
 /** What the pods of istiod say, by their names. */
@@ -131,10 +132,12 @@ describe("a revision", () => {
 });
 
 describe("a move", () => {
-  const own = (name: string, revision: string): V1Pod => {
-    const { metadata } = injected(name, revision);
-    return { metadata: { ...metadata, labels: { app: name } } };
-  };
+  const own = (name: string, revision: string): V1Pod => ({
+    metadata: {
+      ...{ name, namespace: "shop", uid: name, labels: { app: name } },
+      annotations: { "istio.io/rev": revision },
+    },
+  });
   const against = () => againstMove(cluster, { namespace: "shop", to: NEW }, ["web", "api"]);
 
   it("is made when the program's own pods have proxies of the revision", async () => {
