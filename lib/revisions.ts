@@ -28,7 +28,7 @@ interface InClusters {
 }
 
 /** A tag stands for a revision. */
-export interface Tag extends InClusters {
+interface Tag extends InClusters {
   readonly name: string;
   readonly revision: string;
 }

@@ -5,7 +5,7 @@ import type { Problem } from "./problems.ts";
 import { DEFAULT_REVISION, isOneStep, revisionOf, type Revision, type Tags } from "./revisions.ts";
 
 /** A namespace's proxies of one revision. */
-export interface InjectedPods {
+interface InjectedPods {
   readonly namespace: string;
   readonly revision: string;
   readonly pods: number;
