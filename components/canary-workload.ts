@@ -13,6 +13,7 @@ import {
   type ShapeArgs,
 } from "../lib/pod-shape.ts";
 import { APP_PROTOCOLS, portName } from "../lib/ports.ts";
+import { INJECTED_BY } from "../lib/revisions.ts";
 import { workloadName } from "../lib/version-name.ts";
 import { childOptions } from "./child-options.ts";
 import { versionConfig, type VersionConfigArgs } from "./version-config.ts";
@@ -45,6 +46,8 @@ export interface CanaryWorkloadArgs extends ShapeArgs {
   readonly service: string;
   /** An existing namespace in which sidecars are injected. */
   readonly namespace: string;
+  /** Istio's revision that injects the pods; another one rolls them. @default default, the one without a name */
+  readonly revision?: string | undefined;
   /** Name of the cluster, as the containers find it in CLUSTER_NAME. */
   readonly cluster: string;
   /** Value of the label `env`. */
@@ -144,8 +147,11 @@ function podTemplate(
   config: PodTemplate | undefined,
 ): pulumi.Input<k8s.types.input.core.v1.PodTemplateSpec> {
   const { podSpec: spec } = new kx.PodBuilder(podSpec(args, version));
-  const annotations = metricsAnnotations(args);
-  const metadata = { labels, ...(annotations && { annotations }) };
+  const annotations = {
+    ...metricsAnnotations(args),
+    ...(args.revision !== undefined && { [INJECTED_BY]: args.revision }),
+  };
+  const metadata = { labels, ...(Object.keys(annotations).length > 0 && { annotations }) };
   const over = [config, args.template].filter((each) => each !== undefined);
   if (over.length === 0) return { metadata, spec };
   return pulumi

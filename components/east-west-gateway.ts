@@ -15,6 +15,8 @@ export interface EastWestGatewayArgs {
   readonly network: string;
   /** Istio's version, the same as istiod's. */
   readonly version: string;
+  /** Istio's revision that injects its pods; another one rolls them. @default the one without a name */
+  readonly revision?: string | undefined;
   /** @default Istio's official repository */
   readonly charts?: ChartSource | undefined;
   /** Pods of the gateway. @default 2 */
@@ -48,6 +50,7 @@ export class EastWestGateway extends pulumi.ComponentResource {
         release: EAST_WEST_GATEWAY,
         namespace: SYSTEM_NAMESPACE,
         version: args.version,
+        revision: args.revision,
         charts: args.charts ?? {},
         replicas: args.replicas ?? 2,
         network: args.network,

@@ -18,6 +18,8 @@ export interface GatewayReleaseArgs {
   readonly network?: string | undefined;
   readonly onlyNeeded?: boolean | undefined;
   readonly restricted?: boolean | undefined;
+  /** Istio's revision that injects its pods. @default the one without a name */
+  readonly revision?: string | undefined;
   readonly values: HelmValues;
 }
 
@@ -40,7 +42,7 @@ export function gatewayRelease(
   args: GatewayReleaseArgs,
   opts: pulumi.CustomResourceOptions,
 ): { release: k8s.helm.v3.Release; addresses: pulumi.Output<string[]> } {
-  const { replicas, network, onlyNeeded, restricted } = args;
+  const { replicas, network, onlyNeeded, restricted, revision } = args;
   const release = new k8s.helm.v3.Release(
     `${name}-release`,
     {
@@ -48,7 +50,7 @@ export function gatewayRelease(
       namespace: args.namespace,
       ...chartOf(args.charts, "gateway", args.version),
       values: mergeValues(
-        gatewayValues(args.release, { replicas, network, onlyNeeded, restricted }),
+        gatewayValues(args.release, { replicas, network, onlyNeeded, restricted, revision }),
         args.values,
       ),
     },

@@ -16,7 +16,12 @@ export {
 } from "./cross-cluster-service-entry.ts";
 export { EastWestGateway, type EastWestGatewayArgs } from "./east-west-gateway.ts";
 export { IngressGateway, type IngressGatewayArgs, type IngressTls } from "./ingress-gateway.ts";
-export { IstioControlPlane, type IstioControlPlaneArgs } from "./istio-control-plane.ts";
+export {
+  IstioControlPlane,
+  type IstioControlPlaneArgs,
+  type RevisionArgs,
+} from "./istio-control-plane.ts";
+export type { Revision, Tags } from "../lib/revisions.ts";
 export {
   MeshCertificates,
   type CertificateAuthority,

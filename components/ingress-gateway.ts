@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { gatewayLabels, type ChartSource, type HelmValues } from "../lib/helm-values.ts";
 import { INGRESS_GATEWAY, INGRESS_GATEWAY_OBJECT, INGRESS_NAMESPACE } from "../lib/names.ts";
 import { podSecurityLabels, type PodSecurity } from "../lib/manifests/pod-security.ts";
+import { DEFAULT_REVISION, injectionLabel } from "../lib/revisions.ts";
 import { childOptions } from "./child-options.ts";
 import { gatewayRelease } from "./gateway-release.ts";
 
@@ -19,6 +20,10 @@ export interface IngressTls {
 export interface IngressGatewayArgs {
   /** Istio's version, the same as istiod's. */
   readonly version: string;
+  /** Istio's revision that injects its pods; another one rolls them. @default the one without a name */
+  readonly revision?: string | undefined;
+  /** The revision or tag that its namespace is labelled with. @default default */
+  readonly label?: string | undefined;
   /** Hosts for which the gateway takes requests. */
   readonly hosts: readonly string[];
   /** HTTPS on port 443, in addition to HTTP on port 80. @default HTTP only */
@@ -55,7 +60,10 @@ export class IngressGateway extends pulumi.ComponentResource {
       {
         metadata: {
           name: INGRESS_NAMESPACE,
-          labels: { "istio-injection": "enabled", ...podSecurityLabels(args.podSecurity) },
+          labels: {
+            ...injectionLabel(args.label ?? DEFAULT_REVISION),
+            ...podSecurityLabels(args.podSecurity),
+          },
         },
       },
       childOptions(this, opts),
@@ -67,6 +75,7 @@ export class IngressGateway extends pulumi.ComponentResource {
         release: INGRESS_GATEWAY,
         namespace: INGRESS_NAMESPACE,
         version: args.version,
+        revision: args.revision,
         charts: args.charts ?? {},
         replicas: args.replicas ?? 2,
         restricted: args.podSecurity === "restricted",

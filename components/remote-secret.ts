@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { readerKubeconfig, readerOf, type ApiServer } from "../lib/reader-kubeconfig.ts";
 import { SYSTEM_NAMESPACE } from "../lib/names.ts";
+import { DEFAULT_REVISION, suffixOf } from "../lib/revisions.ts";
 import { accountToken } from "./account-token.ts";
 import { childOptions } from "./child-options.ts";
 
@@ -16,10 +17,14 @@ export interface RemoteSecretArgs {
   readonly apiServer: ApiServer;
   /** Any DNS label: another one gives the reader another token, and ends this one. @default a token without one */
   readonly rotation?: string | undefined;
+  /** Control planes of the cluster that is read. @default the one without a revision */
+  readonly revisions?: readonly string[] | undefined;
 }
 
-/** The ClusterRole that the chart `istiod` makes for readers from other clusters. */
-const READER_ROLE = `istio-reader-clusterrole-${SYSTEM_NAMESPACE}`;
+/** The ClusterRole that the chart `istiod` makes for readers from other clusters, and removes with its control plane. */
+function readerRole(revision: string): string {
+  return `istio-reader-clusterrole${suffixOf(revision)}-${SYSTEM_NAMESPACE}`;
+}
 
 /**
  * Lets istiod of one cluster find the endpoints of another one: a ServiceAccount for this reader
@@ -43,18 +48,21 @@ export class RemoteSecret extends pulumi.ComponentResource {
       { metadata: { name: account, namespace: SYSTEM_NAMESPACE } },
       inSource(),
     );
-    const binding = new k8s.rbac.v1.ClusterRoleBinding(
-      `${name}-binding`,
-      {
-        metadata: { name: account },
-        roleRef: {
-          apiGroup: "rbac.authorization.k8s.io",
-          kind: "ClusterRole",
-          name: READER_ROLE,
-        },
-        subjects: [{ kind: "ServiceAccount", name: account, namespace: SYSTEM_NAMESPACE }],
-      },
-      inSource(serviceAccount),
+    const bindings = (args.revisions ?? [DEFAULT_REVISION]).map(
+      (revision) =>
+        new k8s.rbac.v1.ClusterRoleBinding(
+          `${name}-binding${suffixOf(revision)}`,
+          {
+            metadata: { name: `${account}${suffixOf(revision)}` },
+            roleRef: {
+              apiGroup: "rbac.authorization.k8s.io",
+              kind: "ClusterRole",
+              name: readerRole(revision),
+            },
+            subjects: [{ kind: "ServiceAccount", name: account, namespace: SYSTEM_NAMESPACE }],
+          },
+          inSource(serviceAccount),
+        ),
     );
     const kubeconfig = accountToken(
       `${name}-token`,
@@ -72,7 +80,7 @@ export class RemoteSecret extends pulumi.ComponentResource {
         },
         stringData: { [source]: kubeconfig },
       },
-      childOptions(this, opts, [binding]),
+      childOptions(this, opts, bindings),
     );
 
     this.secretName = secret.metadata.name;

@@ -1,12 +1,13 @@
 import * as z from "zod";
+import { DEFAULT_REVISION, REVISION_LABEL } from "../lib/revisions.ts";
 import type { ClusterClient } from "./cluster-client.ts";
 import { explain } from "./explain.ts";
 import { ISTIOD_HTTP_PORT, istiodPods } from "./istiod-pods.ts";
 import { getJson } from "./pod-http.ts";
 import { proxyIdentity } from "./proxy-pod.ts";
 
-/** What istiod sends to proxies: routes, or Envoy's clusters. */
-export type Sent = "route" | "cluster";
+/** What istiod sends to proxies: routes, Envoy's clusters, their endpoints, or listeners. */
+export type Sent = "route" | "cluster" | "endpoint" | "listener";
 
 const syncz = z.array(
   z.object({
@@ -16,6 +17,10 @@ const syncz = z.array(
     route_acked: z.string().default(""),
     cluster_sent: z.string().default(""),
     cluster_acked: z.string().default(""),
+    endpoint_sent: z.string().default(""),
+    endpoint_acked: z.string().default(""),
+    listener_sent: z.string().default(""),
+    listener_acked: z.string().default(""),
   }),
 );
 
@@ -23,6 +28,8 @@ const syncz = z.array(
 export interface Connection {
   /** Identifies the istiod since its start. */
   readonly istiod: string;
+  /** Its revision; `default` if it has none. */
+  readonly revision: string;
   /** For each kind of configuration the nonce of what was last sent, and of what the proxy has last acknowledged. */
   readonly nonces: Readonly<Record<Sent, { readonly sent: string; readonly acknowledged: string }>>;
 }
@@ -41,22 +48,26 @@ export async function connectionsOf(cluster: ClusterClient): Promise<Connections
     (await istiodPods(cluster)).map(async (pod) => {
       try {
         const answer = await getJson(cluster, pod, ISTIOD_HTTP_PORT, "/debug/syncz");
-        return { istiod: proxyIdentity(pod), proxies: syncz.parse(answer) };
+        const revision = pod.metadata?.labels?.[REVISION_LABEL] ?? DEFAULT_REVISION;
+        return { istiod: proxyIdentity(pod), revision, proxies: syncz.parse(answer) };
       } catch (error) {
         return { silent: `${pod.metadata?.name ?? ""}: ${explain(error)}` };
       }
     }),
   );
-  const all = told.flatMap(({ istiod, proxies = [] }) =>
+  const all = told.flatMap(({ istiod, revision, proxies = [] }) =>
     proxies
       // Istiod may also serve proxies of another cluster, in which a pod may have the same name.
       .filter(({ cluster_id: of = cluster.name }) => of === cluster.name)
       .map((each) => {
         const connection: Connection = {
           istiod: istiod ?? "",
+          revision: revision ?? DEFAULT_REVISION,
           nonces: {
             route: { sent: each.route_sent, acknowledged: each.route_acked },
             cluster: { sent: each.cluster_sent, acknowledged: each.cluster_acked },
+            endpoint: { sent: each.endpoint_sent, acknowledged: each.endpoint_acked },
+            listener: { sent: each.listener_sent, acknowledged: each.listener_acked },
           },
         };
         return [each.proxy, connection] as const;

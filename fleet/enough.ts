@@ -1,6 +1,6 @@
 import type { V1Pod } from "@kubernetes/client-node";
 import { ZodError } from "zod";
-import { REVISION } from "../lib/names.ts";
+import { DEFAULT_REVISION, REVISION_LABEL } from "../lib/revisions.ts";
 import { mayMiss } from "../lib/who-counts.ts";
 import type { Round } from "./ask-fleet.ts";
 import { Behind, type SilentPod } from "./ask-pods.ts";
@@ -128,12 +128,14 @@ export async function strangeRevisions(
   round: Late,
 ): Promise<readonly string[]> {
   const late = lateIn(round).flatMap((pod) => {
-    const revision = pod.metadata?.annotations?.[REVISION];
+    const revision = pod.metadata?.annotations?.[REVISION_LABEL];
     return revision === undefined ? [] : [{ pod, revision }];
   });
   if (late.length === 0) return [];
   const istiods = await istiodPods(cluster).catch(() => []);
-  const here = new Set(istiods.map(({ metadata }) => metadata?.labels?.[REVISION] ?? "default"));
+  const here = new Set(
+    istiods.map(({ metadata }) => metadata?.labels?.[REVISION_LABEL] ?? DEFAULT_REVISION),
+  );
   const strange = here.size === 0 ? [] : late.filter(({ revision }) => !here.has(revision));
   if (strange.length === 0) return [];
   const revisions = [...new Set(strange.map(({ revision }) => revision))].sort();

@@ -1,5 +1,5 @@
 import { ResponseContext, SelfDecodingBody, type V1Pod } from "@kubernetes/client-node";
-import { REVISION } from "../lib/names.ts";
+import { REVISION_LABEL } from "../lib/revisions.ts";
 
 /** A list of pods as API servers give it. */
 interface Pods {
@@ -16,7 +16,7 @@ function lean({ metadata, spec, status }: V1Pod): V1Pod {
       ...{ name, ready, restartCount },
       ...{ image: "", imageID: "" },
     }));
-  const revision = metadata?.annotations?.[REVISION];
+  const revision = metadata?.annotations?.[REVISION_LABEL];
   const { name, namespace, uid, labels, ownerReferences, deletionTimestamp } = metadata ?? {};
   const { containers, initContainers, readinessGates } = spec ?? {};
   return {
@@ -25,7 +25,7 @@ function lean({ metadata, spec, status }: V1Pod): V1Pod {
       ...(namespace !== undefined && { namespace }),
       ...(uid !== undefined && { uid }),
       ...(labels && { labels }),
-      ...(revision !== undefined && { annotations: { [REVISION]: revision } }),
+      ...(revision !== undefined && { annotations: { [REVISION_LABEL]: revision } }),
       ...(ownerReferences && { ownerReferences }),
       ...(deletionTimestamp && { deletionTimestamp }),
     },

@@ -7,6 +7,7 @@ export const EXCEPTIONS = [
   "retry-canary",
   "shrink-stable",
   "replace-stable",
+  "upgrade-everywhere",
 ] as const;
 export type Exception = (typeof EXCEPTIONS)[number];
 

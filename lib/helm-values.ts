@@ -1,4 +1,5 @@
 import { EAST_WEST_PORT, ipFamilyPolicy, type IpFamily } from "./names.ts";
+import { REVISION_LABEL } from "./revisions.ts";
 
 /** Values of a Helm chart. */
 export type HelmValues = Readonly<Record<string, unknown>>;
@@ -65,9 +66,16 @@ export function mergeValues(base: HelmValues, ...others: readonly HelmValues[]):
  */
 const VALIDATION = { base: { validationFailurePolicy: "Fail" } };
 
-/** Values of the chart `base`: the custom resource definitions and the default webhook. */
-export function baseValues(): HelmValues {
-  return VALIDATION;
+/**
+ * Values of the chart `base`: the custom resource definitions and the default webhook.
+ *
+ * @param defaultRevision revision whose istiod checks objects that name none. @default the one without a name
+ */
+export function baseValues(defaultRevision?: string): HelmValues {
+  return {
+    ...VALIDATION,
+    ...(defaultRevision !== undefined && { defaultRevision }),
+  };
 }
 
 /** Where proxies send spans. */
@@ -108,6 +116,10 @@ export interface ControlPlaneSettings {
   readonly cni?: boolean | undefined;
   /** Whether sidecars comply with the Pod Security Standard `restricted`. @default false */
   readonly restricted?: boolean | undefined;
+  /** @default the control plane without one */
+  readonly revision?: string | undefined;
+  /** Whether a tag has taken over all that this control plane injects. @default false */
+  readonly isReplaced?: boolean | undefined;
 }
 
 /** What `restricted` asks for beyond what Istio's charts give. */
@@ -122,8 +134,14 @@ export function istiodValues(settings: ControlPlaneSettings): HelmValues {
     autoscaleMin: 2,
     // Counts where the chart's autoscaler is switched off.
     replicaCount: 2,
-    topologySpreadConstraints: spreadConstraints({ app: "istiod" }),
+    topologySpreadConstraints: spreadConstraints({
+      app: "istiod",
+      ...(settings.revision !== undefined && { [REVISION_LABEL]: settings.revision }),
+    }),
+    ...(settings.revision !== undefined && { revision: settings.revision }),
     global: {
+      // Two webhooks for one namespace would both inject its pods.
+      ...(settings.isReplaced === true && { operatorManageWebhooks: true }),
       meshID: settings.meshId,
       multiCluster: { clusterName: settings.cluster },
       network: settings.network,
@@ -171,6 +189,8 @@ export interface GatewaySettings {
   readonly onlyNeeded?: boolean | undefined;
   /** Whether its pods comply with the Pod Security Standard `restricted`. @default false */
   readonly restricted?: boolean | undefined;
+  /** Istio's revision that injects its pods. @default the one without a name */
+  readonly revision?: string | undefined;
 }
 
 /**
@@ -193,7 +213,7 @@ function neededGateway(network: string): HelmValues {
 
 /** Values of the chart `gateway`: a fixed number of replicas, spread over zones and nodes, never all away at once. */
 export function gatewayValues(release: string, settings: GatewaySettings): HelmValues {
-  const { replicas, network, onlyNeeded, restricted } = settings;
+  const { replicas, network, onlyNeeded, restricted, revision } = settings;
   return {
     ...(restricted === true && {
       // Given one, the chart leaves out the sysctl that lets the gateway take ports below 1024.
@@ -208,6 +228,7 @@ export function gatewayValues(release: string, settings: GatewaySettings): HelmV
     topologySpreadConstraints: spreadConstraints(gatewayLabels(release)),
     ...(network !== undefined &&
       (onlyNeeded === true ? neededGateway(network) : { networkGateway: network })),
+    ...(revision !== undefined && { revision }),
   };
 }
 

@@ -159,6 +159,3 @@ export function ipFamilyPolicy(families: readonly IpFamily[] | undefined) {
 export function stackLabel(stack: string): string {
   return stack.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");
 }
-
-/** Says of which revision an istiod is, as a label, and which one a pod's proxy follows, as an annotation. */
-export const REVISION = "istio.io/rev";

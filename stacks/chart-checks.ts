@@ -8,15 +8,20 @@ import type { Mesh } from "./schema.ts";
  * @param secrets by name. @default they are not valid by themselves
  */
 export function chartProblems(
-  { charts, istioVersion }: Mesh,
+  { charts, istioVersion = "", revisions }: Mesh,
   secrets: Readonly<Record<string, string>> | undefined,
 ): Problem[] {
   const { directory, passwordSecret } = charts;
+  const versions = new Set(
+    revisions?.map(({ version = istioVersion }) => version) ?? [istioVersion],
+  );
   const isMissing =
     passwordSecret !== undefined && secrets && !Object.hasOwn(secrets, passwordSecret);
   return [
     ...["base", "istiod", "gateway"]
-      .map((chart) => `${directory ?? ""}/${chart}-${istioVersion ?? ""}.tgz`)
+      .flatMap((chart) =>
+        [...versions].map((version) => `${directory ?? ""}/${chart}-${version}.tgz`),
+      )
       .filter((file) => directory !== undefined && !existsSync(file))
       .map((file) => ({
         path: "mesh.charts.directory",

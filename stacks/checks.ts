@@ -11,6 +11,7 @@ import { clusterPreferenceProblems } from "./cluster-preference-checks.ts";
 import { hostProblems, ingressKeyProblems, ingressProblems } from "./ingress-checks.ts";
 import { monitoringProblems } from "./monitoring-checks.ts";
 import { networkProblems } from "./network-checks.ts";
+import { revisionProblems } from "./revision-checks.ts";
 import { portProblems } from "./port-checks.ts";
 import { templateProblems } from "./template-checks.ts";
 import { versionConfigProblems } from "./version-config-checks.ts";
@@ -79,6 +80,11 @@ export function isBlank(value: unknown): boolean {
       !Array.isArray(value) &&
       Object.keys(value).length === 0)
   );
+}
+
+/** Whether a value is a list that has nothing in it. */
+export function isEmptyList(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0;
 }
 
 function record(value: unknown): Loose {
@@ -298,6 +304,7 @@ export function crossChecks(raw: Loose, parts: Parts, now: Date): Problem[] {
   return [
     ...(installs ? installedIstioProblems(raw) : []),
     ...(mesh && installs ? chartProblems(mesh, parts.secrets) : []),
+    ...(mesh && installs ? revisionProblems(mesh, parts.clusterNames ?? []) : []),
     ...(listed ? clusterProblems(listed, installs, mesh?.oneNetwork === true) : []),
     ...(own && clusters && installs
       ? authorityProblems(

@@ -18,6 +18,7 @@ import type { Kept } from "./kept-versions.ts";
 import { clustersOf, meshKeyProblems } from "./mesh-stack-checks.ts";
 import { readMeshStack, type MeshStack } from "./mesh-stack.ts";
 import { prometheusProblems } from "./prometheus-checks.ts";
+import { dataPlaneProblems, injectorsIn, type Injectors } from "./revision-checks.ts";
 import { rolloutProblems } from "./rollout-checks.ts";
 import {
   schema,
@@ -26,6 +27,7 @@ import {
   type Chain,
   type Cluster,
   type ConfigKey,
+  type DataPlane,
   type Ingress,
   type Mesh,
   type Monitoring,
@@ -39,16 +41,19 @@ import { misspeltNamespaces, unknownTopLevel } from "./unknown-keys.ts";
 import { unreachableModes } from "./unreachable-modes.ts";
 
 /** How a cluster and its metrics are reached. */
-export type ClusterAccess = Pick<
-  Cluster,
-  | "name"
-  | "context"
-  | "kubeconfig"
-  | "apiServer"
-  | "apiServerAuthority"
-  | "tlsServerName"
-  | "prometheus"
->;
+export interface ClusterAccess
+  extends
+    Pick<
+      Cluster,
+      | "name"
+      | "context"
+      | "kubeconfig"
+      | "apiServer"
+      | "apiServerAuthority"
+      | "tlsServerName"
+      | "prometheus"
+    >,
+    Omit<Injectors, "name"> {}
 
 /** A mesh that the program installs. */
 interface InstalledMesh extends Mesh {
@@ -62,7 +67,7 @@ interface InstalledIngress extends Ingress {
 }
 
 /** A cluster in which the program installs Istio. */
-export interface ClusterSettings extends Cluster {
+export interface ClusterSettings extends Cluster, Omit<Injectors, "name"> {
   readonly network: string;
   /** How the other clusters reach its API server. */
   readonly server: ApiServer;
@@ -102,6 +107,8 @@ export interface ReleaseSettings {
   readonly away: readonly string[];
   /** What stays for their sake, whatever the services are to have. @default nothing */
   readonly kept?: Kept | undefined;
+  /** Which revision of Istio the pods of namespaces have. @default the tag `default`, or else the one without a name */
+  readonly dataPlane?: DataPlane | undefined;
   readonly safety: Safety;
   /** Whether the mesh's stack runs a Prometheus in each cluster. */
   readonly ownPrometheus: boolean;
@@ -181,6 +188,7 @@ export function parseConfig(
     away: read("away", schema.away),
     monitoring: joins ? undefined : read("monitoring", schema.monitoring),
   } satisfies Parts;
+  const dataPlane = read("dataPlane", schema.dataPlane);
   const allow = read("allow", schema.allow);
   const safety = read("safety", schema.safety);
   const prometheus = read("prometheus", schema.prometheus);
@@ -189,6 +197,22 @@ export function parseConfig(
   problems.push(...crossChecks(raw, parts, now));
   problems.push(...rolloutProblems(rollout, parts.phases));
   problems.push(...prometheusProblems(prometheus, clusters ?? reached));
+  if (dataPlane && parts.services && !existing) {
+    problems.push(
+      ...dataPlaneProblems({
+        dataPlane,
+        services: parts.services,
+        clusters:
+          clusters?.map(({ name }) => ({ name, ...(mesh && injectorsIn(mesh, name)) })) ??
+          reached ??
+          [],
+        gateways: {
+          eastWest: parts.installs && mesh?.oneNetwork !== true,
+          ingress: parts.installs && parts.ingress !== undefined,
+        },
+      }),
+    );
+  }
 
   const { certificates, ingress, services, chain, phases, weight, quarantine, away } = parts;
   const { secrets, secretsKey } = parts;
@@ -203,7 +227,7 @@ export function parseConfig(
     away &&
     weight !== undefined && {
       ...{ services, chain, phases, weight, quarantine, allow, safety, prometheus, rollout },
-      ...{ secrets, secretsKey, away },
+      ...{ secrets, secretsKey, away, dataPlane },
     };
   if (!parts.installs) {
     problems.push(
@@ -252,7 +276,12 @@ export function parseConfig(
         const server = servers[i];
         const file = cluster.kubeconfig ?? kubeconfig;
         return server && network !== undefined
-          ? [{ ...cluster, network, server, ...(file !== undefined && { kubeconfig: file }) }]
+          ? [
+              {
+                ...{ ...cluster, network, server, ...injectorsIn(mesh, cluster.name) },
+                ...(file !== undefined && { kubeconfig: file }),
+              },
+            ]
           : [];
       }),
       ...(mesh.oneNetwork === true && { oneNetwork: true }),

@@ -1,5 +1,5 @@
 import type { Problem } from "../lib/problems.ts";
-import { entries, isBlank, type Loose } from "./checks.ts";
+import { entries, isBlank, isEmptyList, type Loose } from "./checks.ts";
 import { missingKeys } from "./missing-keys.ts";
 import { INSTALLED_KEYS, NEEDED_TO_INSTALL } from "./schema/mesh.ts";
 import { apiServers } from "./api-servers.ts";
@@ -106,6 +106,13 @@ export function existingIstioProblems(
       ["certificates"],
       rule,
       "Remove it with: pulumi config rm certificates",
+    ),
+    ...mustBeLeftOut(
+      raw,
+      "",
+      isEmptyList(raw["dataPlane"]) ? [] : ["dataPlane"],
+      rule,
+      "Remove it with: pulumi config rm dataPlane. mesh.revision says which revision the services' pods have.",
     ),
     ...mustBeLeftOut(
       raw,

@@ -2,7 +2,7 @@ import { hostObjection } from "../lib/ingress-paths.ts";
 import type { Problem } from "../lib/problems.ts";
 import { apiServers, localServers } from "./api-servers.ts";
 import type { ClusterAccess } from "./config.ts";
-import { isBlank, type Loose } from "./checks.ts";
+import { isBlank, isEmptyList, type Loose } from "./checks.ts";
 import { shareOf } from "./ingress.ts";
 import { usesMeshGateway } from "./ingress-checks.ts";
 import type { MeshFacts, MeshStack } from "./mesh-stack.ts";
@@ -15,10 +15,6 @@ export function meshKeyProblems(raw: Loose): Problem[] {
     rule: "must not be given together with meshStack, whose mesh is used as it is",
     fix: `Remove it with: pulumi config rm ${key}. If this stack is to have a mesh of its own: pulumi config rm meshStack`,
   }));
-}
-
-function isEmptyList(value: unknown): boolean {
-  return Array.isArray(value) && value.length === 0;
 }
 
 /**

@@ -46,6 +46,10 @@ const meshOutput = z.object({
       apiServerAuthority: z.enum(["cluster", "system"]).optional(),
       tlsServerName: z.string().optional(),
       prometheus: z.string().optional(),
+      /** Its control planes. @default the one without a revision */
+      revisions: z.array(z.string()).optional(),
+      /** The revision that each tag stands for. @default it has none */
+      tags: z.record(z.string(), z.string()).optional(),
     }),
   ),
   /** The ingress gateways, and their hosts that lead to no service of the stack itself. */
@@ -149,6 +153,8 @@ export function describeMesh({
     clusters: clusters.map((cluster) => ({
       name: cluster.name,
       context: cluster.context,
+      ...(cluster.revisions && { revisions: [...cluster.revisions] }),
+      ...(cluster.tags && { tags: cluster.tags }),
       ...givenOf(cluster),
     })),
     ...(ingress &&
@@ -258,6 +264,7 @@ export function joinMesh(settings: ReleaseStackSettings): Mesh {
         istioVersion: pulumi.output(known.istioVersion),
         caExpires: pulumi.output(known.caExpires),
         revision: known.revision,
+        tags: access.tags,
         ready: [],
       };
     }),

@@ -10,8 +10,16 @@ import {
   RemoteSecret,
 } from "../components/index.ts";
 import { mergeValues } from "../lib/helm-values.ts";
-import { ipFamilyPolicy } from "../lib/names.ts";
+import { INGRESS_NAMESPACE, ipFamilyPolicy, SYSTEM_NAMESPACE } from "../lib/names.ts";
 import type { ApiServer } from "../lib/reader-kubeconfig.ts";
+import {
+  DEFAULT_REVISION,
+  labelledWith,
+  revisionOf,
+  revisionsIn,
+  tagsIn,
+  type Tags,
+} from "../lib/revisions.ts";
 import { clusterProvider } from "./cluster-provider.ts";
 import type { ClusterSettings, Settings } from "./config.ts";
 import { describeMesh, type JoinedOutput, type MeshOutput } from "./mesh-stack.ts";
@@ -31,6 +39,12 @@ export interface MeshCluster {
   readonly caExpires: pulumi.Output<string>;
   /** Istio's revision that pods get. @default default, the one without a name */
   readonly revision?: string | undefined;
+  /** The revision that each of its tags stands for. @default it has none */
+  readonly tags?: Tags | undefined;
+  /** What must be there before pods of a revision. @default `ready` is all */
+  readonly istiods?: ReadonlyMap<string, pulumi.Resource> | undefined;
+  /** What an upgrade changes of the mesh itself. @default nothing */
+  readonly moved?: readonly pulumi.Resource[] | undefined;
   /** What must be there before the first workload: istiod and its rules. */
   readonly ready: readonly pulumi.Resource[];
 }
@@ -55,6 +69,7 @@ export function installMesh(
   transformations: (cluster: string) => readonly pulumi.ResourceTransformation[] = () => [],
 ): Mesh {
   const certificates = certificatesOf(settings);
+  const earlier: IstioControlPlane[] = [];
   const present = presentClusters(settings);
   const clusters = present.map((cluster) => {
     const provider = clusterProvider(cluster);
@@ -62,7 +77,9 @@ export function installMesh(
       providers: { kubernetes: provider },
       transformations: [...transformations(cluster.name)],
     };
-    return { provider, ...installCluster(settings, cluster, opts, certificates) };
+    const made = installCluster(settings, cluster, opts, certificates, [...earlier]);
+    earlier.push(made.controlPlane);
+    return { provider, ...made };
   });
 
   const secrets = clusters.flatMap((source, i) => {
@@ -111,6 +128,7 @@ function connect(
       reader: reader.name,
       apiServer,
       rotation,
+      revisions: [...source.controlPlane.istiods.keys()],
     },
     {
       providers: { kubernetes: reader.provider },
@@ -143,18 +161,27 @@ function complete(pems: NonNullable<Settings["certificates"]["clusters"]>) {
 }
 
 function installCluster(
-  { mesh, ingress, secrets, oneNetwork = false }: Settings,
+  { mesh, ingress, secrets, oneNetwork = false, dataPlane = [] }: Settings,
   cluster: ClusterSettings,
   opts: pulumi.ComponentResourceOptions,
   certificates: MeshCertificates,
+  earlier: readonly IstioControlPlane[],
 ) {
   const { name, network } = cluster;
-  const { istioVersion: version, clusterDomain } = mesh;
+  const { istioVersion, clusterDomain } = mesh;
   const { passwordSecret, ...source } = mesh.charts;
   const charts = {
     ...source,
     ...(passwordSecret !== undefined && { password: secrets[passwordSecret] }),
   };
+  const tags = tagsIn(mesh, name);
+  const revisions = revisionsIn(mesh, name).map((revision) => ({
+    ...revision,
+    // One cluster after the other, but for what has always been installed in all at once.
+    ...(revision.name !== DEFAULT_REVISION && {
+      after: earlier.flatMap(({ istiods }) => istiods.get(revision.name) ?? []).slice(-1),
+    }),
+  }));
   const authority = certificates.authorities[name];
   if (!authority) {
     throw new Error(`no certificate authority was made for ${name}`);
@@ -165,7 +192,9 @@ function installCluster(
       cluster: name,
       network,
       meshId: mesh.id,
-      version,
+      version: istioVersion,
+      revisions,
+      tags,
       trustDomain: mesh.trustDomain,
       clusterDomain,
       charts,
@@ -192,32 +221,46 @@ function installCluster(
   const valuesOf = (gateway: "eastWest" | "ingress") =>
     mergeValues(everywhere, mesh.values[gateway] ?? {}, cluster.values?.[gateway] ?? {});
   const afterIstiod = { ...opts, dependsOn: [controlPlane.istiod] };
+  /** What a gateway is made of, and waits for, in the namespace that says its revision. */
+  const gatewayIn = (namespace: string) => {
+    const label = labelledWith(dataPlane, name, namespace);
+    const revision = revisionOf(label, tags);
+    const istiod = controlPlane.istiods.get(revision);
+    return {
+      label,
+      args: {
+        version: revisions.find((each) => each.name === revision)?.version ?? istioVersion,
+        ...(revision !== DEFAULT_REVISION && { revision }),
+        charts,
+      },
+      opts: { ...opts, dependsOn: [controlPlane.istiod, ...(istiod ? [istiod] : [])] },
+    };
+  };
+  const between = gatewayIn(SYSTEM_NAMESPACE);
   // In one network calls go from pod to pod.
   const eastWest = oneNetwork
     ? undefined
     : new EastWestGateway(
         `east-west-gateway-${name}`,
         {
-          network,
-          version,
-          charts,
-          clusterDomain,
+          ...{ ...between.args, network, clusterDomain },
           addresses: cluster.eastWestAddresses,
           onlyNeeded: mesh.eastWestAccess === "needed",
           values: valuesOf("eastWest"),
         },
-        afterIstiod,
+        between.opts,
       );
+  const entry = gatewayIn(INGRESS_NAMESPACE);
   const outside =
     ingress &&
     new IngressGateway(
       `ingress-gateway-${name}`,
       {
-        ...{ version, charts, hosts: ingress.hosts, tls: tlsOf(ingress) },
+        ...{ ...entry.args, label: entry.label, hosts: ingress.hosts, tls: tlsOf(ingress) },
         podSecurity: mesh.podSecurity,
         values: valuesOf("ingress"),
       },
-      afterIstiod,
+      entry.opts,
     );
   if (mesh.tracing) {
     new MeshTracing(`tracing-${name}`, mesh.tracing, afterIstiod);
@@ -236,6 +279,13 @@ function installCluster(
     ingressAddresses: outside?.addresses,
     istioVersion: controlPlane.version,
     caExpires: authority.expires,
+    tags,
+    istiods: controlPlane.istiods,
+    moved: [
+      ...controlPlane.istiods.values(),
+      ...(eastWest ? [eastWest.release] : []),
+      ...(outside ? [outside.release] : []),
+    ],
     ready: [controlPlane.istiod, security],
   };
 }

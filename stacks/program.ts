@@ -14,6 +14,7 @@ import { presentClusters } from "./present-clusters.ts";
 import { releaseServices } from "./release.ts";
 import { onResourceChange } from "./on-resource-change.ts";
 import { joinHooks, RoutingRecords } from "./routing-records.ts";
+import { Upgrade } from "./upgrade.ts";
 import { WeightChange } from "./weight-change.ts";
 
 keepOutputs();
@@ -26,6 +27,7 @@ const settings = { ...configured, weight: change.plan.weight, kept: change.plan.
 if (change.checksAhead) onResourceChange(change.outdateChecks);
 // What has fallen has fallen by now, however the command is run.
 await away.mustBeLeftOut(settings);
+const upgrade = await Upgrade.find(settings, change.plan);
 
 const interrupted =
   "meshStack" in settings ? undefined : await InterruptedReleases.find(presentClusters(settings));
@@ -59,7 +61,12 @@ const { traffic, registrations, rulesSettled } = releaseServices(
   (cluster, object) => change.remade(cluster, object),
   (cluster, namespace) => change.shared.stays(cluster, namespace),
   away.gateways,
+  (namespace) => upgrade.moves(namespace),
 );
+const upgraded = upgrade.complete([
+  ...members.flatMap(({ moved = [] }) => moved),
+  ...registrations.map(({ weights }) => weights),
+]);
 if (!("meshStack" in settings)) {
   // No weight waits for monitoring: its resources queue behind the VirtualServices.
   await rulesSettled;
@@ -71,7 +78,11 @@ if (!("meshStack" in settings)) {
  * while a canary that was taken back stays as it is, and 0 after a route was made somewhere, until the next update.
  */
 export const weight = pulumi
-  .all([change.complete(registrations, () => lowered.hasFailed), interrupted?.warnOfRest()])
+  .all([
+    change.complete(registrations, () => lowered.hasFailed),
+    interrupted?.warnOfRest(),
+    upgraded,
+  ])
   .apply(() => (change.plan.made.length > 0 ? 0 : settings.weight));
 
 /** When the root certificate of the mesh ends. */

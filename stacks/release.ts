@@ -4,6 +4,7 @@ import { CanaryRoute, CanaryWorkload, CrossClusterServiceEntry } from "../compon
 import { crossClusterHost, crossClusterName, serviceKey, virtualAddresses } from "../lib/names.ts";
 import { podSecurityLabels } from "../lib/manifests/pod-security.ts";
 import { weightIn } from "../lib/release-rules.ts";
+import { DEFAULT_REVISION, injectionLabel, labelledWith, revisionOf } from "../lib/revisions.ts";
 import { autoscalingOf, minPods } from "./autoscaling.ts";
 import type { ReleaseSettings, ServiceSettings } from "./config.ts";
 import { namedClusters } from "./named-clusters.ts";
@@ -54,6 +55,7 @@ export interface Release {
  *
  * @param clusters that are not away
  * @param absent those that are
+ * @param moves whether the pods of a namespace get another revision of Istio: they are rolled cluster by cluster
  */
 export function releaseServices(
   settings: ReleaseSettings,
@@ -64,6 +66,7 @@ export function releaseServices(
   remade: Remade = () => ({}),
   stays: Stays = () => false,
   absent: Absent = new Map(),
+  moves: (namespace: string) => boolean = () => false,
 ): Release {
   const namespaces = new Map(
     clusters.map((cluster) => [cluster.name, makeNamespaces(settings, cluster, stays)]),
@@ -90,7 +93,8 @@ export function releaseServices(
     const weightsAfter = Promise.all([own.promise, before, rulesInPlace]).then(
       ([ownRules, routesBefore]) => [...ownRules, ...routesBefore],
     );
-    const isRolled = routes.some(({ key }) => plan.rolled.includes(key));
+    const isRolled =
+      moves(service.namespace) || routes.some(({ key }) => plan.rolled.includes(key));
     const made = releaseService({ ...common, weightsAfter }, service, routes, isRolled);
     own.resolve(made.rules);
     return made;
@@ -141,13 +145,21 @@ async function inPlace(resources: readonly pulumi.Resource[]): Promise<void> {
 
 type Namespaces = ReadonlyMap<string, ReadonlyMap<string, k8s.core.v1.Namespace>>;
 
-function makeNamespaces(
-  { mesh, services }: ReleaseSettings,
-  { name, provider, revision = "default" }: MeshCluster,
-  stays: Stays,
-) {
-  const injection =
-    revision === "default" ? { "istio-injection": "enabled" } : { "istio.io/rev": revision };
+/** The revision or tag that a namespace is labelled with in a cluster; of others' Istio it is the one that was found. */
+function labelIn({ dataPlane = [] }: ReleaseSettings, cluster: MeshCluster, namespace: string) {
+  return cluster.revision ?? labelledWith(dataPlane, cluster.name, namespace);
+}
+
+/** The revision that is to inject the pods of a namespace; undefined if nothing rolls them for it. */
+function injectorIn(settings: ReleaseSettings, cluster: MeshCluster, namespace: string) {
+  if (cluster.revision !== undefined) return undefined;
+  const revision = revisionOf(labelIn(settings, cluster, namespace), cluster.tags);
+  return revision === DEFAULT_REVISION ? undefined : revision;
+}
+
+function makeNamespaces(settings: ReleaseSettings, cluster: MeshCluster, stays: Stays) {
+  const { mesh, services } = settings;
+  const { name, provider } = cluster;
   const names = [...new Set(services.filter(isMade).map(({ namespace }) => namespace))];
   return new Map(
     names.map((namespace) => [
@@ -157,7 +169,10 @@ function makeNamespaces(
         {
           metadata: {
             name: namespace,
-            labels: { ...injection, ...podSecurityLabels(mesh.podSecurity) },
+            labels: {
+              ...injectionLabel(labelIn(settings, cluster, namespace)),
+              ...podSecurityLabels(mesh.podSecurity),
+            },
           },
         },
         { provider, ...(stays(name, namespace) && { retainOnDelete: true }) },
@@ -214,6 +229,8 @@ function makeWorkloads(
       planned.find((route) => route.cluster === cluster.name),
       weightIn(settings, cluster.name),
     );
+    const revision = injectorIn(settings, cluster, namespace);
+    const istiod = revision === undefined ? undefined : cluster.istiods?.get(revision);
     const version = (role: "stable" | "canary", of: MadeService["stable"]) => ({
       ...of,
       config: configOf(settings, service, of),
@@ -225,6 +242,7 @@ function makeWorkloads(
       {
         service: name,
         namespace,
+        revision,
         cluster: cluster.name,
         environment: settings.mesh.env,
         ipFamilies: settings.mesh.ipFamilies,
@@ -244,7 +262,12 @@ function makeWorkloads(
       },
       {
         providers: { kubernetes: cluster.provider },
-        dependsOn: [...(home ? [home] : []), ...cluster.ready, ...before],
+        dependsOn: [
+          ...(home ? [home] : []),
+          ...cluster.ready,
+          ...(istiod ? [istiod] : []),
+          ...before,
+        ],
       },
     );
     workloads.push(workload);

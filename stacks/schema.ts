@@ -9,6 +9,7 @@ import { ingress } from "./schema/ingress.ts";
 import { mesh } from "./schema/mesh.ts";
 import { monitoring } from "./schema/monitoring.ts";
 import { prometheus } from "./schema/prometheus.ts";
+import { dataPlane } from "./schema/revisions.ts";
 import { rollout } from "./schema/rollout.ts";
 import { allow, safety } from "./schema/safety.ts";
 import { service } from "./schema/service.ts";
@@ -32,6 +33,7 @@ export type { Guard } from "./schema/guard.ts";
 export type { Ingress } from "./schema/ingress.ts";
 export type { Mesh } from "./schema/mesh.ts";
 export type { Monitoring } from "./schema/monitoring.ts";
+export type { DataPlane } from "./schema/revisions.ts";
 export type { PrometheusAccess } from "./schema/prometheus.ts";
 export type { Gates } from "./schema/gates.ts";
 export type { Rollout } from "./schema/rollout.ts";
@@ -252,11 +254,27 @@ export const schema = {
       "Nothing in these clusters. When one is removed, it gets what the others have: a lower weight at once, a higher one after all checks.",
     examples: [["cluster-b"]],
   }),
+  dataPlane: topKey(dataPlane, {
+    owner: "stack",
+    routing: "none",
+    description:
+      "Which of Istio's revisions the pods of a namespace have, in which clusters, while the mesh is upgraded: docs/upgrades.md.",
+    fallback: "what has the tag `default`, or else the control plane without a revision",
+    rules: [
+      "must be left out if `mesh.istio` is existing",
+      "must not move namespaces in several clusters at once, unless `allow` lists upgrade-everywhere",
+      "must not move a namespace while a weight in it changes, or is neither 0 nor 100",
+      "must lead to a control plane that serves there already, and is in sync with every cluster",
+    ],
+    effect:
+      "Labels namespaces, and rolls the pods in them that the program makes, each replaced only when its successor is ready.",
+    examples: [[{ namespace: "shop", revision: "1-31-1", clusters: ["cluster-a"] }]],
+  }),
   allow: topKey(allow, {
     owner: "stack",
     routing: "none",
     description:
-      "Release rules that are switched off, for a change that you mean to make in spite of them. skip-phase: the weight may rise by more than one phase. change-canary: the canary's version, image, env, files, secrets, args or resources may change while it serves requests. change-stable: another version may become the stable one before it serves 100 % as the canary. change-chain: services may join or leave the chain, or change their role in it, while its canaries serve requests. retry-canary: a canary that was taken back, by a guard, a rollout or by hand, may rise again, once. shrink-stable: stable may get fewer pods than all requests need while a canary serves some of them. replace-stable: the image, env, files, secrets, args or resources of a version, or the template, port, morePorts, healthPath, metrics or user of its service, may change under the same name while it serves requests as stable; one cluster after the other is rolled.",
+      "Release rules that are switched off, for a change that you mean to make in spite of them. skip-phase: the weight may rise by more than one phase. change-canary: the canary's version, image, env, files, secrets, args or resources may change while it serves requests. change-stable: another version may become the stable one before it serves 100 % as the canary. change-chain: services may join or leave the chain, or change their role in it, while its canaries serve requests. retry-canary: a canary that was taken back, by a guard, a rollout or by hand, may rise again, once. shrink-stable: stable may get fewer pods than all requests need while a canary serves some of them. replace-stable: the image, env, files, secrets, args or resources of a version, or the template, port, morePorts, healthPath, metrics or user of its service, may change under the same name while it serves requests as stable; one cluster after the other is rolled. upgrade-everywhere: Istio's version, tags and the revision of namespaces may change in several clusters in one update.",
     rules: [`each must be one of ${EXCEPTIONS.join(", ")}`],
     effect: "Nothing in a cluster: it says which changes are refused. Remove it after the update.",
     examples: [["skip-phase"]],

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { gatewayValuesEverywhere, helmValues, valuesEverywhere } from "./helm-values.ts";
 import { IP_FAMILIES } from "../../lib/names.ts";
 import { isRegistry } from "../../lib/helm-values.ts";
+import { istioVersion, upgradeKeys } from "./revisions.ts";
 import {
   domain,
   duration,
@@ -123,6 +124,8 @@ export const INSTALLED_KEYS = [
   "cni",
   "podSecurity",
   "values",
+  "revisions",
+  "tags",
 ] as const;
 
 /** What all clusters share. */
@@ -156,21 +159,20 @@ export const mesh = z
         "Issues new intermediate certificates from the same root and upgrades istiod; proxies take the id when their pods are next recreated.",
       examples: ["prod-mesh"],
     }),
-    istioVersion: key(
-      pattern(
-        /^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/,
-        "must be a full version",
-        "For example: 1.31.0, in quotes if YAML takes it for a number.",
-      ).optional(),
-      {
-        routing: "none",
-        description: "Istio's version in all clusters, of the charts and of the images.",
-        fallback: "none, it must be given unless `istio` is existing",
-        effect:
-          "Upgrades istiod and the gateways in every cluster. Sidecars take the new version when their pods are next recreated: restart the services' Deployments. Go one minor version at a time.",
-        examples: ["1.31.0"],
-      },
-    ),
+    istioVersion: key(istioVersion().optional(), {
+      routing: "none",
+      description:
+        "Istio's version, of the charts and of the images, where `revisions` names no other.",
+      fallback: "none, it must be given unless `istio` is existing",
+      rules: [
+        "must stay what it is in a mesh of several clusters, unless `allow` lists upgrade-everywhere",
+        "must not skip a minor version",
+      ],
+      effect:
+        "Upgrades istiod and the gateways in place, in every cluster at once: with `revisions` it goes step by step. Sidecars take the new version when their pods are next recreated: restart the services' Deployments.",
+      examples: ["1.31.0"],
+    }),
+    ...upgradeKeys,
     trustDomain: key(domain("cluster.local").default("cluster.local"), {
       routing: "all",
       description: "Domain of all workload identities: `spiffe://cluster.local/ns/…/sa/…`.",

@@ -3,6 +3,7 @@ import { awayMutants } from "./away-mutants.ts";
 import { chainMutants } from "./chain-mutants.ts";
 import { cloudMutants } from "./cloud-mutants.ts";
 import { existingIstioMutants } from "./existing-istio-mutants.ts";
+import { upgradeMutants } from "./upgrade-mutants.ts";
 import { controllerMutants } from "./controller-mutants.ts";
 import { existingMutants } from "./existing-mutants.ts";
 import { failoverMutants } from "./failover-mutants.ts";
@@ -50,6 +51,7 @@ export const mutants: readonly Mutant[] = [
   ...controllerMutants,
   ...existingMutants,
   ...existingIstioMutants,
+  ...upgradeMutants,
   ...failoverMutants,
   ...fleetMutants,
   ...gitMutants,
@@ -315,15 +317,19 @@ export const mutants: readonly Mutant[] = [
   {
     removes: "order: DestinationRules of all clusters before the weights",
     file: "stacks/release.ts",
-    text: "...released.flatMap((each) => each.rules.map(({ resource }) => resource)),",
+    text: "...released.flatMap((each) => each.rules),",
     replacement: "",
     tests: program,
   },
   {
     removes: "order: Deployments of all clusters before the rules",
     file: "stacks/release.ts",
-    text: "{ providers: { kubernetes: cluster.provider }, dependsOn: afterPods(route.cluster) },",
-    replacement: "{ providers: { kubernetes: cluster.provider } },",
+    text: `        import: weights.import,
+      },
+      { providers: { kubernetes: cluster.provider }, dependsOn: [...pods] },`,
+    replacement: `        import: weights.import,
+      },
+      { providers: { kubernetes: cluster.provider } },`,
     tests: program,
   },
   {

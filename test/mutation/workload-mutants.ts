@@ -22,7 +22,7 @@ export const workloadMutants: readonly Mutant[] = [
   {
     removes: "stable's pods are rolled in one cluster after the other",
     file: "stacks/release.ts",
-    text: "isRolled ? (last?.workload.deployments ?? []) : []",
+    text: "isRolled ? (workloads.at(-1)?.deployments ?? []) : []",
     replacement: "[]",
     tests: release,
   },

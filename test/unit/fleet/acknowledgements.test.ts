@@ -28,8 +28,9 @@ function connections(
 ): Connections {
   const entries = Object.entries(of).map(([name, each]) => {
     const found = each.map(([sent, acknowledged, istiod = "istiod-1"]): Connection => {
-      const nonces = { sent: nonce(sent), acknowledged: nonce(acknowledged) };
-      return { istiod, nonces: { route: nonces, cluster: nonces } };
+      const same = { sent: nonce(sent), acknowledged: nonce(acknowledged) };
+      const nonces = { route: same, cluster: same, endpoint: same, listener: same };
+      return { istiod, revision: "default", nonces };
     });
     return [`${name}.user`, found] as const;
   });

@@ -78,6 +78,7 @@ const BY_CONFIG = [
   "fleet/find-services.ts",
   "fleet/find-workload.ts",
   "fleet/service-pod.ts",
+  "fleet/upgrade/find-tags.ts",
   "fleet/watch-errors.ts",
   "release/commands/guard.ts",
 ];
