@@ -67,7 +67,7 @@ const CAUSES: readonly (readonly [RegExp, (state: UnreadState) => string])[] = [
   [
     /forbidden/i,
     ({ reader, cluster }) =>
-      `Its account may not read there: see ClusterRoleBinding istio-reader-${reader} in ${cluster}; pulumi up --refresh makes it anew.`,
+      `Its account may not read there: see the ClusterRoleBindings that begin with istio-reader-${reader} in ${cluster}; pulumi up --refresh makes them anew.`,
   ],
   [
     /no such host|dial tcp|connection refused|timeout|deadline exceeded|no route to host|EOF/i,

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { allOf } from "../lib/enumerate.ts";
 import type { Problem } from "../lib/problems.ts";
 import type { Mesh } from "./schema.ts";
 
@@ -8,7 +9,7 @@ import type { Mesh } from "./schema.ts";
  * @param secrets by name. @default they are not valid by themselves
  */
 export function chartProblems(
-  { charts, istioVersion = "", revisions }: Mesh,
+  { charts, cni, istioVersion = "", revisions }: Mesh,
   secrets: Readonly<Record<string, string>> | undefined,
 ): Problem[] {
   const { directory, passwordSecret } = charts;
@@ -18,7 +19,7 @@ export function chartProblems(
   const isMissing =
     passwordSecret !== undefined && secrets && !Object.hasOwn(secrets, passwordSecret);
   return [
-    ...["base", "istiod", "gateway"]
+    ...["base", "istiod", "gateway", ...(cni === "installed" ? ["cni"] : [])]
       .flatMap((chart) =>
         [...versions].map((version) => `${directory ?? ""}/${chart}-${version}.tgz`),
       )
@@ -29,6 +30,16 @@ export function chartProblems(
         rule: `must hold ${file}`,
         fix: "Put the packaged chart there, or use mesh.charts.repository.",
       })),
+    ...(charts.digests !== undefined && versions.size > 1
+      ? [
+          {
+            path: "mesh.charts.digests",
+            value: charts.digests,
+            rule: `must be left out while mesh.revisions has the versions ${allOf([...versions])}: a digest is that of one version's chart`,
+            fix: "Remove digests until one version is left.",
+          },
+        ]
+      : []),
     ...(isMissing
       ? [
           {

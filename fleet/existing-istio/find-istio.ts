@@ -2,6 +2,7 @@ import type { V1Deployment } from "@kubernetes/client-node";
 import type { FoundIstio, NoIstio } from "../../lib/existing-istio/found.ts";
 import { allOf } from "../../lib/enumerate.ts";
 import { SYSTEM_NAMESPACE } from "../../lib/names.ts";
+import { DEFAULT_REVISION, REVISION_LABEL } from "../../lib/revisions.ts";
 import { within } from "../../lib/within.ts";
 import { answersOf } from "../ask-pods.ts";
 import { authoritiesOf } from "../authorities.ts";
@@ -24,11 +25,6 @@ export const ISTIOD_MONITORING_PORT = 15014;
 /** Longest wait for what istiod says, in milliseconds: a lower weight waits for it. */
 const ASKED_WITHIN_MS = 5_000;
 
-/** The revision of an istiod that has none. */
-const NO_REVISION = "default";
-
-const REVISION = "istio.io/rev";
-
 /** What is looked for. */
 interface Wanted {
   /** @default the only one there is */
@@ -38,7 +34,7 @@ interface Wanted {
 }
 
 function revisionOf({ metadata }: V1Deployment): string {
-  return metadata?.labels?.[REVISION] ?? NO_REVISION;
+  return metadata?.labels?.[REVISION_LABEL] ?? DEFAULT_REVISION;
 }
 
 function noIstio(rule: string, fix: string): NoIstio {
@@ -99,7 +95,7 @@ function settingsOf({ spec }: V1Deployment) {
 async function askIstiod(cluster: ClusterClient, revision: string): Promise<FoundIstio["running"]> {
   try {
     const asking = answersOf(
-      () => cluster.runningPods(`app=istiod,${REVISION}=${revision}`, SYSTEM_NAMESPACE),
+      () => cluster.runningPods(`app=istiod,${REVISION_LABEL}=${revision}`, SYSTEM_NAMESPACE),
       async (pod) => {
         const [text, reads, authorities] = await Promise.all([
           get(cluster, pod, ISTIOD_MONITORING_PORT, "/version"),
@@ -136,7 +132,7 @@ async function askIstiod(cluster: ClusterClient, revision: string): Promise<Foun
 
 /** The mesh config of a revision, as its ConfigMap has it. */
 async function meshConfigOf(cluster: ClusterClient, revision: string) {
-  const name = revision === NO_REVISION ? "istio" : `istio-${revision}`;
+  const name = revision === DEFAULT_REVISION ? "istio" : `istio-${revision}`;
   try {
     const { data = {} } = await cluster.core.readNamespacedConfigMap({
       name,

@@ -53,7 +53,10 @@ const charts = z.strictObject({
       description:
         "Digests of the charts in an OCI registry: what is pushed anew under the same version is not installed.",
       fallback: "the version alone decides",
-      rules: ["must be left out unless `repository` begins with `oci://`"],
+      rules: [
+        "must be left out unless `repository` begins with `oci://`",
+        "must be left out while `revisions` have several versions",
+      ],
       examples: [{ istiod: `sha256:${"0".repeat(64)}` }],
     },
   ),

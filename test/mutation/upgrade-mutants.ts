@@ -71,6 +71,13 @@ export const upgradeMutants: readonly Mutant[] = [
     tests: stacks,
   },
   {
+    removes: "a cluster that is away stands in the way of no upgrade",
+    file: "stacks/upgrade.ts",
+    text: "presentClusters<ClusterAccess>(settings).map(async",
+    replacement: "[...settings.clusters].map(async",
+    tests: stacks,
+  },
+  {
     removes: "what was to move has moved when the update ends",
     file: "fleet/upgrade/upgraded.ts",
     text: "injectedBy(pod) !== to,",

@@ -55,7 +55,7 @@ describe("the reads of istiods", () => {
     {
       error:
         'failed to list *v1.Pod: pods is forbidden: User "system:serviceaccount:istio-system:istio-reader-cluster-a" cannot list resource "pods"',
-      fix: "Its account may not read there: see ClusterRoleBinding istio-reader-cluster-a in cluster-b; pulumi up --refresh makes it anew.",
+      fix: "Its account may not read there: see the ClusterRoleBindings that begin with istio-reader-cluster-a in cluster-b; pulumi up --refresh makes them anew.",
     },
     {
       error:

@@ -15,7 +15,9 @@ const SECRET = "sh.helm.release.v1.istiod.v2";
 const DELETE = `kubectl --kubeconfig ${file} --context a --namespace istio-system delete secret ${SECRET}`;
 
 let server: Server;
-/** Status of each revision of istiod in istio-system. */
+/** The release that is looked at. */
+let release: string;
+/** Status of each of its revisions in istio-system. */
 let revisions: readonly string[];
 let begun: Date;
 let requests: string[];
@@ -25,7 +27,7 @@ let deletion: () => number;
 let said: string[];
 
 function labels(status: string, version: number) {
-  return { owner: "helm", name: "istiod", status, version: String(version) };
+  return { owner: "helm", name: release, status, version: String(version) };
 }
 
 function secrets(selector: string) {
@@ -33,7 +35,7 @@ function secrets(selector: string) {
   return revisions
     .map((status, i) => ({
       metadata: {
-        name: `sh.helm.release.v1.istiod.v${i + 1}`,
+        name: `sh.helm.release.v1.${release}.v${i + 1}`,
         namespace: "istio-system",
         ...{ uid: `u${i}`, resourceVersion: "7", labels: labels(status, i + 1) },
         creationTimestamp: begun.toISOString(),
@@ -43,6 +45,7 @@ function secrets(selector: string) {
 }
 
 beforeEach(async () => {
+  release = "istiod";
   revisions = ["deployed", "pending-upgrade"];
   begun = new Date(Date.now() - HELM_WITHIN_MS - 5_000);
   requests = [];
@@ -97,7 +100,7 @@ async function found(isPreview = false) {
     releases.before("cluster-a")({ resource, type, name: "istiod", props: {}, opts: {} });
   const run = async (kind: "beforeCreate" | "beforeUpdate") => {
     const hooks = of(RELEASE)?.opts.hooks?.[kind] as pulumi.ResourceHookFunction[];
-    const newInputs = { namespace: "istio-system", name: "istiod" };
+    const newInputs = { namespace: "istio-system", name: release };
     for (const hook of hooks) {
       await hook({ urn: "urn", id: "id", name: "istiod", type: RELEASE, newInputs });
     }
@@ -119,6 +122,13 @@ describe("before Helm upgrades a release", () => {
     expect(said).toEqual([
       `cluster-a: Helm's upgrade of istio-system/istiod (revision 2, begun ${begun.toISOString()}) was interrupted. Its record is deleted; Helm goes on from what was complete.`,
     ]);
+  });
+
+  it("so is that of another control plane beside it", async () => {
+    release = "istiod-1-31-1";
+    const { run } = await found();
+    await run("beforeUpdate");
+    expect(requests).toEqual([expect.stringContaining("/sh.helm.release.v1.istiod-1-31-1.v2 ")]);
   });
 
   it("reads no content of a Secret", async () => {

@@ -135,6 +135,15 @@ describe("an upgrade", () => {
     expect((await find(settings)).moves("user")).toBe(true);
   });
 
+  it("asks nothing of a cluster that is away, and nobody whether it is read", async () => {
+    vi.mocked(findIstiods).mockClear();
+    await find(settingsOf({ revisions: both }, { dataPlane: moved, away: ["cluster-b"] }));
+    expect(vi.mocked(findIstiods).mock.calls.map(([{ name }]) => name)).toEqual(["cluster-a"]);
+    expect(
+      vi.mocked(againstRevision).mock.calls.map(([{ name }, , clusters]) => [name, clusters]),
+    ).toEqual([["cluster-a", ["cluster-a"]]]);
+  });
+
   it("looks at what it installs only when that is there", async () => {
     vi.mocked(findIstiods).mockResolvedValue(new Map([["default", "1.31.0"]]));
     const upgrade = await find(settingsOf({ revisions: both }));
