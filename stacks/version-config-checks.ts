@@ -51,17 +51,18 @@ function templateProblems({ name, template }: Service, i: number, all: AllSaid) 
   const own = elements(spec, "containers").flatMap((container, j) =>
     container["name"] === name ? [{ container, path: `${at}.containers[${j}]` }] : [],
   );
-  const paths = { ...all.files, ...all.secretFiles };
+  const paths = Object.keys({ ...all.files, ...all.secretFiles });
   return [
     ...volumes,
     ...own.flatMap(({ container, path }) => [
       ...elements(container, "volumeMounts").flatMap(({ mountPath }, j) =>
-        typeof mountPath === "string" && mountPath in paths
+        typeof mountPath === "string" &&
+        paths.some((file) => mountPath === file || mountPath.startsWith(`${file}/`))
           ? [
               {
                 path: `${path}.volumeMounts[${j}].mountPath`,
                 value: mountPath,
-                rule: rule("the path of a file"),
+                rule: rule("the path of a file, nor below it"),
                 fix,
               },
             ]

@@ -71,8 +71,8 @@ function* unlogged(line: string): Generator<{ time: number; text: string }> {
 }
 
 /**
- * A client with a sidecar, in a cluster of the mesh. Its pod is named after the host that it calls, so there is
- * one for each host and cluster.
+ * A client with a sidecar, in a cluster of the mesh. Its pod is named after the host and port that it calls, so there is
+ * one for each of them and each cluster.
  *
  * @param rate requests a second
  */
@@ -81,7 +81,7 @@ export async function loadInMesh(
   url: string,
   rate = RATE,
 ): Promise<LoadClient> {
-  const podName = `load-${new URL(url).hostname.replaceAll(".", "-")}`;
+  const podName = `load-${new URL(url).host.replaceAll(/[.:]/g, "-")}`;
   await deleteClientPod(cluster, podName);
   const command = ["bash", "-c", LOGGED_CURL, "bash", ...curlArgs(url, rate)];
   const pod = await ensureClientPod(cluster, podName, command);

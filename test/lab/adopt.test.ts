@@ -50,7 +50,7 @@ const rules: readonly Rule[] = [
   },
 ];
 
-describe("a service whose owner has rules for it", () => {
+describe("a service whose owner has rules for it", { tags: ["campaign"] }, () => {
   const load: LoadClient[] = [];
   let theirRules: string[];
 

@@ -128,19 +128,23 @@ describe("a service that gets autoscalers", () => {
     for (const cluster of clusters) await untilPods(cluster, "v1", PODS);
   });
 
-  it("refuses a weight for which the autoscaler may not make enough pods", async () => {
-    await pulumi.setConfig("safety.capacity", "10");
-    await pulumi.setWeight(30);
-    const text = await failure(pulumi.up("autoscaling: too little"));
-    for (const cluster of clusters) {
-      expect(text).toContain(
-        `${cluster.name}: the canary's pods are available: no, 1 of 6 pods of Deployment ${namespace}/${service}-v2 are available that 30 % of the requests need: stable has ${PODS} for all of them`,
-      );
-    }
-    expect(text).toContain(`HorizontalPodAutoscaler ${service}-v2 makes at most 3`);
-    await pulumi.setConfig("safety.capacity", undefined);
-    await pulumi.setWeight(10);
-  });
+  it(
+    "refuses a weight for which the autoscaler may not make enough pods",
+    { tags: ["campaign"] },
+    async () => {
+      await pulumi.setConfig("safety.capacity", "10");
+      await pulumi.setWeight(30);
+      const text = await failure(pulumi.up("autoscaling: too little"));
+      for (const cluster of clusters) {
+        expect(text).toContain(
+          `${cluster.name}: the canary's pods are available: no, 1 of 6 pods of Deployment ${namespace}/${service}-v2 are available that 30 % of the requests need: stable has ${PODS} for all of them`,
+        );
+      }
+      expect(text).toContain(`HorizontalPodAutoscaler ${service}-v2 makes at most 3`);
+      await pulumi.setConfig("safety.capacity", undefined);
+      await pulumi.setWeight(10);
+    },
+  );
 
   it("refuses to leave stable less while the canary serves, and gives it back at 0 %", async () => {
     await pulumi.setConfig("services[0].autoscaling.max", "1");

@@ -127,19 +127,23 @@ describe("a service that another team has deployed", () => {
     expect((await pulumi.preview()).value).toEqual([]);
   });
 
-  it("does not rise where its owner runs too few pods of the canary", async () => {
-    // Three pods for 30 % of what one takes.
-    await pulumi.setConfig("safety.capacity", "10");
-    await pulumi.setWeight(30);
-    const text = await failure(pulumi.up("existing: 30 % for one pod"));
-    await pulumi.setConfig("safety.capacity", undefined);
-    for (const cluster of clusters) {
-      expect(text).toContain(
-        `${cluster.name}: both versions of existing services are there: no, 1 of 3 pods of ${CANARY} of existing/web are ready that 30 % of the requests need: stable has 1 for all of them, and safety.capacity is 10.`,
-      );
-      expect((await readRoute(cluster, name))?.weight, cluster.name).toBe(10);
-    }
-  });
+  it(
+    "does not rise where its owner runs too few pods of the canary",
+    { tags: ["campaign"] },
+    async () => {
+      // Three pods for 30 % of what one takes.
+      await pulumi.setConfig("safety.capacity", "10");
+      await pulumi.setWeight(30);
+      const text = await failure(pulumi.up("existing: 30 % for one pod"));
+      await pulumi.setConfig("safety.capacity", undefined);
+      for (const cluster of clusters) {
+        expect(text).toContain(
+          `${cluster.name}: both versions of existing services are there: no, 1 of 3 pods of ${CANARY} of existing/web are ready that 30 % of the requests need: stable has 1 for all of them, and safety.capacity is 10.`,
+        );
+        expect((await readRoute(cluster, name))?.weight, cluster.name).toBe(10);
+      }
+    },
+  );
 
   it("keeps its canary while the owner's pods would get requests without it", async () => {
     const { exitCode, text: zeroed } = await releaseCommand(

@@ -207,8 +207,12 @@ describe("release guard", () => {
     const running = execa(
       "node",
       ["release/cli.ts", "guard", "--file", file, "--kubeconfig", await kubeconfigOf(first)],
-      { cwd: settings.root, env: labEnvironment(settings), reject: false },
+      { cwd: settings.root, env: labEnvironment(settings), reject: false, all: true },
     );
+    let said = "";
+    running.all.on("data", (part: Buffer) => {
+      said += part.toString();
+    });
     onTestFinished(async () => {
       running.kill("SIGTERM");
       await running;
@@ -220,9 +224,9 @@ describe("release guard", () => {
         const { guards } = await journal.read();
         const note = guards.find(({ cluster }) => cluster === first.name);
         if (note?.does === "lower") throw new Error(note.says);
-        if (!note || Date.now() - note.at > 30_000) throw new Error("it has not");
+        if (!note || Date.now() - note.at > 30_000) throw new Error(`it has not: ${said}`);
       },
-      { timeoutMs: 60_000, everyMs: 500 },
+      { timeoutMs: 120_000, everyMs: 500 },
     );
     expect(await deployed()).toMatchObject(clusters.map(() => ({ weight: 10 })));
 

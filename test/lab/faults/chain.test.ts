@@ -91,7 +91,7 @@ describe("a service that loses the mark", () => {
   });
 });
 
-describe("a follower whose canary is not available in one cluster", () => {
+describe("a follower whose canary is not available in one cluster", { tags: ["campaign"] }, () => {
   it("keeps the weight from rising in any, and is named", async () => {
     await setCanary("order-service", "v2");
     await change(0);

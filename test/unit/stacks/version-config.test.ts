@@ -110,7 +110,11 @@ describe("files and secrets of versions", () => {
   it("say each thing once", () => {
     const own = {
       name: "user-service",
-      volumeMounts: [{ name: "x", mountPath: "/f" }],
+      volumeMounts: [
+        { name: "x", mountPath: "/f" },
+        { name: "x", mountPath: "/f/below" },
+        { name: "x", mountPath: "/fine" },
+      ],
       env: [{ name: "S" }],
     };
     const all = lines(
@@ -127,7 +131,8 @@ describe("files and secrets of versions", () => {
       " - services[0].stable.secretFiles./f: must not be a path of files too. Leave one of the two out.",
       " - services[0].stable.secretFiles./d/e: must not be in /d, which is a file. Choose another path.",
       ` - services[0].template.spec.volumes[0].name: must not be a volume${owned}, got "version-files". ${fix}`,
-      ` - services[0].template.spec.containers[0].volumeMounts[0].mountPath: must not be the path of a file${owned}, got "/f". ${fix}`,
+      ` - services[0].template.spec.containers[0].volumeMounts[0].mountPath: must not be the path of a file, nor below it${owned}, got "/f". ${fix}`,
+      ` - services[0].template.spec.containers[0].volumeMounts[1].mountPath: must not be the path of a file, nor below it${owned}, got "/f/below". ${fix}`,
       ` - services[0].template.spec.containers[0].env[0].name: must not be a variable of secretEnv${owned}, got "S". ${fix}`,
     ]);
   });
