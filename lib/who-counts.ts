@@ -17,7 +17,7 @@ export interface WhoCounts {
 /** The value of `safety.confirm` that asks for every proxy. */
 export const ALL = "all";
 /** Fewer than this percentage prove nothing, and more is all of them. */
-export const LEAST_PERCENT = 50;
+const LEAST_PERCENT = 50;
 const MOST_PERCENT = 99.9;
 
 /** All that follow an istiod on a node that is there. */

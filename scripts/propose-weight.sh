@@ -1,18 +1,41 @@
 #!/bin/sh
-# Proposes the weight in Pulumi.<stack>.yaml as a change of the default branch, if Git has another one: a commit on the branch
-# weight/<stack>, and a pull request (gh, with GH_TOKEN) or a merge request (in GitLab CI). Usage: propose-weight.sh STACK
+# Proposes a weight for Pulumi.<stack>.yaml as a change of the default branch, if Git has another one: a commit on the branch
+# weight/<stack>, and a pull request (gh, with GH_TOKEN) or a merge request (in GitLab CI).
+# Usage: propose-weight.sh STACK [WEIGHT]   without WEIGHT, what the file in the checkout has
+#        propose-weight.sh --show STACK     prints what the file in the checkout has
 set -eu
 
+show=false
+if [ "$1" = --show ]; then
+  show=true
+  shift
+fi
 stack=$1
 file=Pulumi.$stack.yaml
 branch=weight/$stack
 target=${CI_DEFAULT_BRANCH:-main}
 
+# The key with its spaces and its number; what follows, such as a comment, stays.
+key='[[:space:]]\{1,\}["'"'"']\{0,1\}[A-Za-z0-9_-]*:weight["'"'"']\{0,1\}:[[:space:]]*'
+if [ $# -gt 1 ]; then
+  sed "s/^\\($key\\)[0-9]\\{1,3\\}/\\1$2/" "$file" > "$file.tmp"
+  cat "$file.tmp" > "$file"
+  rm "$file.tmp"
+fi
+weight=$(sed -n "s/^$key\\([0-9]\\{1,3\\}\\).*/\\1/p" "$file")
+if [ -z "$weight" ] || [ "$weight" != "${2:-$weight}" ]; then
+  echo "$file has no weight on a line of its own: write one below config:" >&2
+  exit 1
+fi
+if $show; then
+  echo "$weight"
+  exit 0
+fi
+
 if git diff --quiet -- "$file"; then
   echo "$file has the weight that the clusters have."
   exit 0
 fi
-weight=$(sed -n 's/^[[:space:]].*:weight:[[:space:]]*\([0-9]*\).*/\1/p' "$file")
 title="$stack: weight $weight, as in the clusters"
 
 git switch --quiet --force-create "$branch"

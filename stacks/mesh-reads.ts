@@ -57,10 +57,7 @@ export class MeshReads {
    * @param after what must be done first: everything else
    */
   before<T>(value: T, ...after: pulumi.Input<unknown>[]): pulumi.Output<T> {
-    return pulumi.all(after).apply(async () => {
-      await this.#check();
-      return value;
-    }) as pulumi.Output<T>;
+    return pulumi.all(after).apply<T>(() => this.#check().then(() => value));
   }
 
   async #check(): Promise<void> {

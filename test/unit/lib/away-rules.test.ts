@@ -102,7 +102,9 @@ describe("a cluster that is back with other versions", () => {
   });
 
   it("does not lead: what no update has brought to another cluster is released by phases", () => {
-    const refused = expect.stringMatching(/^ - services\[0\]\.stable\.version: must stay v1 until/);
+    const refused: unknown = expect.stringMatching(
+      /^ - services\[0\]\.stable\.version: must stay v1 until/,
+    );
     const back = cluster("b", v("v1"));
     // No cluster has it yet, or only one in quarantine, or somebody has written it by hand.
     expect(lines([cluster("a", v("v1", "v2", 100)), back], to(v("v2")))).toEqual([refused]);

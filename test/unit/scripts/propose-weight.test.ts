@@ -13,10 +13,12 @@ let clone: string;
 
 const git = async (cwd: string, ...args: string[]) => (await execa("git", args, { cwd })).stdout;
 const at = (weight: number) => `config:\n  istio-canary:weight: ${weight}\n`;
-const propose = async (env: Readonly<Record<string, string>> = {}) => {
+const propose = async (env: Readonly<Record<string, string>> = {}, ...args: string[]) => {
   // Whatever pipeline runs this test is none of the script's concern.
   const none = { GITLAB_CI: "", GH_TOKEN: "", CI_DEFAULT_BRANCH: "main" };
-  return (await execa(SCRIPT, ["prod"], { cwd: clone, env: { ...none, ...env } })).stdout;
+  return (
+    await execa(SCRIPT, args.length > 0 ? args : ["prod"], { cwd: clone, env: { ...none, ...env } })
+  ).stdout;
 };
 const proposed = () => git(bare, "show", `weight/prod:${FILE}`);
 
@@ -58,6 +60,24 @@ describe("the proposal of a weight", () => {
     await propose();
     expect(`${await proposed()}\n`).toBe(at(100));
     expect(await git(bare, "rev-list", "--count", "main..weight/prod")).toBe("1");
+  });
+
+  it("is of the weight that is given, and all else in the file stays", async () => {
+    const text = (weight: number) =>
+      `# ours\nconfig:\n  "istio-canary:weight": ${weight} # the phase\n  istio-canary:phases: [10, 100]\n`;
+    await writeFile(path.join(clone, FILE), text(0));
+    await git(clone, "-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "-qam", "x");
+    expect(await propose({}, "--show", "prod")).toBe("0");
+    await propose({}, "prod", "100");
+    expect(`${await proposed()}\n`).toBe(text(100));
+    expect(await propose({}, "--show", "prod")).toBe("100");
+  });
+
+  it("is refused where the file has no weight", async () => {
+    await writeFile(path.join(clone, FILE), "config: {}\n");
+    await expect(propose({}, "prod", "100")).rejects.toThrow(
+      "Pulumi.prod.yaml has no weight on a line of its own: write one below config:",
+    );
   });
 
   it("is not made where git has the weight", async () => {

@@ -29,6 +29,14 @@ interface Workflow {
 const workflow = (name: string) => load(text(`workflows/${name}`)) as Workflow;
 const jobs = (name: string) => Object.values(workflow(name).jobs);
 
+/** All values of `run`, at any depth. */
+function scripts(of: unknown): string[] {
+  if (typeof of !== "object" || of === null) return [];
+  return Object.entries(of).flatMap(([key, value]) =>
+    key === "run" && typeof value === "string" ? [value] : scripts(value),
+  );
+}
+
 describe.each(files)("%s", (file) => {
   it("pins every action by commit, with its version beside it", () => {
     const uses = [...text(file).matchAll(/^.*\buses: (?!\.\/)(.*)$/gm)].map(([, action]) => action);
@@ -39,9 +47,7 @@ describe.each(files)("%s", (file) => {
   });
 
   it("puts no expression into a shell script, where its value would be code", () => {
-    for (const [, script] of text(file).matchAll(/^ *(?:- )?run: (\|[^]*?\n\n|.*$)/gm)) {
-      expect(script).not.toContain("${{");
-    }
+    for (const script of scripts(load(text(file)))) expect(script).not.toContain("${{");
   });
 });
 
@@ -69,9 +75,7 @@ describe.each(names)("%s", (name) => {
       const withSecrets = job.steps.filter((step) => JSON.stringify(step).includes("secrets."));
       for (const step of withSecrets) {
         expect(
-          step.uses === "./.github/actions/setup" ||
-            step.run?.includes("pulumi") === true ||
-            step.run?.includes("preview") === true,
+          step.uses === "./.github/actions/setup" || /pulumi|preview|release/.test(step.run ?? ""),
         ).toBe(true);
       }
       if (withSecrets.length > 0) expect(job.permissions).toEqual({ contents: "read" });
@@ -87,11 +91,15 @@ describe.each(names)("%s", (name) => {
   });
 });
 
-it("an update waits for approval, one at a time for each stack, and is never cancelled", () => {
-  const [job] = jobs("up.yml");
-  expect(job?.environment).toBe("${{ matrix.stack }}");
+it.each([
+  ["up.yml", "${{ matrix.stack }}"],
+  ["rollout.yml", "${{ inputs.stack }}"],
+])("%s waits for approval, one at a time for each stack, and is never cancelled", (name, stack) => {
+  const [job] = jobs(name);
+  expect(job?.environment).toBe(stack);
   expect(job?.concurrency).toEqual({
-    group: "up-${{ matrix.stack }}",
+    // The same of both: an update must not meet a rollout half-way.
+    group: `stack-${stack}`,
     "cancel-in-progress": false,
   });
 });
