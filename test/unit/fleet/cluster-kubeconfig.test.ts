@@ -214,6 +214,35 @@ it("acts for the user and the groups that the kubeconfig names", async () => {
   expectImpersonated();
 });
 
+it("takes keys without a value, and asks nothing of users that it does not use", async () => {
+  const text = textOf({ token: "t", as: "deployer", "as-groups": null, "as-user-extra": null });
+  await ask(clientOf(text.replace("users:", "users:\n  - {name: them, user: {as-groups: 7}}")));
+  expect(sent("impersonate-user")).toEqual(["deployer"]);
+  expect(sent("impersonate-group")).toEqual([]);
+});
+
+it.each([
+  [
+    { "as-groups": "hush" },
+    'user me of the kubeconfig in the configuration cannot be used: ✖ Invalid input: expected array, received string → at ["as-groups"]',
+  ],
+  [
+    { exec: { args: ["hush"] } },
+    "exec of user me cannot be used: ✖ Invalid input: expected string, received undefined → at command",
+  ],
+])("says what of a user cannot be used, and no value: %j", (user, error) => {
+  expect(() => clientOf(textOf(user))).toThrow(new Error(error));
+});
+
+it("takes no proxy of another kind, and shows no password", () => {
+  const of = () => clientOf(textOf({}, { "proxy-url": "ftp://me:hush@proxy" }));
+  const error = "must be a URL that begins with http://, https:// or socks5://";
+  expect(of).toThrow(new Error(`proxy-url of cluster a ${error}`));
+  vi.stubEnv("HTTPS_PROXY", "ftp://me:hush@proxy");
+  const text = textOf({}, { server: `https://${NAME}:6443` });
+  expect(() => clientOf(text)).toThrow(new Error(`HTTPS_PROXY ${error}`));
+});
+
 it("does so with the file of the environment, too", async () => {
   const file = path.join(folder, "environment");
   writeFileSync(file, textOf(impersonating));
