@@ -9,6 +9,7 @@ import { dump } from "js-yaml";
 import { WebSocketServer } from "ws";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from "vitest";
 import { ClusterClient } from "../../../fleet/cluster-client.ts";
+import { ExecCredentials } from "../../../fleet/exec-credentials.ts";
 import { webSockets } from "../../../fleet/web-sockets.ts";
 import { selfSigned } from "../../helpers/self-signed.ts";
 
@@ -186,6 +187,24 @@ it.each([
   await expect(ask(client)).rejects.toThrow(error);
   expect(runs()).toBe(2);
   expect(seen).toEqual([]);
+});
+
+it("waits for a program that hangs once, and asks it again after a minute", async () => {
+  const { exec, runs } = program("hangs", "exec sleep 60");
+  const user = { name: "me", exec };
+  const late = "the program sh gave no credentials: it did not end within 0.5 s";
+  // Each client has credentials of its own, and all wait for one program.
+  const ask = async () => new ExecCredentials(user, null, 500).get();
+  await expect(ask()).rejects.toThrow(late);
+  await expect(ask()).rejects.toThrow(late);
+  expect(runs()).toBe(1);
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 60_000 });
+  try {
+    await expect(ask()).rejects.toThrow(late);
+  } finally {
+    vi.useRealTimers();
+  }
+  expect(runs()).toBe(2);
 });
 
 it("reads a token from the file that the kubeconfig names, as pods have one", async () => {
