@@ -8,14 +8,14 @@ import type { Mesh } from "./schema.ts";
  * @param secrets by name. @default they are not valid by themselves
  */
 export function chartProblems(
-  { charts, istioVersion }: Mesh,
+  { charts, cni, istioVersion }: Mesh,
   secrets: Readonly<Record<string, string>> | undefined,
 ): Problem[] {
   const { directory, passwordSecret } = charts;
   const isMissing =
     passwordSecret !== undefined && secrets && !Object.hasOwn(secrets, passwordSecret);
   return [
-    ...["base", "istiod", "gateway"]
+    ...["base", "istiod", "gateway", ...(cni === "installed" ? ["cni"] : [])]
       .map((chart) => `${directory ?? ""}/${chart}-${istioVersion ?? ""}.tgz`)
       .filter((file) => directory !== undefined && !existsSync(file))
       .map((file) => ({
