@@ -4,6 +4,9 @@ import { within } from "../lib/within.ts";
 /** Why a program gave nothing that can be used. */
 export class NoAnswer extends Error {}
 
+/** It has not ended in time: asked again, it may take as long once more. */
+export class NotInTime extends NoAnswer {}
+
 interface AskedProgram {
   /** What it is to print, in an error's words: `token`. */
   readonly wanted: string;
@@ -17,7 +20,7 @@ interface AskedProgram {
  * Runs a program, and reads what it prints on its standard output, of which nothing is in a message. It gets no input.
  *
  * @param read makes a value of it, or throws an error that says what is wrong with it
- * @throws NoAnswer if the program fails, is late, or prints something else
+ * @throws NoAnswer if the program fails or prints something else, NotInTime if it is late
  */
 export async function askProgram<T>(
   [program = "", ...args]: readonly string[],
@@ -38,7 +41,9 @@ export async function askProgram<T>(
   } catch (error) {
     running.stdout.destroy();
     running.stderr.destroy();
-    throw new NoAnswer(`the program ${program} gave no ${wanted}: ${reason(error, late)}`);
+    const why = reason(error, late);
+    const text = `the program ${program} gave no ${wanted}: ${why}`;
+    throw why === late ? new NotInTime(text) : new NoAnswer(text);
   }
 }
 

@@ -5,20 +5,18 @@ import { load } from "js-yaml";
 import * as z from "zod";
 import { environmentProxy } from "./environment-proxy.ts";
 import { ExecCredentials } from "./exec-credentials.ts";
-import { contentOf, defaultKubeconfigs, isContent } from "./kubeconfig.ts";
+import { explain } from "./explain.ts";
+import { contentOf, defaultKubeconfigs, loadInto, nameOf, requireServer } from "./kubeconfig.ts";
 
 /** What a kubeconfig may say of a user that the client does not read. */
 const moreOfUser = z.looseObject({
-  tokenFile: z.string().optional(),
-  "as-uid": z.string().optional(),
-  "as-groups": z.array(z.string()).default([]),
-  "as-user-extra": z.record(z.string(), z.array(z.string())).default({}),
+  tokenFile: z.string().nullish(),
+  "as-uid": z.string().nullish(),
+  "as-groups": z.array(z.string()).nullish(),
+  "as-user-extra": z.record(z.string(), z.array(z.string())).nullish(),
 });
 const written = z.looseObject({
-  users: z
-    .array(z.looseObject({ name: z.string(), user: moreOfUser.nullish() }))
-    .nullish()
-    .transform((users) => users ?? []),
+  users: z.array(z.looseObject({ name: z.string(), user: z.unknown() })).nullish(),
 });
 
 type Authenticator = Parameters<KubeConfig["addAuthenticator"]>[0];
@@ -38,18 +36,17 @@ export class ClusterKubeConfig extends KubeConfig {
 
   /**
    * @param kubeconfig path or content of a kubeconfig. @default the first file that kubectl reads, or the account of this pod
-   * @throws if the kubeconfig cannot be read
+   * @throws if the kubeconfig cannot be read, or what it says of the context's user or proxy cannot be used
    */
   constructor(context: string, kubeconfig = defaultKubeconfigs().find((file) => existsSync(file))) {
     super();
     if (kubeconfig === undefined) this.loadFromDefault();
-    else if (isContent(kubeconfig)) this.loadFromString(kubeconfig);
-    else this.loadFromFile(kubeconfig);
+    else loadInto(this, kubeconfig);
     this.setCurrentContext(context);
     const [cluster, user] = [this.getCurrentCluster(), this.getCurrentUser()];
     const said = kubeconfig === undefined || !user ? undefined : moreOf(user.name, kubeconfig);
     if (user?.exec) {
-      const exec = new ExecCredentials(user, cluster);
+      const exec = usable(`exec of user ${user.name}`, () => new ExecCredentials(user, cluster));
       this.#exec = exec;
       this.addAuthenticator(authenticator(exec));
     }
@@ -93,18 +90,29 @@ export class ClusterKubeConfig extends KubeConfig {
 }
 
 function moreOf(name: string, kubeconfig: string): z.output<typeof moreOfUser> | undefined {
-  const { users } = written.parse(load(contentOf(kubeconfig)));
-  return users.find((each) => each.name === name)?.user ?? undefined;
+  return usable(`user ${name} of ${nameOf(kubeconfig)}`, () => {
+    const { users } = written.parse(load(contentOf(kubeconfig)));
+    return moreOfUser.nullish().parse(users?.find((each) => each.name === name)?.user) ?? undefined;
+  });
+}
+
+/** @throws saying what of the kubeconfig cannot be used, and why */
+function usable<T>(what: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new Error(`${what} cannot be used: ${explain(error)}`);
+  }
 }
 
 /** The headers of impersonation beside the one for the name, which the client sends. */
 function impersonation(said: z.output<typeof moreOfUser>): Record<string, readonly string[]> {
   const { "as-uid": uid, "as-groups": groups, "as-user-extra": extra } = said;
   return {
-    ...(uid !== undefined && { "impersonate-uid": [uid] }),
-    ...(groups.length > 0 && { "impersonate-group": groups }),
+    ...(uid != null && { "impersonate-uid": [uid] }),
+    ...(groups != null && groups.length > 0 && { "impersonate-group": groups }),
     ...Object.fromEntries(
-      Object.entries(extra).map(([key, values]) => [
+      Object.entries(extra ?? {}).map(([key, values]) => [
         `impersonate-extra-${encodeURIComponent(key.toLowerCase())}`,
         values,
       ]),
@@ -119,13 +127,15 @@ function copied(headers: Readonly<Record<string, readonly string[]>>): Record<st
 function completed(user: User, said: z.output<typeof moreOfUser> | undefined): User {
   if (user.exec) return { ...user, exec: undefined, authProvider: { name: EXEC } };
   const { tokenFile } = said ?? {};
-  return tokenFile === undefined || user.token !== undefined
+  return tokenFile == null || user.token !== undefined
     ? user
     : { ...user, authProvider: { name: "tokenFile", config: { tokenFile } } };
 }
 
 function reached(cluster: Cluster, needsDispatcher: boolean): Cluster {
-  const proxyUrl = cluster.proxyUrl ?? environmentProxy(cluster.server);
+  requireServer(cluster);
+  const { proxyUrl = environmentProxy(cluster.server) } = cluster;
+  if (proxyUrl !== undefined) requireProxy(proxyUrl, cluster);
   const { caData, caFile, skipTLSVerify } = cluster;
   // The client leaves a server without a word on its authority to fetch, which takes no header twice.
   const asFetch = needsDispatcher && caData === undefined && caFile === undefined && !skipTLSVerify;
@@ -136,6 +146,13 @@ function reached(cluster: Cluster, needsDispatcher: boolean): Cluster {
       caData: Buffer.from(tls.getCACertificates("default").join("\n")).toString("base64"),
     }),
   };
+}
+
+/** A proxy's URL may have a password, of which nothing is shown. */
+function requireProxy(url: string, { name, proxyUrl }: Cluster): void {
+  if (/^(https?|socks\w*):\/\//.test(url) && URL.canParse(url)) return;
+  const where = proxyUrl === undefined ? "HTTPS_PROXY" : `proxy-url of cluster ${name}`;
+  throw new Error(`${where} must be a URL that begins with http://, https:// or socks5://`);
 }
 
 function authenticator(exec: ExecCredentials): Authenticator {

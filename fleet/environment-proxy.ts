@@ -11,10 +11,11 @@ export function environmentProxy(
   env: NodeJS.ProcessEnv = process.env,
 ): string | undefined {
   const { protocol, hostname, port } = new URL(server);
-  const name = protocol === "https:" ? "HTTPS_PROXY" : "HTTP_PROXY";
-  const proxy = env[name] ?? env[name.toLowerCase()] ?? "";
+  // One that is empty counts as not set.
+  const said = (name: string) => [env[name], env[name.toLowerCase()]].find(Boolean) ?? "";
+  const proxy = said(protocol === "https:" ? "HTTPS_PROXY" : "HTTP_PROXY");
   const host = hostname.replace(/^\[(.*)\]$/, "$1").toLowerCase();
-  const without = (env["NO_PROXY"] ?? env["no_proxy"] ?? "").split(",");
+  const without = said("NO_PROXY").split(",");
   const at = { host, port: port === "" ? (protocol === "https:" ? "443" : "80") : port };
   if (proxy === "" || isLoopback(host) || without.some((entry) => covers(entry.trim(), at))) {
     return undefined;

@@ -1,12 +1,15 @@
 import * as z from "zod";
 import type { Cluster, User } from "@kubernetes/client-node";
-import { askProgram } from "./ask-program.ts";
+import { askProgram, NotInTime } from "./ask-program.ts";
 
 /** How long a program may run, in milliseconds: some ask their cloud, and that one another. */
 const LIMIT_MS = 30_000;
 
 /** How long before their end credentials are not used any more, in milliseconds. */
 const BEFORE_END_MS = 10_000;
+
+/** How long a program that was late is not asked again, in milliseconds: what goes on without its cluster waits for it once. */
+const LATE_MS = 60_000;
 
 /** What a kubeconfig says under `exec`, as far as it is used. */
 const execConfig = z.looseObject({
@@ -38,7 +41,10 @@ class Kept {
     this.#ask = ask;
   }
 
-  /** One call for all who ask at the same time; after one that has failed, the next who asks has another made. */
+  /**
+   * One call for all who ask at the same time; after one that has failed, the next who asks has another made, and after
+   * one that was late the next who asks a minute later.
+   */
   async get(): Promise<Credential> {
     if (this.#credential === undefined || Date.now() >= this.#until) {
       this.#until = Infinity;
@@ -49,8 +55,9 @@ class Kept {
           const end = Date.parse(expirationTimestamp ?? "");
           if (!Number.isNaN(end)) this.#until = end - BEFORE_END_MS;
         },
-        () => {
-          this.forget();
+        (error: unknown) => {
+          if (error instanceof NotInTime) this.#until = Date.now() + LATE_MS;
+          else this.forget();
         },
       );
     }

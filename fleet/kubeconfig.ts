@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, isAbsolute, join, resolve } from "node:path";
-import { KubeConfig } from "@kubernetes/client-node";
+import { KubeConfig, type Cluster } from "@kubernetes/client-node";
 import type { ApiServer } from "../lib/reader-kubeconfig.ts";
 
 /** Whether a kubeconfig is its content, and no path: Pulumi's provider takes either in one setting. */
@@ -15,7 +15,7 @@ export function contentOf(kubeconfig: string): string {
 }
 
 /** What a kubeconfig is called in messages, which never have any of its content. */
-function nameOf(kubeconfig: string): string {
+export function nameOf(kubeconfig: string): string {
   return isContent(kubeconfig) ? "the kubeconfig in the configuration" : kubeconfig;
 }
 
@@ -80,6 +80,7 @@ export function apiServerOf(kubeconfigs: readonly string[], context: string): Ap
         `its context ${context} names a user ${found.user} that ${file} does not have, and Pulumi's Kubernetes provider reads no other file for it`,
       );
     }
+    requireServer(cluster);
     const { server, caData, caFile, tlsServerName } = cluster;
     const relative = relativePaths(kubeconfig, found.cluster, found.user);
     if (relative.length > 0) {
@@ -101,18 +102,40 @@ export function apiServerOf(kubeconfigs: readonly string[], context: string): Ap
 
 function readKubeconfig(kubeconfig: string): KubeConfig {
   const config = new KubeConfig();
+  loadInto(config, kubeconfig);
+  if (config.getContexts().length === 0 && config.getClusters().length === 0) {
+    throw noKubeconfig(kubeconfig);
+  }
+  return config;
+}
+
+/** @throws if the server of a cluster is no URL: kubectl takes one without a scheme */
+export function requireServer({ name, server }: Cluster): void {
+  if (/^https?:\/\//.test(server) && URL.canParse(server)) return;
+  throw new Error(
+    `its cluster ${name} has the server ${server}, which is no URL. Write it whole, for example: https://10.0.0.1:6443`,
+  );
+}
+
+function noKubeconfig(kubeconfig: string): Error {
+  return new Error(`${nameOf(kubeconfig)} is not a kubeconfig with contexts and clusters`);
+}
+
+/**
+ * Has a client read a kubeconfig.
+ *
+ * @param kubeconfig path or content
+ * @throws Error with nothing of what is in it
+ */
+export function loadInto(config: KubeConfig, kubeconfig: string): void {
   try {
     if (isContent(kubeconfig)) config.loadFromString(kubeconfig);
     else config.loadFromFile(kubeconfig);
   } catch (error) {
     if (error instanceof Error && "code" in error) throw error;
     // The parser's own error quotes the file, and so the credentials in it: it goes no further.
-    config.loadFromOptions({ clusters: [], contexts: [], users: [] });
+    throw noKubeconfig(kubeconfig);
   }
-  if (config.getContexts().length === 0 && config.getClusters().length === 0) {
-    throw new Error(`${nameOf(kubeconfig)} is not a kubeconfig with contexts and clusters`);
-  }
-  return config;
 }
 
 /** Paths of a cluster and a user that lead nowhere from this process's folder, as they are written in the file. */

@@ -13,10 +13,9 @@ fi
 stack=$1
 file=Pulumi.$stack.yaml
 branch=weight/$stack
-target=${CI_DEFAULT_BRANCH:-main}
 
 # The key with its spaces and its number; what follows, such as a comment, stays.
-key='[[:space:]]\{1,\}["'"'"']\{0,1\}[A-Za-z0-9_-]*:weight["'"'"']\{0,1\}:[[:space:]]*'
+key='[[:space:]]\{1,\}["'"'"']\{0,1\}[A-Za-z0-9_-]*:weight["'"'"']\{0,1\}[[:space:]]*:[[:space:]]*'
 if [ $# -gt 1 ]; then
   sed "s/^\\($key\\)[0-9]\\{1,3\\}/\\1$2/" "$file" > "$file.tmp"
   cat "$file.tmp" > "$file"
@@ -34,6 +33,11 @@ fi
 
 if git diff --quiet -- "$file"; then
   echo "$file has the weight that the clusters have."
+  # An earlier proposal has another one. GitHub and GitLab close it with its branch.
+  if git ls-remote --exit-code --heads origin "refs/heads/$branch" >/dev/null; then
+    git push --quiet origin --delete "$branch"
+    echo "The proposal on branch $branch is withdrawn."
+  fi
   exit 0
 fi
 title="$stack: weight $weight, as in the clusters"
@@ -43,13 +47,18 @@ git -c user.name="${GIT_AUTHOR_NAME:-release}" -c user.email="${GIT_AUTHOR_EMAIL
   commit --quiet --message "$title" -- "$file"
 if [ -n "${GITLAB_CI:-}" ]; then
   git push --quiet --force \
-    -o merge_request.create -o "merge_request.target=$target" -o "merge_request.title=$title" origin "$branch"
+    -o merge_request.create -o "merge_request.target=$CI_DEFAULT_BRANCH" -o "merge_request.title=$title" origin "$branch"
 else
   git push --quiet --force origin "$branch"
   if [ -n "${GH_TOKEN:-}" ]; then
-    gh pr edit "$branch" --title "$title" 2>/dev/null ||
-      gh pr create --head "$branch" --base "$target" --title "$title" \
+    # By its branch alone, gh would take one that was merged before.
+    number=$(gh pr list --head "$branch" --state open --json number --jq '.[].number')
+    if [ -n "$number" ]; then
+      gh pr edit "$number" --title "$title"
+    else
+      gh pr create --head "$branch" --title "$title" \
         --body "The clusters have this weight since the last rollout. Merging changes nothing in them."
+    fi
   fi
 fi
 echo "$title: proposed on branch $branch"

@@ -1,4 +1,5 @@
-import { apiServerOf, defaultKubeconfigs } from "../fleet/kubeconfig.ts";
+import { ClusterKubeConfig } from "../fleet/cluster-kubeconfig.ts";
+import { apiServerOf, defaultKubeconfigs, listedKubeconfig } from "../fleet/kubeconfig.ts";
 import type { Problem } from "../lib/problems.ts";
 import type { ApiServer } from "../lib/reader-kubeconfig.ts";
 import type { Loose } from "./checks.ts";
@@ -39,6 +40,8 @@ function serverOf(
   }
   try {
     const known = apiServerOf(file === undefined ? defaultKubeconfigs() : [file], context);
+    // What it says of the user and of a proxy is read, too.
+    new ClusterKubeConfig(context, file ?? listedKubeconfig(context));
     return typeof apiServer === "string" ? ownServer(cluster, apiServer, known) : known;
   } catch (error) {
     problems.push({

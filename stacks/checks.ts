@@ -1,3 +1,4 @@
+import { isContent } from "../fleet/kubeconfig.ts";
 import { authorityProblems } from "../lib/certificates.ts";
 import { NO_LIMIT } from "../lib/duration.ts";
 import { crossClusterName, isServiceName } from "../lib/names.ts";
@@ -9,6 +10,7 @@ import { chartProblems } from "./chart-checks.ts";
 import { clusterListProblems } from "./cluster-list-checks.ts";
 import { clusterPreferenceProblems } from "./cluster-preference-checks.ts";
 import { hostProblems, ingressKeyProblems, ingressProblems } from "./ingress-checks.ts";
+import { contentInClusters } from "./misplaced-secrets.ts";
 import { monitoringProblems } from "./monitoring-checks.ts";
 import { networkProblems } from "./network-checks.ts";
 import { revisionProblems } from "./revision-checks.ts";
@@ -103,6 +105,12 @@ function string(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
+/** A kubeconfig's path; content is in no message. */
+function pathOf(kubeconfig: unknown): string | undefined {
+  const path = string(kubeconfig);
+  return path === undefined || isContent(path) ? undefined : path;
+}
+
 function clusterProblems(
   clusters: readonly Loose[],
   installs: boolean,
@@ -128,11 +136,12 @@ function clusterProblems(
       "Give the cluster another name.",
     ),
     ...(installs ? networkProblems(clusters, oneNetwork) : []),
+    ...contentInClusters(clusters),
     ...duplicates(
       clusters,
       at("context"),
       ({ context, kubeconfig }) =>
-        [string(context), string(kubeconfig)].filter(Boolean).join(" in ") || undefined,
+        [string(context), pathOf(kubeconfig)].filter(Boolean).join(" in ") || undefined,
       "must be a kubeconfig context that no other cluster has",
       "Name the context that leads to this cluster; kubectl config get-contexts lists them.",
     ),

@@ -2,6 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import * as pulumi from "@pulumi/pulumi";
 import { ClusterClient } from "../fleet/cluster-client.ts";
 import { explain } from "../fleet/explain.ts";
+import { isContent } from "../fleet/kubeconfig.ts";
 import { deleteRecord, helmRecords, type FoundRecord } from "../fleet/helm-records.ts";
 import {
   deleteCommand,
@@ -31,9 +32,15 @@ function placeOf(cluster: string, namespace: unknown, release: unknown): string 
   return [cluster, namespace, release].map(String).join("/");
 }
 
+/** The command that deletes a record; of a kubeconfig's content it has nothing. */
+function commandFor({ access: { context, kubeconfig }, record }: Pending): string {
+  const isHidden = kubeconfig !== undefined && isContent(kubeconfig);
+  return deleteCommand({ context, kubeconfig: isHidden ? "FILE" : kubeconfig }, record);
+}
+
 /** What a person has to find out and to do about a record that nothing goes on from by itself. */
 function byHand({ access, record }: Pending): string {
-  const command = deleteCommand(access, record);
+  const command = commandFor({ access, record });
   return isPending(record)
     ? [
         `${access.name}: ${recordText(record)} was interrupted, and Pulumi's state knows a complete one that Helm does not.`,
@@ -92,7 +99,7 @@ export class InterruptedReleases {
         "An update of the mesh was interrupted, or is still at work:",
         ...this.#pending.map(
           ({ access, record }) =>
-            ` - ${access.name}: ${recordText(record)}; its record: ${deleteCommand(access, record)}`,
+            ` - ${access.name}: ${recordText(record)}; its record: ${commandFor({ access, record })}`,
         ),
         `pulumi up goes on from what was complete. It first waits until no Helm can be at work any more, which is ${HELM_WITHIN_MS / 60_000} minutes after it began; a lower weight does not wait. If the update was killed with all its processes, delete the records by these commands, and nothing waits.`,
       ].join("\n"),
@@ -169,7 +176,7 @@ export class InterruptedReleases {
       if (verdict.kind === "wait" && !told) {
         await pulumi.log.warn(
           // In one line: Pulumi shows the others only when the update has ended.
-          `${name}: ${recordText(record)} was interrupted, or is still at work. This update waits until it has ended, at most until ${verdict.until.toISOString()}, then goes on. If the update that began it was killed with all its processes, do not wait: ${deleteCommand(access, record)}`,
+          `${name}: ${recordText(record)} was interrupted, or is still at work. This update waits until it has ended, at most until ${verdict.until.toISOString()}, then goes on. If the update that began it was killed with all its processes, do not wait: ${commandFor({ access, record })}`,
         );
         told = true;
       }
@@ -182,7 +189,7 @@ export class InterruptedReleases {
       return await deleteRecord(cluster, record);
     } catch (error) {
       throw new Error(
-        `${access.name}: ${recordText(record)} was interrupted, and its record cannot be deleted: ${explain(error)}. Have somebody run ${deleteCommand(access, record)}, then run pulumi up again.`,
+        `${access.name}: ${recordText(record)} was interrupted, and its record cannot be deleted: ${explain(error)}. Have somebody run ${commandFor({ access, record })}, then run pulumi up again.`,
         { cause: error },
       );
     }

@@ -37,6 +37,23 @@ export function plainKubeconfig(kubeconfig: unknown, isSecret: boolean): Problem
     : [];
 }
 
+/** The content of a kubeconfig under a cluster, whose values nothing encrypts: no part of it is shown. */
+export function contentInClusters(
+  clusters: readonly { readonly kubeconfig?: unknown }[],
+): Problem[] {
+  return clusters.flatMap(({ kubeconfig }, i) =>
+    typeof kubeconfig === "string" && isContent(kubeconfig)
+      ? [
+          {
+            path: `clusters[${i}].kubeconfig`,
+            rule: "must be the path of a file: content here would be in the stack's file in plain text",
+            fix: "Put the contexts of all clusters into one kubeconfig, and set its content with: pulumi config set --secret kubeconfig < FILE. Credentials that were committed must be replaced.",
+          },
+        ]
+      : [],
+  );
+}
+
 /** Keys of the configuration with a secret in their value, as the language host names them. */
 export function secretKeysOf(environment: NodeJS.ProcessEnv): readonly string[] {
   return JSON.parse(environment["PULUMI_CONFIG_SECRET_KEYS"] ?? "[]") as string[];

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { createInterface } from "node:readline/promises";
+import { exclusionFlags } from "../../lib/away.ts";
 import { allOf } from "../../lib/enumerate.ts";
 import { forgetCluster } from "../forget/state.ts";
 import { ReleaseStack } from "../stack.ts";
@@ -71,9 +72,11 @@ export async function forget(
   }
   await stack.importState(rest);
   await stack.removeCluster(cluster);
+  const flags = exclusionFlags(stack.away.filter((each) => each !== cluster));
+  const update = `pulumi up --stack ${name}${flags === "" ? "" : ` ${flags}`}`;
   console.log(
     stack.clusterNames === undefined
-      ? `${cluster} is forgotten. Run pulumi up --stack ${name} once the stack of its mesh has forgotten it too.`
-      : `${cluster} is forgotten. Now: pulumi up --stack ${name}`,
+      ? `${cluster} is forgotten. Once the stack of its mesh has forgotten it too: ${update}`
+      : `${cluster} is forgotten. Now: ${update}`,
   );
 }

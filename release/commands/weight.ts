@@ -71,17 +71,27 @@ async function inClusters({
   };
 }
 
-/** The weight that the config file had at a commit; undefined if it did not have one. */
+/** The weight that the config file had at a commit, wherever it was; undefined if it did not have one. */
 async function weightAt(stack: ReleaseStack, commit: string): Promise<number | undefined> {
   if (NO_COMMIT.test(commit)) return undefined;
   const { dir, base } = path.parse(stack.configFile);
-  const git = execa({ cwd: dir, reject: false });
-  const known = await git("git", ["cat-file", "-e", `${commit}^{commit}`]);
+  const git = async (...args: readonly string[]) =>
+    execa("git", args, { cwd: dir, reject: false, stripFinalNewline: false });
+  const known = await git("cat-file", "-e", `${commit}^{commit}`);
   if (known.failed) {
     throw new Error(
-      `--since: Git does not know the commit ${commit} here. Fetch the history first: fetch-depth: 0 of actions/checkout, GIT_DEPTH: 0 in GitLab.`,
+      `--since: Git does not know the commit ${commit} here. Fetch the history first: fetch-depth: 0 of actions/checkout, GIT_DEPTH: 0 in GitLab. Git says: ${known.stderr.trim() || known.shortMessage}`,
     );
   }
-  const shown = await git("git", ["show", `${commit}:./${base}`]);
-  return shown.failed ? undefined : stack.weightIn(shown.stdout);
+  const shown = await git("show", `${commit}:./${base}`);
+  if (!shown.failed) return stack.weightIn(shown.stdout);
+  // It may have had another name or folder: the change is then not about the weight.
+  const prefix = (await git("rev-parse", "--show-prefix")).stdout.trim();
+  const moved = await git(
+    ...["diff", "--find-renames", "--diff-filter=R", "--name-status", "-z", commit, "HEAD"],
+  );
+  const names = moved.stdout.split("\0");
+  const before = names[names.indexOf(`${prefix}${base}`) - 1];
+  if (before === undefined) return undefined;
+  return stack.weightIn((await git("show", `${commit}:${before}`)).stdout);
 }

@@ -2,7 +2,7 @@ import { KubeConfig } from "@kubernetes/client-node";
 import { ownedCanaries } from "../../fleet/canary-weights.ts";
 import { ClusterClient } from "../../fleet/cluster-client.ts";
 import { explain } from "../../fleet/explain.ts";
-import { listedKubeconfig } from "../../fleet/kubeconfig.ts";
+import { listedKubeconfig, loadInto } from "../../fleet/kubeconfig.ts";
 import { writeNotes } from "../../fleet/notes.ts";
 import { toZero, type ZeroedCluster } from "../../fleet/to-zero.ts";
 import { JOURNAL_FORMAT, zeroKey, type Zeroed } from "../../lib/journal.ts";
@@ -129,7 +129,7 @@ async function recordedContexts(
   const config = new KubeConfig();
   const file = kubeconfig ?? listedKubeconfig(undefined);
   if (file === undefined) config.loadFromDefault();
-  else config.loadFromFile(file);
+  else loadInto(config, file);
   const current = config.getCurrentContext();
   const missing = (why: string, cause?: unknown) =>
     new Error(

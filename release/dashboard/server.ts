@@ -101,7 +101,9 @@ function answer(
     refuse(405, "Only GET is answered.");
     return;
   }
-  const { pathname, searchParams } = new URL(url, "http://127.0.0.1");
+  // One that is no path must not end the command.
+  const asked = URL.canParse(url, "http://127.0.0.1") ? url : "/";
+  const { pathname, searchParams } = new URL(asked, "http://127.0.0.1");
   const [, given = "", name = "", ...more] = pathname.split("/");
   const [first = ""] = feeds.keys();
   const stack = searchParams.get("stack") ?? first;

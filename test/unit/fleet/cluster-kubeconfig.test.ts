@@ -9,6 +9,7 @@ import { dump } from "js-yaml";
 import { WebSocketServer } from "ws";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from "vitest";
 import { ClusterClient } from "../../../fleet/cluster-client.ts";
+import { ExecCredentials } from "../../../fleet/exec-credentials.ts";
 import { webSockets } from "../../../fleet/web-sockets.ts";
 import { selfSigned } from "../../helpers/self-signed.ts";
 
@@ -188,6 +189,24 @@ it.each([
   expect(seen).toEqual([]);
 });
 
+it("waits for a program that hangs once, and asks it again after a minute", async () => {
+  const { exec, runs } = program("hangs", "exec sleep 60");
+  const user = { name: "me", exec };
+  const late = "the program sh gave no credentials: it did not end within 0.5 s";
+  // Each client has credentials of its own, and all wait for one program.
+  const ask = async () => new ExecCredentials(user, null, 500).get();
+  await expect(ask()).rejects.toThrow(late);
+  await expect(ask()).rejects.toThrow(late);
+  expect(runs()).toBe(1);
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 60_000 });
+  try {
+    await expect(ask()).rejects.toThrow(late);
+  } finally {
+    vi.useRealTimers();
+  }
+  expect(runs()).toBe(2);
+});
+
 it("reads a token from the file that the kubeconfig names, as pods have one", async () => {
   const tokenFile = path.join(folder, "token");
   writeFileSync(tokenFile, "t-file");
@@ -212,6 +231,35 @@ const expectImpersonated = () => {
 it("acts for the user and the groups that the kubeconfig names", async () => {
   await ask(clientOf(textOf(impersonating)));
   expectImpersonated();
+});
+
+it("takes keys without a value, and asks nothing of users that it does not use", async () => {
+  const text = textOf({ token: "t", as: "deployer", "as-groups": null, "as-user-extra": null });
+  await ask(clientOf(text.replace("users:", "users:\n  - {name: them, user: {as-groups: 7}}")));
+  expect(sent("impersonate-user")).toEqual(["deployer"]);
+  expect(sent("impersonate-group")).toEqual([]);
+});
+
+it.each([
+  [
+    { "as-groups": "hush" },
+    'user me of the kubeconfig in the configuration cannot be used: ✖ Invalid input: expected array, received string → at ["as-groups"]',
+  ],
+  [
+    { exec: { args: ["hush"] } },
+    "exec of user me cannot be used: ✖ Invalid input: expected string, received undefined → at command",
+  ],
+])("says what of a user cannot be used, and no value: %j", (user, error) => {
+  expect(() => clientOf(textOf(user))).toThrow(new Error(error));
+});
+
+it("takes no proxy of another kind, and shows no password", () => {
+  const of = () => clientOf(textOf({}, { "proxy-url": "ftp://me:hush@proxy" }));
+  const error = "must be a URL that begins with http://, https:// or socks5://";
+  expect(of).toThrow(new Error(`proxy-url of cluster a ${error}`));
+  vi.stubEnv("HTTPS_PROXY", "ftp://me:hush@proxy");
+  const text = textOf({}, { server: `https://${NAME}:6443` });
+  expect(() => clientOf(text)).toThrow(new Error(`HTTPS_PROXY ${error}`));
 });
 
 it("does so with the file of the environment, too", async () => {

@@ -42,3 +42,9 @@ it("takes small letters, and a proxy without a scheme", () => {
     "http://proxy:1",
   );
 });
+
+it("takes small letters where capital ones are empty", () => {
+  const proxies = { HTTPS_PROXY: "", https_proxy: "http://proxy:3128" };
+  expect(environmentProxy(SERVER, proxies)).toBe("http://proxy:3128");
+  expect(environmentProxy(SERVER, { ...proxies, NO_PROXY: "", no_proxy: "*" })).toBeUndefined();
+});

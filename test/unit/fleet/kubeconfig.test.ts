@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { dump } from "js-yaml";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { ClusterKubeConfig } from "../../../fleet/cluster-kubeconfig.ts";
 import { apiServerOf, defaultKubeconfigs, listedKubeconfig } from "../../../fleet/kubeconfig.ts";
 import { kubeconfigText } from "../../helpers/fake-api-server.ts";
 import { kubeconfigFile } from "../../helpers/fixtures.ts";
@@ -76,6 +77,25 @@ describe("a kubeconfig", () => {
       writeFileSync(file, text);
       const error = `${file} is not a kubeconfig with contexts and clusters`;
       expect(() => apiServerOf([file], "prod-a")).toThrow(new Error(error));
+    },
+  );
+
+  it("that cannot be parsed is in no error of a client's either", () => {
+    const text = "users: [{name: me, user: {token: hush}}\n";
+    const error = new Error(
+      "the kubeconfig in the configuration is not a kubeconfig with contexts and clusters",
+    );
+    expect(() => new ClusterKubeConfig("prod-a", text)).toThrow(error);
+  });
+
+  it.each(["10.0.0.1:6443", "api.example.com:6443", "ftp://a", "https://a:b"])(
+    "must have a whole URL for its server, and not %s, which istiods of other clusters get",
+    (server) => {
+      const file = kubeconfigFile();
+      writeFileSync(file, kubeconfigText({ "prod-a": server }));
+      const error = `its cluster prod-a has the server ${server}, which is no URL. Write it whole, for example: https://10.0.0.1:6443`;
+      expect(() => apiServerOf([file], "prod-a")).toThrow(new Error(error));
+      expect(() => new ClusterKubeConfig("prod-a", file)).toThrow(new Error(error));
     },
   );
 

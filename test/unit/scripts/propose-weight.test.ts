@@ -85,6 +85,38 @@ describe("the proposal of a weight", () => {
     expect(await git(bare, "branch", "--list")).toBe("* main");
   });
 
+  it("is withdrawn once git has the weight after all", async () => {
+    await writeFile(path.join(clone, FILE), at(30));
+    await propose();
+    await git(clone, "switch", "--quiet", "--detach", "origin/main");
+    expect(await propose()).toBe(
+      `${FILE} has the weight that the clusters have.\nThe proposal on branch weight/prod is withdrawn.`,
+    );
+    expect(await git(bare, "branch", "--list")).toBe("* main");
+  });
+
+  it("names the weight of a key in quotes, too", async () => {
+    await writeFile(path.join(clone, FILE), 'config:\n  "istio-canary:weight": 30\n');
+    expect(await propose()).toBe(
+      "prod: weight 30, as in the clusters: proposed on branch weight/prod",
+    );
+  });
+
+  it.each([
+    ["", "pr create --head weight/prod --title prod: weight 30, as in the clusters --body"],
+    ["7", "pr edit 7 --title prod: weight 30, as in the clusters"],
+  ])("is a pull request in GitHub: a new one, unless one is open (%j)", async (open, told) => {
+    // It tells what it was called with, and knows pull requests that are open as GitHub does.
+    const gh = `#!/bin/sh\necho "$*" >> ${dir}/calls\n[ "$2" = list ] && echo "${open}"\nexit 0\n`;
+    await writeFile(path.join(dir, "gh"), gh, { mode: 0o755 });
+    await writeFile(path.join(clone, FILE), at(30));
+    await propose({ GH_TOKEN: "t", PATH: `${dir}:${process.env["PATH"] ?? ""}` });
+    const calls = (await readFile(path.join(dir, "calls"), "utf8")).trim().split("\n");
+    expect(calls[0]).toBe("pr list --head weight/prod --state open --json number --jq .[].number");
+    expect(calls[1]).toContain(told);
+    expect(calls).toHaveLength(2);
+  });
+
   it("is a merge request in GitLab, by options of the push", async () => {
     const told = path.join(dir, "told");
     await git(bare, "config", "receive.advertisePushOptions", "true");

@@ -525,3 +525,16 @@ describe("the configuration", () => {
     ).toEqual([]);
   });
 });
+
+it("a folder of charts must hold that of the CNI agent, too, if the program installs it", () => {
+  const of = (more: object) => {
+    const raw = rawConfig();
+    const charts = { directory: "/nowhere" };
+    const { problems } = parseConfig({ ...raw, mesh: { ...raw.mesh, charts, ...more } });
+    return problems.map(({ rule }) => rule.replace(/-[\d.]+tgz$/, ""));
+  };
+  const all = ["base", "istiod", "gateway"].map((chart) => `must hold /nowhere/${chart}`);
+  expect(of({})).toEqual(all);
+  expect(of({ cni: "existing" })).toEqual(all);
+  expect(of({ cni: "installed" })).toEqual([...all, "must hold /nowhere/cni"]);
+});

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import * as pulumi from "@pulumi/pulumi";
@@ -91,9 +91,9 @@ afterEach(() => {
 });
 
 /** The releases as an update finds them, and what it does before it creates or updates istiod. */
-async function found(isPreview = false) {
+async function found(isPreview = false, kubeconfig = file) {
   vi.spyOn(pulumi.runtime, "isDryRun").mockReturnValue(isPreview);
-  const clusters = [{ name: "cluster-a", context: "a", kubeconfig: file }];
+  const clusters = [{ name: "cluster-a", context: "a", kubeconfig }];
   const releases = await InterruptedReleases.find(clusters);
   const resource = { urn: pulumi.output("urn") } as pulumi.Resource;
   const of = (type: string) =>
@@ -236,6 +236,15 @@ describe("an interrupted release", () => {
       ].join("\n"),
     ]);
     expect(requests).toEqual([]);
+  });
+
+  it("is told without any content of a kubeconfig", async () => {
+    const content = readFileSync(file, "utf8");
+    const { releases } = await found(true, content);
+    await releases.warn();
+    expect(said).toHaveLength(1);
+    expect(said[0]).toContain(`its record: ${DELETE.replace(file, "FILE")}\n`);
+    expect(said[0]).not.toContain(content);
   });
 });
 

@@ -31,6 +31,29 @@ it("no message has any of it", () => {
   ]);
 });
 
+it("it is refused under a cluster, where nothing encrypts it, and nothing of it is shown", () => {
+  const clusters = rawConfig().clusters.map((cluster) => ({
+    ...cluster,
+    context: "prod-a",
+    kubeconfig: JSON.stringify({ users: [{ user: { token: "hush" } }] }),
+  }));
+  const lines = parseConfig({ ...rawConfig(), clusters }).problems.map(problemLine);
+  expect(lines).toContain(
+    " - clusters[0].kubeconfig: must be the path of a file: content here would be in the stack's file in plain text. Put the contexts of all clusters into one kubeconfig, and set its content with: pulumi config set --secret kubeconfig < FILE. Credentials that were committed must be replaced.",
+  );
+  expect(lines.join("\n")).not.toContain("hush");
+});
+
+it("what it says of a user is refused by the key of the cluster, and not while a cluster is asked", () => {
+  const { problems } = parseConfig({
+    ...rawConfig(),
+    kubeconfig: content.replace("user: {}", "user: {exec: {command: aws, args: [7]}}"),
+  });
+  expect(problems.map(problemLine)[0]).toMatch(
+    /^ - clusters\[0\]\.context: must be a context of the kubeconfig: exec of user me cannot be used: .*args\[0\]/,
+  );
+});
+
 it("a provider gets it as a secret", async () => {
   const program = await recordProgram();
   clusterProvider({ name: "cluster-a", context: "prod-a", kubeconfig: content });

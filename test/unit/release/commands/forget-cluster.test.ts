@@ -47,6 +47,14 @@ describe("forget-cluster", () => {
     expect(stack.removeCluster).toHaveBeenCalledWith("cluster-b");
   });
 
+  it("names the flags for those that are still away", async () => {
+    stackWith({ away: ["cluster-b", "cluster-c"] });
+    await forget("cluster-b", { stack: "prod", yes: true });
+    expect(log.mock.lastCall).toEqual([
+      "cluster-b is forgotten. Now: pulumi up --stack prod --exclude '**:providers:kubernetes::cluster-c' --exclude-dependents",
+    ]);
+  });
+
   it("changes nothing in a dry run, nor where nobody can be asked", async () => {
     const stack = stackWith();
     await forget("cluster-b", { stack: "prod", dryRun: true });

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { execa } from "execa";
@@ -113,10 +113,29 @@ describe("release weight", () => {
     },
   );
 
+  it("knows the file by its content where it has another name or folder since", async () => {
+    const more =
+      "  # What the service is, and where it runs.\n  istio-canary:phases: [10, 30, 100]\n";
+    const before = await commit(at(0, more));
+    await git("tag", "--annotate", "--message", "a release", "v1");
+    await mkdir(path.join(dir, "deploy"));
+    await git("mv", "Pulumi.prod.yaml", "deploy/Pulumi.production.yaml");
+    file = path.join(dir, "deploy", "Pulumi.production.yaml");
+    await commit(at(0, more));
+    for (const since of [before, "v1"]) {
+      await setNumber(file, KEY, 0);
+      await weight({ stack: "production", since });
+    }
+    expect(printed).toEqual(Array(2).fill("30 % instead of 0 %: a rollout holds it"));
+    await setNumber(file, KEY, 10);
+    await weight({ stack: "production", since: before });
+    expect(printed.at(-1)).toBe("10 %: the change sets it, from 0 %");
+  });
+
   it("says how to fetch a commit that is not there, and changes nothing", async () => {
     await commit(at(0));
     await expect(weight({ stack: "prod", since: "1234567" })).rejects.toThrow(
-      "--since: Git does not know the commit 1234567 here. Fetch the history first: fetch-depth: 0 of actions/checkout, GIT_DEPTH: 0 in GitLab.",
+      "--since: Git does not know the commit 1234567 here. Fetch the history first: fetch-depth: 0 of actions/checkout, GIT_DEPTH: 0 in GitLab. Git says: fatal: ",
     );
     expect(await readFile(file, "utf8")).toBe(at(0));
   });

@@ -78,6 +78,12 @@ describe("a dashboard's server", () => {
     expect(body).toBe("There is nothing here: use the whole URL that the command has printed.\n");
   });
 
+  it("goes on when somebody asks for what is no path", async () => {
+    const answer = await ask(dashboard.url, { path: "//[" });
+    expect(answer.status).toBe(404);
+    expect((await ask(dashboard.url)).status).toBe(200);
+  });
+
   it.each(["nothing", "../page.css", "%2e%2e/page.css", "client.js/more", "?stack=other"])(
     "has no %s",
     async (path) => {
