@@ -138,6 +138,16 @@ describe("the routes of the others", () => {
     ].map((each) => routingDigest(each, service, "cluster-a"));
     expect(digests[1]).not.toBe(digests[0]);
     expect(digests[2]).toBe(digests[0]);
+    // The host that names it may lead to another version, without another one being kept.
+    const led = (version: string) => ({
+      ...config,
+      kept: { versions: {}, hosts: { "cluster-b": { [KEY]: version } } },
+    });
+    const [one, other] = ["v1", "v2"].map((to) => routingDigest(led(to), service, "cluster-a"));
+    expect(one).not.toBe(other);
+    expect(routingDigest(led("v1"), service, "cluster-b")).toBe(
+      routingDigest(config, service, "cluster-b"),
+    );
   });
 });
 
