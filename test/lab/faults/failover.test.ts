@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
+import { until } from "../../../lib/until.ts";
 import { disturb, mend } from "../cut.ts";
 import { callAtOnce, named, RATE, untilNamedAnswers, withFailoverRelease } from "../failover.ts";
 import { first, second } from "../release.ts";
@@ -23,8 +24,16 @@ describe("a cluster that is cut off, so that packets are lost", () => {
   it("has the host that names it fail soon, and answer again once it is back", async () => {
     await untilNamedAnswers();
     await disturb(second.name, { kind: "drop" });
-    // A request on a connection that was open before ends with the service's time limit: no other does.
-    await callAtOnce(first, named, 20);
+    // A request on a connection that was open before ends with the service's time limit: no other does. Each
+    // thread of an Envoy has some of its own.
+    await until(
+      "the connections that were open before to be used up",
+      async () => {
+        const statuses = (await callAtOnce(first, named, 20)).map(({ status }) => status);
+        if (statuses.includes(504)) throw new Error("not yet");
+      },
+      { timeoutMs: 60_000 },
+    );
     for (const round of ["second", "third"]) {
       const answers = await callAtOnce(first, named, 20);
       expect([...new Set(answers.map(({ status }) => status))], round).toEqual([503]);
