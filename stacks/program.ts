@@ -47,22 +47,19 @@ const { clusters: members, ...about } =
 const lowered = new LoweredSince(settings);
 const records = new RoutingRecords(settings);
 const counts = new CountHandOver(settings);
-const { traffic, registrations, rulesSettled } = releaseServices(
-  settings,
-  members,
-  change.plan,
-  (route) =>
+const { traffic, registrations, rulesSettled } = releaseServices(settings, members, change.plan, {
+  hooks: (route) =>
     joinHooks(
       change.hooks(route),
       lowered.hooks(route),
       records.hooks(route.cluster, route.service),
     ),
-  (cluster, service, version) => counts.hooks(cluster, service, version),
-  (cluster, object) => change.remade(cluster, object),
-  (cluster, namespace) => change.shared.stays(cluster, namespace),
-  away.gateways,
-  (namespace) => upgrade.moves(namespace),
-);
+  workloadHooks: (cluster, service, version) => counts.hooks(cluster, service, version),
+  remade: (cluster, object) => change.remade(cluster, object),
+  stays: (cluster, namespace) => change.shared.stays(cluster, namespace),
+  absent: away.gateways,
+  moves: (namespace) => upgrade.moves(namespace),
+});
 const upgraded = upgrade.complete([
   ...members.flatMap(({ moved = [] }) => moved),
   ...registrations.map(({ weights }) => weights),

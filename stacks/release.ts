@@ -22,23 +22,27 @@ export type Traffic = Readonly<
   Record<string, Readonly<Record<string, Readonly<Record<string, number>>>>>
 >;
 
-/** What has to happen around Pulumi's change of a route's VirtualService. @default nothing */
-export type RouteHooks = (route: PlannedRoute) => pulumi.ResourceHookBinding | undefined;
+/** What of a release is known only when the program runs. */
+interface ReleaseOptions {
+  /** What has to happen around Pulumi's change of a route's VirtualService. @default nothing */
+  readonly hooks?: (route: PlannedRoute) => pulumi.ResourceHookBinding | undefined;
+  /** The same around its change of the Deployment of a version. @default nothing */
+  readonly workloadHooks?: (
+    cluster: string,
+    service: ServiceSettings,
+    version: string,
+  ) => pulumi.ResourceHookBinding | undefined;
+  /** How a routing object of a cluster is registered. @default as it is */
+  readonly remade?: DeletedObjects["remade"];
+  /** Whether a namespace stays in a cluster when its last service goes. @default none does */
+  readonly stays?: SharedNamespaces["stays"];
+  /** Addresses of the east-west gateways of clusters that are away, by name. @default none is away */
+  readonly absent?: ReadonlyMap<string, readonly string[]>;
+  /** Whether the pods of a namespace get another revision of Istio: they are rolled cluster by cluster. @default none do */
+  readonly moves?: (namespace: string) => boolean;
+}
 
-/** Whether a namespace stays in a cluster when its last service goes. @default none does */
-export type Stays = SharedNamespaces["stays"];
-
-/** Addresses of the east-west gateways of clusters that are away, by name. */
-type Absent = ReadonlyMap<string, readonly string[]>;
-
-/** How a routing object of a cluster is registered. @default as it is */
-export type Remade = DeletedObjects["remade"];
-/** The same around its change of the Deployment of a version. @default nothing */
-export type WorkloadHooks = (
-  cluster: string,
-  service: ServiceSettings,
-  version: string,
-) => pulumi.ResourceHookBinding | undefined;
+type Known = Required<ReleaseOptions>;
 
 /** What was registered. */
 export interface Release {
@@ -54,19 +58,19 @@ export interface Release {
  * knows the subsets of its own cluster's rule, so the far one must have them first.
  *
  * @param clusters that are not away
- * @param absent those that are
- * @param moves whether the pods of a namespace get another revision of Istio: they are rolled cluster by cluster
  */
 export function releaseServices(
   settings: ReleaseSettings,
   clusters: readonly MeshCluster[],
   plan: ReleasePlan,
-  hooks: RouteHooks = () => undefined,
-  workloadHooks: WorkloadHooks = () => undefined,
-  remade: Remade = () => ({}),
-  stays: Stays = () => false,
-  absent: Absent = new Map(),
-  moves: (namespace: string) => boolean = () => false,
+  {
+    hooks = () => undefined,
+    workloadHooks = () => undefined,
+    remade = () => ({}),
+    stays = () => false,
+    absent = new Map(),
+    moves = () => false,
+  }: ReleaseOptions = {},
 ): Release {
   const namespaces = new Map(
     clusters.map((cluster) => [cluster.name, makeNamespaces(settings, cluster, stays)]),
@@ -157,7 +161,7 @@ function injectorIn(settings: ReleaseSettings, cluster: MeshCluster, namespace: 
   return revision === DEFAULT_REVISION ? undefined : revision;
 }
 
-function makeNamespaces(settings: ReleaseSettings, cluster: MeshCluster, stays: Stays) {
+function makeNamespaces(settings: ReleaseSettings, cluster: MeshCluster, stays: Known["stays"]) {
   const { mesh, services } = settings;
   const { name, provider } = cluster;
   const names = [...new Set(services.filter(isMade).map(({ namespace }) => namespace))];
@@ -182,16 +186,12 @@ function makeNamespaces(settings: ReleaseSettings, cluster: MeshCluster, stays: 
 }
 
 /** What all services have in common. */
-interface Common {
+interface Common extends Pick<Known, "absent" | "hooks" | "remade" | "workloadHooks"> {
   readonly settings: ReleaseSettings;
   readonly clusters: readonly MeshCluster[];
-  readonly absent: Absent;
   readonly namespaces: Namespaces;
   /** Virtual addresses of the hosts that name a cluster. */
   readonly addresses: ReadonlyMap<string, string>;
-  readonly hooks: RouteHooks;
-  readonly remade: Remade;
-  readonly workloadHooks: WorkloadHooks;
   /** What the weights wait for. */
   readonly weightsAfter: Promise<readonly pulumi.Resource[]>;
 }

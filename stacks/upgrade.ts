@@ -148,6 +148,7 @@ export class Upgrade {
             ? [{ client, upgraded: upgradedCluster(settings, access, here, revisions) }]
             : [];
         } catch (error) {
+          // Without these keys it is nothing that this update changes; that the cluster does not answer, others tell.
           if (saysSomething(settings)) {
             unread.push({
               path: "meshStack" in settings ? "dataPlane" : "mesh.revisions",

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { literal } from "../../lib/re2.ts";
 import { resourceName, withoutNames, type StackState } from "../eject/state.ts";
 
 /** What leaves a state with a cluster. */
@@ -49,7 +50,7 @@ export function forgetCluster(state: StackState, cluster: string): Forgotten {
     }
   }
   const rest = resources.filter(({ urn }) => !gone.has(urn));
-  const named = new RegExp(`(^|[-.])${cluster}([-.]|$)`);
+  const named = new RegExp(`(^|[-.])${literal(cluster)}([-.]|$)`);
   return {
     count: gone.size,
     about: rest.flatMap((each) =>

@@ -30,12 +30,7 @@ async function recorded(options: ConfigOptions = {}): Promise<Recording> {
   await away.mustBeLeftOut(config);
   const mesh = installMesh(config);
   const plan = planRelease(config, []);
-  releaseServices(
-    config,
-    mesh.clusters,
-    plan,
-    ...[undefined, undefined, undefined, undefined, away.gateways],
-  );
+  releaseServices(config, mesh.clusters, plan, { absent: away.gateways });
   await recording.settle();
   return recording;
 }

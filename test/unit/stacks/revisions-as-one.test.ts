@@ -40,12 +40,7 @@ async function registered(more: More): Promise<Recording> {
   const program = await recordProgram();
   const { clusters } = installMesh(settings);
   const absent = new Map(settings.away.map((name) => [name, ["203.0.113.9"]]));
-  releaseServices(
-    settings,
-    clusters,
-    planRelease(settings, []),
-    ...[undefined, undefined, undefined, undefined, absent],
-  );
+  releaseServices(settings, clusters, planRelease(settings, []), { absent });
   await program.settle();
   return program;
 }

@@ -1,26 +1,13 @@
-import type { Element, Nodes } from "hast";
 import { fromHtml } from "hast-util-from-html";
 import { describe, expect, it } from "vitest";
 import { lookParts } from "../../../../release/dashboard/parts.ts";
 import { timed } from "../../../../release/rollout-event.ts";
 import type { ReleaseLook } from "../../../../release/status/look.ts";
+import { elements, rowsOf, text } from "../../../helpers/html.ts";
 import { lookOf } from "../../../helpers/simulated-look.ts";
 
-function elements(node: Nodes, tag: string): Element[] {
-  const own = node.type === "element" && node.tagName === tag ? [node] : [];
-  return "children" in node
-    ? [...own, ...node.children.flatMap((child) => elements(child, tag))]
-    : own;
-}
-function text(node: Nodes): string {
-  if (node.type === "text") return node.value;
-  return "children" in node ? node.children.map(text).join("") : "";
-}
 const page = (html = "") => fromHtml(html, { fragment: true });
-const rows = (html = "") =>
-  elements(page(html), "tr").map((row) =>
-    [...elements(row, "th"), ...elements(row, "td")].map(text),
-  );
+const rows = (html = "") => rowsOf(page(html));
 const bars = (html = "") =>
   elements(page(html), "rect")
     .filter(({ properties }) => String(properties.className).startsWith("fill"))

@@ -1,4 +1,4 @@
-import type { Element, Nodes } from "hast";
+import type { Nodes } from "hast";
 import { fromHtml } from "hast-util-from-html";
 import { beforeAll, describe, expect, it } from "vitest";
 import { marksOf } from "../../../../release/report/charts.ts";
@@ -6,20 +6,8 @@ import { duration } from "../../../../release/report/format.ts";
 import type { ReportData } from "../../../../release/report/report-data.ts";
 import { reportPage } from "../../../../release/report/page.ts";
 import { timed } from "../../../../release/rollout-event.ts";
+import { elements, rowsOf, text } from "../../../helpers/html.ts";
 import { CLUSTERS, eventsOf, reportOf, SERVICE } from "../../../helpers/simulated-release.ts";
-
-function elements(node: Nodes, tag?: string): Element[] {
-  const own = node.type === "element" && (tag === undefined || node.tagName === tag) ? [node] : [];
-  return "children" in node
-    ? [...own, ...node.children.flatMap((child) => elements(child, tag))]
-    : own;
-}
-function text(node: Nodes): string {
-  if (node.type === "text") return node.value;
-  return "children" in node ? node.children.map(text).join("") : "";
-}
-const rowsOf = (table: Element) =>
-  elements(table, "tr").map((row) => [...elements(row, "th"), ...elements(row, "td")].map(text));
 
 describe("a report's page", () => {
   let html: string;
