@@ -1,5 +1,6 @@
 import * as z from "zod";
 import type { Cluster, User } from "@kubernetes/client-node";
+import { fromJson } from "../lib/from-json.ts";
 import { askProgram, NotInTime } from "./ask-program.ts";
 
 /** How long a program may run, in milliseconds: some ask their cloud, and that one another. */
@@ -135,12 +136,4 @@ function credentialOf(stdout: string): Credential {
     );
   }
   return data.status;
-}
-
-function fromJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
 }

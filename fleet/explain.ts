@@ -1,5 +1,6 @@
 import { ApiException } from "@kubernetes/client-node";
 import * as z from "zod";
+import { fromJson } from "../lib/from-json.ts";
 import { Late } from "../lib/within.ts";
 
 const REQUEST_TIMEOUT = 408;
@@ -25,14 +26,6 @@ export function explain(error: unknown): string {
   const cause = error.cause;
   if (cause instanceof AggregateError) return cause.errors.map(explain).join(", ");
   return cause instanceof Error ? explain(cause) : error.message.split("\n", 1).join("");
-}
-
-function fromJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return text;
-  }
 }
 
 /** Whether the API server has answered that there is no such thing. */

@@ -98,7 +98,7 @@ export async function waitForReads(
   clusters: readonly ClusterClient[],
   { withinMs, holdsMs = 0 }: ReadsOptions,
 ): Promise<readonly string[]> {
-  let last: Look = { unread: [], silent: [] };
+  let last: Look | undefined;
   let wellSince: number | undefined;
   try {
     await until(
@@ -113,10 +113,11 @@ export async function waitForReads(
       },
       { timeoutMs: withinMs, everyMs: PAUSE_MS },
     );
-  } catch {
+  } catch (error) {
     // What the last look has found says it all.
+    if (last === undefined) throw error;
   }
-  return linesOf(last);
+  return last === undefined ? [] : linesOf(last);
 }
 
 /** One look at who does not read whom, and why, a line each. */
