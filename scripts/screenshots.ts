@@ -1,6 +1,7 @@
 /** Takes the pictures of docs/images, of a simulated release. It needs Chromium: `node lab/cli.ts build --browser`. */
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
+import { mock } from "node:test";
 import { chromium } from "playwright-core";
 import { Feed } from "../release/dashboard/feed.ts";
 import { chartParts, lookParts } from "../release/dashboard/parts.ts";
@@ -18,9 +19,11 @@ const browser = await chromium.launch({
 });
 await mkdir(FOLDER, { recursive: true });
 for (const story of ["good", "bad"] as const) {
+  const look = lookOf(story);
+  mock.timers.enable({ apis: ["Date"], now: look.status.period.until });
   const charts = chartParts(await reportOf(story));
   const feed = new Feed([
-    { everyMs: 60_000, make: () => Promise.resolve(lookParts(lookOf(story))) },
+    { everyMs: 60_000, make: () => Promise.resolve(lookParts(look)) },
     { everyMs: 60_000, make: () => Promise.resolve(charts) },
   ]);
   const dashboard = await serveDashboard(new Map([["prod", feed]]));
@@ -29,5 +32,6 @@ for (const story of ["good", "bad"] as const) {
   await page.locator("#charts-part svg").first().waitFor();
   await page.screenshot({ path: path.join(FOLDER, `${NAMES[story]}.png`) });
   await dashboard.close();
+  mock.timers.reset();
 }
 await browser.close();

@@ -45,7 +45,7 @@ source.addEventListener("parts", ({ data }) => {
   const { parts, at, problem } = JSON.parse(data);
   for (const [id, html] of Object.entries(parts)) show(id, html);
   if (problem) tell(`What is shown is old: ${problem}`, true);
-  else if ("state" in parts) tell(`As it was at ${at}`, false);
+  else if ("state" in parts) tell(`Live: read at ${at} UTC`, false);
 });
 source.addEventListener("error", () => {
   tell("The command that reads the clusters does not answer: what is shown is old.", true);

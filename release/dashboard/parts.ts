@@ -3,7 +3,7 @@ import { toHtml } from "hast-util-to-html";
 import { h } from "hastscript";
 import { chainRows, lanes, type Lane } from "../../lib/chain-view.ts";
 import { eventText } from "../events.ts";
-import { figures, gateWords } from "../gates/verdict.ts";
+import { figures, gateWords, type GateVerdict } from "../gates/verdict.ts";
 import { outcome, table } from "../report/elements.ts";
 import { timeOfDay } from "../report/format.ts";
 import { chartsSection } from "../report/sections.ts";
@@ -11,7 +11,7 @@ import type { ReportData } from "../report/report-data.ts";
 import type { ClusterStatus } from "../status/cluster-status.ts";
 import { failingIn, headline } from "../status/headline.ts";
 import type { ReleasedService, ReleaseLook } from "../status/look.ts";
-import { guardLines, watchLine } from "../status/status-text.ts";
+import { guardLines, nextLine, watchLine } from "../status/status-text.ts";
 import { bar, interval } from "./pictures.ts";
 
 /** Parts of the page that follow the clusters, in their order, with their headings. */
@@ -30,8 +30,18 @@ export type Parts = Readonly<Partial<Record<keyof typeof PARTS, string>>>;
 /** Events that are shown, the newest first. */
 const EVENTS = 50;
 
+/** The same content, in which a number and its percent sign stay on one line. */
+function unbroken<T extends ElementContent>(node: T): T {
+  if (node.type === "text")
+    return { ...node, value: node.value.replaceAll(/(?<=\d) %/g, "\u00A0%") };
+  return node.type === "element" ? { ...node, children: node.children.map(unbroken) } : node;
+}
+
 const html = (...content: readonly (ElementContent | undefined)[]) =>
-  toHtml({ type: "root", children: content.filter((each) => each !== undefined) });
+  toHtml({
+    type: "root",
+    children: content.filter((each) => each !== undefined).map(unbroken),
+  });
 
 function stateHtml(look: ReleaseLook): string {
   const { kind, title, says, attention } = headline(look);
@@ -40,6 +50,7 @@ function stateHtml(look: ReleaseLook): string {
   return html(
     h("p", { className: ["title", kind] }, [outcome(sign, title)]),
     h("p", says),
+    ...[...watchLine(status), ...nextLine(status)].map((line) => h("p", line)),
     attention.length === 0
       ? h("p", { className: ["quiet"] }, "Nothing needs your attention.")
       : h("div", { className: ["note"] }, [
@@ -49,11 +60,7 @@ function stateHtml(look: ReleaseLook): string {
             attention.map((line) => h("li", line)),
           ),
         ]),
-    h(
-      "ul",
-      { className: ["quiet"] },
-      [...watchLine(status), ...guardLines(status)].map((line) => h("li", line)),
-    ),
+    ...guardLines(status).map((line) => h("p", { className: ["quiet"] }, line)),
   );
 }
 
@@ -100,25 +107,30 @@ function healthCell(
     ...(silent === undefined ? [] : ["Prometheus is silent"]),
   ];
   if (unreachable !== undefined || away === true) return outcome("hold", "not known");
-  return bad.length === 0 ? outcome("pass", "well") : outcome("fail", bad.join(", "));
+  return bad.length === 0 ? outcome("pass", "healthy") : outcome("fail", bad.join(", "));
 }
+
+const errorsText = (errors: number | undefined) => (errors === undefined ? "–" : percent(errors));
 
 /** One service in all clusters: what is configured, written, served and measured, side by side. */
 function serviceTable({ key, stable, canary }: ReleasedService, look: ReleaseLook): Element {
   return table({
     caption: `Share of ${canary} in the requests to ${key}, beside ${stable}`,
-    head: ["Cluster", "Configured", "Written", "Served", "Measured", "Health"],
+    head: ["Cluster", "Configured", "Written", "Served", "Measured", "5xx", "Health"],
     rows: look.status.clusters.map((of) => {
       const written = of.weights[key];
-      const measured = of.versions?.find(
-        (each) => each.service === key && each.version === canary,
-      )?.share;
+      const answered = (version: string) =>
+        of.versions?.find((each) => each.service === key && each.version === version);
+      const measured = answered(canary)?.share;
       return [
         clusterCell(of),
         share(of.config, "configured"),
         share(written, "written"),
         envoysCell(of, written),
         share(measured, "measured", measured === undefined ? "no requests" : ""),
+        [canary, stable].map((version) =>
+          h("div", `${version}: ${errorsText(answered(version)?.errors)}`),
+        ),
         healthCell(of, look.status),
       ];
     }),
@@ -131,11 +143,16 @@ function fleetHtml(look: ReleaseLook): string {
     h(
       "p",
       { className: ["quiet"] },
-      `Written: what the API server has. Served: what Envoys do. Measured: what pods have answered since ${timeOfDay(Date.parse(period.since))} UTC.`,
+      `Share of the requests that the canary gets. Configured: by the stack's config. Written: in the cluster's VirtualService. Served: by the routes that its Envoys have. Measured: of the requests that pods have answered since ${timeOfDay(Date.parse(period.since))} UTC, with those that failed with 5xx, beside stable's.`,
     ),
     ...look.services.map((service) => serviceTable(service, look)),
   );
 }
+
+const URGENCY: readonly GateVerdict["outcome"][] = ["fail", "hold", "pass"];
+/** What fails comes first. */
+const byUrgency = (one: GateVerdict, other: GateVerdict) =>
+  URGENCY.indexOf(one.outcome) - URGENCY.indexOf(other.outcome);
 
 function gatesHtml({ status: { verdicts } }: ReleaseLook): string {
   if (verdicts.length === 0) {
@@ -145,24 +162,26 @@ function gatesHtml({ status: { verdicts } }: ReleaseLook): string {
     h(
       "p",
       { className: ["quiet"] },
-      "The thick line is the interval that holds the true value with the certainty that rollout.gates.risk sets: it grows shorter as requests come in. The thin line is what was measured, the red one is the limit. A gate fails only when the whole interval is beyond the limit.",
+      "The bar is the interval that holds the true value, as surely as rollout.gates.risk wants: it grows shorter as requests come in. The line across it is what was measured, a red one is a limit, and the tinted side of it is required. A gate fails once its whole interval is beyond a limit. Until then it holds while too few requests have come, and else passes.",
     ),
     table({
       caption: "What the gates say of this phase",
       head: ["Cluster", "Gate", "Interval and limit", "In numbers", "Verdict"],
-      rows: verdicts.map(({ cluster, service, gate, judgement, outcome: name, text, dryRun }) => {
-        const numbers = judgement && figures(judgement);
-        const dry = dryRun === true ? " (dry run)" : "";
-        return [
-          cluster,
-          `${gateWords(gate)} of ${service}${dry}`,
-          judgement ? interval(judgement) : "",
-          numbers
-            ? `${numbers.value ?? "no requests"} (${numbers.interval}) of ${judgement.samples}, ${numbers.limit}`
-            : text,
-          outcome(name, name),
-        ];
-      }),
+      rows: verdicts
+        .toSorted(byUrgency)
+        .map(({ cluster, service, gate, judgement, outcome: name, text, dryRun }) => {
+          const numbers = judgement && figures(judgement);
+          const dry = dryRun === true ? " (dry run)" : "";
+          return [
+            cluster,
+            `${gateWords(gate)} of ${service}${dry}`,
+            judgement ? interval(judgement) : "",
+            numbers
+              ? `${numbers.value ?? "no requests"} (${numbers.interval}) of ${judgement.samples}, ${numbers.limit}`
+              : text,
+            outcome(name, name),
+          ];
+        }),
     }),
   );
 }

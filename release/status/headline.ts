@@ -19,8 +19,8 @@ export interface Headline {
 }
 
 const ENDS = {
-  done: ["good", "Done: the canary serves 100 % in every cluster"],
-  "rolled-back": ["bad", "Rolled back: the canary has 0 % in every cluster"],
+  done: ["good", "Done: the canary gets 100 % of the requests in every cluster"],
+  "rolled-back": ["bad", "Rolled back: the canary gets 0 % of the requests in every cluster"],
   stopped: ["open", "Stopped: the weight stays as it is"],
 } as const satisfies Readonly<Record<string, readonly [Headline["kind"], string]>>;
 
@@ -43,16 +43,24 @@ function state(status: ReleaseStatus): readonly [Headline["kind"], string] {
   const { forgotten, progress, changed, paused, verdicts } = status;
   const served = servedText(status);
   if (forgotten !== undefined) return ["bad", "It is not known whether a rollout is running"];
-  if (!progress) return ["open", `No rollout: the canary has ${served}`];
+  if (!progress) return ["open", `No rollout: the canary gets ${served} of the requests`];
   const { end, rollingBack } = progress;
-  if (end && changed) return ["open", `The weight was changed after the rollout: ${served}`];
+  if (end && changed)
+    return [
+      "open",
+      `The weight was changed after the rollout: the canary gets ${served} of the requests`,
+    ];
   if (end) return ENDS[end.result];
-  if (rollingBack !== undefined) return ["bad", `Rolling back: the canary has ${served}`];
+  if (rollingBack !== undefined)
+    return ["bad", `Rolling back: the canary gets ${served} of the requests`];
   const failing = new Set(failingIn(verdicts).map(({ cluster }) => cluster));
   if (failing.size > 0)
-    return ["bad", `A gate fails in ${allOf([...failing])}: the canary has ${served}`];
-  if (paused !== undefined) return ["open", `Paused: the canary has ${served}`];
-  return ["open", `Rolling out: the canary has ${served}`];
+    return [
+      "bad",
+      `A gate fails in ${allOf([...failing])}: the canary gets ${served} of the requests`,
+    ];
+  if (paused !== undefined) return ["open", `Paused: the canary gets ${served} of the requests`];
+  return ["open", `Rolling out: the canary gets ${served} of the requests`];
 }
 
 /** The last thing that was refused or has not worked, unless a later step has. */

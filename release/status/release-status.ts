@@ -7,11 +7,12 @@ import type { GuardNote, Remembered, Watch } from "../journal.ts";
 import { pausedBy } from "../observer.ts";
 import type { OpenRelease } from "../open.ts";
 import { continues, endWeight, type Progress } from "../planner.ts";
-import { releaseName } from "../release-settings.ts";
+import { planOf, releaseName } from "../release-settings.ts";
 import { awayStatus } from "./away-status.ts";
 import { chainStatus, type ChainStatus } from "./chain-status.ts";
 import { clusterStatus, type ClusterStatus } from "./cluster-status.ts";
 import type { Period } from "./traffic.ts";
+import { whatNext } from "./what-next.ts";
 
 /** What is counted while no phase runs: so many milliseconds before now. */
 const LAST_MS = 5 * 60_000;
@@ -41,6 +42,8 @@ export interface ReleaseStatus {
   readonly guards?: readonly GuardStatus[];
   /** What the gates of the running phase say. */
   readonly verdicts: readonly GateVerdict[];
+  /** What the rollout does next. @default no command drives one, or it is on its way back */
+  readonly next?: string;
 }
 
 /** A command's last look at a rollout. */
@@ -176,7 +179,7 @@ export async function releaseStatus(
   const paused = pausedBy(pause);
   const chain = chainStatus(deployed);
   const watching = guards.filter((note) => note.release === release);
-  return {
+  const status: Omit<ReleaseStatus, "next"> = {
     stack: stack.name,
     release,
     config: settings.weight,
@@ -195,4 +198,6 @@ export async function releaseStatus(
     ...(watching.length > 0 && { guards: watching.map((note) => guardStatus(note, now)) }),
     verdicts,
   };
+  const next = whatNext(status, planOf(settings, stack.name), now);
+  return { ...status, ...(next !== undefined && { next }) };
 }

@@ -1,6 +1,7 @@
 import { allOf } from "../../lib/enumerate.ts";
 import { textTable } from "../../lib/table.ts";
 import { flagWords } from "../gates/queries.ts";
+import { dateTime } from "../report/format.ts";
 import { briefRelease } from "../release-settings.ts";
 import { chainLines } from "./chain-text.ts";
 import type { ClusterStatus } from "./cluster-status.ts";
@@ -44,7 +45,11 @@ export function rolloutLine({ progress, changed, forgotten, period }: ReleaseSta
   if (end) return `rollout ${end.result}: ${end.reason}`;
   if (rollingBack !== undefined) return `rollout is being rolled back: ${rollingBack}`;
   const lasts = age((period.until - since) / 1000);
-  return `rollout at ${weight} % since ${new Date(since).toISOString()} (${lasts}), ${failures.total} failed looks`;
+  const failed =
+    failures.total === 0
+      ? "no look has failed"
+      : `${failures.total} ${failures.total === 1 ? "look has" : "looks have"} failed`;
+  return `rollout at ${weight} % since ${dateTime(since)} UTC (${lasts}), ${failed}`;
 }
 
 /** Who watches a rollout that runs, or that nobody does. */
@@ -54,7 +59,12 @@ export function watchLine({ progress, watch, stack }: ReleaseStatus): string[] {
   if (!watch) return [`nobody watches it; ${onward}`];
   return watch.stale
     ? [`nobody has watched it for ${age(watch.seconds)}: ${watch.by} looked last; ${onward}`]
-    : [`watched by ${watch.by}, last look ${age(watch.seconds)} ago`];
+    : [`driven by release rollout of ${watch.by}, last look ${age(watch.seconds)} ago`];
+}
+
+/** What the rollout does next, if a command drives it. */
+export function nextLine({ next }: ReleaseStatus): string[] {
+  return next === undefined ? [] : [`next: ${next}`];
 }
 
 /** What each cluster's guard does, a line each. */
@@ -62,7 +72,7 @@ export function guardLines({ guards = [] }: ReleaseStatus): string[] {
   return guards.map(({ by, stale, seconds, startedAt, does, says }) =>
     stale
       ? `${by} has not looked for ${age(seconds)}: check its pod`
-      : `${by} has watched since ${startedAt}, last look ${age(seconds)} ago: ${does}, ${says}`,
+      : `${by} has watched since ${dateTime(Date.parse(startedAt))} UTC, last look ${age(seconds)} ago: ${does}, ${says}`,
   );
 }
 
@@ -131,7 +141,8 @@ function unreachedLine(cluster: string) {
 /** The requests by cluster and version, if there are any to show. */
 function traffic({ clusters, period }: ReleaseStatus): string[] {
   if (clusters.every(({ versions }) => versions === undefined)) return [];
-  if (period.seconds === 0) return [`requests are counted from ${period.since} on`];
+  if (period.seconds === 0)
+    return [`requests are counted from ${dateTime(Date.parse(period.since))} UTC on`];
   const table = textTable([
     ...["cluster", "service", "version", "requests", "share", "5xx", "p50", "p99"],
   ]);
@@ -150,7 +161,7 @@ function traffic({ clusters, period }: ReleaseStatus): string[] {
     }
   }
   return [
-    `answered by pods since ${period.since} (${age(period.seconds)}):`,
+    `answered by pods since ${dateTime(Date.parse(period.since))} UTC (${age(period.seconds)}):`,
     table.toString(),
     ...clusters.flatMap(({ cluster, calls = [] }) => calls.flatMap(unreachedLine(cluster))),
   ];
@@ -177,6 +188,7 @@ export function statusText(status: ReleaseStatus): string {
     briefRelease(status.release),
     rolloutLine(status),
     ...watchLine(status),
+    ...nextLine(status),
     ...guardLines(status),
     ...(status.paused === undefined ? [] : [status.paused]),
     table.toString(),

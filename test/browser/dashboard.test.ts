@@ -78,16 +78,21 @@ describe("a dashboard in a browser", () => {
 
   it("says first how the release stands, and follows it without being loaded again", async () => {
     const page = await open();
-    await page.locator("main").getByText("Rolling out: the canary has 30 %").waitFor();
+    await page
+      .locator("main")
+      .getByText("Rolling out: the canary gets 30 % of the requests")
+      .waitFor();
     expect(await page.getByText("Nothing needs your attention.").isVisible()).toBe(true);
     look = () => lookOf("bad");
     await page
       .locator("main")
-      .getByText("A gate fails in cluster-b: the canary has 10 %")
+      .getByText("A gate fails in cluster-b: the canary gets 10 % of the requests")
       .waitFor();
-    expect(await page.title()).toBe("✗ A gate fails in cluster-b: the canary has 10 % – prod");
+    expect(await page.title()).toBe(
+      "✗ A gate fails in cluster-b: the canary gets 10\u00A0% of the requests – prod",
+    );
     expect(await page.locator("#announced").textContent()).toBe(
-      "✗ A gate fails in cluster-b: the canary has 10 %",
+      "✗ A gate fails in cluster-b: the canary gets 10\u00A0% of the requests",
     );
   });
 
@@ -101,10 +106,13 @@ describe("a dashboard in a browser", () => {
       .getByText("What is shown is old: no cluster answers")
       .waitFor();
     expect(
-      await page.locator("main").getByText("Rolling out: the canary has 30 %").isVisible(),
+      await page
+        .locator("main")
+        .getByText("Rolling out: the canary gets 30 % of the requests")
+        .isVisible(),
     ).toBe(true);
     look = () => lookOf("good");
-    await page.getByText("As it was at").waitFor();
+    await page.getByText("Live: read at").waitFor();
     expect(complaints.splice(0)).toEqual([]);
     await dashboard.close();
     await page

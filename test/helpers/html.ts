@@ -8,9 +8,9 @@ export function elements(node: Nodes, tag?: string): Element[] {
     : own;
 }
 
-/** All text in a tree. */
+/** All text in a tree, as it is read: with plain spaces. */
 export function text(node: Nodes): string {
-  if (node.type === "text") return node.value;
+  if (node.type === "text") return node.value.replaceAll("\u00A0", " ");
   return "children" in node ? node.children.map(text).join("") : "";
 }
 

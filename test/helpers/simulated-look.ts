@@ -44,7 +44,7 @@ export function lookOf(story: Story, more: Partial<ReleaseStatus> = {}): Release
       },
       progress: {
         ...{ release: RELEASE, weight, since, begun: true },
-        failures: { consecutive: 0, total: 0 },
+        failures: story === "bad" ? { consecutive: 1, total: 1 } : { consecutive: 0, total: 0 },
       },
       watch: {
         by: "ann@laptop",
@@ -53,6 +53,10 @@ export function lookOf(story: Story, more: Partial<ReleaseStatus> = {}): Release
         stale: false,
       },
       verdicts: phase.verdicts as readonly GateVerdict[],
+      next:
+        story === "bad"
+          ? "back to 0 % in every cluster at the next look; at once: npm run release -- rollback --stack prod --to zero"
+          : "100 % in every cluster at 15:41:12 UTC or later, once all gates pass",
       ...more,
     },
   };

@@ -60,16 +60,16 @@ describe("release dashboard", { tags: ["campaign"] }, () => {
   });
 
   it("shows a release before any rollout", async () => {
-    await title("No rollout: the canary has 0 %");
+    await title("No rollout: the canary gets 0 % of the requests");
     await page.getByRole("row", { name: `${second.name} 0 % 0 % 0 % in` }).waitFor();
   });
 
   it("follows a bad canary up, and back with the reason", async () => {
     const ended = release();
-    await title("Rolling out: the canary has 30 %");
+    await title("Rolling out: the canary gets 30 % of the requests");
     await page.getByRole("row", { name: `${second.name} 30 % 30 % 30 % in` }).waitFor();
     await expectRollback(await ended, "success rate", 95);
-    await title("Rolled back: the canary has 0 % in every cluster");
+    await title("Rolled back: the canary gets 0 % of the requests in every cluster");
     const [newest] = await page.locator("#events-part li").allTextContents();
     expect(newest).toMatch(/rolled-back: cluster-b: success rate of v2 /);
   });
@@ -88,9 +88,9 @@ describe("release dashboard", { tags: ["campaign"] }, () => {
   it("follows a good canary to 100 %", async () => {
     await deployCanary("v2");
     const ended = release();
-    await title("Rolling out: the canary has 100 %");
+    await title("Rolling out: the canary gets 100 % of the requests");
     expect((await ended).exitCode).toBe(0);
-    await title("Done: the canary serves 100 % in every cluster");
+    await title("Done: the canary gets 100 % of the requests in every cluster");
     await page.getByRole("img", { name: /^Traffic share of .* in cluster-b$/ }).waitFor();
     expect(complaints).toEqual([]);
   });

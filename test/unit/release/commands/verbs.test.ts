@@ -188,7 +188,7 @@ describe("status", () => {
     expect(printed[1]).toMatch(/^user\/user-service v2 \(.*\)\nrollout at 30 % since /);
     await status({ stack: "prod", badge: true });
     expect(JSON.parse(printed[2] ?? "")).toMatchObject({
-      message: "Rolling out: the canary has 30 %",
+      message: "Rolling out: the canary gets 30 % of the requests",
     });
   });
 

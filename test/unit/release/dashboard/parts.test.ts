@@ -22,13 +22,36 @@ const withClusters = (...clusters: ReleaseLook["status"]["clusters"]): ReleaseLo
   status: { ...good.status, clusters },
 });
 
+describe("a dashboard's state", () => {
+  it("is who drives the rollout, and what comes next", () => {
+    const { state } = lookParts(lookOf("bad"));
+    expect(elements(page(state), "p").map(text).slice(1, 4)).toEqual([
+      "user/user-service v2 (registry.example.com/user-service:2.0.1): rollout at 10 % since 2026-11-24 15:20:27 UTC (4 min), 1 look has failed",
+      "driven by release rollout of ann@laptop, last look 4 s ago",
+      "next: back to 0 % in every cluster at the next look; at once: npm run release -- rollback --stack prod --to zero",
+    ]);
+  });
+
+  it("parts no number from its percent sign", () => {
+    expect(lookParts(good).state).toContain("30\u00A0%");
+  });
+});
+
 describe("a dashboard's clusters", () => {
   it("show what is configured, written, served and measured side by side", () => {
     const { fleet } = lookParts(good);
     expect(rows(fleet)).toEqual([
-      ["Cluster", "Configured", "Written", "Served", "Measured", "Health"],
+      ["Cluster", "Configured", "Written", "Served", "Measured", "5xx", "Health"],
       ...["cluster-a", "cluster-b"].map((cluster) => [
-        ...[cluster, "30 %", "30 %", "30 % in 12 of 12 Envoys", "29.6 %", "✓ well"],
+        ...[
+          cluster,
+          "30 %",
+          "30 %",
+          "30 % in 12 of 12 Envoys",
+          "29.6 %",
+          "v2: 0.1 %v1: 0.1 %",
+          "✓ healthy",
+        ],
       ]),
     ]);
     expect(bars(fleet).slice(0, 4)).toEqual([
@@ -54,11 +77,22 @@ describe("a dashboard's clusters", () => {
     expect(rows(fleet).slice(1)).toEqual([
       [
         ...["cluster-a", "30 %", "30 %", "30 % in 9 of 12 Envoys", "29.6 %"],
+        "v2: 0.1 %v1: 0.1 %",
         "✗ differs from the configuration",
       ],
-      [...["cluster-bcannot be read", "30 %", "–", "–", "no requests", "… not known"]],
-      ["cluster-caway", "30 %", "30 %", "–", "no requests", "… not known"],
-      ["cluster-din quarantine", "0 %", "–", "–", "29.6 %", "✓ well"],
+      [
+        ...[
+          "cluster-bcannot be read",
+          "30 %",
+          "–",
+          "–",
+          "no requests",
+          "v2: –v1: –",
+          "… not known",
+        ],
+      ],
+      ["cluster-caway", "30 %", "30 %", "–", "no requests", "v2: –v1: –", "… not known"],
+      ["cluster-din quarantine", "0 %", "–", "–", "29.6 %", "v2: 0.1 %v1: 0.1 %", "✓ healthy"],
     ]);
     expect(bars(fleet)).toContainEqual(["partly", 22.5]);
   });
@@ -69,7 +103,7 @@ describe("a dashboard's gates", () => {
     const { gates, fleet } = lookParts(lookOf("bad"));
     const [, ...found] = rows(gates);
     expect(found).toHaveLength(6);
-    expect(found).toContainEqual([
+    expect(found[0]).toEqual([
       "cluster-b",
       "success rate of user/user-service",
       "",

@@ -25,22 +25,37 @@ function without(key: "progress" | "watch"): ReleaseStatus {
 
 describe("a headline", () => {
   it.each<[string, Partial<ReleaseStatus>, string, string]>([
-    ["a running rollout", {}, "open", "Rolling out: the canary has 30 %"],
-    ["a paused one", { paused: "paused by ann" }, "open", "Paused: the canary has 30 %"],
+    ["a running rollout", {}, "open", "Rolling out: the canary gets 30 % of the requests"],
+    [
+      "a paused one",
+      { paused: "paused by ann" },
+      "open",
+      "Paused: the canary gets 30 % of the requests",
+    ],
     [
       "a canary that is taken back",
       { progress: { ...progress, rollingBack: "it failed" } },
       "bad",
-      "Rolling back: the canary has 30 %",
+      "Rolling back: the canary gets 30 % of the requests",
     ],
-    ["its end", ended("done"), "good", "Done: the canary serves 100 % in every cluster"],
-    ["a rollback", ended("rolled-back"), "bad", "Rolled back: the canary has 0 % in every cluster"],
+    [
+      "its end",
+      ended("done"),
+      "good",
+      "Done: the canary gets 100 % of the requests in every cluster",
+    ],
+    [
+      "a rollback",
+      ended("rolled-back"),
+      "bad",
+      "Rolled back: the canary gets 0 % of the requests in every cluster",
+    ],
     ["one that was stopped", ended("stopped"), "open", "Stopped: the weight stays as it is"],
     [
       "another weight since its end",
       { ...ended("done"), changed: { from: 100, to: [30] } },
       "open",
-      "The weight was changed after the rollout: 30 %",
+      "The weight was changed after the rollout: the canary gets 30 % of the requests",
     ],
     [
       "a journal that cannot be read",
@@ -52,7 +67,7 @@ describe("a headline", () => {
       "clusters that differ",
       { clusters: [first, { ...second, weights: { "user/user-service": 0 } }] },
       "open",
-      "Rolling out: the canary has 30 % and 0 %",
+      "Rolling out: the canary gets 30 % and 0 % of the requests",
     ],
     [
       "a cluster in quarantine, whose share is its own matter",
@@ -60,7 +75,7 @@ describe("a headline", () => {
         clusters: [first, { ...second, quarantined: true, weights: { "user/user-service": 0 } }],
       },
       "open",
-      "Rolling out: the canary has 30 %",
+      "Rolling out: the canary gets 30 % of the requests",
     ],
   ])("tells of %s", (_, more, kind, title) => {
     expect(headline(lookOf("good", more))).toMatchObject({ kind, title });
@@ -68,7 +83,7 @@ describe("a headline", () => {
 
   it("tells of no rollout", () => {
     const { title, attention } = headline({ ...good, status: without("progress") });
-    expect(title).toBe("No rollout: the canary has 30 %");
+    expect(title).toBe("No rollout: the canary gets 30 % of the requests");
     expect(attention).toEqual([]);
   });
 
@@ -76,7 +91,7 @@ describe("a headline", () => {
     const { kind, title, attention } = headline(lookOf("bad"));
     expect({ kind, title }).toEqual({
       kind: "bad",
-      title: "A gate fails in cluster-b: the canary has 10 %",
+      title: "A gate fails in cluster-b: the canary gets 10 % of the requests",
     });
     expect(attention).toEqual([
       expect.stringMatching(/^cluster-b: success rate of v2 of user\/user-service: 95\.0 %/),
@@ -131,7 +146,7 @@ describe("a headline", () => {
     expect(badgeOf(lookOf("good", ended("done")))).toEqual({
       schemaVersion: 1,
       label: "release prod",
-      message: "Done: the canary serves 100 % in every cluster",
+      message: "Done: the canary gets 100 % of the requests in every cluster",
       color: "green",
     });
     expect(headline(good).says).toContain(RELEASE);

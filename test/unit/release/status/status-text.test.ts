@@ -34,6 +34,7 @@ const status: ReleaseStatus = {
   progress: phase(`${users} v2 (image:v2)`, 10, T0),
   watch: { by: "ann on laptop (pid 7)", at: "2026-01-01T00:02:18.000Z", seconds: 12, stale: false },
   verdicts: [],
+  next: "30 % in every cluster, once all gates pass",
 };
 const away: ClusterStatus = {
   cluster: "cluster-b",
@@ -53,13 +54,14 @@ describe("a status for people", () => {
     expect(statusText(status)).toBe(
       [
         "user/user-service v2 (image:v2)",
-        "rollout at 10 % since 2026-01-01T00:00:00.000Z (2 min), 0 failed looks",
-        "watched by ann on laptop (pid 7), last look 12 s ago",
+        "rollout at 10 % since 2026-01-01 00:00:00 UTC (2 min), no look has failed",
+        "driven by release rollout of ann on laptop (pid 7), last look 12 s ago",
+        "next: 30 % in every cluster, once all gates pass",
         "┌───────────┬────────┬────────────┬───────────────────┬────────┬───────┐",
         "│ cluster   │ config │ API server │ Envoys            │ alerts │ drift │",
         "│ cluster-a │ 10 %   │ 10 %       │ 11 of 11 serve it │ none   │ none  │",
         "└───────────┴────────┴────────────┴───────────────────┴────────┴───────┘",
-        "answered by pods since 2026-01-01T00:00:30.000Z (2 min):",
+        "answered by pods since 2026-01-01 00:00:30 UTC (2 min):",
         "┌───────────┬───────────────────┬─────────┬──────────┬────────┬────────┬────────┬───────┐",
         "│ cluster   │ service           │ version │ requests │ share  │ 5xx    │ p50    │ p99   │",
         "│ cluster-a │ user/user-service │ v1      │ 1320     │ 89.9 % │ 0.00 % │ 2.6 ms │ 24 ms │",
@@ -101,7 +103,7 @@ describe("a status for people", () => {
       stale: true,
     };
     expect(statusText({ ...status, guards: [guard, lost] })).toContain(
-      "\nthe guard in cluster-a has watched since 2026-01-01T00:00:00.000Z, last look 12 s ago: watch, no gate has failed\n" +
+      "\nthe guard in cluster-a has watched since 2026-01-01 00:00:00 UTC, last look 12 s ago: watch, no gate has failed\n" +
         "the guard in cluster-b has not looked for 12 min: check its pod\n",
     );
   });
@@ -279,9 +281,9 @@ followers   shop/c v1
       ],
     });
     expect(text.split("\n").slice(-2)).toEqual([
-      "requests are counted from 2026-01-01T00:00:30.000Z on",
+      "requests are counted from 2026-01-01 00:00:30 UTC on",
       "hold cluster-a: no requests yet",
     ]);
-    expect(text.split("\n")[3]).toBe("paused by ann@laptop");
+    expect(text.split("\n")[4]).toBe("paused by ann@laptop");
   });
 });
