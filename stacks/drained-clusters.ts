@@ -193,8 +193,9 @@ export class DrainedClusters {
     if (back.length === 0 || pulumi.runtime.isDryRun()) return undefined;
     const own = secrets.filter(({ source }) => back.includes(source));
     return pulumi
-      .all([pulumi.all(own.map(({ isUsed }) => isUsed)), ...after])
-      .apply(async ([used = []]) => {
+      .all(after)
+      .apply(() => pulumi.all(own.map(({ isUsed }) => isUsed)))
+      .apply(async (used) => {
         await Promise.all(
           own.map(async ({ source, reader }, i) => {
             const cluster = this.#clusters.find(({ name }) => name === reader);
