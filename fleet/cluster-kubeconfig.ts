@@ -98,11 +98,14 @@ function moreOf(name: string, kubeconfig: string): z.output<typeof moreOfUser> |
 
 /** @throws saying what of the kubeconfig cannot be used, and why */
 function usable<T>(what: string, read: () => T): T {
+  let why: string;
   try {
     return read();
   } catch (error) {
-    throw new Error(`${what} cannot be used: ${explain(error)}`);
+    // As a cause, it would be all that is told.
+    why = explain(error);
   }
+  throw new Error(`${what} cannot be used: ${why}`);
 }
 
 /** The headers of impersonation beside the one for the name, which the client sends. */

@@ -49,6 +49,7 @@ export const cluster = z.strictObject({
     routing: "none",
     description: "Path of the kubeconfig file with this cluster's context.",
     fallback: "the file of the top-level `kubeconfig`",
+    rules: ["must be a path: content goes, encrypted, into the top-level `kubeconfig`"],
     effect: "A file that leads to the same cluster changes nothing in it.",
     examples: ["/home/me/prod-b.yaml"],
   }),
