@@ -84,6 +84,16 @@ export function isTransient(error: unknown): boolean {
   return cause !== undefined && isTransient(cause);
 }
 
+/** Errors of a connection that the other side has closed. */
+const CLOSED = new Set(["ECONNRESET", "EPIPE", "UND_ERR_SOCKET"]);
+
+/** Whether the connection was closed under a request: servers close those that were idle, just as one is sent. */
+export function wasClosed(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const isClosed = "code" in error && typeof error.code === "string" && CLOSED.has(error.code);
+  return isClosed || wasClosed(error.cause);
+}
+
 /** Whether the API server has refused a request, which then has had no effect. */
 export function isRefusal(error: unknown): error is ApiException<unknown> {
   return error instanceof ApiException && error.code >= 400 && error.code < 500;

@@ -1,8 +1,9 @@
+import pRetry from "p-retry";
 import type { DeployedCluster, DeployedRoute } from "../lib/deployed.ts";
 import { serviceKey, type ServiceName } from "../lib/names.ts";
 import type { AskedService } from "../lib/routing/routing.ts";
 import type { ClusterClient } from "./cluster-client.ts";
-import { explain } from "./explain.ts";
+import { explain, wasClosed } from "./explain.ts";
 import { allPages } from "./pages.ts";
 import { podsIn } from "./read-pods.ts";
 import { clusterRouting } from "./routing/index.ts";
@@ -101,7 +102,11 @@ export async function readDeployed(
     clusters.map(async (cluster): Promise<DeployedCluster> => {
       const { name } = cluster;
       try {
-        return { name, unreachable: undefined, routes: await readRoutes(cluster, services) };
+        const routes = await pRetry(() => readRoutes(cluster, services), {
+          ...{ retries: 1, minTimeout: 0 },
+          shouldRetry: ({ error }) => wasClosed(error),
+        });
+        return { name, unreachable: undefined, routes };
       } catch (error) {
         return { name, unreachable: explain(error), routes: new Map() };
       }

@@ -37,18 +37,27 @@ function page<T>(all: readonly T[], { _continue = "0" }: Listing) {
   return { items: all.slice(Number(_continue), end), next: end < all.length ? String(end) : "" };
 }
 
+/** How fetch tells of a connection that the server has closed just as a request was sent. */
+function closedUnder(): Error {
+  const cause = Object.assign(new Error("other side closed"), { code: "UND_ERR_SOCKET" });
+  return new TypeError("fetch failed", { cause });
+}
+
 /** A cluster that has these VirtualServices, of which those without a label appear in no list. */
 function fake(
   present = names.map((name) => virtualService(name)),
   refusal?: ApiException<unknown>,
+  closed = 0,
 ) {
   const requests: string[] = [];
+  let open = -closed;
   const cluster = {
     name: "cluster-a",
     custom: {
       listCustomObjectForAllNamespaces: (asked: Listing) => {
         requests.push(`list virtualservices ${asked.labelSelector}`);
         if (refusal) return Promise.reject(refusal);
+        if (open++ < 0) return Promise.reject(closedUnder());
         const labelled = present.filter(
           ({ metadata }) => asked.labelSelector in (metadata.labels ?? {}),
         );
@@ -130,6 +139,14 @@ describe("what is deployed in a cluster", () => {
     const failed = new ApiException(500, "failed", { message: "etcd is away" }, {});
     const { unreachable, routes } = await read(fake(undefined, failed).cluster);
     expect([unreachable, routes]).toEqual(["etcd is away", {}]);
+  });
+
+  it("is asked once more where it has closed the connection, and not for ever", async () => {
+    const once = await read(fake(undefined, undefined, 1).cluster);
+    expect(once.unreachable).toBeUndefined();
+    const { cluster, requests } = fake(undefined, undefined, 9);
+    expect((await read(cluster)).unreachable).toBe("other side closed");
+    expect(requests.filter((each) => each.startsWith("list virtualservices"))).toHaveLength(2);
   });
 
   it("takes no list for one service", async () => {
