@@ -1,4 +1,4 @@
-import { PatchStrategy, type KubernetesObject, type V1ObjectMeta } from "@kubernetes/client-node";
+import { PatchStrategy, type KubernetesObject, type V1ObjectMeta, V1Secret } from "@kubernetes/client-node";
 import { REMOTE_SECRET_LABEL, remoteSecretName, SYSTEM_NAMESPACE } from "../lib/names.ts";
 import type { ClusterClient } from "./cluster-client.ts";
 import { explain } from "./explain.ts";
@@ -21,11 +21,12 @@ async function secretsIn(
   selector: { readonly labelSelector?: string; readonly fieldSelector?: string },
 ): Promise<readonly V1ObjectMeta[]> {
   try {
-    const { items } = await secretsMetadata.listNamespacedSecret({
+    // API servers write null where there is no metadata at all.
+    const { items } = (await secretsMetadata.listNamespacedSecret({
       namespace: SYSTEM_NAMESPACE,
       ...selector,
-    });
-    return items.map(({ metadata }) => metadata ?? {});
+    })) as { readonly items: readonly V1Secret[] | null };
+    return (items ?? []).map(({ metadata }) => metadata ?? {});
   } catch (error) {
     throw new Error(
       `${cluster}: whether its istiod is to read every other cluster is not known, since remote secrets cannot be listed: ${explain(error)}`,

@@ -25,6 +25,11 @@ function addSecret(labels: Readonly<Record<string, string>>): void {
   objects.add({ apiVersion: "v1", kind: "Secret", metadata });
 }
 
+/** An API server's list of metadata has no items where there is none. */
+function withoutItems(key: string, value: unknown): unknown {
+  return key === "items" && Array.isArray(value) && value.length === 0 ? null : value;
+}
+
 beforeEach(async () => {
   objects = new FakeObjects();
   refuses = false;
@@ -45,7 +50,7 @@ beforeEach(async () => {
         ...{ code: 403, value: { message: "secrets is forbidden" } },
       };
       response.statusCode = code;
-      response.end(JSON.stringify(value));
+      response.end(JSON.stringify(value, withoutItems));
     });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
