@@ -1,6 +1,7 @@
-import { PatchStrategy, type KubernetesObject, type V1ObjectMeta, V1Secret } from "@kubernetes/client-node";
+import { PatchStrategy, type KubernetesObject, type V1ObjectMeta } from "@kubernetes/client-node";
 import { REMOTE_SECRET_LABEL, remoteSecretName, SYSTEM_NAMESPACE } from "../lib/names.ts";
 import type { ClusterClient } from "./cluster-client.ts";
+import { allPages } from "./pages.ts";
 import { explain } from "./explain.ts";
 
 /** Who takes remote secrets out of use: Pulumi leaves those of a cluster that is away as they are. */
@@ -21,12 +22,10 @@ async function secretsIn(
   selector: { readonly labelSelector?: string; readonly fieldSelector?: string },
 ): Promise<readonly V1ObjectMeta[]> {
   try {
-    // API servers write null where there is no metadata at all.
-    const { items } = (await secretsMetadata.listNamespacedSecret({
-      namespace: SYSTEM_NAMESPACE,
-      ...selector,
-    })) as { readonly items: readonly V1Secret[] | null };
-    return (items ?? []).map(({ metadata }) => metadata ?? {});
+    const secrets = await allPages(async (page) =>
+      secretsMetadata.listNamespacedSecret({ namespace: SYSTEM_NAMESPACE, ...selector, ...page }),
+    );
+    return secrets.map(({ metadata }) => metadata ?? {});
   } catch (error) {
     throw new Error(
       `${cluster}: whether its istiod is to read every other cluster is not known, since remote secrets cannot be listed: ${explain(error)}`,

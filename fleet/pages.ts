@@ -12,7 +12,8 @@ interface Page {
 interface Answer<T> {
   readonly metadata?:
     { readonly continue?: string | undefined; readonly _continue?: string | undefined } | undefined;
-  readonly items: readonly T[];
+  /** Null where there is no metadata at all, of which alone was asked. */
+  readonly items: readonly T[] | null;
 }
 
 /** All objects of a list, page by page. */
@@ -21,7 +22,7 @@ export async function allPages<T>(list: (page: Page) => Promise<Answer<T>>): Pro
   let next: string | undefined;
   do {
     const answer = await list({ limit: PAGE_SIZE, ...(next !== undefined && { _continue: next }) });
-    items.push(...answer.items);
+    items.push(...(answer.items ?? []));
     // The client names it otherwise where it knows the kind.
     const token = answer.metadata?._continue ?? answer.metadata?.continue;
     next = token === "" ? undefined : token;
