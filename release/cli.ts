@@ -37,7 +37,9 @@ program
   .option("--json", "as JSON")
   .option("--badge", "as the JSON of a badge, for Shields' endpoint")
   .option("--watch", "again and again, until it is interrupted")
-  .option("--exit-code", "exit with 5 if something needs attention")
+  .addOption(
+    new Option("--exit-code", "exit with 5 if something needs attention").conflicts("watch"),
+  )
   .action(async (options: StatusOptions) => {
     const { status } = await import("./commands/status.ts");
     await status(options);

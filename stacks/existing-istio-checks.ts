@@ -47,7 +47,8 @@ export function installedIstioProblems(raw: Loose): Problem[] {
     ),
     ...(isBlank(ingress) ? [] : missingKeys(keysOf(ingress), "ingress", ["hosts"], GIVEN)),
     ...mustBeLeftOut(keysOf(ingress), "ingress", ["gateway"], rule, fix),
-    ...(isBlank(ingress) ? valuesOfNoGateway(raw) : []),
+    ...(isBlank(ingress) ? valuesOfNoIngress(raw) : []),
+    ...(keysOf(mesh)["oneNetwork"] === true ? settingsOfNoEastWest(raw) : []),
     ...(isBlank(keysOf(mesh)["cni"])
       ? mustBeLeftOut(
           keysOf(mesh),
@@ -60,8 +61,8 @@ export function installedIstioProblems(raw: Loose): Problem[] {
   ];
 }
 
-/** Values of ingress gateways where there are none. */
-function valuesOfNoGateway(raw: Loose): Problem[] {
+/** Values of the charts of one kind of gateway, which there is none of. */
+function valuesOf(raw: Loose, gateway: "eastWest" | "ingress", rule: string, fix: string) {
   const places = [
     { of: keysOf(keysOf(raw["mesh"])["values"]), path: "mesh.values" },
     ...(entries(raw["clusters"]) ?? []).map((cluster, i) => ({
@@ -69,15 +70,23 @@ function valuesOfNoGateway(raw: Loose): Problem[] {
       path: `clusters[${i}].values`,
     })),
   ];
-  return places.flatMap(({ of, path }) =>
-    mustBeLeftOut(
-      of,
-      path,
-      ["ingress"],
-      "must be left out without ingress gateways",
-      "Remove it; or give ingress.hosts, for which the gateways take requests.",
-    ),
-  );
+  return places.flatMap(({ of, path }) => mustBeLeftOut(of, path, [gateway], rule, fix));
+}
+
+function valuesOfNoIngress(raw: Loose): Problem[] {
+  const rule = "must be left out without ingress gateways";
+  const fix = "Remove it; or give ingress.hosts, for which the gateways take requests.";
+  return valuesOf(raw, "ingress", rule, fix);
+}
+
+/** What is said of east-west gateways in a mesh of one network. */
+function settingsOfNoEastWest(raw: Loose): Problem[] {
+  const rule = "must be left out with mesh.oneNetwork: there are no east-west gateways";
+  const fix = "Remove it.";
+  return [
+    ...mustBeLeftOut(keysOf(raw["mesh"]), "mesh", ["eastWestAccess"], rule, fix),
+    ...valuesOf(raw, "eastWest", rule, fix),
+  ];
 }
 
 /**

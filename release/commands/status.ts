@@ -3,6 +3,7 @@ import { createLogUpdate } from "log-update";
 import { ATTENTION } from "../exit-codes.ts";
 import { onInterrupt } from "../on-interrupt.ts";
 import { openRelease } from "../open.ts";
+import { reason } from "../reason.ts";
 import { badgeOf } from "../status/badge.ts";
 import { headline } from "../status/headline.ts";
 import { releaseLook, type ReleaseLook } from "../status/look.ts";
@@ -52,11 +53,19 @@ async function follow(options: StatusOptions): Promise<void> {
     interrupted.abort();
   });
   while (!interrupted.signal.aborted) {
-    // Its configuration may have changed.
-    const text = shown(await releaseLook(await openRelease(options.stack), Date.now()), options);
+    const text = await shownNow(options);
     if (over) over(text);
     else console.log(text);
     await wait(WATCH_MS, undefined, { signal: interrupted.signal }).catch(() => undefined);
   }
   over?.done();
+}
+
+/** What is shown of it now: its configuration may have changed, or the backend may be away for a while. */
+async function shownNow(options: StatusOptions): Promise<string> {
+  try {
+    return shown(await releaseLook(await openRelease(options.stack), Date.now()), options);
+  } catch (error) {
+    return `It cannot be read now, and is tried again: ${reason(error)}`;
+  }
 }

@@ -117,3 +117,22 @@ it("values of ingress gateways are refused where there are none", () => {
     ` - clusters[1].values.ingress: ${rule}`,
   ]);
 });
+
+it("what is said of east-west gateways is refused in a mesh of one network", () => {
+  const raw = rawConfig();
+  const { problems } = parseConfig({
+    ...raw,
+    mesh: { ...raw.mesh, oneNetwork: true, eastWestAccess: "needed", values: inMesh },
+    clusters: raw.clusters.map((each) => ({
+      ...each,
+      network: "network",
+      values: { eastWest: { replicaCount: 3 } },
+    })),
+  });
+  const rule = "must be left out with mesh.oneNetwork: there are no east-west gateways. Remove it.";
+  expect(problems.map(problemLine)).toEqual([
+    ` - mesh.eastWestAccess: ${rule}`,
+    ` - mesh.values.eastWest: ${rule}`,
+    ...raw.clusters.map((_, i) => ` - clusters[${i}].values.eastWest: ${rule}`),
+  ]);
+});

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Digest } from "../../../../preview/digest.ts";
 import { pause, resume } from "../../../../release/commands/pause.ts";
@@ -19,6 +20,7 @@ vi.mock(import("../../../../release/open.ts"), async (original) => ({
 vi.mock(import("../../../../release/next-weight.ts"), () => ({
   nextWeight: vi.fn<typeof nextWeight>(),
 }));
+vi.mock("node:timers/promises", () => ({ setTimeout: vi.fn<typeof wait>() }));
 vi.mock(import("../../../../release/status/look.ts"), () => ({
   releaseLook: vi.fn<typeof releaseLook>(),
 }));
@@ -188,6 +190,19 @@ describe("status", () => {
     expect(JSON.parse(printed[2] ?? "")).toMatchObject({
       message: "Rolling out: the canary has 30 %",
     });
+  });
+
+  it("goes on while it is watched, though it cannot be read for a while", async () => {
+    vi.mocked(releaseLook)
+      .mockRejectedValueOnce(new Error("the backend is away"))
+      .mockImplementation(() => {
+        process.emit("SIGINT");
+        return Promise.resolve(lookOf("good"));
+      });
+    vi.mocked(wait).mockResolvedValue(undefined);
+    await status({ stack: "prod", watch: true, badge: true });
+    expect(printed[0]).toBe("It cannot be read now, and is tried again: the backend is away");
+    expect(JSON.parse(printed[1] ?? "")).toMatchObject({ label: "release prod" });
   });
 
   it.each([
