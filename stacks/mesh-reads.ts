@@ -73,6 +73,7 @@ export class MeshReads {
     const lines = await waitForReads(clusters, {
       withinMs: durationMs(this.#settings.mesh.syncWithin),
       holdsMs: this.#isChanged ? SEEN_WITHIN_MS : 0,
+      ...(this.#settings.closed && { closed: this.#settings.closed }),
     });
     if (lines.length === 0) return;
     throw new pulumi.RunError(
@@ -86,7 +87,11 @@ export class MeshReads {
 
   async #glance(clusters: readonly ClusterClient[]): Promise<void> {
     const late = "istiods did not answer in time";
-    const lines = await within(GLANCE_WITHIN_MS, unreadNow(clusters), late).catch(() => [late]);
+    const lines = await within(
+      GLANCE_WITHIN_MS,
+      unreadNow(clusters, this.#settings.closed),
+      late,
+    ).catch(() => [late]);
     if (lines.length === 0) return;
     await pulumi.log.warn([HEADING, ...lines.map((line) => ` - ${line}`)].join("\n"));
   }

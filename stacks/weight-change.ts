@@ -23,6 +23,7 @@ import { takeLeavingVersionsOut } from "./leaving-versions.ts";
 import { completion, type Registration } from "./left-out.ts";
 import { AdoptedObjects } from "./adopted-objects.ts";
 import { DeletedObjects } from "./deleted-objects.ts";
+import { DrainedClusters } from "./drained-clusters.ts";
 import { presentClusters } from "./present-clusters.ts";
 import { planRelease, type PlannedRoute, type ReleasePlan } from "./release-plan.ts";
 import { SAID_ELSEWHERE } from "./said-elsewhere.ts";
@@ -128,8 +129,13 @@ export class WeightChange {
   /**
    * Reads what is deployed, stops the program if it must not become what is configured, and lowers
    * at once, except in a preview, what is to be lowered. Warns where a canary that was taken back stays as it is.
+   *
+   * @param drained clusters that are to get nothing of the others, or get nothing yet. @default none
    */
-  static async prepare(settings: ReleaseSettings): Promise<WeightChange> {
+  static async prepare(
+    settings: ReleaseSettings,
+    drained = DrainedClusters.NONE,
+  ): Promise<WeightChange> {
     const clusters = presentClusters(settings).map(
       ({ name, context, kubeconfig }) =>
         new ClusterClient({ name, context, kubeconfig, answerWithinMs: ANSWER_WITHIN_MS }),
@@ -168,10 +174,14 @@ export class WeightChange {
     const [deleted, shared] = await Promise.all([
       DeletedObjects.find(settings, clusters, deployed),
       SharedNamespaces.find(answering, settings, journals, stack),
+      drained.find(answering),
     ]);
     const plan = planRelease(settings, deployed, journals, stack, deleted);
     const adopted = await AdoptedObjects.find(settings, clusters, deployed, plan, journals, stack);
-    const change = new WeightChange(settings, clusters, notes, plan, deleted, shared, adopted);
+    const change = new WeightChange(
+      { ...settings, closed: drained.closed(plan) },
+      ...([clusters, notes, plan, deleted, shared, adopted] as const),
+    );
     // Also those that are tried again: a guard forgets once there is another release, though nothing has risen.
     if (!pulumi.runtime.isDryRun()) {
       await warnOf(
@@ -199,6 +209,7 @@ export class WeightChange {
         ...plan.problems,
         ...shrinkProblems(plan, settings.allow),
         ...(rises ? unreadProblems(plan, clusters, notes.unread) : []),
+        ...(await drained.problems(answering, deployed)),
         ...(await removalProblems(answering, settings, journals, stack)),
         ...change.shared.problems,
         ...istio.problems,
@@ -231,6 +242,7 @@ export class WeightChange {
       );
     }
     for (const warning of shrunk(plan, stablePods)) await pulumi.log.warn(warning);
+    for (const warning of drained.warnings(plan)) await pulumi.log.warn(warning);
     if (istio.warnings.length > 0) {
       await pulumi.log.warn(
         ["Of the Istio that others have installed:", ...istio.warnings.map(problemLine)].join("\n"),

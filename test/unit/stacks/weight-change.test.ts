@@ -13,6 +13,7 @@ import type { DeployedCluster, DeployedRoute } from "../../../lib/deployed.ts";
 import type { Exception } from "../../../lib/exceptions.ts";
 import type { PlannedRoute } from "../../../stacks/release-plan.ts";
 import { existingFindings } from "../../../stacks/existing-workloads.ts";
+import { DrainedClusters } from "../../../stacks/drained-clusters.ts";
 import { WeightChange } from "../../../stacks/weight-change.ts";
 import { existingSettings } from "../../helpers/existing.ts";
 import { settings } from "../../helpers/fixtures.ts";
@@ -81,6 +82,7 @@ async function prepare(
   quarantine: readonly string[] = [],
   allow: readonly Exception[] = [],
   to = settings({ weight, quarantine }),
+  drained = DrainedClusters.NONE,
 ): Promise<WeightChange> {
   await pulumi.runtime.setMocks(
     {
@@ -96,7 +98,7 @@ async function prepare(
     preview,
   );
   vi.mocked(readDeployed).mockResolvedValue(deployed);
-  return WeightChange.prepare({ ...to, allow });
+  return WeightChange.prepare({ ...to, allow }, drained);
 }
 
 /** What is planned for the service in a cluster. */
@@ -1166,5 +1168,20 @@ describe("what stable needs to take everything back", () => {
       /The weight is 0 % now in cluster-a, cluster-b\. [^]*must be at least 7/,
     );
     expect(lower).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe("a cluster that is to be drained", () => {
+  it("keeps a preview from passing, and no lower weight, while the others lack pods", async () => {
+    const problem = { path: "away[0].drain", value: true, rule: "must wait", fix: "Wait." };
+    const drained = new DrainedClusters(undefined);
+    vi.spyOn(drained, "problems").mockResolvedValue([problem]);
+    const to = settings({ weight: 0, away: [{ name: "cluster-b", drain: true }] });
+    for (const preview of [true, false]) {
+      await expect(prepare([at("cluster-a", 10)], 0, preview, [], [], to, drained)).rejects.toThrow(
+        " - away[0].drain: must wait, got true. Wait.",
+      );
+    }
+    expect(lower).toHaveBeenCalledOnce();
   });
 });
