@@ -8,7 +8,7 @@ import { explain } from "./explain.ts";
 const MANAGER = "istio-canary-drain";
 
 /** The label that says that a remote secret was taken out of use, and why it still is. */
-const MARK = "istio-canary/drained";
+export const DRAIN_MARK = "istio-canary/drained";
 
 /** The annotation by which istiod knows which cluster a remote secret is about. */
 const SOURCE = "networking.istio.io/cluster";
@@ -36,13 +36,13 @@ async function secretsIn(
 
 /** What the remote secrets in a cluster are marked with, by the cluster that each is about. */
 export async function drainMarks(cluster: ClusterClient): Promise<ReadonlyMap<string, DrainMark>> {
-  const found = await secretsIn(cluster, { labelSelector: MARK });
+  const found = await secretsIn(cluster, { labelSelector: DRAIN_MARK });
   return new Map(
     found.flatMap(({ annotations, labels }) => {
       const source = annotations?.[SOURCE];
       return source === undefined
         ? []
-        : [[source, labels?.[MARK] === "equal" ? "equal" : "away"] as const];
+        : [[source, labels?.[DRAIN_MARK] === "equal" ? "equal" : "away"] as const];
     }),
   );
 }
@@ -64,7 +64,7 @@ export async function markDrained(
   const found = all.find((each) => each.name === name);
   if (found?.uid === undefined) return;
   const labels: Record<string, string> = {
-    ...(mark !== undefined && { [MARK]: mark }),
+    ...(mark !== undefined && { [DRAIN_MARK]: mark }),
     ...(mark === "away" && { [REMOTE_SECRET_LABEL]: "false" }),
   };
   const object: KubernetesObject = {
