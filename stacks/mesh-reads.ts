@@ -52,7 +52,7 @@ export class MeshReads {
 
   /**
    * Gives the value on once every istiod reads every other cluster. A stack with services in which this update has
-   * changed nothing of the mesh only warns; one in which a weight falls does not look.
+   * changed nothing of the mesh only warns, and does not look where a weight falls.
    *
    * @param after what must be done first: everything else
    */
@@ -61,7 +61,8 @@ export class MeshReads {
   }
 
   async #check(): Promise<void> {
-    if (this.#plan.routes.some(({ falls }) => falls)) return;
+    const falls = this.#plan.routes.some((route) => route.falls);
+    if (falls && !this.#isChanged) return;
     const clusters = presentClusters(this.#settings).map(
       ({ name, context, kubeconfig }) =>
         new ClusterClient({ name, context, kubeconfig, answerWithinMs: ANSWER_WITHIN_MS }),
