@@ -16,6 +16,7 @@ import { appliedByOthers } from "./applied-by-others.ts";
 import { counted, mostStable, shrinkProblems, shrunk } from "./autoscaling.ts";
 import { canaryOf, chainOfRise } from "./canaries.ts";
 import type { ReleaseSettings } from "./config.ts";
+import { exclusionWarnings } from "./excluded-sidecars.ts";
 import { existingFindings } from "./existing-workloads.ts";
 import { istioProblems } from "./existing-istio-problems.ts";
 import { ingressFindings } from "./ingress-findings.ts";
@@ -201,6 +202,10 @@ export class WeightChange {
     const ingress = plan.routes.some(({ falls }) => falls)
       ? []
       : await ingressFindings(settings, answering);
+    // Nor for what tells who confirms it.
+    const excluded = plan.routes.some(({ falls }) => falls)
+      ? []
+      : await exclusionWarnings(settings, answering);
     const lowered = change.#falling.filter(({ cluster }) => !failed.has(cluster));
     const rises = plan.routes.some((route) => route.rises);
     throwProblems(
@@ -243,6 +248,7 @@ export class WeightChange {
     }
     for (const warning of shrunk(plan, stablePods)) await pulumi.log.warn(warning);
     for (const warning of drained.warnings(plan)) await pulumi.log.warn(warning);
+    for (const warning of excluded) await pulumi.log.warn(warning);
     if (istio.warnings.length > 0) {
       await pulumi.log.warn(
         ["Of the Istio that others have installed:", ...istio.warnings.map(problemLine)].join("\n"),

@@ -25,21 +25,26 @@ const istiodPod = (name: string, revision: string): V1Pod => ({
   },
 });
 
+/** What a pod with a proxy is like besides. */
+interface Like {
+  readonly labels?: Record<string, string>;
+  readonly onLostNode?: boolean;
+  readonly gateway?: boolean;
+}
+
 /** A pod whose proxy a revision has injected. */
-const injected = (name: string, revision?: string): V1Pod => ({
+const injected = (name: string, revision?: string, like: Like = {}): V1Pod => ({
   metadata: {
     ...{ name, namespace: "shop", uid: name },
+    ...(like.labels && { labels: like.labels }),
     ...(revision !== undefined && { annotations: { "istio.io/rev": revision } }),
   },
-  spec: { containers: [{ name: "istio-proxy" }, { name: "app" }] },
-});
-
-/** The same on a node that is lost. */
-const onLostNode = (pod: V1Pod): V1Pod => ({
-  ...pod,
+  spec: {
+    containers: [{ name: "istio-proxy" }, ...(like.gateway === true ? [] : [{ name: "app" }])],
+  },
   status: {
     conditions: [
-      { type: "Ready", status: "False" },
+      { type: "Ready", status: like.onLostNode === true ? "False" : "True" },
       { type: "ContainersReady", status: "True" },
     ],
   },
@@ -145,15 +150,11 @@ describe("a revision", () => {
   });
 
   it("does not ask for sidecars that the configuration excludes, or whose nodes are lost", async () => {
-    pods = ["a", "b", "c"].map((name) => injected(name, NEW));
-    pods = [...pods.slice(0, 2), ...pods.slice(2).map(onLostNode)];
+    const lost = injected("c", NEW, { onLostNode: true });
+    pods = [injected("a", NEW), injected("b", NEW), lost];
     proxies = { new: [synced("a")] };
     expect(await against()).toEqual([`shop/b is not connected to istiod of ${NEW}`]);
-    pods = pods.map((pod) =>
-      pod.metadata?.name === "b"
-        ? { ...pod, metadata: { ...pod.metadata, labels: { of: "others" } } }
-        : pod,
-    );
+    pods = [injected("a", NEW), injected("b", NEW, { labels: { of: "others" } }), lost];
     expect(await look({ ...everyone, exclude: [{ labels: { of: "others" } }] })).toEqual({
       against: [],
       leftOut: ["1 on lost nodes (shop/c)", "1 that safety.exclude names"],
@@ -175,19 +176,14 @@ describe("a revision", () => {
         `1 of 3 that are not in sync, where 50 % are enough (shop/c is not connected to istiod of ${NEW})`,
       ],
     });
-    pods = pods.map((pod) => ({ ...pod, spec: { containers: [{ name: "istio-proxy" }] } }));
+    pods = ["a", "b", "c"].map((name) => injected(name, NEW, { gateway: true }));
     expect((await look(half)).against).toEqual([`shop/c is not connected to istiod of ${NEW}`]);
   });
 });
 
 describe("a move", () => {
-  const own = (name: string, revision: string): V1Pod => ({
-    metadata: {
-      ...{ name, namespace: "shop", uid: name, labels: { app: name } },
-      annotations: { "istio.io/rev": revision },
-    },
-    spec: { containers: [{ name: "istio-proxy" }, { name: "app" }] },
-  });
+  const own = (name: string, revision: string, onLostNode = false) =>
+    injected(name, revision, { labels: { app: name }, onLostNode });
   const against = (who = everyone) =>
     againstMove(cluster, { namespace: "shop", to: NEW }, ["web", "api"], who);
 
@@ -197,7 +193,7 @@ describe("a move", () => {
     pods = [own("web", NEW), own("api", "default")];
     expect(await against()).toEqual(["shop/api still has a proxy of another one"]);
     expect(await against({ ...everyone, exclude: [{ namespace: "shop" }] })).toEqual([]);
-    pods = [own("web", NEW), onLostNode(own("api", "default"))];
+    pods = [own("web", NEW), own("api", "default", true)];
     expect(await against()).toEqual([]);
   });
 });

@@ -12,6 +12,7 @@ import { readDeployed, readRoute } from "../../../fleet/read-deployed.ts";
 import type { DeployedCluster, DeployedRoute } from "../../../lib/deployed.ts";
 import type { Exception } from "../../../lib/exceptions.ts";
 import type { PlannedRoute } from "../../../stacks/release-plan.ts";
+import { exclusionWarnings } from "../../../stacks/excluded-sidecars.ts";
 import { existingFindings } from "../../../stacks/existing-workloads.ts";
 import { DrainedClusters } from "../../../stacks/drained-clusters.ts";
 import { WeightChange } from "../../../stacks/weight-change.ts";
@@ -31,6 +32,9 @@ vi.mock(import("../../../fleet/checks/subsets.ts"), () => ({
 }));
 vi.mock(import("../../../stacks/existing-workloads.ts"), () => ({
   existingFindings: vi.fn<typeof existingFindings>(),
+}));
+vi.mock(import("../../../stacks/excluded-sidecars.ts"), () => ({
+  exclusionWarnings: vi.fn<typeof exclusionWarnings>(),
 }));
 vi.mock(import("../../../fleet/notes.ts"), () => ({
   readNotes: vi.fn<typeof readNotes>(),
@@ -130,6 +134,7 @@ beforeEach(() => {
   vi.mocked(existingFindings)
     .mockReset()
     .mockResolvedValue({ problems: [], warnings: [], stablePods: new Map() });
+  vi.mocked(exclusionWarnings).mockReset().mockResolvedValue([]);
   vi.mocked(lower).mockReset().mockResolvedValue(new Map());
   vi.mocked(raiseWeights).mockReset();
   vi.mocked(readNotes).mockReset().mockResolvedValue({});
@@ -1183,5 +1188,21 @@ describe("a cluster that is to be drained", () => {
       );
     }
     expect(lower).toHaveBeenCalledOnce();
+  });
+});
+
+describe("what safety.exclude leaves of those that confirm", () => {
+  it("is told in a preview and in an update, and holds no lower weight up", async () => {
+    const warn = vi.spyOn(pulumi.log, "warn").mockReset().mockResolvedValue();
+    vi.mocked(exclusionWarnings).mockResolvedValue(["only gateways"]);
+    const deployed = [at("cluster-a", 10), at("cluster-b", 10)];
+    for (const preview of [true, false]) {
+      warn.mockClear();
+      await prepare(deployed, 30, preview);
+      expect(warn.mock.calls.map(([text]) => text)).toContain("only gateways");
+    }
+    vi.mocked(exclusionWarnings).mockClear();
+    await prepare(deployed, 0);
+    expect(exclusionWarnings).not.toHaveBeenCalled();
   });
 });
