@@ -6,7 +6,7 @@ import type { ServicePort } from "../lib/ports.ts";
 import { routing } from "../lib/routing/index.ts";
 import type { Policies } from "../lib/routing/routing.ts";
 import { childOptions } from "./child-options.ts";
-import { gatewayEndpoints } from "./gateway-endpoints.ts";
+import { gatewayEndpoints, NO_ENDPOINTS } from "./gateway-endpoints.ts";
 import { remadeOptions, withReplaces, type RemadeObject } from "./remade-object.ts";
 
 export interface CrossClusterServiceEntryArgs {
@@ -16,6 +16,8 @@ export interface CrossClusterServiceEntryArgs {
   readonly cluster: string;
   /** IP addresses of that cluster's east-west gateway, or host names, which the proxies resolve. */
   readonly gatewayAddresses: pulumi.Input<readonly string[]>;
+  /** Whether requests to the host lead nowhere, and get 503 at once. @default false */
+  readonly isDrained?: boolean | undefined;
   /** The host's address inside the mesh, unique in it; `virtualAddresses` gives one. */
   readonly virtualAddress: string;
   /** Families of its addresses inside the mesh; the IPv6 one follows from the other. @default IPv4 */
@@ -60,9 +62,11 @@ export class CrossClusterServiceEntry extends pulumi.ComponentResource {
       trustDomain: args.trustDomain ?? "cluster.local",
       clusterDomain: args.clusterDomain ?? "cluster.local",
     });
-    const reached = pulumi
-      .output(gatewayAddresses)
-      .apply((addresses) => gatewayEndpoints(cluster, addresses, ports));
+    const reached = args.isDrained
+      ? pulumi.output(NO_ENDPOINTS)
+      : pulumi
+          .output(gatewayAddresses)
+          .apply((addresses) => gatewayEndpoints(cluster, addresses, ports));
     const { resolution, endpoints } = reached;
     const service = new k8s.apiextensions.CustomResource(
       `${name}-entry`,

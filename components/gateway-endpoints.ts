@@ -2,6 +2,12 @@ import { isIP } from "node:net";
 import { RunError } from "@pulumi/pulumi";
 import { EAST_WEST_PORT } from "../lib/names.ts";
 
+/** As of a host that leads nowhere. With DNS and without endpoints, Istio would have the proxies resolve the host itself. */
+export const NO_ENDPOINTS: ReturnType<typeof gatewayEndpoints> = {
+  resolution: "STATIC",
+  endpoints: [],
+};
+
 /**
  * Where the other cluster's gateway is reached, as the part of a ServiceEntry's spec that says so. A host name is resolved
  * by the proxies, again and again: the addresses of a cloud's load balancer change at any time, and no update runs then.

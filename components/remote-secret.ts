@@ -1,7 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { readerKubeconfig, readerOf, type ApiServer } from "../lib/reader-kubeconfig.ts";
-import { SYSTEM_NAMESPACE } from "../lib/names.ts";
+import { REMOTE_SECRET_LABEL, remoteSecretName, SYSTEM_NAMESPACE } from "../lib/names.ts";
 import { DEFAULT_REVISION, suffixOf } from "../lib/revisions.ts";
 import { accountToken } from "./account-token.ts";
 import { childOptions } from "./child-options.ts";
@@ -15,6 +15,8 @@ export interface RemoteSecretArgs {
   readonly reader: string;
   /** The read cluster's API server, as the reading cluster reaches it. */
   readonly apiServer: ApiServer;
+  /** Whether istiod uses it. @default true */
+  readonly isUsed?: boolean | undefined;
   /** Any DNS label: another one gives the reader another token, and ends this one. @default a token without one */
   readonly rotation?: string | undefined;
   /** Control planes of the cluster that is read. @default the one without a revision */
@@ -35,6 +37,8 @@ export class RemoteSecret extends pulumi.ComponentResource {
   static readonly type = "istio-canary:mesh:RemoteSecret";
   /** Name of the Secret in the reading cluster. */
   readonly secretName: pulumi.Output<string>;
+  /** Whether istiod uses it. Of one that an update leaves out, what the state says. */
+  readonly isUsed: pulumi.Output<boolean>;
 
   constructor(name: string, args: RemoteSecretArgs, opts?: pulumi.ComponentResourceOptions) {
     super(RemoteSecret.type, name, {}, opts);
@@ -73,9 +77,9 @@ export class RemoteSecret extends pulumi.ComponentResource {
       `${name}-kubeconfig`,
       {
         metadata: {
-          name: `istio-remote-secret-${source}`,
+          name: remoteSecretName(source),
           namespace: SYSTEM_NAMESPACE,
-          labels: { "istio/multiCluster": "true" },
+          labels: { [REMOTE_SECRET_LABEL]: String(args.isUsed ?? true) },
           annotations: { "networking.istio.io/cluster": source },
         },
         stringData: { [source]: kubeconfig },
@@ -84,6 +88,7 @@ export class RemoteSecret extends pulumi.ComponentResource {
     );
 
     this.secretName = secret.metadata.name;
+    this.isUsed = secret.metadata.labels.apply((labels) => labels[REMOTE_SECRET_LABEL] === "true");
     this.registerOutputs({ secretName: this.secretName });
   }
 }

@@ -99,6 +99,20 @@ export function notEnough(
     : `no Envoy that was asked has routes of ${named(unseen).join(", ")}`;
 }
 
+/**
+ * Those that do not count, in words.
+ *
+ * @param excluded how many the configuration excludes
+ */
+export function notCounted(lost: readonly V1Pod[], excluded: number): readonly string[] {
+  return [
+    ...(lost.length > 0
+      ? [`${lost.length} on lost nodes (${named(lost.map(nameOf)).join(", ")})`]
+      : []),
+    ...(excluded > 0 ? [`${excluded} that safety.exclude names`] : []),
+  ];
+}
+
 /** Who has not confirmed, or was not asked; undefined where that is nobody. */
 export function leftOutText(round: Round<unknown>, percent: number): string | undefined {
   const { lost, excluded } = round;
@@ -109,10 +123,7 @@ export function leftOutText(round: Round<unknown>, percent: number): string | un
           `${late} of ${confirmedIn(round) + late} that have not confirmed, where ${percent} % are enough (${whyIn(round).join(", ")})`,
         ]
       : []),
-    ...(lost.length > 0
-      ? [`${lost.length} on lost nodes (${named(lost.map(nameOf)).join(", ")})`]
-      : []),
-    ...(excluded > 0 ? [`${excluded} that safety.exclude names`] : []),
+    ...notCounted(lost, excluded),
   ];
   return texts.length === 0 ? undefined : texts.join("; ");
 }

@@ -26,7 +26,11 @@ interface Look {
   readonly silent: readonly string[];
 }
 
-async function lookIn(reader: ClusterClient, clusters: readonly ClusterClient[]): Promise<Look> {
+async function lookIn(
+  reader: ClusterClient,
+  clusters: readonly ClusterClient[],
+  closed: readonly string[],
+): Promise<Look> {
   try {
     const { answers, silent } = await askPods(
       () => istiodPods(reader),
@@ -36,7 +40,7 @@ async function lookIn(reader: ClusterClient, clusters: readonly ClusterClient[])
     return {
       unread: answers.flatMap(({ pod, known }) =>
         clusters
-          .filter((each) => each !== reader)
+          .filter((each) => each !== reader && !closed.includes(each.name))
           .map(({ name }) => ({ reader, pod, cluster: name, status: known[name] ?? "unknown" }))
           .filter(({ status }) => status !== "synced"),
       ),
@@ -49,8 +53,11 @@ async function lookIn(reader: ClusterClient, clusters: readonly ClusterClient[])
   }
 }
 
-async function look(clusters: readonly ClusterClient[]): Promise<Look> {
-  const looks = await Promise.all(clusters.map((reader) => lookIn(reader, clusters)));
+async function look(
+  clusters: readonly ClusterClient[],
+  closed: readonly string[] = [],
+): Promise<Look> {
+  const looks = await Promise.all(clusters.map((reader) => lookIn(reader, clusters, closed)));
   return {
     unread: looks.flatMap(({ unread }) => unread),
     silent: looks.flatMap(({ silent }) => silent),
@@ -87,6 +94,8 @@ export interface ReadsOptions {
    * secret has changed. @default one look is enough
    */
   readonly holdsMs?: number | undefined;
+  /** Names of the clusters that no other one is to read. @default none */
+  readonly closed?: readonly string[] | undefined;
 }
 
 /**
@@ -96,7 +105,7 @@ export interface ReadsOptions {
  */
 export async function waitForReads(
   clusters: readonly ClusterClient[],
-  { withinMs, holdsMs = 0 }: ReadsOptions,
+  { withinMs, holdsMs = 0, closed }: ReadsOptions,
 ): Promise<readonly string[]> {
   let last: Look | undefined;
   let wellSince: number | undefined;
@@ -104,7 +113,7 @@ export async function waitForReads(
     await until(
       "every istiod to read every other cluster",
       async () => {
-        last = await look(clusters);
+        last = await look(clusters, closed);
         const isWell = last.unread.length + last.silent.length === 0;
         wellSince = isWell ? (wellSince ?? performance.now()) : undefined;
         if (wellSince === undefined || performance.now() - wellSince < holdsMs) {
@@ -120,7 +129,14 @@ export async function waitForReads(
   return last === undefined ? [] : linesOf(last);
 }
 
-/** One look at who does not read whom, and why, a line each. */
-export async function unreadNow(clusters: readonly ClusterClient[]): Promise<readonly string[]> {
-  return linesOf(await look(clusters));
+/**
+ * One look at who does not read whom, and why, a line each.
+ *
+ * @param closed names of the clusters that no other one is to read. @default none
+ */
+export async function unreadNow(
+  clusters: readonly ClusterClient[],
+  closed?: readonly string[],
+): Promise<readonly string[]> {
+  return linesOf(await look(clusters, closed));
 }

@@ -1,5 +1,13 @@
 /** Namespace of istiod and of the east-west gateway. */
 export const SYSTEM_NAMESPACE = "istio-system";
+
+/** The label by which istiod finds the Secrets with which it reads other clusters: those on which it is `true`. */
+export const REMOTE_SECRET_LABEL = "istio/multiCluster";
+
+/** The name of the Secret with which an istiod reads a cluster. */
+export function remoteSecretName(cluster: string): string {
+  return `istio-remote-secret-${cluster}`;
+}
 /** Namespace of the gateway for traffic from outside. */
 export const INGRESS_NAMESPACE = "istio-ingress";
 /** Helm release, Deployment and Service of the gateway between clusters. */

@@ -2,6 +2,7 @@ import { execa } from "execa";
 import * as z from "zod";
 import { fromJson } from "../lib/from-json.ts";
 import { schema } from "../stacks/schema.ts";
+import { namesOf } from "../stacks/schema/away.ts";
 
 const config = z.record(z.string(), z.looseObject({ value: z.string().optional() }));
 
@@ -18,5 +19,7 @@ export async function awayIn(stack: string): Promise<readonly string[]> {
   );
   const { data = {} } = config.safeParse(stdout === "" ? {} : fromJson(stdout));
   const value = data["istio-canary:away"]?.value;
-  return schema.away.safeParse(value === undefined ? undefined : fromJson(value)).data ?? [];
+  return namesOf(
+    schema.away.safeParse(value === undefined ? undefined : fromJson(value)).data ?? [],
+  );
 }

@@ -1,4 +1,5 @@
 import { allOf } from "../lib/enumerate.ts";
+import { namesOf } from "../stacks/schema/away.ts";
 import type { Change } from "./changes.ts";
 import { configured } from "./configured.ts";
 import {
@@ -28,7 +29,7 @@ export function warnings(
 ): readonly string[] {
   const quarantine = configured(digest, "quarantine");
   const away = configured(digest, "away");
-  const apart = [...quarantine, ...away];
+  const apart = [...quarantine, ...namesOf(away)];
   return [
     ...lost(changed, "delete", "deleted"),
     ...lost(changed, "replace", "deleted and recreated"),
@@ -40,8 +41,9 @@ export function warnings(
     ...unlike(shares.filter(({ cluster }) => !apart.includes(cluster))),
     ...quarantined(shares, quarantine),
     ...away.map(
-      (name) =>
-        `${name} is **away**: nothing is changed there, and its clients are sent to the versions as they were.`,
+      ({ name, drain }) =>
+        `${name} is **away**: nothing is changed there, and its clients are sent to the versions as they were.` +
+        (drain ? " It is **drained**: the other clusters send it no requests." : ""),
     ),
     ...istioVersions(digest),
     ...images(digest),

@@ -23,6 +23,7 @@ import { findMesh, type FoundMesh } from "../stacks/existing-istio.ts";
 import { keptFor, lastTraffic, type ServiceShares } from "../stacks/kept-versions.ts";
 import { meshStackOf, type MeshStack } from "../stacks/mesh-stack.ts";
 import { RELEASE_KEYS, schema } from "../stacks/schema.ts";
+import { namesOf } from "../stacks/schema/away.ts";
 import { exportState, importState } from "./stack-state.ts";
 import type { StackState } from "./eject/state.ts";
 import { numberIn, setNumber, withCopy, withEntry, withNumber } from "./config-file.ts";
@@ -371,7 +372,7 @@ function textOf(config: ConfigMap): Readonly<Record<string, string>> {
 /** Names of the clusters that are away; nothing of what is wrong with them. */
 function awayIn(config: ConfigMap, project: string): readonly string[] {
   const { away } = rawConfig(textOf(config), project);
-  return schema.away.safeParse(away).data ?? [];
+  return namesOf(schema.away.safeParse(away).data ?? []);
 }
 
 /** The values of another stack's outputs. */

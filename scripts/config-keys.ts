@@ -68,7 +68,7 @@ function typeOf(type: z.core.$ZodType): string {
     case "record":
       return `map of ${plural(def.valueType)}`;
     case "object":
-      return "map";
+      return metaOf(type).shorthand === undefined ? "map" : `map or ${metaOf(type).shorthand}`;
     case "unknown":
       return "anything";
     default:

@@ -51,6 +51,8 @@ function engineType({ path, type }: ConfigKey) {
     map: { type: "object" },
     "map of maps": { type: "object" },
     "map of text": { type: "object" },
+    // The engine knows no list of both, and checks no key without a type.
+    "list of maps or text": {},
     "list of maps": { type: "array", items: { type: "object" } },
     "list of text": { type: "array", items: { type: "string" } },
     "list of whole numbers": { type: "array", items: { type: "integer" } },

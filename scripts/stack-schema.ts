@@ -19,7 +19,7 @@ const SECURE = {
 
 /** Turns what `.meta()` says into what JSON Schema knows. */
 function finish(json: Json & Partial<TopKeyMeta>, type: z.core.$ZodTypes): void {
-  const { effect, secret } = json;
+  const { effect, secret, shorthand } = json;
   const { def } = type._zod;
   // zod takes these away where a value is preprocessed; here they are what is written.
   const examples = z.globalRegistry.get(type)?.["examples"];
@@ -37,6 +37,11 @@ function finish(json: Json & Partial<TopKeyMeta>, type: z.core.$ZodTypes): void 
   }
   if (def.type === "pipe" && bare(type)._zod.def.type === "string") {
     Object.assign(json, { type: ["string", "number", "boolean"] });
+  }
+  if (shorthand !== undefined) {
+    const map = { ...json };
+    for (const keyword of Object.keys(map)) Reflect.deleteProperty(json, keyword);
+    json.anyOf = [{ type: "string" }, map];
   }
   if (secret === true) {
     Reflect.deleteProperty(json, "type");

@@ -7,7 +7,7 @@ import type { Problem } from "../lib/problems.ts";
 import { chainConfigProblems } from "./chain-checks.ts";
 import { installedIstioProblems } from "./existing-istio-checks.ts";
 import { chartProblems } from "./chart-checks.ts";
-import { clusterListProblems } from "./cluster-list-checks.ts";
+import { clusterListProblems, drainKeyProblems } from "./cluster-list-checks.ts";
 import { clusterPreferenceProblems } from "./cluster-preference-checks.ts";
 import { hostProblems, ingressKeyProblems, ingressProblems } from "./ingress-checks.ts";
 import { contentInClusters } from "./misplaced-secrets.ts";
@@ -18,6 +18,7 @@ import { portProblems } from "./port-checks.ts";
 import { templateProblems } from "./template-checks.ts";
 import { versionConfigProblems } from "./version-config-checks.ts";
 import { mixedWorkloadProblems, workloadProblems } from "./workload-checks.ts";
+import { namesOf, type AwayCluster } from "./schema/away.ts";
 import {
   durationMs,
   type Certificates,
@@ -46,7 +47,7 @@ export interface Parts {
   readonly phases?: readonly number[] | undefined;
   readonly weight?: number | undefined;
   readonly quarantine?: readonly string[] | undefined;
-  readonly away?: readonly string[] | undefined;
+  readonly away?: readonly AwayCluster[] | undefined;
   /** Names of the mesh's clusters, whichever stack has installed it. */
   readonly clusterNames?: readonly string[] | undefined;
   /** Istio's versions in the clusters, as far as they are known. */
@@ -339,10 +340,11 @@ export function crossChecks(raw: Loose, parts: Parts, now: Date): Problem[] {
     ...chainConfigProblems(parts.chain, services),
     ...(weight === undefined ? [] : weightProblems(weight, phases, services)),
     ...clusterListProblems(
-      { quarantine: parts.quarantine ?? [], away: parts.away ?? [] },
+      { quarantine: parts.quarantine ?? [], away: namesOf(parts.away ?? []) },
       parts.clusterNames,
       !installs && !joins,
     ),
+    ...drainKeyProblems(parts.away ?? [], joins, services),
     ...(parts.monitoring ? monitoringProblems(parts.monitoring) : []),
   ];
 }

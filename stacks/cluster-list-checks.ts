@@ -1,5 +1,6 @@
 import type { Problem } from "../lib/problems.ts";
 import { duplicates } from "./checks.ts";
+import type { AwayCluster } from "./schema/away.ts";
 
 /** Keys that name clusters which have no part in a release. */
 export interface ClusterLists {
@@ -94,4 +95,35 @@ export function clusterListProblems(
         ]
       : []),
   ];
+}
+
+/**
+ * What is wrong with clusters that are to be drained: what has to serve their requests must be known, and so must be how
+ * istiods read them.
+ *
+ * @param joins whether another stack has installed the mesh
+ * @param services of the stack. @default they are wrong by themselves
+ */
+export function drainKeyProblems(
+  away: readonly AwayCluster[],
+  joins: boolean,
+  services: readonly unknown[] | undefined,
+): Problem[] {
+  const why = joins
+    ? "must be false in a stack with meshStack: the istiods of another stack's mesh read the cluster"
+    : services?.length === 0
+      ? "must be false in a stack without services: whether the other clusters have the pods for those of other stacks is not known here"
+      : undefined;
+  return away.flatMap(({ drain }, i) =>
+    drain && why !== undefined
+      ? [
+          {
+            path: `away[${i}].drain`,
+            value: drain,
+            rule: why,
+            fix: `Leave the cluster as it is: pulumi config set --path 'away[${i}].drain' false`,
+          },
+        ]
+      : [],
+  );
 }

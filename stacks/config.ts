@@ -10,6 +10,7 @@ import { apiServers, localServers } from "./api-servers.ts";
 import { crossChecks, entries, isBlank, type Parts } from "./checks.ts";
 import { existingIstioProblems, isExistingIstio } from "./existing-istio-checks.ts";
 import { findMesh, type FoundMesh } from "./existing-istio.ts";
+import { drainedOf, namesOf } from "./schema/away.ts";
 import { guardSettings, type GuardSettings } from "./guard-checks.ts";
 import { hostOwners } from "./ingress-checks.ts";
 import { problemsOf } from "./issues.ts";
@@ -105,6 +106,10 @@ export interface ReleaseSettings {
   readonly quarantine: readonly string[];
   /** Names of the clusters in which nothing is read or written. */
   readonly away: readonly string[];
+  /** Names of those that are away which the others are to send nothing, either. @default none */
+  readonly drain?: readonly string[] | undefined;
+  /** Names of the clusters that the others send nothing in this update; see DrainedClusters. @default none */
+  readonly closed?: readonly string[] | undefined;
   /** What stays for their sake, whatever the services are to have. @default nothing */
   readonly kept?: Kept | undefined;
   /** Which revision of Istio the pods of namespaces have. @default the tag `default`, or else the one without a name */
@@ -216,6 +221,7 @@ export function parseConfig(
 
   const { certificates, ingress, services, chain, phases, weight, quarantine, away } = parts;
   const { secrets, secretsKey } = parts;
+  const drain = drainedOf(away ?? []);
   const release = services &&
     secrets &&
     phases &&
@@ -227,7 +233,8 @@ export function parseConfig(
     away &&
     weight !== undefined && {
       ...{ services, chain, phases, weight, quarantine, allow, safety, prometheus, rollout },
-      ...{ secrets, secretsKey, away, dataPlane },
+      ...{ secrets, secretsKey, away: namesOf(away), dataPlane },
+      ...(drain.length > 0 && { drain }),
     };
   if (!parts.installs) {
     problems.push(

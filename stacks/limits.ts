@@ -4,7 +4,7 @@ import type { ReleaseSettings } from "./config.ts";
 import { durationMs } from "./schema.ts";
 
 /** The limits of the checks and the confirmation, as the configuration sets them. */
-export function limitsOf({ safety }: ReleaseSettings): Limits {
+export function limitsOf({ safety, closed }: ReleaseSettings): Limits {
   return {
     checkWithinMs: durationMs(safety.checkWithin),
     lookWithinMs: durationMs(safety.lookWithin),
@@ -14,5 +14,6 @@ export function limitsOf({ safety }: ReleaseSettings): Limits {
     certificateDays: safety.certificateDays,
     clockSkewMs: durationMs(safety.clockSkew),
     capacity: safety.capacity,
+    ...(closed && closed.length > 0 && { closed }),
   };
 }

@@ -52,7 +52,7 @@ export class MeshReads {
 
   /**
    * Gives the value on once every istiod reads every other cluster. A stack with services in which this update has
-   * changed nothing of the mesh only warns; one in which a weight falls does not look.
+   * changed nothing of the mesh only warns, and does not look where a weight falls.
    *
    * @param after what must be done first: everything else
    */
@@ -61,7 +61,8 @@ export class MeshReads {
   }
 
   async #check(): Promise<void> {
-    if (this.#plan.routes.some(({ falls }) => falls)) return;
+    const falls = this.#plan.routes.some((route) => route.falls);
+    if (falls && !this.#isChanged) return;
     const clusters = presentClusters(this.#settings).map(
       ({ name, context, kubeconfig }) =>
         new ClusterClient({ name, context, kubeconfig, answerWithinMs: ANSWER_WITHIN_MS }),
@@ -73,6 +74,7 @@ export class MeshReads {
     const lines = await waitForReads(clusters, {
       withinMs: durationMs(this.#settings.mesh.syncWithin),
       holdsMs: this.#isChanged ? SEEN_WITHIN_MS : 0,
+      ...(this.#settings.closed && { closed: this.#settings.closed }),
     });
     if (lines.length === 0) return;
     throw new pulumi.RunError(
@@ -86,7 +88,11 @@ export class MeshReads {
 
   async #glance(clusters: readonly ClusterClient[]): Promise<void> {
     const late = "istiods did not answer in time";
-    const lines = await within(GLANCE_WITHIN_MS, unreadNow(clusters), late).catch(() => [late]);
+    const lines = await within(
+      GLANCE_WITHIN_MS,
+      unreadNow(clusters, this.#settings.closed),
+      late,
+    ).catch(() => [late]);
     if (lines.length === 0) return;
     await pulumi.log.warn([HEADING, ...lines.map((line) => ` - ${line}`)].join("\n"));
   }

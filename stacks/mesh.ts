@@ -49,6 +49,14 @@ export interface MeshCluster {
   readonly ready: readonly pulumi.Resource[];
 }
 
+/** By which Secret the istiod of a cluster reads another one. */
+export interface ReadBy {
+  readonly source: string;
+  readonly reader: string;
+  /** See RemoteSecret. */
+  readonly isUsed: pulumi.Output<boolean>;
+}
+
 export interface Mesh {
   readonly clusters: readonly MeshCluster[];
   /** When the root certificate ends, ISO 8601 in UTC. */
@@ -57,6 +65,8 @@ export interface Mesh {
   readonly output: MeshOutput | JoinedOutput;
   /** Names of the Secrets by which istiods read other clusters, once they are in place. @default others have made them */
   readonly connected?: pulumi.Output<readonly string[]>;
+  /** Those Secrets. @default others have made them */
+  readonly remoteSecrets?: readonly ReadBy[];
 }
 
 /**
@@ -87,22 +97,15 @@ export function installMesh(
     return clusters
       .filter((reader) => reader !== source)
       .flatMap((reader) =>
-        server
-          ? [
-              connect(
-                source,
-                reader,
-                server,
-                settings.mesh.readerTokens,
-                transformations(reader.name),
-              ),
-            ]
-          : [],
+        server ? [connect(source, reader, server, settings, transformations(reader.name))] : [],
       );
   });
   return {
     clusters,
-    connected: pulumi.all(secrets.map(({ secretName }) => secretName)),
+    connected: pulumi.all(secrets.map(({ secret }) => secret.secretName)),
+    remoteSecrets: secrets.map(({ source, reader, secret }) => ({
+      ...{ source, reader, isUsed: secret.isUsed },
+    })),
     rootExpires: certificates.rootExpires,
     output: describeMesh(settings),
   };
@@ -117,17 +120,18 @@ function connect(
   source: InstalledCluster,
   reader: InstalledCluster,
   apiServer: ApiServer,
-  rotation: string | undefined,
+  { mesh, closed = [] }: Pick<Settings, "mesh" | "closed">,
   transformations: readonly pulumi.ResourceTransformation[],
 ) {
-  return new RemoteSecret(
+  const secret = new RemoteSecret(
     `remote-secret-${source.name}-in-${reader.name}`,
     {
       source: source.name,
       sourceProvider: source.provider,
       reader: reader.name,
       apiServer,
-      rotation,
+      isUsed: !closed.includes(source.name),
+      rotation: mesh.readerTokens,
       revisions: [...source.controlPlane.istiods.keys()],
     },
     {
@@ -136,6 +140,7 @@ function connect(
       dependsOn: [source.controlPlane.istiod, reader.controlPlane.istiod],
     },
   );
+  return { source: source.name, reader: reader.name, secret };
 }
 
 function certificatesOf({ certificates, clusters, mesh }: Settings): MeshCertificates {

@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { AwayClusters } from "./away-clusters.ts";
 import { loadConfig } from "./config.ts";
 import { CountHandOver } from "./count-hand-over.ts";
+import { DrainedClusters } from "./drained-clusters.ts";
 import { InterruptedReleases } from "./interrupted-releases.ts";
 import { keepOutputs } from "./kept-outputs.ts";
 import { keptFor } from "./kept-versions.ts";
@@ -21,12 +22,17 @@ keepOutputs();
 const loaded = await loadConfig();
 const away = await AwayClusters.find(loaded);
 const configured = { ...loaded, kept: keptFor(loaded.services, away.traffic) };
-const change = await WeightChange.prepare(configured);
-const settings = { ...configured, weight: change.plan.weight, kept: change.plan.kept };
+const drained = "meshStack" in loaded ? DrainedClusters.NONE : new DrainedClusters(loaded);
+const change = await WeightChange.prepare(configured, drained);
+const settings = {
+  ...configured,
+  ...{ weight: change.plan.weight, kept: change.plan.kept, closed: drained.closed(change.plan) },
+};
 // What is checked while Pulumi registers resources counts only as long as it changes none of them.
 if (change.checksAhead) onResourceChange(change.outdateChecks);
 // What has fallen has fallen by now, however the command is run.
 await away.mustBeLeftOut(settings);
+await drained.takeOut();
 const upgrade = await Upgrade.find(settings, change.plan);
 
 const interrupted =
@@ -82,11 +88,13 @@ export const weight = pulumi
   ])
   .apply(() => (change.plan.made.length > 0 ? 0 : settings.weight));
 
+const marked = drained.mark(change.plan, about.remoteSecrets, weight);
+
 /** When the root certificate of the mesh ends. */
 export const rootCaExpires = about.rootExpires;
 
 /** What stacks need whose services run in this one's mesh, or the stack whose mesh this one uses. */
-export const mesh = reads?.before(about.output, weight, about.connected) ?? about.output;
+export const mesh = reads?.before(about.output, weight, about.connected, marked) ?? about.output;
 
 /** What there is in each cluster; of one that is away, what the last complete update has said. */
 export const clusters = Object.fromEntries(

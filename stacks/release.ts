@@ -305,6 +305,7 @@ function releaseService(
           ...id,
           cluster: other,
           gatewayAddresses: eastWestAddresses ?? absent.get(other) ?? [],
+          isDrained: settings.closed?.includes(other),
           virtualAddress: addresses.get(host) ?? "",
           ipFamilies: mesh.ipFamilies,
           versions: [

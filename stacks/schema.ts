@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { EXCEPTIONS } from "../lib/exceptions.ts";
 import { arePhases, isWeight } from "../lib/weights.ts";
+import { awayCluster } from "./schema/away.ts";
 import { chain } from "./schema/chain.ts";
 import { certificates } from "./schema/certificates.ts";
 import { cluster } from "./schema/cluster.ts";
@@ -239,7 +240,7 @@ export const schema = {
       "Updates the VirtualServices of these clusters: at once when a cluster is added; when one is removed, after all checks, in one step to the weight of the others.",
     examples: [["cluster-b"]],
   }),
-  away: topKey(z.array(z.string()).default([]), {
+  away: topKey(z.array(awayCluster).default([]), {
     owner: "stack",
     routing: "none",
     description:

@@ -9,7 +9,7 @@ import {
   type OwnWorkloads,
 } from "../fleet/upgrade/find-revisions.ts";
 import { findTags } from "../fleet/upgrade/find-tags.ts";
-import { againstMove, againstRevision } from "../fleet/upgrade/upgraded.ts";
+import { againstMove, againstRevision, type RevisionLook } from "../fleet/upgrade/upgraded.ts";
 import {
   EAST_WEST_GATEWAY,
   INGRESS_GATEWAY,
@@ -34,6 +34,7 @@ import {
 import { until } from "../lib/until.ts";
 import { workloadName } from "../lib/version-name.ts";
 import type { ClusterAccess, ReleaseStackSettings, Settings } from "./config.ts";
+import type { WhoCounts } from "../lib/who-counts.ts";
 import { limitsOf } from "./limits.ts";
 import { presentClusters } from "./present-clusters.ts";
 import type { ReleasePlan } from "./release-plan.ts";
@@ -176,12 +177,14 @@ export class Upgrade {
     ]);
     throwProblems(
       `The mesh is not ready for this step of its upgrade (Pulumi.${pulumi.getStack()}.yaml):`,
-      await upgrade.#against(({ upgraded }) =>
-        // What this update installs is looked at when it is there.
-        concernedIn(upgraded).filter(
-          (revision) => !upgraded.revisions || upgraded.found.istiods.has(revision),
-        ),
-      ),
+      (
+        await upgrade.#against(({ upgraded }) =>
+          // What this update installs is looked at when it is there.
+          concernedIn(upgraded).filter(
+            (revision) => !upgraded.revisions || upgraded.found.istiods.has(revision),
+          ),
+        )
+      ).problems,
     );
     return upgrade;
   }
@@ -203,68 +206,89 @@ export class Upgrade {
     const concerned = this.#places.some(({ upgraded }) => concernedIn(upgraded).length > 0);
     if (!concerned || pulumi.runtime.isDryRun()) return pulumi.output(undefined);
     return pulumi.all(resources.map(({ urn }) => urn)).apply(async () => {
-      const problems = await this.#against(({ upgraded }) => concernedIn(upgraded), true);
+      const { problems, leftOut } = await this.#against(
+        ({ upgraded }) => concernedIn(upgraded),
+        true,
+      );
       throwProblems(
         "This step of the upgrade is made, and not well. Go back by the config of before (docs/upgrades.md), or mend it:",
         problems,
       );
+      const made = this.#places.flatMap(({ upgraded }) =>
+        concernedIn(upgraded).map((revision) => `${revision} in ${upgraded.name}`),
+      );
       await pulumi.log.info(
-        `This step of the upgrade is made: ${this.#places
-          .flatMap(({ upgraded }) =>
-            concernedIn(upgraded).map((revision) => `${revision} in ${upgraded.name}`),
-          )
-          .join(", ")} is in sync, with all proxies that it has.`,
+        [
+          `This step of the upgrade is made: ${made.join(", ")} is in sync, with all proxies that ${leftOut.length === 0 ? "it has" : "count"}.`,
+          ...leftOut,
+        ].join("\n"),
       );
     });
   }
 
   /**
-   * What speaks against revisions of each cluster, for as long as it may heal.
+   * What speaks against revisions of each cluster, for as long as it may heal, and who was left out. As in a confirmation,
+   * all proxies have the same time; those that are late then may be few enough.
    *
    * @param isMade whether what is to move has moved. @default it has not
    */
   async #against(
     revisionsOf: (place: Place) => readonly string[],
     isMade = false,
-  ): Promise<readonly Problem[]> {
-    const must = presentClusters<ClusterAccess>(this.#settings).map(({ name }) => name);
+  ): Promise<{ readonly problems: readonly Problem[]; readonly leftOut: readonly string[] }> {
+    const { closed = [] } = this.#settings;
+    const present = presentClusters<ClusterAccess>(this.#settings).map(({ name }) => name);
     const apps = [
       ...this.#settings.services.map(({ name }) => name),
       ...[EAST_WEST_GATEWAY, INGRESS_GATEWAY],
     ];
-    const { checkWithinMs } = limitsOf(this.#settings);
+    const { checkWithinMs, who } = limitsOf(this.#settings);
     const looks = this.#places.flatMap((place) =>
       revisionsOf(place).map((revision) => ({
-        ...{ place, revision },
+        ...{ client: place.client, revision },
+        // Nobody but its own istiod reads a cluster that is drained.
+        must: present.filter((name) => name === place.client.name || !closed.includes(name)),
         moves: movesIn(place.upgraded).filter(({ to }) => isMade && to === revision),
       })),
     );
     const found = await Promise.all(
-      looks.map(async ({ place: { client }, revision, moves }): Promise<readonly Problem[]> => {
-        let seen: readonly string[] = [];
+      looks.map(async ({ client, revision, must, moves }) => {
+        const look = async (counting: WhoCounts): Promise<RevisionLook> => {
+          const [{ against, leftOut }, ...moved] = await Promise.all([
+            againstRevision(client, revision, must, counting),
+            ...moves.map((move) => againstMove(client, move, apps, counting)),
+          ]);
+          return { against: [...against, ...moved.flat()], leftOut };
+        };
+        let last: RevisionLook = { against: [], leftOut: [] };
         try {
           await until(
             `revision ${revision}`,
             async () => {
-              const all = await Promise.all([
-                againstRevision(client, revision, must),
-                ...moves.map((move) => againstMove(client, move, apps)),
-              ]);
-              seen = all.flat();
-              if (seen.length > 0) throw new Error(seen.join("; "));
+              last = await look({ ...who, percent: 100 });
+              if (last.against.length > 0) throw new Error(last.against.join("; "));
             },
             { timeoutMs: checkWithinMs, everyMs: LOOK_EVERY_MS },
           );
-          return [];
         } catch {
-          return seen.map((each) => ({
+          if (who.percent < 100) last = await look(who);
+        }
+        return {
+          problems: last.against.map((each) => ({
             path: `${revision} in ${client.name}`,
             rule: `must serve, and be in sync with all proxies that it has, but ${each}`,
             fix: `See kubectl -n ${SYSTEM_NAMESPACE} logs -l app=istiod,istio.io/rev=${revision}, and istioctl proxy-status.`,
-          }));
-        }
+          })),
+          leftOut:
+            last.leftOut.length === 0
+              ? []
+              : [`Left out in ${client.name}: ${last.leftOut.join("; ")}.`],
+        };
       }),
     );
-    return found.flat();
+    return {
+      problems: found.flatMap(({ problems }) => problems),
+      leftOut: found.flatMap(({ leftOut }) => leftOut),
+    };
   }
 }

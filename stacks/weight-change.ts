@@ -16,6 +16,7 @@ import { appliedByOthers } from "./applied-by-others.ts";
 import { counted, mostStable, shrinkProblems, shrunk } from "./autoscaling.ts";
 import { canaryOf, chainOfRise } from "./canaries.ts";
 import type { ReleaseSettings } from "./config.ts";
+import { exclusionWarnings } from "./excluded-sidecars.ts";
 import { existingFindings } from "./existing-workloads.ts";
 import { istioProblems } from "./existing-istio-problems.ts";
 import { ingressFindings } from "./ingress-findings.ts";
@@ -23,6 +24,7 @@ import { takeLeavingVersionsOut } from "./leaving-versions.ts";
 import { completion, type Registration } from "./left-out.ts";
 import { AdoptedObjects } from "./adopted-objects.ts";
 import { DeletedObjects } from "./deleted-objects.ts";
+import { DrainedClusters } from "./drained-clusters.ts";
 import { presentClusters } from "./present-clusters.ts";
 import { planRelease, type PlannedRoute, type ReleasePlan } from "./release-plan.ts";
 import { SAID_ELSEWHERE } from "./said-elsewhere.ts";
@@ -128,8 +130,13 @@ export class WeightChange {
   /**
    * Reads what is deployed, stops the program if it must not become what is configured, and lowers
    * at once, except in a preview, what is to be lowered. Warns where a canary that was taken back stays as it is.
+   *
+   * @param drained clusters that are to get nothing of the others, or get nothing yet. @default none
    */
-  static async prepare(settings: ReleaseSettings): Promise<WeightChange> {
+  static async prepare(
+    settings: ReleaseSettings,
+    drained = DrainedClusters.NONE,
+  ): Promise<WeightChange> {
     const clusters = presentClusters(settings).map(
       ({ name, context, kubeconfig }) =>
         new ClusterClient({ name, context, kubeconfig, answerWithinMs: ANSWER_WITHIN_MS }),
@@ -168,10 +175,14 @@ export class WeightChange {
     const [deleted, shared] = await Promise.all([
       DeletedObjects.find(settings, clusters, deployed),
       SharedNamespaces.find(answering, settings, journals, stack),
+      drained.find(answering),
     ]);
     const plan = planRelease(settings, deployed, journals, stack, deleted);
     const adopted = await AdoptedObjects.find(settings, clusters, deployed, plan, journals, stack);
-    const change = new WeightChange(settings, clusters, notes, plan, deleted, shared, adopted);
+    const change = new WeightChange(
+      { ...settings, closed: drained.closed(plan) },
+      ...([clusters, notes, plan, deleted, shared, adopted] as const),
+    );
     // Also those that are tried again: a guard forgets once there is another release, though nothing has risen.
     if (!pulumi.runtime.isDryRun()) {
       await warnOf(
@@ -191,6 +202,10 @@ export class WeightChange {
     const ingress = plan.routes.some(({ falls }) => falls)
       ? []
       : await ingressFindings(settings, answering);
+    // Nor for what tells who confirms it.
+    const excluded = plan.routes.some(({ falls }) => falls)
+      ? []
+      : await exclusionWarnings(settings, answering);
     const lowered = change.#falling.filter(({ cluster }) => !failed.has(cluster));
     const rises = plan.routes.some((route) => route.rises);
     throwProblems(
@@ -199,6 +214,7 @@ export class WeightChange {
         ...plan.problems,
         ...shrinkProblems(plan, settings.allow),
         ...(rises ? unreadProblems(plan, clusters, notes.unread) : []),
+        ...(await drained.problems(answering, deployed)),
         ...(await removalProblems(answering, settings, journals, stack)),
         ...change.shared.problems,
         ...istio.problems,
@@ -231,6 +247,8 @@ export class WeightChange {
       );
     }
     for (const warning of shrunk(plan, stablePods)) await pulumi.log.warn(warning);
+    for (const warning of drained.warnings(plan)) await pulumi.log.warn(warning);
+    for (const warning of excluded) await pulumi.log.warn(warning);
     if (istio.warnings.length > 0) {
       await pulumi.log.warn(
         ["Of the Istio that others have installed:", ...istio.warnings.map(problemLine)].join("\n"),

@@ -58,6 +58,8 @@ export interface Limits {
   readonly clockSkewMs: number;
   /** Least pods of a canary, as a part of its share of those that the service needs for all requests. */
   readonly capacity: number;
+  /** Names of the clusters that no other one reads: nothing is sent there. @default none */
+  readonly closed?: readonly string[] | undefined;
 }
 
 export interface CheckContext {

@@ -31,6 +31,8 @@ export interface KeyMeta {
   readonly secret?: boolean;
   /** What the keys of a map are, as it stands for them in paths: `<cluster>`. */
   readonly placeholder?: string;
+  /** What a map may be written as instead, and then stands for the first of its keys. @default a map alone */
+  readonly shorthand?: "text";
   /** Path of another key with the same keys within it, where these are told. @default they are told here */
   readonly sameAs?: string;
   /** Must be said by each key within one of "parts". @default as the key above it */
@@ -56,6 +58,7 @@ export const docKeywords = [
   "routing",
   "owner",
   "meshNeeds",
+  "shorthand",
 ] as const satisfies (keyof TopKeyMeta)[];
 
 /** Adds to a schema what is told about its key. Goes last, around defaults. */

@@ -42,7 +42,7 @@ export interface ConfigOptions {
   readonly services?: number;
   readonly weight?: number;
   readonly quarantine?: readonly string[];
-  readonly away?: readonly string[];
+  readonly away?: readonly (string | { readonly name: string; readonly drain: boolean })[];
   /** Whether the first service is the entry of a chain that the others follow. */
   readonly chain?: boolean;
 }

@@ -14,6 +14,11 @@ export function mockReads(): void {
     waitForReads: () => Promise.resolve([]),
     unreadNow: () => Promise.resolve([]),
   }));
+  // No cluster was drained.
+  vi.doMock(import("../../fleet/drain-marks.ts"), () => ({
+    drainMarks: () => Promise.resolve(new Map()),
+    markDrained: () => Promise.resolve(),
+  }));
 }
 
 /**

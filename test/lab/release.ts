@@ -112,8 +112,10 @@ function releaseIn(stack: string, service: LabService, replicas: number) {
   /**
    * Waits until the clusters themselves are well: a node whose API server was away for long is not ready
    * for a while, and its pods with it, so that no weight may rise yet.
+   *
+   * @param drained names of the clusters that the others do not read. @default none
    */
-  async function untilWell(): Promise<void> {
+  async function untilWell(drained: readonly string[] = []): Promise<void> {
     const { host, ingressHost, canary } = service;
     const target = { ...serviceName(service), canary, host, hosts: [host, ingressHost] };
     await until(
@@ -135,6 +137,7 @@ function releaseIn(stack: string, service: LabService, replicas: number) {
                 certificateDays: 1,
                 clockSkewMs: 30_000,
                 capacity: 0.5,
+                closed: drained,
               },
             }),
           ),

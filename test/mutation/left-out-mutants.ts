@@ -77,4 +77,25 @@ export const leftOutMutants: readonly Mutant[] = [
     replacement: "if (notEnough(",
     tests,
   },
+  {
+    removes: "who excludes all sidecars of a service is told",
+    file: "fleet/excluded-sidecars.ts",
+    text: "none > 0 && ofService(counted, i).length === 0",
+    replacement: "none < 0 && ofService(counted, i).length === 0",
+    tests: ["test/unit/stacks/excluded-sidecars.test.ts"],
+  },
+  {
+    removes: "who leaves only gateways to confirm is told",
+    file: "stacks/excluded-sidecars.ts",
+    text: "if (of.excluded > 0 && of.counted === 0) {",
+    replacement: "if (of.excluded < 0) {",
+    tests: ["test/unit/stacks/excluded-sidecars.test.ts"],
+  },
+  {
+    removes: "an update tells that only gateways confirm",
+    file: "stacks/weight-change.ts",
+    text: "for (const warning of excluded) await pulumi.log.warn(warning);",
+    replacement: "",
+    tests: ["test/unit/stacks/weight-change.test.ts"],
+  },
 ];

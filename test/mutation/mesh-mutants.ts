@@ -7,8 +7,15 @@ export const meshMutants: readonly Mutant[] = [
   {
     removes: "a weight that falls waits for no istiod to read another cluster",
     file: "stacks/mesh-reads.ts",
-    text: "if (this.#plan.routes.some(({ falls }) => falls)) return;",
+    text: "if (falls && !this.#isChanged) return;",
     replacement: "",
+    tests: reads,
+  },
+  {
+    removes: "what an update changes of the mesh is waited for, also where a weight falls",
+    file: "stacks/mesh-reads.ts",
+    text: "if (falls && !this.#isChanged) return;",
+    replacement: "if (falls) return;",
     tests: reads,
   },
   {

@@ -1,5 +1,6 @@
 import { autoscalingMutants } from "./autoscaling-mutants.ts";
 import { awayMutants } from "./away-mutants.ts";
+import { drainMutants } from "./drain-mutants.ts";
 import { chainMutants } from "./chain-mutants.ts";
 import { cloudMutants } from "./cloud-mutants.ts";
 import { existingIstioMutants } from "./existing-istio-mutants.ts";
@@ -46,6 +47,7 @@ const program = ["test/unit/stacks/program.test.ts", "test/unit/stacks/index.tes
 export const mutants: readonly Mutant[] = [
   ...autoscalingMutants,
   ...awayMutants,
+  ...drainMutants,
   ...chainMutants,
   ...cloudMutants,
   ...controllerMutants,

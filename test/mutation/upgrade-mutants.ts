@@ -92,6 +92,27 @@ export const upgradeMutants: readonly Mutant[] = [
     tests: registered,
   },
   {
+    removes: "a gateway of a revision is never left out as one of a percentage",
+    file: "fleet/upgrade/upgraded.ts",
+    text: "late.every(isSidecar) && late.length <= mayMiss(percent, counted)",
+    replacement: "late.length <= mayMiss(percent, counted)",
+    tests: asked,
+  },
+  {
+    removes: "no more proxies of a revision are left out than the percentage says",
+    file: "fleet/upgrade/upgraded.ts",
+    text: "late.every(isSidecar) && late.length <= mayMiss(percent, counted)",
+    replacement: "late.every(isSidecar)",
+    tests: asked,
+  },
+  {
+    removes: "all proxies of a revision have time to get in sync before some are left out",
+    file: "stacks/upgrade.ts",
+    text: "last = await look({ ...who, percent: 100 });",
+    replacement: "last = await look(who);",
+    tests: ["test/unit/stacks/upgrade.test.ts"],
+  },
+  {
     removes: "what an Envoy rejects is seen",
     file: "fleet/upgrade/upgraded.ts",
     text: "sent === acknowledged ? []",

@@ -42,6 +42,12 @@ describe("the reads of istiods", () => {
     expect(await unreadNow(clusters)).toEqual([]);
   });
 
+  it("leave out a cluster that nobody is to read", async () => {
+    status("timeout", "istiod-1");
+    expect(await unreadNow(clusters, ["cluster-b"])).toEqual([]);
+    expect(await unreadNow(clusters, ["cluster-a"])).toHaveLength(1);
+  });
+
   it.each([
     {
       error:

@@ -7,6 +7,7 @@ import { get, getJson } from "../../../fleet/pod-http.ts";
 import { findInjected, findIstiods, findProxies } from "../../../fleet/upgrade/find-revisions.ts";
 import { findTags } from "../../../fleet/upgrade/find-tags.ts";
 import { againstMove, againstRevision } from "../../../fleet/upgrade/upgraded.ts";
+import { everyone } from "../../../lib/who-counts.ts";
 
 vi.mock(import("../../../fleet/pod-http.ts"), async (original) => ({
   ...(await original()),
@@ -24,11 +25,28 @@ const istiodPod = (name: string, revision: string): V1Pod => ({
   },
 });
 
+/** What a pod with a proxy is like besides. */
+interface Like {
+  readonly labels?: Record<string, string>;
+  readonly onLostNode?: boolean;
+  readonly gateway?: boolean;
+}
+
 /** A pod whose proxy a revision has injected. */
-const injected = (name: string, revision?: string): V1Pod => ({
+const injected = (name: string, revision?: string, like: Like = {}): V1Pod => ({
   metadata: {
     ...{ name, namespace: "shop", uid: name },
+    ...(like.labels && { labels: like.labels }),
     ...(revision !== undefined && { annotations: { "istio.io/rev": revision } }),
+  },
+  spec: {
+    containers: [{ name: "istio-proxy" }, ...(like.gateway === true ? [] : [{ name: "app" }])],
+  },
+  status: {
+    conditions: [
+      { type: "Ready", status: like.onLostNode === true ? "False" : "True" },
+      { type: "ContainersReady", status: "True" },
+    ],
   },
 });
 
@@ -78,7 +96,8 @@ beforeEach(() => {
 });
 
 describe("a revision", () => {
-  const against = () => againstRevision(cluster, NEW, ["cluster-a", "cluster-b"]);
+  const look = (who = everyone) => againstRevision(cluster, NEW, ["cluster-a", "cluster-b"], who);
+  const against = async () => (await look()).against;
 
   it("is well if its istiod reads every cluster, and its proxies have taken what it sends", async () => {
     expect(await against()).toEqual([]);
@@ -129,22 +148,53 @@ describe("a revision", () => {
     vi.mocked(getJson).mockRejectedValue(new Error("no way"));
     expect(await against()).toEqual(["it cannot be asked: no way"]);
   });
+
+  it("does not ask for sidecars that the configuration excludes, or whose nodes are lost", async () => {
+    const lost = injected("c", NEW, { onLostNode: true });
+    pods = [injected("a", NEW), injected("b", NEW), lost];
+    proxies = { new: [synced("a")] };
+    expect(await against()).toEqual([`shop/b is not connected to istiod of ${NEW}`]);
+    pods = [injected("a", NEW), injected("b", NEW, { labels: { of: "others" } }), lost];
+    expect(await look({ ...everyone, exclude: [{ labels: { of: "others" } }] })).toEqual({
+      against: [],
+      leftOut: ["1 on lost nodes (shop/c)", "1 that safety.exclude names"],
+    });
+  });
+
+  it("leaves so few out as the percentage allows, and no gateway", async () => {
+    const half = { ...everyone, percent: 50 };
+    pods = ["a", "b", "c"].map((name) => injected(name, NEW));
+    proxies = { new: [synced("a"), synced("b", ["route"])] };
+    expect((await look(half)).against).toEqual([
+      `shop/c is not connected to istiod of ${NEW}`,
+      "shop/b (routes) did not accept what istiod has sent",
+    ]);
+    proxies = { new: [synced("a"), synced("b")] };
+    expect(await look(half)).toEqual({
+      against: [],
+      leftOut: [
+        `1 of 3 that are not in sync, where 50 % are enough (shop/c is not connected to istiod of ${NEW})`,
+      ],
+    });
+    pods = ["a", "b", "c"].map((name) => injected(name, NEW, { gateway: true }));
+    expect((await look(half)).against).toEqual([`shop/c is not connected to istiod of ${NEW}`]);
+  });
 });
 
 describe("a move", () => {
-  const own = (name: string, revision: string): V1Pod => ({
-    metadata: {
-      ...{ name, namespace: "shop", uid: name, labels: { app: name } },
-      annotations: { "istio.io/rev": revision },
-    },
-  });
-  const against = () => againstMove(cluster, { namespace: "shop", to: NEW }, ["web", "api"]);
+  const own = (name: string, revision: string, onLostNode = false) =>
+    injected(name, revision, { labels: { app: name }, onLostNode });
+  const against = (who = everyone) =>
+    againstMove(cluster, { namespace: "shop", to: NEW }, ["web", "api"], who);
 
   it("is made when the program's own pods have proxies of the revision", async () => {
     pods = [own("web", NEW), own("others", "default")];
     expect(await against()).toEqual([]);
     pods = [own("web", NEW), own("api", "default")];
     expect(await against()).toEqual(["shop/api still has a proxy of another one"]);
+    expect(await against({ ...everyone, exclude: [{ namespace: "shop" }] })).toEqual([]);
+    pods = [own("web", NEW), own("api", "default", true)];
+    expect(await against()).toEqual([]);
   });
 });
 

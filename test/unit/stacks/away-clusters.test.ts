@@ -64,6 +64,29 @@ describe("a cluster that is away", () => {
   });
 });
 
+describe("a cluster that the others send nothing", () => {
+  it("has hosts without endpoints, as Istio takes only for STATIC", async () => {
+    const recording = await recordProgram(STACKS);
+    const config = { ...settings({ clusters: 3 }), closed: ["cluster-b"] };
+    const { clusters } = installMesh(config);
+    releaseServices(config, clusters, planRelease(config, []));
+    await recording.settle();
+    const specOf = (name: string) => recording.named(`user-service.user-${name}-entry`).inputs;
+    expect(specOf("cluster-b-from-cluster-a")).toMatchObject({
+      spec: { resolution: "STATIC", endpoints: [] },
+    });
+    expect(specOf("cluster-a-from-cluster-b")).not.toMatchObject({ spec: { endpoints: [] } });
+    const labelOf = (name: string) =>
+      recording.named(`remote-secret-${name}-kubeconfig`).inputs["metadata"];
+    expect(labelOf("cluster-b-in-cluster-a")).toMatchObject({
+      labels: { "istio/multiCluster": "false" },
+    });
+    expect(labelOf("cluster-a-in-cluster-b")).toMatchObject({
+      labels: { "istio/multiCluster": "true" },
+    });
+  });
+});
+
 describe("what is known of a cluster that is away", () => {
   it("is what the last complete update has said", async () => {
     const recording = await recordProgram(STACKS);

@@ -130,6 +130,16 @@ describe("the configuration", () => {
       () => ({ away: ["cluster-b"], quarantine: ["cluster-b"] }),
       /^ - away\[0\]: must not be in quarantine too: nothing is written in a cluster that is away, so it keeps the weight that it has, got "cluster-b"\. Take it out of quarantine: pulumi config rm --path 'quarantine\[0\]'$/,
     ],
+    [
+      "a cluster that is drained though the stack has no services",
+      () => ({ away: [{ name: "cluster-b", drain: true }], services: [], weight: 0 }),
+      /^ - away\[0\]\.drain: must be false in a stack without services: whether the other clusters have the pods for those of other stacks is not known here, got true\. Leave the cluster as it is: pulumi config set --path 'away\[0\]\.drain' false$/,
+    ],
+    [
+      "a misspelt key of a cluster that is away",
+      () => ({ away: [{ name: "cluster-b", drained: true }] }),
+      /^ - away\[0\]\.drained: is not a configuration key\. Did you mean drain\?/,
+    ],
     ["no phases", () => ({ phases: [], weight: 0 }), /^ - phases: must be whole numbers/],
     [
       "one cluster",

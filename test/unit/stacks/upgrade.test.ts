@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { findInjected, findIstiods, findProxies } from "../../../fleet/upgrade/find-revisions.ts";
 import { findTags } from "../../../fleet/upgrade/find-tags.ts";
 import { againstMove, againstRevision } from "../../../fleet/upgrade/upgraded.ts";
+import { everyone } from "../../../lib/who-counts.ts";
 import { parseConfig, type Settings } from "../../../stacks/config.ts";
 import { planRelease } from "../../../stacks/release-plan.ts";
 import { Upgrade } from "../../../stacks/upgrade.ts";
@@ -36,6 +37,9 @@ function settingsOf(mesh: object, more: object = {}): Settings {
   return settings;
 }
 
+/** What a look finds. */
+const found = (...against: readonly string[]) => ({ against, leftOut: [] });
+
 const find = (settings: Settings) => Upgrade.find(settings, planRelease(settings, []));
 
 beforeEach(async () => {
@@ -52,7 +56,7 @@ beforeEach(async () => {
   vi.mocked(findInjected).mockResolvedValue([
     { namespace: "user", name: "user-service-v1", revision: "default" },
   ]);
-  vi.mocked(againstRevision).mockReset().mockResolvedValue([]);
+  vi.mocked(againstRevision).mockReset().mockResolvedValue(found());
   vi.mocked(againstMove).mockReset().mockResolvedValue([]);
 });
 
@@ -107,14 +111,15 @@ describe("an upgrade", () => {
       expect.objectContaining({ name: "cluster-a" }),
       expect.objectContaining({ namespace: "user", to: NEW }),
       ["user-service", "istio-eastwestgateway", "istio-ingressgateway"],
+      everyone,
     );
     expect(asked()).toEqual([`cluster-a ${NEW} cluster-a cluster-b`]);
   });
 
   it("moves nothing to a control plane that is not in sync", async () => {
-    vi.mocked(againstRevision).mockResolvedValue([
-      "shop/web (routes) did not accept what istiod has sent",
-    ]);
+    vi.mocked(againstRevision).mockResolvedValue(
+      found("shop/web (routes) did not accept what istiod has sent"),
+    );
     await expect(find(settingsOf({ revisions: both }, { dataPlane: moved }))).rejects.toThrow(
       [
         "The mesh is not ready for this step of its upgrade (Pulumi.test.yaml):",
@@ -129,7 +134,7 @@ describe("an upgrade", () => {
     ]);
     vi.mocked(findTags).mockResolvedValue({ tags: {}, labels: new Map([["user", NEW]]) });
     vi.mocked(againstRevision).mockImplementation((_cluster, revision) =>
-      Promise.resolve(revision === NEW ? ["no pod runs"] : []),
+      Promise.resolve(revision === NEW ? found("no pod runs") : found()),
     );
     const settings = settingsOf({ revisions: both }, { allow: ["upgrade-everywhere"] });
     expect((await find(settings)).moves("user")).toBe(true);
@@ -144,11 +149,46 @@ describe("an upgrade", () => {
     ).toEqual([["cluster-a", ["cluster-a"]]]);
   });
 
+  it("asks nobody but its own istiod whether a cluster is read that is drained", async () => {
+    const settings = settingsOf({ revisions: both }, { dataPlane: moved });
+    await find({ ...settings, closed: ["cluster-b"] });
+    await find({ ...settings, closed: ["cluster-a"] });
+    expect(vi.mocked(againstRevision).mock.calls.map(([, , clusters]) => clusters)).toEqual([
+      ["cluster-a"],
+      ["cluster-a", "cluster-b"],
+    ]);
+  });
+
+  it("leaves those out that the configuration says, a part of them only after the wait", async () => {
+    const safety = { checkWithin: "1s", confirm: "98%", exclude: [{ namespace: "shop" }] };
+    vi.mocked(againstRevision).mockImplementation((_cluster, _revision, _clusters, { percent }) =>
+      Promise.resolve(
+        percent === 100
+          ? found("shop/web is not connected to istiod")
+          : {
+              against: [],
+              leftOut: ["1 of 99 that are not in sync", "2 that safety.exclude names"],
+            },
+      ),
+    );
+    const upgrade = await find(settingsOf({ revisions: both }, { dataPlane: moved, safety }));
+    await valueOf(upgrade.complete([]));
+    const asked = vi.mocked(againstRevision).mock.calls.map(([, , , who]) => who);
+    expect(asked.map(({ percent }) => percent).slice(0, 2)).toEqual([100, 100]);
+    expect(asked.at(-1)).toEqual({ percent: 98, exclude: [{ namespace: "shop" }], lost: false });
+    expect(pulumi.log.info).toHaveBeenCalledWith(
+      [
+        `This step of the upgrade is made: ${NEW} in cluster-a is in sync, with all proxies that count.`,
+        "Left out in cluster-a: 1 of 99 that are not in sync; 2 that safety.exclude names.",
+      ].join("\n"),
+    );
+  });
+
   it("looks at what it installs only when that is there", async () => {
     vi.mocked(findIstiods).mockResolvedValue(new Map([["default", "1.31.0"]]));
     const upgrade = await find(settingsOf({ revisions: both }));
     expect(againstRevision).not.toHaveBeenCalled();
-    vi.mocked(againstRevision).mockResolvedValue([`no pod of istiod of ${NEW} runs`]);
+    vi.mocked(againstRevision).mockResolvedValue(found(`no pod of istiod of ${NEW} runs`));
     const end = upgrade.complete([]).apply(() => "well");
     expect(await valueOf(pulumi.recover(end, String))).toContain(
       "This step of the upgrade is made, and not well. Go back by the config of before (docs/upgrades.md), or mend it:",

@@ -12,7 +12,9 @@ import { readDeployed, readRoute } from "../../../fleet/read-deployed.ts";
 import type { DeployedCluster, DeployedRoute } from "../../../lib/deployed.ts";
 import type { Exception } from "../../../lib/exceptions.ts";
 import type { PlannedRoute } from "../../../stacks/release-plan.ts";
+import { exclusionWarnings } from "../../../stacks/excluded-sidecars.ts";
 import { existingFindings } from "../../../stacks/existing-workloads.ts";
+import { DrainedClusters } from "../../../stacks/drained-clusters.ts";
 import { WeightChange } from "../../../stacks/weight-change.ts";
 import { existingSettings } from "../../helpers/existing.ts";
 import { settings } from "../../helpers/fixtures.ts";
@@ -30,6 +32,9 @@ vi.mock(import("../../../fleet/checks/subsets.ts"), () => ({
 }));
 vi.mock(import("../../../stacks/existing-workloads.ts"), () => ({
   existingFindings: vi.fn<typeof existingFindings>(),
+}));
+vi.mock(import("../../../stacks/excluded-sidecars.ts"), () => ({
+  exclusionWarnings: vi.fn<typeof exclusionWarnings>(),
 }));
 vi.mock(import("../../../fleet/notes.ts"), () => ({
   readNotes: vi.fn<typeof readNotes>(),
@@ -81,6 +86,7 @@ async function prepare(
   quarantine: readonly string[] = [],
   allow: readonly Exception[] = [],
   to = settings({ weight, quarantine }),
+  drained = DrainedClusters.NONE,
 ): Promise<WeightChange> {
   await pulumi.runtime.setMocks(
     {
@@ -96,7 +102,7 @@ async function prepare(
     preview,
   );
   vi.mocked(readDeployed).mockResolvedValue(deployed);
-  return WeightChange.prepare({ ...to, allow });
+  return WeightChange.prepare({ ...to, allow }, drained);
 }
 
 /** What is planned for the service in a cluster. */
@@ -128,6 +134,7 @@ beforeEach(() => {
   vi.mocked(existingFindings)
     .mockReset()
     .mockResolvedValue({ problems: [], warnings: [], stablePods: new Map() });
+  vi.mocked(exclusionWarnings).mockReset().mockResolvedValue([]);
   vi.mocked(lower).mockReset().mockResolvedValue(new Map());
   vi.mocked(raiseWeights).mockReset();
   vi.mocked(readNotes).mockReset().mockResolvedValue({});
@@ -1166,5 +1173,36 @@ describe("what stable needs to take everything back", () => {
       /The weight is 0 % now in cluster-a, cluster-b\. [^]*must be at least 7/,
     );
     expect(lower).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe("a cluster that is to be drained", () => {
+  it("keeps a preview from passing, and no lower weight, while the others lack pods", async () => {
+    const problem = { path: "away[0].drain", value: true, rule: "must wait", fix: "Wait." };
+    const drained = new DrainedClusters(undefined);
+    vi.spyOn(drained, "problems").mockResolvedValue([problem]);
+    const to = settings({ weight: 0, away: [{ name: "cluster-b", drain: true }] });
+    for (const preview of [true, false]) {
+      await expect(prepare([at("cluster-a", 10)], 0, preview, [], [], to, drained)).rejects.toThrow(
+        " - away[0].drain: must wait, got true. Wait.",
+      );
+    }
+    expect(lower).toHaveBeenCalledOnce();
+  });
+});
+
+describe("what safety.exclude leaves of those that confirm", () => {
+  it("is told in a preview and in an update, and holds no lower weight up", async () => {
+    const warn = vi.spyOn(pulumi.log, "warn").mockReset().mockResolvedValue();
+    vi.mocked(exclusionWarnings).mockResolvedValue(["only gateways"]);
+    const deployed = [at("cluster-a", 10), at("cluster-b", 10)];
+    for (const preview of [true, false]) {
+      warn.mockClear();
+      await prepare(deployed, 30, preview);
+      expect(warn.mock.calls.map(([text]) => text)).toContain("only gateways");
+    }
+    vi.mocked(exclusionWarnings).mockClear();
+    await prepare(deployed, 0);
+    expect(exclusionWarnings).not.toHaveBeenCalled();
   });
 });
