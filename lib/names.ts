@@ -12,6 +12,12 @@ export const INGRESS_GATEWAY_OBJECT = `${INGRESS_NAMESPACE}/${INGRESS_GATEWAY}`;
 export const CROSS_NETWORK_GATEWAY = "cross-network-gateway";
 /** Port on which an east-west gateway takes mTLS traffic of the mesh. */
 export const EAST_WEST_PORT = 15443;
+/** Port on which every gateway says that it is ready. */
+export const GATEWAY_STATUS_PORT = 15021;
+/** Other ports that such a gateway has, or may have: of an istiod outside the cluster, and of its health. */
+export const GATEWAY_PORTS: readonly number[] = [15_012, 15_017, GATEWAY_STATUS_PORT];
+/** The label by which a gateway's Service tells istiods that it takes mTLS traffic on another port. */
+export const GATEWAY_PORT_LABEL = "networking.istio.io/gatewayPort";
 /** Port of every Service that the program makes; its container port is configuration. */
 export const SERVICE_PORT = 80;
 /** Name of that port; Istio takes the protocol from it. */

@@ -51,6 +51,7 @@ export interface ClusterAccess
       | "apiServer"
       | "apiServerAuthority"
       | "tlsServerName"
+      | "eastWestPort"
       | "prometheus"
     >,
     Omit<Injectors, "name"> {}

@@ -245,6 +245,7 @@ function installCluster(
         {
           ...{ ...between.args, network, clusterDomain },
           addresses: cluster.eastWestAddresses,
+          port: cluster.eastWestPort,
           onlyNeeded: mesh.eastWestAccess === "needed",
           values: valuesOf("eastWest"),
         },
@@ -258,6 +259,7 @@ function installCluster(
       {
         ...{ ...entry.args, label: entry.label, hosts: ingress.hosts, tls: tlsOf(ingress) },
         podSecurity: mesh.podSecurity,
+        ports: ingress.ports,
         values: valuesOf("ingress"),
       },
       entry.opts,

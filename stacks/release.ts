@@ -305,6 +305,7 @@ function releaseService(
           ...id,
           cluster: other,
           gatewayAddresses: eastWestAddresses ?? absent.get(other) ?? [],
+          gatewayPort: settings.clusters.find((each) => each.name === other)?.eastWestPort,
           virtualAddress: addresses.get(host) ?? "",
           ipFamilies: mesh.ipFamilies,
           versions: [
