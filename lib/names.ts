@@ -2,6 +2,10 @@
 export const SYSTEM_NAMESPACE = "istio-system";
 /** Namespace of the gateway for traffic from outside. */
 export const INGRESS_NAMESPACE = "istio-ingress";
+/** Namespace of Istio's CNI agent, where GKE and OpenShift let pods run that a node cannot do without. */
+export const CNI_NAMESPACE = "kube-system";
+/** Its Helm release. */
+export const CNI_RELEASE = "istio-cni";
 /** Helm release, Deployment and Service of the gateway between clusters. */
 export const EAST_WEST_GATEWAY = "istio-eastwestgateway";
 /** Helm release, Deployment, Service and Gateway for traffic from outside. */

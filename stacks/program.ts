@@ -30,7 +30,9 @@ await away.mustBeLeftOut(settings);
 const upgrade = await Upgrade.find(settings, change.plan);
 
 const interrupted =
-  "meshStack" in settings ? undefined : await InterruptedReleases.find(presentClusters(settings));
+  "meshStack" in settings
+    ? undefined
+    : await InterruptedReleases.find(presentClusters(settings), settings.mesh);
 await interrupted?.warn();
 // A preview waits for nothing: a stack that has no outputs yet would show unknown ones.
 const reads =
