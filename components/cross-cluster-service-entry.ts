@@ -1,7 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { ExistingWorkload } from "../lib/existing.ts";
-import { crossClusterHost, type IpFamily } from "../lib/names.ts";
+import { crossClusterHost, EAST_WEST_PORT, type IpFamily } from "../lib/names.ts";
 import type { ServicePort } from "../lib/ports.ts";
 import { routing } from "../lib/routing/index.ts";
 import type { Policies } from "../lib/routing/routing.ts";
@@ -18,6 +18,8 @@ export interface CrossClusterServiceEntryArgs {
   readonly gatewayAddresses: pulumi.Input<readonly string[]>;
   /** Whether requests to the host lead nowhere, and get 503 at once. @default false */
   readonly isDrained?: boolean | undefined;
+  /** Port at which it is reached there. @default 15443 */
+  readonly gatewayPort?: number | undefined;
   /** The host's address inside the mesh, unique in it; `virtualAddresses` gives one. */
   readonly virtualAddress: string;
   /** Families of its addresses inside the mesh; the IPv6 one follows from the other. @default IPv4 */
@@ -56,7 +58,8 @@ export class CrossClusterServiceEntry extends pulumi.ComponentResource {
     opts?: pulumi.ComponentResourceOptions,
   ) {
     super(CrossClusterServiceEntry.type, name, {}, opts);
-    const { cluster, gatewayAddresses, entry = {}, rule = {} } = args;
+    const { cluster, gatewayAddresses, gatewayPort = EAST_WEST_PORT } = args;
+    const { entry = {}, rule = {} } = args;
     const { host, ports, versions } = routing.crossClusterObjects({
       ...args,
       trustDomain: args.trustDomain ?? "cluster.local",
@@ -66,7 +69,7 @@ export class CrossClusterServiceEntry extends pulumi.ComponentResource {
       ? pulumi.output(NO_ENDPOINTS)
       : pulumi
           .output(gatewayAddresses)
-          .apply((addresses) => gatewayEndpoints(cluster, addresses, ports));
+          .apply((addresses) => gatewayEndpoints(cluster, addresses, ports, gatewayPort));
     const { resolution, endpoints } = reached;
     const service = new k8s.apiextensions.CustomResource(
       `${name}-entry`,

@@ -25,14 +25,16 @@ export interface EastWestGatewayArgs {
   readonly clusterDomain?: string | undefined;
   /** IP addresses by which other clusters reach the gateway. @default those of its load balancer */
   readonly addresses?: readonly string[] | undefined;
-  /** Whether it opens ports 15443 and 15021 only, and reads no Secret of its namespace. @default false: as Istio's chart */
+  /** Port of its Service by which they do. @default 15443 */
+  readonly port?: number | undefined;
+  /** Whether it opens that port and 15021 only, and reads no Secret of its namespace. @default false: as Istio's chart */
   readonly onlyNeeded?: boolean | undefined;
   /** Values of the chart `gateway`, merged over the component's own. @default none */
   readonly values?: HelmValues | undefined;
 }
 
 /**
- * The way in for other clusters: passes mTLS traffic of the mesh on port 15443 to the service and
+ * The way in for other clusters: passes mTLS traffic of the mesh, on port 15443 of its pods, to the service and
  * subset its server name (SNI) asks for, without ending the encryption. Depends on istiod.
  */
 export class EastWestGateway extends pulumi.ComponentResource {
@@ -54,6 +56,7 @@ export class EastWestGateway extends pulumi.ComponentResource {
         charts: args.charts ?? {},
         replicas: args.replicas ?? 2,
         network: args.network,
+        port: args.port,
         onlyNeeded: args.onlyNeeded,
         values: args.values ?? {},
       },
@@ -70,6 +73,7 @@ export class EastWestGateway extends pulumi.ComponentResource {
           selector: gatewayLabels(EAST_WEST_GATEWAY),
           servers: [
             {
+              // Istio takes a number that the Service does not have for the pods'.
               port: { number: EAST_WEST_PORT, name: "tls", protocol: "TLS" },
               tls: { mode: "AUTO_PASSTHROUGH" },
               hosts: [`*.${args.clusterDomain ?? "cluster.local"}`],

@@ -1,6 +1,5 @@
 import { isIP } from "node:net";
 import { RunError } from "@pulumi/pulumi";
-import { EAST_WEST_PORT } from "../lib/names.ts";
 
 /** As of a host that leads nowhere. With DNS and without endpoints, Istio would have the proxies resolve the host itself. */
 export const NO_ENDPOINTS: ReturnType<typeof gatewayEndpoints> = {
@@ -13,11 +12,13 @@ export const NO_ENDPOINTS: ReturnType<typeof gatewayEndpoints> = {
  * by the proxies, again and again: the addresses of a cloud's load balancer change at any time, and no update runs then.
  *
  * @param ports names of the ServiceEntry's ports: the gateway has one for all of them
+ * @param gatewayPort that one
  */
 export function gatewayEndpoints(
   cluster: string,
   addresses: readonly string[],
   ports: readonly string[],
+  gatewayPort: number,
 ) {
   if (addresses.length === 0) {
     throw new RunError(
@@ -29,7 +30,7 @@ export function gatewayEndpoints(
     resolution: addresses.every((address) => isIP(address) !== 0) ? "STATIC" : "DNS",
     endpoints: addresses.map((address) => ({
       address,
-      ports: Object.fromEntries(ports.map((port) => [port, EAST_WEST_PORT])),
+      ports: Object.fromEntries(ports.map((port) => [port, gatewayPort])),
       labels: { "security.istio.io/tlsMode": "istio" },
     })),
   };

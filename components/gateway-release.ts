@@ -16,6 +16,7 @@ export interface GatewayReleaseArgs {
   readonly charts: ChartSource;
   readonly replicas: number;
   readonly network?: string | undefined;
+  readonly port?: number | undefined;
   readonly onlyNeeded?: boolean | undefined;
   readonly restricted?: boolean | undefined;
   /** Istio's revision that injects its pods. @default the one without a name */
@@ -42,7 +43,7 @@ export function gatewayRelease(
   args: GatewayReleaseArgs,
   opts: pulumi.CustomResourceOptions,
 ): { release: k8s.helm.v3.Release; addresses: pulumi.Output<string[]> } {
-  const { replicas, network, onlyNeeded, restricted, revision } = args;
+  const { replicas, network, port, onlyNeeded, restricted, revision } = args;
   const release = new k8s.helm.v3.Release(
     `${name}-release`,
     {
@@ -50,7 +51,7 @@ export function gatewayRelease(
       namespace: args.namespace,
       ...chartOf(args.charts, "gateway", args.version),
       values: mergeValues(
-        gatewayValues(args.release, { replicas, network, onlyNeeded, restricted, revision }),
+        gatewayValues(args.release, { replicas, network, port, onlyNeeded, restricted, revision }),
         args.values,
       ),
     },

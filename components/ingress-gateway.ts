@@ -1,6 +1,13 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { gatewayLabels, type ChartSource, type HelmValues } from "../lib/helm-values.ts";
+import {
+  gatewayLabels,
+  ingressValues,
+  mergeValues,
+  type ChartSource,
+  type HelmValues,
+  type IngressPorts,
+} from "../lib/helm-values.ts";
 import { INGRESS_GATEWAY, INGRESS_GATEWAY_OBJECT, INGRESS_NAMESPACE } from "../lib/names.ts";
 import { podSecurityLabels, type PodSecurity } from "../lib/manifests/pod-security.ts";
 import { DEFAULT_REVISION, injectionLabel } from "../lib/revisions.ts";
@@ -26,8 +33,10 @@ export interface IngressGatewayArgs {
   readonly label?: string | undefined;
   /** Hosts for which the gateway takes requests. */
   readonly hosts: readonly string[];
-  /** HTTPS on port 443, in addition to HTTP on port 80. @default HTTP only */
+  /** HTTPS, in addition to HTTP. @default HTTP only */
   readonly tls?: IngressTls | undefined;
+  /** Where clients reach it. @default ports 80 and 443 */
+  readonly ports?: IngressPorts | undefined;
   /** @default Istio's official repository */
   readonly charts?: ChartSource | undefined;
   /** Pods of the gateway. @default 2 */
@@ -53,7 +62,7 @@ export class IngressGateway extends pulumi.ComponentResource {
 
   constructor(name: string, args: IngressGatewayArgs, opts?: pulumi.ComponentResourceOptions) {
     super(IngressGateway.type, name, {}, opts);
-    const { tls } = args;
+    const { tls, ports } = args;
     const hosts = [...args.hosts];
     const namespace = new k8s.core.v1.Namespace(
       `${name}-namespace`,
@@ -79,7 +88,7 @@ export class IngressGateway extends pulumi.ComponentResource {
         charts: args.charts ?? {},
         replicas: args.replicas ?? 2,
         restricted: args.podSecurity === "restricted",
-        values: args.values ?? {},
+        values: mergeValues(ingressValues(args.ports), args.values ?? {}),
       },
       childOptions(this, opts, [namespace]),
     );
@@ -109,14 +118,14 @@ export class IngressGateway extends pulumi.ComponentResource {
           selector: gatewayLabels(INGRESS_GATEWAY),
           servers: [
             {
-              port: { number: 80, name: "http", protocol: "HTTP" },
+              port: { number: ports?.http ?? 80, name: "http", protocol: "HTTP" },
               hosts,
               ...(tls?.httpsRedirect === true && { tls: { httpsRedirect: true } }),
             },
             ...(tls
               ? [
                   {
-                    port: { number: 443, name: "https", protocol: "HTTPS" },
+                    port: { number: ports?.https ?? 443, name: "https", protocol: "HTTPS" },
                     tls: { mode: "SIMPLE", credentialName: tls.credentialName },
                     hosts,
                   },

@@ -8,7 +8,7 @@ import {
   type HelmValues,
   type Tracing,
 } from "../lib/helm-values.ts";
-import { SYSTEM_NAMESPACE, type IpFamily } from "../lib/names.ts";
+import { CNI_NAMESPACE, CNI_RELEASE, SYSTEM_NAMESPACE, type IpFamily } from "../lib/names.ts";
 import { revisionTag } from "../lib/manifests/revision-tag.ts";
 import {
   DEFAULT_REVISION,
@@ -141,9 +141,8 @@ export class IstioControlPlane extends pulumi.ComponentResource {
             new k8s.helm.v3.Release(
               `${name}-cni`,
               {
-                name: "istio-cni",
-                // Where GKE and OpenShift let pods run that a node cannot do without.
-                namespace: "kube-system",
+                name: CNI_RELEASE,
+                namespace: CNI_NAMESPACE,
                 ...chartOf(charts, "cni", newest),
                 values: values?.cni ?? {},
               },

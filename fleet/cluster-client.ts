@@ -17,6 +17,7 @@ import {
   type V1Pod,
   type V1Status,
 } from "@kubernetes/client-node";
+import { EAST_WEST_PORT } from "../lib/names.ts";
 import { ClusterKubeConfig } from "./cluster-kubeconfig.ts";
 import { Transient } from "./explain.ts";
 import { listedKubeconfig } from "./kubeconfig.ts";
@@ -32,6 +33,8 @@ export interface ClusterAccess {
   readonly context: string;
   /** Path or content of the kubeconfig. @default the files kubectl reads */
   readonly kubeconfig?: string | undefined;
+  /** Port at which other clusters reach its east-west gateway. @default 15443 */
+  readonly eastWestPort?: number | undefined;
   /** Longest wait for one answer, in milliseconds. @default 30000 */
   readonly answerWithinMs?: number | undefined;
 }
@@ -60,6 +63,8 @@ function timeoutSignal(ms: number): AbortSignal {
 /** One Kubernetes cluster of the mesh, seen through its API server. */
 export class ClusterClient {
   readonly name: string;
+  /** Port at which other clusters reach its east-west gateway. */
+  readonly eastWestPort: number;
   readonly kubeConfig: ClusterKubeConfig;
   readonly apps: AppsV1Api;
   readonly autoscaling: AutoscalingV2Api;
@@ -73,8 +78,15 @@ export class ClusterClient {
   #clockAhead: number | undefined;
   #listing: Promise<readonly V1Pod[]> | undefined;
 
-  constructor({ name, context, kubeconfig, answerWithinMs = 30_000 }: ClusterAccess) {
+  constructor({
+    name,
+    context,
+    kubeconfig,
+    eastWestPort = EAST_WEST_PORT,
+    answerWithinMs = 30_000,
+  }: ClusterAccess) {
     this.name = name;
+    this.eastWestPort = eastWestPort;
     this.#answerWithinMs = answerWithinMs;
     this.kubeConfig = new ClusterKubeConfig(context, kubeconfig ?? listedKubeconfig(context));
     this.apps = this.#client(AppsV1Api);

@@ -1,4 +1,10 @@
-import { EAST_WEST_PORT, ipFamilyPolicy, type IpFamily } from "./names.ts";
+import {
+  EAST_WEST_PORT,
+  GATEWAY_PORT_LABEL,
+  GATEWAY_STATUS_PORT,
+  ipFamilyPolicy,
+  type IpFamily,
+} from "./names.ts";
 import { REVISION_LABEL } from "./revisions.ts";
 
 /** Values of a Helm chart. */
@@ -181,10 +187,20 @@ function dualStack(families: readonly IpFamily[] | undefined): HelmValues {
   };
 }
 
+/** At which ports clients reach an ingress gateway. */
+export interface IngressPorts {
+  /** @default 80 */
+  readonly http?: number | undefined;
+  /** @default 443 */
+  readonly https?: number | undefined;
+}
+
 export interface GatewaySettings {
   readonly replicas: number;
   /** Network whose mesh traffic the gateway takes in. @default none: a gateway for ordinary ports */
   readonly network?: string | undefined;
+  /** Port of its Service for that traffic. @default 15443, that of its pods */
+  readonly port?: number | undefined;
   /** Whether it opens and reads what other clusters need, and nothing else of what the chart gives. @default false */
   readonly onlyNeeded?: boolean | undefined;
   /** Whether its pods comply with the Pod Security Standard `restricted`. @default false */
@@ -193,28 +209,62 @@ export interface GatewaySettings {
   readonly revision?: string | undefined;
 }
 
+function servicePort(name: string, port: number, targetPort = port) {
+  return { name, port, targetPort, protocol: "TCP" };
+}
+
+/** Ports of an ingress gateway's Service, if they are not the chart's: the pods listen on these. */
+export function ingressValues(ports: IngressPorts | undefined): HelmValues {
+  if (!ports) return {};
+  return {
+    service: {
+      ports: [
+        servicePort("status-port", GATEWAY_STATUS_PORT),
+        servicePort("http2", ports.http ?? 80, 80),
+        servicePort("https", ports.https ?? 443, 443),
+      ],
+    },
+  };
+}
+
 /**
  * What `networkGateway` says, without two ports for an istiod outside the cluster, of which a mesh of primaries has none;
  * and without the right to read Secrets: traffic that is passed through needs no certificate of the gateway's.
  */
-function neededGateway(network: string): HelmValues {
-  const ports = { "status-port": 15021, tls: EAST_WEST_PORT };
+function neededGateway(network: string, port = EAST_WEST_PORT): HelmValues {
   return {
     labels: { "topology.istio.io/network": network },
     env: { ISTIO_META_REQUESTED_NETWORK_VIEW: network },
     service: {
-      ports: Object.entries(ports).map(([name, port]) => ({
-        ...{ name, port, targetPort: port, protocol: "TCP" },
-      })),
+      ports: [
+        servicePort("status-port", GATEWAY_STATUS_PORT),
+        servicePort("tls", port, EAST_WEST_PORT),
+      ],
     },
     rbac: { enabled: false },
   };
 }
 
+/** What leads other networks to a gateway, as the chart gives it, with the Service's port if that is another one. */
+function networkGateway(network: string, port: number | undefined): HelmValues {
+  return {
+    networkGateway: network,
+    ...(port !== undefined && {
+      networkGatewayPorts: { tls: { port, targetPort: EAST_WEST_PORT } },
+    }),
+  };
+}
+
 /** Values of the chart `gateway`: a fixed number of replicas, spread over zones and nodes, never all away at once. */
 export function gatewayValues(release: string, settings: GatewaySettings): HelmValues {
-  const { replicas, network, onlyNeeded, restricted, revision } = settings;
-  return {
+  const { replicas, network, port, onlyNeeded, restricted, revision } = settings;
+  const ofNetwork =
+    network === undefined
+      ? {}
+      : onlyNeeded === true
+        ? neededGateway(network, port)
+        : networkGateway(network, port);
+  return mergeValues(ofNetwork, {
     ...(restricted === true && {
       // Given one, the chart leaves out the sysctl that lets the gateway take ports below 1024.
       securityContext: {
@@ -226,10 +276,9 @@ export function gatewayValues(release: string, settings: GatewaySettings): HelmV
     replicaCount: replicas,
     podDisruptionBudget: { maxUnavailable: 1 },
     topologySpreadConstraints: spreadConstraints(gatewayLabels(release)),
-    ...(network !== undefined &&
-      (onlyNeeded === true ? neededGateway(network) : { networkGateway: network })),
+    ...(port !== undefined && { labels: { [GATEWAY_PORT_LABEL]: String(port) } }),
     ...(revision !== undefined && { revision }),
-  };
+  });
 }
 
 /** The labels by which the chart `gateway` marks and selects the pods of a release. */

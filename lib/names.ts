@@ -10,6 +10,10 @@ export function remoteSecretName(cluster: string): string {
 }
 /** Namespace of the gateway for traffic from outside. */
 export const INGRESS_NAMESPACE = "istio-ingress";
+/** Namespace of Istio's CNI agent, where GKE and OpenShift let pods run that a node cannot do without. */
+export const CNI_NAMESPACE = "kube-system";
+/** Its Helm release. */
+export const CNI_RELEASE = "istio-cni";
 /** Helm release, Deployment and Service of the gateway between clusters. */
 export const EAST_WEST_GATEWAY = "istio-eastwestgateway";
 /** Helm release, Deployment, Service and Gateway for traffic from outside. */
@@ -20,6 +24,12 @@ export const INGRESS_GATEWAY_OBJECT = `${INGRESS_NAMESPACE}/${INGRESS_GATEWAY}`;
 export const CROSS_NETWORK_GATEWAY = "cross-network-gateway";
 /** Port on which an east-west gateway takes mTLS traffic of the mesh. */
 export const EAST_WEST_PORT = 15443;
+/** Port on which every gateway says that it is ready. */
+export const GATEWAY_STATUS_PORT = 15021;
+/** Other ports that such a gateway has, or may have: of an istiod outside the cluster, and of its health. */
+export const GATEWAY_PORTS: readonly number[] = [15_012, 15_017, GATEWAY_STATUS_PORT];
+/** The label by which a gateway's Service tells istiods that it takes mTLS traffic on another port. */
+export const GATEWAY_PORT_LABEL = "networking.istio.io/gatewayPort";
 /** Port of every Service that the program makes; its container port is configuration. */
 export const SERVICE_PORT = 80;
 /** Name of that port; Istio takes the protocol from it. */

@@ -52,6 +52,7 @@ export interface ClusterAccess
       | "apiServer"
       | "apiServerAuthority"
       | "tlsServerName"
+      | "eastWestPort"
       | "prometheus"
     >,
     Omit<Injectors, "name"> {}

@@ -133,9 +133,9 @@ export function existingIstioProblems(
     ...mustBeLeftOut(
       keysOf(ingress),
       "ingress",
-      ["hosts", "tls"],
+      ["hosts", "tls", "ports"],
       rule,
-      "Remove it: the Gateway object that ingress.gateway names has hosts and certificates.",
+      "Remove it: the Gateway object that ingress.gateway names has hosts, certificates and ports.",
     ),
     ...(isBlank(ingress) ? [] : gatewayGiven(keysOf(ingress))),
     ...apiServerProblems(raw),

@@ -10,6 +10,7 @@ import {
 } from "../lib/existing-istio/found.ts";
 import {
   eastWestAddresses,
+  eastWestPort,
   gatewayFindings,
   haveOwnNetworks,
 } from "../lib/existing-istio/gateway-rules.ts";
@@ -154,7 +155,10 @@ export async function findMesh(raw: Loose): Promise<FoundMesh | undefined> {
       clusterDomain: first?.found.clusterDomain ?? mesh.clusterDomain,
       env: mesh.env,
       ownPrometheus: false,
-      clusters,
+      clusters: clusters.map((cluster) => {
+        const place = places.find((each) => each.cluster.name === cluster.name);
+        return { ...cluster, eastWestPort: place ? eastWestPort(place) : cluster.eastWestPort };
+      }),
       ...(gateway !== undefined && { ingress: { gateway, freeHosts: [] } }),
     },
     rootCaExpires: roots[0] ?? "",

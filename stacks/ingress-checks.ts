@@ -29,6 +29,7 @@ export function ingressProblems(
 ): Problem[] {
   const tls = ingress?.tls;
   const hosts = ingress?.hosts ?? [];
+  const { http = 80, https = 443 } = ingress?.ports ?? {};
   const owners = hostOwners(ingress, services);
   // Where every service has told its hosts, the others are for services of other stacks.
   const isShared = services.every(({ ingressHosts }) => ingressHosts !== undefined);
@@ -36,6 +37,16 @@ export function ingressProblems(
     ...(tls?.certificate === undefined && tls?.key === undefined
       ? []
       : pairProblems("ingress.tls", tls, now)),
+    ...(tls?.httpsRedirect === true && (http !== 80 || https !== 443)
+      ? [
+          {
+            path: "ingress.ports",
+            value: ingress?.ports,
+            rule: "must be the usual ones with ingress.tls.httpsRedirect: Envoy redirects to the port at which it was asked",
+            fix: "Remove it; or set ingress.tls.httpsRedirect to false.",
+          },
+        ]
+      : []),
     ...services.filter(usesMeshGateway).flatMap((service) =>
       (service.ingressHosts ?? [])
         .filter((host) => !hosts.includes(host))

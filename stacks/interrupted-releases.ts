@@ -11,8 +11,9 @@ import {
   judgeRecords,
   recordText,
 } from "../lib/helm-records.ts";
-import { INGRESS_NAMESPACE, SYSTEM_NAMESPACE } from "../lib/names.ts";
+import { CNI_NAMESPACE, CNI_RELEASE, INGRESS_NAMESPACE, SYSTEM_NAMESPACE } from "../lib/names.ts";
 import type { ClusterAccess } from "./config.ts";
+import type { Mesh } from "./schema.ts";
 import { joinHooks } from "./routing-records.ts";
 
 const RELEASE = "kubernetes:helm.sh/v3:Release";
@@ -76,12 +77,23 @@ export class InterruptedReleases {
   }
 
   /** Looks for them in all clusters. What cannot be read, Helm will say. */
-  static async find(clusters: readonly ClusterAccess[]): Promise<InterruptedReleases> {
+  static async find(
+    clusters: readonly ClusterAccess[],
+    { cni }: Pick<Mesh, "cni"> = {},
+  ): Promise<InterruptedReleases> {
     const made = new InterruptedReleases(clusters);
-    const selector = "status in (pending-install,pending-upgrade,pending-rollback)";
+    const pending = "status in (pending-install,pending-upgrade,pending-rollback)";
+    const places = [
+      { namespace: SYSTEM_NAMESPACE, selector: pending },
+      { namespace: INGRESS_NAMESPACE, selector: pending },
+      // The releases beside it are others'.
+      ...(cni === "installed"
+        ? [{ namespace: CNI_NAMESPACE, selector: `${pending},name=${CNI_RELEASE}` }]
+        : []),
+    ];
     const found = await Promise.all(
       [...made.#clusters.values()].flatMap(([access, cluster]) =>
-        [SYSTEM_NAMESPACE, INGRESS_NAMESPACE].map(async (namespace) => {
+        places.map(async ({ namespace, selector }) => {
           const records = await helmRecords(cluster, namespace, selector).catch(() => []);
           return records.map((record) => ({ access, record }));
         }),

@@ -45,6 +45,8 @@ const meshOutput = z.object({
       apiServer: z.string().optional(),
       apiServerAuthority: z.enum(["cluster", "system"]).optional(),
       tlsServerName: z.string().optional(),
+      /** Port of its east-west gateway. @default 15443 */
+      eastWestPort: z.number().optional(),
       prometheus: z.string().optional(),
       /** Its control planes. @default the one without a revision */
       revisions: z.array(z.string()).optional(),
@@ -174,6 +176,7 @@ function givenOf({
   apiServer,
   apiServerAuthority,
   tlsServerName,
+  eastWestPort,
   prometheus,
 }: ClusterAccess) {
   return {
@@ -181,6 +184,7 @@ function givenOf({
     ...(apiServer !== undefined && { apiServer }),
     ...(apiServerAuthority !== undefined && { apiServerAuthority }),
     ...(tlsServerName !== undefined && { tlsServerName }),
+    ...(eastWestPort !== undefined && { eastWestPort }),
     ...(prometheus !== undefined && { prometheus }),
   };
 }

@@ -250,6 +250,7 @@ function installCluster(
         {
           ...{ ...between.args, network, clusterDomain },
           addresses: cluster.eastWestAddresses,
+          port: cluster.eastWestPort,
           onlyNeeded: mesh.eastWestAccess === "needed",
           values: valuesOf("eastWest"),
         },
@@ -263,6 +264,7 @@ function installCluster(
       {
         ...{ ...entry.args, label: entry.label, hosts: ingress.hosts, tls: tlsOf(ingress) },
         podSecurity: mesh.podSecurity,
+        ports: ingress.ports,
         values: valuesOf("ingress"),
       },
       entry.opts,

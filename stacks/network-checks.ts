@@ -27,15 +27,18 @@ export function networkProblems(clusters: readonly Loose[], oneNetwork: boolean)
           },
         ]
       : []),
-    ...(clusters[i]?.["eastWestAddresses"] === undefined
-      ? []
-      : [
-          {
-            path: at("eastWestAddresses")(i),
-            value: clusters[i]["eastWestAddresses"],
-            rule: "must be left out with mesh.oneNetwork: there are no east-west gateways",
-            fix: `Remove it: pulumi config rm --path 'clusters[${i}].eastWestAddresses'`,
-          },
-        ]),
+    ...["eastWestAddresses", "eastWestPort"].flatMap((key) => {
+      const value = clusters[i]?.[key];
+      return value === undefined
+        ? []
+        : [
+            {
+              path: at(key)(i),
+              value,
+              rule: "must be left out with mesh.oneNetwork: there are no east-west gateways",
+              fix: `Remove it: pulumi config rm --path 'clusters[${i}].${key}'`,
+            },
+          ];
+    }),
   ]);
 }

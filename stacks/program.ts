@@ -36,7 +36,9 @@ await drained.takeOut();
 const upgrade = await Upgrade.find(settings, change.plan);
 
 const interrupted =
-  "meshStack" in settings ? undefined : await InterruptedReleases.find(presentClusters(settings));
+  "meshStack" in settings
+    ? undefined
+    : await InterruptedReleases.find(presentClusters(settings), settings.mesh);
 await interrupted?.warn();
 // A preview waits for nothing: a stack that has no outputs yet would show unknown ones.
 const reads =

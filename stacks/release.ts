@@ -306,6 +306,7 @@ function releaseService(
           cluster: other,
           gatewayAddresses: eastWestAddresses ?? absent.get(other) ?? [],
           isDrained: settings.closed?.includes(other),
+          gatewayPort: settings.clusters.find((each) => each.name === other)?.eastWestPort,
           virtualAddress: addresses.get(host) ?? "",
           ipFamilies: mesh.ipFamilies,
           versions: [

@@ -138,8 +138,11 @@ export class WeightChange {
     drained = DrainedClusters.NONE,
   ): Promise<WeightChange> {
     const clusters = presentClusters(settings).map(
-      ({ name, context, kubeconfig }) =>
-        new ClusterClient({ name, context, kubeconfig, answerWithinMs: ANSWER_WITHIN_MS }),
+      ({ name, context, kubeconfig, eastWestPort }) =>
+        new ClusterClient({
+          ...{ name, context, kubeconfig, eastWestPort },
+          answerWithinMs: ANSWER_WITHIN_MS,
+        }),
     );
     const services = settings.services.map(({ name, namespace, stable, canary }) => ({
       ...{ service: name, namespace },

@@ -1,6 +1,5 @@
 import { isIPv6 } from "node:net";
 import type { V1Pod } from "@kubernetes/client-node";
-import { EAST_WEST_PORT } from "../../lib/names.ts";
 import { routing } from "../../lib/routing/index.ts";
 import { isListed } from "../ask-pods.ts";
 import { podKey, type ClusterClient } from "../cluster-client.ts";
@@ -13,37 +12,39 @@ const CONNECT_WITHIN_S = 2;
 /** Time limit of the attempt, in milliseconds. */
 const TRIED_WITHIN_MS = 5_000;
 
-/** Addresses of the gateways that a proxy sends requests for other clusters to. */
+/**
+ * The gateways that a proxy sends requests for other clusters to, as URLs have them.
+ *
+ * @param ports those of the gateways, by which they are told from pods
+ */
 async function gatewaysOf(
   cluster: ClusterClient,
   pod: V1Pod,
   envoyClusters: readonly string[],
+  ports: readonly number[],
 ): Promise<readonly string[]> {
   const endpoints = [...(await endpointsOf(cluster, pod, envoyClusters)).values()].flat();
-  const addresses = endpoints.flatMap(({ address, port }) =>
-    address !== undefined && port === EAST_WEST_PORT ? [address] : [],
+  const places = endpoints.flatMap(({ address, port }) =>
+    address !== undefined && port !== undefined && ports.includes(port)
+      ? [`${isIPv6(address) ? `[${address}]` : address}:${port}`]
+      : [],
   );
-  return [...new Set(addresses)];
-}
-
-/** An address with the port of gateways, as URLs have it. */
-function placeOf(address: string): string {
-  return `${isIPv6(address) ? `[${address}]` : address}:${EAST_WEST_PORT}`;
+  return [...new Set(places)];
 }
 
 /**
- * Why no connection is made from a proxy's place to an address, or undefined if one is. Istio's
+ * Why no connection is made from a proxy to a gateway, or undefined if one is. Istio's
  * agent, which is in every proxy's container, speaks plain HTTP where the gateway expects TLS: that
  * this is turned down shows that the way is open.
  */
 async function cutOff(
   cluster: ClusterClient,
   pod: V1Pod,
-  address: string,
+  place: string,
 ): Promise<string | undefined> {
   try {
     const command = [
-      ...["pilot-agent", "wait", "--url", `http://${placeOf(address)}`],
+      ...["pilot-agent", "wait", "--url", `http://${place}`],
       ...["--timeoutSeconds", String(CONNECT_WITHIN_S), "--periodMillis", "100"],
       ...["--requestTimeoutMillis", String(CONNECT_WITHIN_S * 1000 - 500)],
     ];
@@ -60,17 +61,17 @@ async function cutOff(
 async function unreached(
   cluster: ClusterClient,
   pod: V1Pod,
-  addresses: readonly string[],
+  places: readonly string[],
 ): Promise<readonly Finding[]> {
   const { namespace, name } = podKey(pod);
   const findings = await Promise.all(
-    addresses.map(async (address) => {
-      const reason = await cutOff(cluster, pod, address);
+    places.map(async (place) => {
+      const reason = await cutOff(cluster, pod, place);
       return reason === undefined
         ? []
         : [
             {
-              seen: `${namespace}/${name} cannot connect to ${placeOf(address)} (${reason})`,
+              seen: `${namespace}/${name} cannot connect to ${place} (${reason})`,
               fix: "Fix the network between the clusters.",
               mayHeal: true,
             },
@@ -83,7 +84,8 @@ async function unreached(
 /** A share of every client's requests goes to the canary's pods in the other clusters. */
 export const gateways: Check = {
   name: "the other clusters' gateways can be reached",
-  run: async ({ cluster, canaries }) => {
+  run: async ({ cluster, clusters, canaries }) => {
+    const ports = clusters.filter((each) => each !== cluster).map((each) => each.eastWestPort);
     const envoyClusters = canaries.flatMap((canary) =>
       portsOf(canary).map((port) => routing.envoyCluster(canary.host, canary.canary, port)),
     );
@@ -95,8 +97,8 @@ export const gateways: Check = {
     // One client stands for all: the first that sends requests to other clusters, and stays to be asked.
     for (const pod of await list()) {
       try {
-        const addresses = await gatewaysOf(cluster, pod, envoyClusters);
-        if (addresses.length > 0) return await unreached(cluster, pod, addresses);
+        const places = await gatewaysOf(cluster, pod, envoyClusters, ports);
+        if (places.length > 0) return await unreached(cluster, pod, places);
       } catch (error) {
         if (await isListed(list, pod)) throw error;
       }

@@ -6,7 +6,7 @@ import type {
   FoundIstio,
   FoundPeerAuthentication,
 } from "../../lib/existing-istio/found.ts";
-import { EAST_WEST_PORT } from "../../lib/names.ts";
+import { EAST_WEST_PORT, GATEWAY_PORT_LABEL } from "../../lib/names.ts";
 import type { ClusterClient } from "../cluster-client.ts";
 import { allPages } from "../pages.ts";
 
@@ -65,14 +65,25 @@ export async function eastWestGateways(
   const services = await allPages((page) =>
     cluster.core.listServiceForAllNamespaces({ labelSelector: NETWORK, ...page }),
   );
-  return services
-    .filter(({ spec }) => spec?.ports?.some(({ port }) => port === EAST_WEST_PORT))
-    .map((service) => ({
-      service: `${service.metadata?.namespace ?? ""}/${service.metadata?.name ?? ""}`,
-      network: service.metadata?.labels?.[NETWORK] ?? "",
-      selector: service.spec?.selector ?? {},
-      addresses: addressesOf(service),
-    }));
+  return services.flatMap((service) => {
+    const { name = "", namespace = "", labels: of = {} } = service.metadata ?? {};
+    const said = of[GATEWAY_PORT_LABEL] ?? "";
+    // Istiod takes the common one too where the label says no number.
+    const number = /^\d+$/.test(said) ? Number(said) : EAST_WEST_PORT;
+    const port = service.spec?.ports?.find((each) => each.port === number);
+    if (!port) return [];
+    const { targetPort } = port;
+    return [
+      {
+        service: `${namespace}/${name}`,
+        network: of[NETWORK] ?? "",
+        port: number,
+        ...(typeof targetPort === "number" && { targetPort }),
+        selector: service.spec?.selector ?? {},
+        addresses: addressesOf(service),
+      },
+    ];
+  });
 }
 
 /** All Gateway objects of Istio's. */

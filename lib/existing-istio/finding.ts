@@ -16,6 +16,7 @@ interface WantedCluster {
   readonly name: string;
   readonly network?: string | undefined;
   readonly eastWestAddresses?: readonly string[] | undefined;
+  readonly eastWestPort?: number | undefined;
 }
 
 /** What the configuration says of the mesh. What it leaves out is as the clusters have it. */

@@ -21,6 +21,10 @@ export interface FoundEastWestGateway {
   /** As `namespace/name`. */
   readonly service: string;
   readonly network: string;
+  /** Port of the Service for mTLS traffic of the mesh. */
+  readonly port: number;
+  /** That of the pods, if the Service says a number. @default the same */
+  readonly targetPort?: number | undefined;
   readonly selector: Readonly<Record<string, string>>;
   /** Where it is reached: IP addresses, or host names on some clouds. */
   readonly addresses: readonly string[];

@@ -1,6 +1,11 @@
 import { isIP } from "node:net";
 import { gatewayLabels } from "../helm-values.ts";
-import { EAST_WEST_GATEWAY, EAST_WEST_PORT, SYSTEM_NAMESPACE } from "../names.ts";
+import {
+  EAST_WEST_GATEWAY,
+  EAST_WEST_PORT,
+  GATEWAY_PORT_LABEL,
+  SYSTEM_NAMESPACE,
+} from "../names.ts";
 import type { IstioFinding, IstioPlace, WantedMesh } from "./finding.ts";
 import {
   coversHost,
@@ -28,6 +33,12 @@ export function eastWestAddresses({ cluster, found }: IstioPlace): readonly stri
   return cluster.eastWestAddresses ?? (fixed.length > 0 ? fixed : all);
 }
 
+/** The port at which they do, in the same way; undefined for Istio's own. */
+export function eastWestPort({ cluster, found }: IstioPlace): number | undefined {
+  const port = cluster.eastWestPort ?? eastWestOf(found)?.port;
+  return port === EAST_WEST_PORT ? undefined : port;
+}
+
 function eastWestOf({ eastWest, network }: FoundIstio): FoundEastWestGateway | undefined {
   return eastWest.find((each) => each.network === network);
 }
@@ -49,7 +60,7 @@ function passesThrough(
     selects(selector, gateway.selector) &&
     servers.some(
       ({ port, tlsMode, hosts }) =>
-        port === EAST_WEST_PORT &&
+        [gateway.port, gateway.targetPort].includes(port) &&
         tlsMode === "AUTO_PASSTHROUGH" &&
         hosts.some((host) =>
           coversHost(host.split("/").at(-1) ?? "", `service.namespace.svc.${clusterDomain}`),
@@ -81,7 +92,7 @@ function eastWestFindings(places: readonly IstioPlace[]): IstioFinding[] {
     if (!gateway) {
       return harm(
         "eastWestAddresses",
-        `must lead to an east-west gateway, but ${cluster.name} has no Service with the label topology.istio.io/network: ${found.network} and port ${EAST_WEST_PORT}`,
+        `must lead to an east-west gateway, but ${cluster.name} has no Service with the label topology.istio.io/network: ${found.network} and port ${EAST_WEST_PORT}, or the one that its label ${GATEWAY_PORT_LABEL} says`,
         "Have the owner install one.",
       );
     }
@@ -104,7 +115,7 @@ function eastWestFindings(places: readonly IstioPlace[]): IstioFinding[] {
         ? []
         : harm(
             "eastWestAddresses",
-            `must lead to a gateway that passes mTLS through, but no Gateway object of ${cluster.name} has a server for its pods with port ${EAST_WEST_PORT}, tls.mode AUTO_PASSTHROUGH and hosts that cover *.${found.clusterDomain}`,
+            `must lead to a gateway that passes mTLS through, but no Gateway object of ${cluster.name} has a server for its pods with port ${gateway.port}, tls.mode AUTO_PASSTHROUGH and hosts that cover *.${found.clusterDomain}`,
             "Have the owner expose the services as Istio's documentation does (cross-network-gateway).",
           )),
     ];

@@ -1,8 +1,8 @@
 import { isIP } from "node:net";
 import * as z from "zod";
-import { isDnsName } from "../../lib/names.ts";
+import { GATEWAY_PORTS, isDnsName } from "../../lib/names.ts";
 import { valuesInOne } from "./helm-values.ts";
-import { domain, filled, key, label, rule, text } from "./values.ts";
+import { domain, filled, key, label, rule, text, whole } from "./values.ts";
 
 /** Whether DNS can have it: a mistyped IP address, which no top-level domain is like, is none. */
 function isHostName(name: string): boolean {
@@ -114,6 +114,24 @@ export const cluster = z.strictObject({
       fallback: "the addresses of the gateway's load balancer",
       effect: "Updates the ServiceEntries in the other clusters, whose proxies follow at once.",
       examples: [["203.0.113.7"]],
+    },
+  ),
+  eastWestPort: key(
+    rule(
+      whole(1, 65_535, "For example: 443."),
+      (port) => !GATEWAY_PORTS.includes(port),
+      `must not be ${GATEWAY_PORTS.join(", ")}, which the gateway has for something else`,
+      "For example: 443.",
+    ).optional(),
+    {
+      routing: "none",
+      description:
+        "Port at which the other clusters reach the cluster's east-west gateway, where a firewall lets no other through. The gateway's Service has it in place of 15443, and says so by the label `networking.istio.io/gatewayPort`, from which each istiod knows it. Its pods listen on 15443 as ever.",
+      fallback: "15443; if `mesh.istio` is existing, what the label of the gateway's Service says",
+      rules: ["must be left out with `mesh.oneNetwork`"],
+      effect:
+        "Replaces the gateway's pods one after the other, and updates the ServiceEntries in the other clusters. Requests to the cluster from others fail from when the Service has the port until they know it; docs/clouds says how to change it without that.",
+      examples: [443],
     },
   ),
   values: key(

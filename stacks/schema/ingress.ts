@@ -1,5 +1,6 @@
 import * as z from "zod";
-import { domain, key, label, pattern, rule } from "./values.ts";
+import { GATEWAY_STATUS_PORT } from "../../lib/names.ts";
+import { domain, key, label, pattern, rule, whole } from "./values.ts";
 
 const tls = z.strictObject({
   credentialName: key(label("user-example-com"), {
@@ -31,6 +32,24 @@ const tls = z.strictObject({
     examples: [true],
   }),
 });
+
+const port = (of: "HTTP" | "HTTPS", usual: number, example: number) =>
+  key(
+    rule(
+      whole(1, 65_535, `For example: ${example}.`),
+      (number) => number !== GATEWAY_STATUS_PORT,
+      `must not be ${GATEWAY_STATUS_PORT}, which the gateway has for its health`,
+      `For example: ${example}.`,
+    ).optional(),
+    { description: `Port for ${of}.`, fallback: String(usual), examples: [example] },
+  );
+
+const ports = rule(
+  z.strictObject({ http: port("HTTP", 80, 8080), https: port("HTTPS", 443, 8443) }),
+  ({ http = 80, https = 443 }) => http !== https,
+  "must be two different ports",
+  "Change one of them.",
+);
 
 /** The gateways for clients outside the mesh. */
 export const ingress = z
@@ -75,11 +94,23 @@ export const ingress = z
       },
     ),
     tls: key(tls.optional(), {
-      description: "HTTPS on port 443, in addition to HTTP on port 80.",
+      description: "HTTPS, in addition to HTTP; on port 443, unless `ports` says another one.",
       fallback: "HTTP only",
       rules: ["must be left out if `mesh.istio` is existing"],
       effect: "In force in every cluster at once; nothing restarts.",
       examples: [{ credentialName: "user-example-com", httpsRedirect: true }],
+    }),
+    ports: key(ports.optional(), {
+      description:
+        "Ports of the gateways' Services, where clients reach them at others than the usual ones.",
+      fallback: "80 for HTTP and 443 for HTTPS",
+      rules: [
+        "must be left out if `mesh.istio` is existing",
+        "must be the usual ones with `tls.httpsRedirect`",
+      ],
+      effect:
+        "Clients reach the gateways in every cluster at the new ports alone, from when the Services have them.",
+      examples: [{ http: 8080, https: 8443 }],
     }),
   })
   .meta({ anyOf: [{ required: ["hosts"] }, { required: ["gateway"] }] });

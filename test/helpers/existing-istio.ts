@@ -30,6 +30,8 @@ export function foundIstio(letter: string, more: Partial<FoundIstio> = {}): Foun
       {
         service: "istio-system/istio-eastwestgateway",
         network: `network-${letter}`,
+        port: 15443,
+        targetPort: 15443,
         selector: EAST_WEST,
         addresses: [letter === "a" ? "203.0.113.1" : "203.0.113.2"],
       },

@@ -1,6 +1,7 @@
 import type { Mutant } from "./mutants.ts";
 
 const values = ["test/unit/stacks/cluster-values.test.ts"];
+const ports = ["test/unit/stacks/gateway-ports.test.ts"];
 const content = ["test/unit/stacks/kubeconfig-content.test.ts"];
 const reach = ["test/unit/fleet/cluster-kubeconfig.test.ts"];
 
@@ -33,6 +34,34 @@ export const cloudMutants: readonly Mutant[] = [
     text: '? "STATIC" : "DNS"',
     replacement: '? "STATIC" : "STATIC"',
     tests: ["test/unit/components/gateway-endpoints.test.ts"],
+  },
+  {
+    removes: "istiods are told at which port a gateway is reached",
+    file: "lib/helm-values.ts",
+    text: "labels: { [GATEWAY_PORT_LABEL]: String(port) }",
+    replacement: "",
+    tests: ports,
+  },
+  {
+    removes: "hosts that name a cluster lead to the port of its gateway",
+    file: "components/gateway-endpoints.ts",
+    text: "[port, gatewayPort]",
+    replacement: "[port, 15443]",
+    tests: ports,
+  },
+  {
+    removes: "a gateway on another port is tried before a rise, too",
+    file: "fleet/checks/gateways.ts",
+    text: "ports.includes(port)",
+    replacement: "port === 15443",
+    tests: ["test/unit/fleet/checks.test.ts"],
+  },
+  {
+    removes: "no redirect leads to a port at which nothing listens",
+    file: "stacks/ingress-checks.ts",
+    text: "(http !== 80 || https !== 443)",
+    replacement: "false",
+    tests: ports,
   },
   {
     removes: "another URL of a cluster replaces nothing",

@@ -34,6 +34,20 @@ export const helmMutants: readonly Mutant[] = [
     tests: update,
   },
   {
+    removes: "an interrupted installation of Istio's CNI agent is told",
+    file: "stacks/interrupted-releases.ts",
+    text: 'cni === "installed"',
+    replacement: "false",
+    tests: update,
+  },
+  {
+    removes: "releases of others in kube-system are none of the program's",
+    file: "stacks/interrupted-releases.ts",
+    text: "selector: `${pending},name=${CNI_RELEASE}`",
+    replacement: "selector: pending",
+    tests: update,
+  },
+  {
     removes: "a release that is not complete is named though Pulumi takes it for complete",
     file: "stacks/interrupted-releases.ts",
     text: "      for (const each of this.#pending) {",

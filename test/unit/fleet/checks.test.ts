@@ -530,6 +530,8 @@ describe("the check of the gateways", () => {
   });
   const notReady = (last: string) =>
     `pilot-agent failed:\nError: timeout waiting for Envoy proxy to become ready. Last error: ${last}`;
+  /** The cluster that is looked at, and another one. */
+  const contextOf = (cluster: object, eastWestPort = 15443) => context(cluster, { eastWestPort });
   const local = { address: "10.0.0.5", port: 8080, healthy: true, requests: 0 };
   const subset = "outbound|80|v2|user-service.user.svc.cluster.local";
   const remote = new Map([
@@ -539,8 +541,19 @@ describe("the check of the gateways", () => {
   it("accepts a gateway that rejects plain HTTP", async () => {
     vi.mocked(endpointsOf).mockResolvedValue(remote);
     for (const last of ['Get "http://192.0.2.7:15443": EOF', "read: connection reset by peer"]) {
-      expect(await gateways.run(context(reached(notReady(last))))).toEqual([]);
+      expect(await gateways.run(contextOf(reached(notReady(last))))).toEqual([]);
     }
+  });
+
+  it("knows a gateway by the port of its cluster", async () => {
+    const at = (port: number) => ({ address: "192.0.2.7", port, healthy: true, requests: 0 });
+    vi.mocked(endpointsOf).mockResolvedValue(new Map([[subset, [local, at(443)]]]));
+    const unreachable = reached(notReady("<nil>"));
+    const findings = await gateways.run(contextOf(unreachable, 443));
+    expect(findings.map(({ seen }) => seen)).toEqual([
+      "user/client cannot connect to 192.0.2.7:443 (<nil>)",
+    ]);
+    expect(await gateways.run(contextOf(unreachable))).toEqual([]);
   });
 
   it("asks an IPv6 address as URLs have it", async () => {
@@ -548,7 +561,7 @@ describe("the check of the gateways", () => {
     vi.mocked(endpointsOf).mockResolvedValue(new Map([[subset, [endpoint]]]));
     const exec = vi.fn<(...args: readonly unknown[]) => Promise<string>>();
     exec.mockRejectedValue(new Error(notReady("<nil>")));
-    const [finding] = await gateways.run(context({ ...reached(), exec }));
+    const [finding] = await gateways.run(contextOf({ ...reached(), exec }));
     expect(finding?.seen).toBe("user/client cannot connect to [2001:db8::7]:15443 (<nil>)");
     expect(exec.mock.calls[0]?.[2]).toContain("http://[2001:db8::7]:15443");
   });
@@ -559,7 +572,7 @@ describe("the check of the gateways", () => {
     "<nil>",
   ])("names the gateway that cannot be reached: %s", async (last) => {
     vi.mocked(endpointsOf).mockResolvedValue(remote);
-    const findings = await gateways.run(context(reached(notReady(last))));
+    const findings = await gateways.run(contextOf(reached(notReady(last))));
     expect(findings).toEqual([
       expect.objectContaining({
         seen: `user/client cannot connect to 192.0.2.7:15443 (${last})`,
@@ -570,7 +583,7 @@ describe("the check of the gateways", () => {
 
   it("fails when the pod cannot be asked", async () => {
     vi.mocked(endpointsOf).mockResolvedValue(remote);
-    await expect(gateways.run(context(reached("pods/exec is forbidden")))).rejects.toThrow(
+    await expect(gateways.run(contextOf(reached("pods/exec is forbidden")))).rejects.toThrow(
       "forbidden",
     );
   });
@@ -585,7 +598,7 @@ describe("the check of the gateways", () => {
     };
     const tryIn = async (...namespaces: readonly string[]) => {
       const proxies = () => Promise.resolve(namespaces.map(of));
-      expect(await gateways.run(context({ proxies, exec }))).toEqual([]);
+      expect(await gateways.run(contextOf({ proxies, exec }))).toEqual([]);
     };
     await tryIn("bank", "user", "vault");
     await tryIn("bank");
@@ -603,14 +616,14 @@ describe("the check of the gateways", () => {
       return Promise.reject(new Error("pods not found"));
     };
     const cluster = { proxies: () => Promise.resolve(listed), exec };
-    expect(await gateways.run(context(cluster))).toEqual([]);
+    expect(await gateways.run(contextOf(cluster))).toEqual([]);
     expect(tried).toEqual(["job-1", "job-2", "client"]);
   });
 
   it("has no objection where no proxy sends anything to another cluster", async () => {
     for (const endpoints of [new Map(), new Map([[subset, [local]]])]) {
       vi.mocked(endpointsOf).mockResolvedValue(endpoints);
-      expect(await gateways.run(context(reached("never asked")))).toEqual([]);
+      expect(await gateways.run(contextOf(reached("never asked")))).toEqual([]);
     }
   });
 });

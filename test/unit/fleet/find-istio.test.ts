@@ -167,6 +167,7 @@ describe("the Istio that others have installed in a cluster", () => {
         {
           service: "istio-system/istio-eastwestgateway",
           network: "network-a",
+          port: 15443,
           selector: { istio: "eastwestgateway" },
           addresses: ["203.0.113.1", "lb"],
         },
@@ -190,6 +191,30 @@ describe("the Istio that others have installed in a cluster", () => {
       ],
       ingressPods: 1,
       ingressAddresses: ["198.51.100.1"],
+    });
+  });
+
+  it.each([
+    ["443", [{ port: 443, targetPort: 15443 }], { port: 443, targetPort: 15443 }],
+    // Istiod takes no gateway whose Service lacks the port, and the common one for what is no number.
+    ["443", [{ port: 15443 }], undefined],
+    ["https", [{ port: 15443, targetPort: "tls" }], { port: 15443 }],
+  ])("says by a label, %s, at which port its gateway is reached", async (said, ports, found) => {
+    const service = {
+      metadata: {
+        namespace: "istio-system",
+        name: "gateway",
+        labels: {
+          "topology.istio.io/network": "network-a",
+          "networking.istio.io/gatewayPort": said,
+        },
+      },
+      spec: { ports },
+    };
+    const cluster = clusterWith(pem, { listServiceForAllNamespaces: () => items(service) });
+    const gateway = { service: "istio-system/gateway", network: "network-a" };
+    expect(await findIstio(cluster, {})).toMatchObject({
+      eastWest: found ? [{ ...gateway, ...found }] : [],
     });
   });
 

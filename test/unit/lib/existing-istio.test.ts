@@ -3,6 +3,7 @@ import type { FoundIstio } from "../../../lib/existing-istio/found.ts";
 import type { IstioFinding, IstioPlace, WantedMesh } from "../../../lib/existing-istio/finding.ts";
 import {
   eastWestAddresses,
+  eastWestPort,
   gatewayFindings,
   haveOwnNetworks,
 } from "../../../lib/existing-istio/gateway-rules.ts";
@@ -199,7 +200,7 @@ describe("an Istio of others", () => {
       "no east-west gateway",
       { eastWest: [{ ...gateway[0], network: "network-x" } as never] },
       given(
-        "lead to an east-west gateway, but cluster-b has no Service with the label topology.istio.io/network: network-b and port 15443",
+        "lead to an east-west gateway, but cluster-b has no Service with the label topology.istio.io/network: network-b and port 15443, or the one that its label networking.istio.io/gatewayPort says",
         "Have the owner install one.",
       ),
     ],
@@ -282,6 +283,40 @@ describe("an Istio of others", () => {
     expect(eastWestAddresses(first)).toEqual(["203.0.113.1"]);
     expect(gatewayFindings(wanted, [first, second])).toEqual([]);
     expect(eastWestAddresses(second)).toEqual(["lb.example.com"]);
+  });
+
+  it("is reached at the port of its gateway's Service, by whose number or by that of the pods the Gateway lets through", () => {
+    const other = { eastWest: gateway.map((each) => ({ ...each, port: 443 })) };
+    const [first, second] = places({}, other);
+    if (!first || !second) throw new Error("the fixture is wrong");
+    expect([first, second].map(eastWestPort)).toEqual([undefined, 443]);
+    const configured = { ...second, cluster: { ...second.cluster, eastWestPort: 15443 } };
+    expect(eastWestPort(configured)).toBeUndefined();
+    expect(gatewayFindings(wanted, [first, second])).toEqual([]);
+    const byService = foundIstio("b").gateways.map((each) => ({
+      ...each,
+      servers: each.servers.map((server) => ({ ...server, port: 443 })),
+    }));
+    const { eastWest } = other;
+    expect(
+      gatewayFindings(
+        { ...wanted, gateway: undefined },
+        places({}, { eastWest, gateways: byService }),
+      ),
+    ).toEqual([]);
+    expect(
+      lines(
+        gatewayFindings(
+          wanted,
+          places({}, { eastWest: eastWest.map((each) => ({ ...each, targetPort: 443 })) }),
+        ),
+      ),
+    ).toEqual([
+      given(
+        "lead to a gateway that passes mTLS through, but no Gateway object of cluster-b has a server for its pods with port 443, tls.mode AUTO_PASSTHROUGH and hosts that cover *.cluster.local",
+        "Have the owner expose the services as Istio's documentation does (cross-network-gateway).",
+      ),
+    ]);
   });
 
   it.each([

@@ -202,7 +202,7 @@ describe("the configuration of a stack in others' mesh", () => {
       "hosts of gateways",
       { ingress: { hosts: ["user.example.com"] } },
       [
-        ` - ingress.hosts: ${ours}. Remove it: the Gateway object that ingress.gateway names has hosts and certificates.`,
+        ` - ingress.hosts: ${ours}. Remove it: the Gateway object that ingress.gateway names has hosts, certificates and ports.`,
         " - ingress.gateway: must be given. Write the Gateway object that takes requests from outside as NAMESPACE/NAME, or remove ingress.",
         ' - services[0].ingressHosts: must be empty while no Gateway is named, got ["user.example.com"]. Set ingress.gateway to the Gateway object that takes requests for them, as NAMESPACE/NAME, or remove them.',
       ],

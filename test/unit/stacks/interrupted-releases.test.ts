@@ -10,6 +10,7 @@ import { kubeconfigFile } from "../../helpers/fixtures.ts";
 
 const RELEASE = "kubernetes:helm.sh/v3:Release";
 const NAMESPACE = "/api/v1/namespaces/istio-system/secrets";
+const CNI_NAMESPACE = "/api/v1/namespaces/kube-system/secrets";
 const file = kubeconfigFile();
 const SECRET = "sh.helm.release.v1.istiod.v2";
 const DELETE = `kubectl --kubeconfig ${file} --context a --namespace istio-system delete secret ${SECRET}`;
@@ -17,7 +18,9 @@ const DELETE = `kubectl --kubeconfig ${file} --context a --namespace istio-syste
 let server: Server;
 /** The release that is looked at. */
 let release: string;
-/** Status of each of its revisions in istio-system. */
+/** Releases in kube-system whose upgrade is pending. */
+let inKubeSystem: readonly string[];
+/** Status of each of its revisions there. */
 let revisions: readonly string[];
 let begun: Date;
 let requests: string[];
@@ -28,6 +31,21 @@ let said: string[];
 
 function labels(status: string, version: number) {
   return { owner: "helm", name: release, status, version: String(version) };
+}
+
+/** What kube-system has, of which a selector may name one. */
+function agents(selector: string) {
+  const named = /(?:^|,)name=([^,]+)/.exec(selector)?.[1];
+  return inKubeSystem
+    .filter((name) => named === undefined || name === named)
+    .map((name) => ({
+      metadata: {
+        name: `sh.helm.release.v1.${name}.v2`,
+        namespace: "kube-system",
+        ...{ uid: "u", resourceVersion: "7", labels: { ...labels("pending-upgrade", 2), name } },
+        creationTimestamp: begun.toISOString(),
+      },
+    }));
 }
 
 function secrets(selector: string) {
@@ -46,6 +64,7 @@ function secrets(selector: string) {
 
 beforeEach(async () => {
   release = "istiod";
+  inKubeSystem = [];
   revisions = ["deployed", "pending-upgrade"];
   begun = new Date(Date.now() - HELM_WITHIN_MS - 5_000);
   requests = [];
@@ -67,8 +86,13 @@ beforeEach(async () => {
       return;
     }
     accepted.add(request.headers.accept);
+    const selector = url.searchParams.get("labelSelector") ?? "";
     const items =
-      url.pathname === NAMESPACE ? secrets(url.searchParams.get("labelSelector") ?? "") : [];
+      url.pathname === NAMESPACE
+        ? secrets(selector)
+        : url.pathname === CNI_NAMESPACE
+          ? agents(selector)
+          : [];
     response.end(JSON.stringify({ kind: "SecretList", apiVersion: "v1", metadata: {}, items }));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -91,10 +115,10 @@ afterEach(() => {
 });
 
 /** The releases as an update finds them, and what it does before it creates or updates istiod. */
-async function found(isPreview = false, kubeconfig = file) {
+async function found(isPreview = false, kubeconfig = file, mesh: { cni?: "installed" } = {}) {
   vi.spyOn(pulumi.runtime, "isDryRun").mockReturnValue(isPreview);
   const clusters = [{ name: "cluster-a", context: "a", kubeconfig }];
-  const releases = await InterruptedReleases.find(clusters);
+  const releases = await InterruptedReleases.find(clusters, mesh);
   const resource = { urn: pulumi.output("urn") } as pulumi.Resource;
   const of = (type: string) =>
     releases.before("cluster-a")({ resource, type, name: "istiod", props: {}, opts: {} });
@@ -236,6 +260,18 @@ describe("an interrupted release", () => {
       ].join("\n"),
     ]);
     expect(requests).toEqual([]);
+  });
+
+  it("of Istio's CNI agent is told too where the program installs that, and none of others beside it", async () => {
+    revisions = ["deployed"];
+    inKubeSystem = ["istio-cni", "coredns"];
+    await (await found(true)).releases.warn();
+    expect(said).toEqual([]);
+    await (await found(true, file, { cni: "installed" })).releases.warn();
+    const remove = `kubectl --kubeconfig ${file} --context a --namespace kube-system delete secret sh.helm.release.v1.istio-cni.v2`;
+    expect(said[0]?.split("\n").slice(1, -1)).toEqual([
+      ` - cluster-a: Helm's upgrade of kube-system/istio-cni (revision 2, begun ${begun.toISOString()}); its record: ${remove}`,
+    ]);
   });
 
   it("is told without any content of a kubeconfig", async () => {
