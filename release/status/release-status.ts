@@ -79,7 +79,8 @@ const MISSED_LOOKS = 3;
 /** How long one look with all its answers may take, in milliseconds. */
 const LOOK_TAKES_MS = 30_000;
 
-function watchedBy({ at, by }: Watch, intervalMs: number, now: number): Watched {
+/** Who has looked, and whether they still do. */
+export function watchedBy({ at, by }: Watch, intervalMs: number, now: number): Watched {
   return {
     by,
     at: new Date(at).toISOString(),
