@@ -32,6 +32,7 @@ import {
   type Mesh,
   type Monitoring,
   type PrometheusAccess,
+  type Requires,
   type Rollout,
   type Safety,
   type Service,
@@ -116,6 +117,8 @@ export interface ReleaseSettings {
   readonly prometheus: Readonly<Record<string, PrometheusAccess>>;
   /** How the release command goes through the phases, and what the guards go by. */
   readonly rollout: Rollout;
+  /** The stack in which versions must have been released first. @default none */
+  readonly requires?: Requires | undefined;
   /** A guard in every cluster. @default none */
   readonly guard?: GuardSettings | undefined;
 }
@@ -193,6 +196,7 @@ export function parseConfig(
   const safety = read("safety", schema.safety);
   const prometheus = read("prometheus", schema.prometheus);
   const rollout = read("rollout", schema.rollout);
+  const requires = read("requires", schema.requires);
   const guard = read("guard", schema.guard);
   problems.push(...crossChecks(raw, parts, now));
   problems.push(...rolloutProblems(rollout, parts.phases));
@@ -227,7 +231,7 @@ export function parseConfig(
     away &&
     weight !== undefined && {
       ...{ services, chain, phases, weight, quarantine, allow, safety, prometheus, rollout },
-      ...{ secrets, secretsKey, away, dataPlane },
+      ...{ secrets, secretsKey, away, dataPlane, requires },
     };
   if (!parts.installs) {
     problems.push(

@@ -11,6 +11,7 @@ import { joinMesh } from "./mesh-stack.ts";
 import { installMesh } from "./mesh.ts";
 import { installMonitoring } from "./monitoring.ts";
 import { presentClusters } from "./present-clusters.ts";
+import { releasedVersions } from "./released-versions.ts";
 import { releaseServices } from "./release.ts";
 import { onResourceChange } from "./on-resource-change.ts";
 import { joinHooks, RoutingRecords } from "./routing-records.ts";
@@ -81,6 +82,9 @@ export const weight = pulumi
     upgraded,
   ])
   .apply(() => (change.plan.made.length > 0 ? 0 : settings.weight));
+
+/** The versions that are served, for stacks that require them. */
+export const versions = weight.apply((percent) => releasedVersions(settings, percent));
 
 /** When the root certificate of the mesh ends. */
 export const rootCaExpires = about.rootExpires;

@@ -26,6 +26,7 @@ import { DeletedObjects } from "./deleted-objects.ts";
 import { presentClusters } from "./present-clusters.ts";
 import { planRelease, type PlannedRoute, type ReleasePlan } from "./release-plan.ts";
 import { SAID_ELSEWHERE } from "./said-elsewhere.ts";
+import { requiredProblems } from "./required-stack.ts";
 import { joinHooks } from "./routing-records.ts";
 import { removalProblems } from "./removed-services.ts";
 import { SharedNamespaces } from "./shared-namespaces.ts";
@@ -199,6 +200,7 @@ export class WeightChange {
         ...plan.problems,
         ...shrinkProblems(plan, settings.allow),
         ...(rises ? unreadProblems(plan, clusters, notes.unread) : []),
+        ...(await requiredProblems(settings, plan)),
         ...(await removalProblems(answering, settings, journals, stack)),
         ...change.shared.problems,
         ...istio.problems,

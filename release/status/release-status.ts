@@ -8,6 +8,7 @@ import { pausedBy } from "../observer.ts";
 import type { OpenRelease } from "../open.ts";
 import { continues, endWeight, type Progress } from "../planner.ts";
 import { releaseName } from "../release-settings.ts";
+import { aheadText } from "./ahead.ts";
 import { awayStatus } from "./away-status.ts";
 import { chainStatus, type ChainStatus } from "./chain-status.ts";
 import { clusterStatus, type ClusterStatus } from "./cluster-status.ts";
@@ -23,6 +24,8 @@ export interface ReleaseStatus {
   /** Percent of the requests for the canaries, by the configuration. */
   readonly config: number;
   readonly clusters: readonly ClusterStatus[];
+  /** Whether config or clusters are ahead of the other, and what to do. @default they have the same weight, or nobody knows */
+  readonly ahead?: string;
   /** The services that make one release. @default each is split on its own */
   readonly chain?: ChainStatus;
   /** Over which time requests are counted. */
@@ -174,6 +177,10 @@ export async function releaseStatus(
   ]);
   const all = [...found, ...awayStatus(settings, lastKnown)];
   const changed = changedSince(own, events, found);
+  const ahead = await aheadText({
+    ...{ settings, release, progress: own, clusters: found, stack: stack.name },
+    lastKnown: () => stack.lastKnown(),
+  });
   const paused = pausedBy(pause);
   const chain = chainStatus(deployed);
   const watching = guards.filter((note) => note.release === release);
@@ -184,6 +191,7 @@ export async function releaseStatus(
     clusters: settings.clusters.flatMap(
       ({ name }) => all.find(({ cluster }) => cluster === name) ?? [],
     ),
+    ...(ahead !== undefined && { ahead }),
     ...(chain && { chain }),
     period,
     ...(own && { progress: own }),
