@@ -1,9 +1,16 @@
+import { readFile } from "node:fs/promises";
+import path from "node:path";
 import { execa } from "execa";
+import { load } from "js-yaml";
 import * as z from "zod";
 import { fromJson } from "../lib/from-json.ts";
 import { schema } from "../stacks/schema.ts";
 import { namesOf } from "../stacks/schema/away.ts";
 
+/** The project's file, in the folder in which the program is. */
+const PROJECT = path.join(import.meta.dirname, "..", "Pulumi.yaml");
+
+const project = z.looseObject({ name: z.string() });
 const config = z.record(z.string(), z.looseObject({ value: z.string().optional() }));
 
 /**
@@ -18,7 +25,8 @@ export async function awayIn(stack: string): Promise<readonly string[]> {
     { stdin: "ignore", reject: false },
   );
   const { data = {} } = config.safeParse(stdout === "" ? {} : fromJson(stdout));
-  const value = data["istio-canary:away"]?.value;
+  const { name } = project.parse(load(await readFile(PROJECT, "utf8")));
+  const value = data[`${name}:away`]?.value;
   return namesOf(
     schema.away.safeParse(value === undefined ? undefined : fromJson(value)).data ?? [],
   );

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { exclusionArgs } from "../lib/away.ts";
 import { awayIn } from "./away.ts";
 import { parseDigest } from "./digest.ts";
@@ -10,6 +10,8 @@ import { previewJson } from "./preview-json.ts";
 interface Options {
   readonly stack: string;
   readonly from?: string;
+  /** Whether only the flags are printed that Pulumi needs. @default no */
+  readonly flags?: boolean;
 }
 
 async function stored(from: string): Promise<{ json: string; ok: boolean }> {
@@ -19,7 +21,11 @@ async function stored(from: string): Promise<{ json: string; ok: boolean }> {
   };
 }
 
-async function preview({ stack, from }: Options): Promise<void> {
+async function preview({ stack, from, flags }: Options): Promise<void> {
+  if (flags === true) {
+    console.log(exclusionArgs(await awayIn(stack)).join(" "));
+    return;
+  }
   const { json, ok } =
     from === undefined
       ? await previewJson(stack, { flags: exclusionArgs(await awayIn(stack)) })
@@ -38,6 +44,12 @@ const program = new Command("preview")
   .option(
     "--from <file>",
     "read what `pulumi preview --json --show-sames` has printed, instead of running it; - is standard input",
+  )
+  .addOption(
+    new Option(
+      "--flags",
+      "preview nothing: print the flags by which pulumi leaves out clusters that are away, on one line",
+    ).conflicts("from"),
   )
   .action(preview);
 

@@ -69,6 +69,16 @@ program
   .command("rollout")
   .description("go through all phases, judged by each cluster's own metrics")
   .requiredOption("--stack <name>", "the stack")
+  .option(
+    "--image <service=image>",
+    "begin with this image as the service's canary, repeatable (default: the canaries that the config has)",
+    all,
+  )
+  .option(
+    "--version <service=version>",
+    "name of that image's version, repeatable (default: its tag)",
+    all,
+  )
   .option("--again", "try a canary once more that was taken back")
   .option("--json", "print events as lines of JSON, and nothing else")
   .option("--events <file>", "append events to a file, as lines of JSON")

@@ -8,7 +8,9 @@ import type { ReleaseStack } from "./stack.ts";
 export { judgedServices, releaseName } from "../stacks/judged.ts";
 
 /** The stack's configuration, which must be right. */
-export function settingsOf(stack: ReleaseStack): ReleaseSettings {
+export function settingsOf(
+  stack: Pick<ReleaseStack, "name" | "release" | "settings">,
+): ReleaseSettings {
   const found = stack.settings(stack.release);
   if ("problems" in found) {
     throw new Error(

@@ -4,7 +4,7 @@ import type { FindCanaries } from "../fleet/canary-weights.ts";
 import type { ClusterClient } from "../fleet/cluster-client.ts";
 import { explain } from "../fleet/explain.ts";
 import { toZero, type ZeroedCluster } from "../fleet/to-zero.ts";
-import { changes } from "../preview/changes.ts";
+import { changes, type Change } from "../preview/changes.ts";
 import type { Digest } from "../preview/digest.ts";
 import { zeroedLines } from "./describe.ts";
 import { MayHeal, StackLocked, TakenBack } from "./try-again.ts";
@@ -15,10 +15,19 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** What a preview deletes or replaces, which no change of a weight does. */
-export function losses(digest: Digest): readonly string[] {
+/**
+ * What a preview deletes or replaces, which no change of a weight does.
+ *
+ * @param mayGo what may be deleted all the same. @default nothing
+ */
+export function losses(
+  digest: Digest,
+  mayGo: (change: Change) => boolean = () => false,
+): readonly string[] {
   return changes(digest)
-    .filter(({ action }) => action === "delete" || action === "replace")
+    .filter(
+      (change) => change.action === "replace" || (change.action === "delete" && !mayGo(change)),
+    )
     .map(
       ({ action, cluster, kind, name }) =>
         `${action} ${kind} ${name}${cluster === undefined ? "" : ` in ${cluster}`}`,
@@ -35,6 +44,7 @@ type WeightStack = Pick<ReleaseStack, "name" | "setWeight" | "previewAt" | "upAt
  * is part of the update. The config file has the new weight only after all clusters do.
  *
  * @param previews where the preview comes from. @default it is made now
+ * @param mayGo what the update may delete. @default nothing
  * @throws if the preview fails, or would delete or replace something, or the update fails; StackLocked or MayHeal if
  *   the same may be tried again; TakenBack if the update has kept a lower weight
  */
@@ -43,10 +53,11 @@ export async function raiseTo(
   weight: number,
   print: (text: string) => void,
   previews: Pick<ReleaseStack, "previewAt"> = stack,
+  mayGo?: (change: Change) => boolean,
 ): Promise<void> {
   let inForce: unknown;
   try {
-    const lost = losses(await previews.previewAt(weight));
+    const lost = losses(await previews.previewAt(weight), mayGo);
     if (lost.length > 0) {
       throw new Error(
         [

@@ -33,6 +33,7 @@ import {
   type Mesh,
   type Monitoring,
   type PrometheusAccess,
+  type Requires,
   type Rollout,
   type Safety,
   type Service,
@@ -122,6 +123,8 @@ export interface ReleaseSettings {
   readonly prometheus: Readonly<Record<string, PrometheusAccess>>;
   /** How the release command goes through the phases, and what the guards go by. */
   readonly rollout: Rollout;
+  /** The stack in which versions must have been released first. @default none */
+  readonly requires?: Requires | undefined;
   /** A guard in every cluster. @default none */
   readonly guard?: GuardSettings | undefined;
 }
@@ -199,6 +202,7 @@ export function parseConfig(
   const safety = read("safety", schema.safety);
   const prometheus = read("prometheus", schema.prometheus);
   const rollout = read("rollout", schema.rollout);
+  const requires = read("requires", schema.requires);
   const guard = read("guard", schema.guard);
   problems.push(...crossChecks(raw, parts, now));
   problems.push(...rolloutProblems(rollout, parts.phases));
@@ -234,7 +238,7 @@ export function parseConfig(
     away &&
     weight !== undefined && {
       ...{ services, chain, phases, weight, quarantine, allow, safety, prometheus, rollout },
-      ...{ secrets, secretsKey, away: namesOf(away), dataPlane },
+      ...{ secrets, secretsKey, away: namesOf(away), dataPlane, requires },
       ...(drain.length > 0 && { drain }),
     };
   if (!parts.installs) {

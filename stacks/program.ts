@@ -12,6 +12,7 @@ import { joinMesh } from "./mesh-stack.ts";
 import { installMesh } from "./mesh.ts";
 import { installMonitoring } from "./monitoring.ts";
 import { presentClusters } from "./present-clusters.ts";
+import { releasedVersions } from "./released-versions.ts";
 import { releaseServices } from "./release.ts";
 import { onResourceChange } from "./on-resource-change.ts";
 import { joinHooks, RoutingRecords } from "./routing-records.ts";
@@ -91,6 +92,8 @@ export const weight = pulumi
   .apply(() => (change.plan.made.length > 0 ? 0 : settings.weight));
 
 const marked = drained.mark(change.plan, about.remoteSecrets, weight);
+/** The versions that are served, for stacks that require them. */
+export const versions = weight.apply((percent) => releasedVersions(settings, percent));
 
 /** When the root certificate of the mesh ends. */
 export const rootCaExpires = about.rootExpires;

@@ -11,6 +11,7 @@ import { mesh } from "./schema/mesh.ts";
 import { monitoring } from "./schema/monitoring.ts";
 import { prometheus } from "./schema/prometheus.ts";
 import { dataPlane } from "./schema/revisions.ts";
+import { requires } from "./schema/requires.ts";
 import { rollout } from "./schema/rollout.ts";
 import { allow, safety } from "./schema/safety.ts";
 import { service } from "./schema/service.ts";
@@ -37,6 +38,7 @@ export type { Monitoring } from "./schema/monitoring.ts";
 export type { DataPlane } from "./schema/revisions.ts";
 export type { PrometheusAccess } from "./schema/prometheus.ts";
 export type { Gates } from "./schema/gates.ts";
+export type { Requires } from "./schema/requires.ts";
 export type { Rollout } from "./schema/rollout.ts";
 export type { Safety } from "./schema/safety.ts";
 export type { Service } from "./schema/service.ts";
@@ -325,6 +327,16 @@ export const schema = {
     description: "How `npm run release -- rollout` goes through the phases by itself.",
     effect: "Nothing in a cluster: only the release command reads it.",
     examples: [{ bake: "10m", gates: { successRate: { atLeast: 99.5 } } }],
+  }),
+  requires: topKey(requires.optional(), {
+    owner: "stack",
+    routing: "none",
+    description:
+      "Another stack, such as that of staging, in which a version must have been released with the same image before its canary gets requests in this one: docs/git.md tells how.",
+    fallback: "none, a release waits for no other stack",
+    effect:
+      "Nothing in a cluster: the weight rises above 0 only if that stack has released what this one is to. A weight that falls, or a canary that has requests already, waits for nothing.",
+    examples: [{ stack: "staging" }],
   }),
   guard: topKey(guard.optional(), {
     owner: "stack",

@@ -28,6 +28,7 @@ import { DrainedClusters } from "./drained-clusters.ts";
 import { presentClusters } from "./present-clusters.ts";
 import { planRelease, type PlannedRoute, type ReleasePlan } from "./release-plan.ts";
 import { SAID_ELSEWHERE } from "./said-elsewhere.ts";
+import { requiredProblems } from "./required-stack.ts";
 import { joinHooks } from "./routing-records.ts";
 import { removalProblems } from "./removed-services.ts";
 import { SharedNamespaces } from "./shared-namespaces.ts";
@@ -218,6 +219,7 @@ export class WeightChange {
         ...shrinkProblems(plan, settings.allow),
         ...(rises ? unreadProblems(plan, clusters, notes.unread) : []),
         ...(await drained.problems(answering, deployed)),
+        ...(await requiredProblems(settings, plan)),
         ...(await removalProblems(answering, settings, journals, stack)),
         ...change.shared.problems,
         ...istio.problems,

@@ -1,17 +1,20 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { canariesOf } from "../../fleet/canary-weights.ts";
 import { durationMs } from "../../lib/duration.ts";
+import { beginRelease } from "../begin-release.ts";
 import { EventPublisher } from "../event-publisher.ts";
 import { eventFile, eventText } from "../events.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
 import { KubernetesEvents } from "../kubernetes-events.ts";
 import { Lease, thisProcess } from "../lease.ts";
+import { newImages } from "../new-images.ts";
 import { notify } from "../notifications.ts";
 import { openRelease, requireMetrics } from "../open.ts";
 import { onInterrupt } from "../on-interrupt.ts";
 import type { Progress } from "../planner.ts";
 import { PreviewAhead } from "../preview-ahead.ts";
 import { ProgressLine } from "../progress-line.ts";
+import { ReleaseStack } from "../stack.ts";
 import { lowerToZero, raiseTo } from "../update-weight.ts";
 import { judgedServices, planOf } from "../release-settings.ts";
 import { withEvent } from "../remembered-events.ts";
@@ -27,6 +30,10 @@ export interface RolloutOptions {
   readonly json?: boolean;
   /** A file that events are appended to. */
   readonly events?: string;
+  /** Images that the release begins with, as `service=image`. @default the canaries that the config has are released */
+  readonly image?: readonly string[];
+  /** Names of their versions, as `service=version`. @default the images' tags */
+  readonly version?: readonly string[];
 }
 
 /**
@@ -38,7 +45,16 @@ export async function rollout({
   again,
   json,
   events: file,
+  image = [],
+  version = [],
 }: RolloutOptions): Promise<void> {
+  const images = newImages(image, version);
+  if (images.length > 0) {
+    // Standard output may be read by a machine.
+    await beginRelease(await ReleaseStack.open(name), images, (text) => {
+      console.error(text);
+    });
+  }
   const release = await openRelease(name);
   requireMetrics(release);
   const { stack, settings, clusters, journal, observer } = release;

@@ -8,6 +8,7 @@ import { pausedBy } from "../observer.ts";
 import type { OpenRelease } from "../open.ts";
 import { continues, endWeight, type Progress } from "../planner.ts";
 import { planOf, releaseName } from "../release-settings.ts";
+import { aheadText } from "./ahead.ts";
 import { awayStatus } from "./away-status.ts";
 import { chainStatus, type ChainStatus } from "./chain-status.ts";
 import { clusterStatus, type ClusterStatus } from "./cluster-status.ts";
@@ -24,6 +25,8 @@ export interface ReleaseStatus {
   /** Percent of the requests for the canaries, by the configuration. */
   readonly config: number;
   readonly clusters: readonly ClusterStatus[];
+  /** Whether config or clusters are ahead of the other, and what to do. @default they have the same weight, or nobody knows */
+  readonly ahead?: string;
   /** The services that make one release. @default each is split on its own */
   readonly chain?: ChainStatus;
   /** Over which time requests are counted. */
@@ -82,7 +85,8 @@ const MISSED_LOOKS = 3;
 /** How long one look with all its answers may take, in milliseconds. */
 const LOOK_TAKES_MS = 30_000;
 
-function watchedBy({ at, by }: Watch, intervalMs: number, now: number): Watched {
+/** Who has looked, and whether they still do. */
+export function watchedBy({ at, by }: Watch, intervalMs: number, now: number): Watched {
   return {
     by,
     at: new Date(at).toISOString(),
@@ -176,6 +180,10 @@ export async function releaseStatus(
   ]);
   const all = [...found, ...awayStatus(settings, lastKnown)];
   const changed = changedSince(own, events, found);
+  const ahead = await aheadText({
+    ...{ settings, release, progress: own, clusters: found, stack: stack.name },
+    lastKnown: () => stack.lastKnown(),
+  });
   const paused = pausedBy(pause);
   const chain = chainStatus(deployed);
   const watching = guards.filter((note) => note.release === release);
@@ -186,6 +194,7 @@ export async function releaseStatus(
     clusters: settings.clusters.flatMap(
       ({ name }) => all.find(({ cluster }) => cluster === name) ?? [],
     ),
+    ...(ahead !== undefined && { ahead }),
     ...(chain && { chain }),
     period,
     ...(own && { progress: own }),

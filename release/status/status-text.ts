@@ -192,6 +192,7 @@ export function statusText(status: ReleaseStatus): string {
     ...guardLines(status),
     ...(status.paused === undefined ? [] : [status.paused]),
     table.toString(),
+    ...(status.ahead === undefined ? [] : [status.ahead]),
     ...status.clusters.flatMap(remarks),
     ...(status.chain ? chainLines(status.chain) : []),
     ...traffic(status),

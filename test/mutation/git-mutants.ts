@@ -2,6 +2,7 @@ import type { Mutant } from "./mutants.ts";
 
 const command = ["test/unit/release/commands/weight.test.ts"];
 const decision = ["test/unit/release/held-weight.test.ts"];
+const beginning = ["test/unit/release/begin-release.test.ts"];
 
 /** What keeps git and the clusters from undoing each other. */
 export const gitMutants: readonly Mutant[] = [
@@ -46,5 +47,26 @@ export const gitMutants: readonly Mutant[] = [
     text: "if (away.length > 0) {",
     replacement: "if (away.length > 9) {",
     tests: command,
+  },
+  {
+    removes: "no image becomes the canary while another canary has requests",
+    file: "release/begin-release.ts",
+    text: "if (serving.length > 0) {",
+    replacement: "if (serving.length > 9) {",
+    tests: beginning,
+  },
+  {
+    removes: "no image becomes the canary in place of one that a command judges",
+    file: "release/begin-release.ts",
+    text: "if (!progress || progress.end || !watch) return;",
+    replacement: "if (!progress || progress.end || !watch || watch.at > 0) return;",
+    tests: beginning,
+  },
+  {
+    removes: "a release by a new image deletes nothing but the canary that it replaces",
+    file: "release/begin-release.ts",
+    text: "({ name }) => leaving.some((gone) => name === gone || name.startsWith(`${gone}-`)),",
+    replacement: "() => true,",
+    tests: beginning,
   },
 ];

@@ -10,6 +10,7 @@ import { existingMutants } from "./existing-mutants.ts";
 import { failoverMutants } from "./failover-mutants.ts";
 import { fleetMutants } from "./fleet-mutants.ts";
 import { gitMutants } from "./git-mutants.ts";
+import { requiresMutants } from "./requires-mutants.ts";
 import { leftOutMutants } from "./left-out-mutants.ts";
 import { guardMutants } from "./guard-mutants.ts";
 import { helmMutants } from "./helm-mutants.ts";
@@ -57,6 +58,7 @@ export const mutants: readonly Mutant[] = [
   ...failoverMutants,
   ...fleetMutants,
   ...gitMutants,
+  ...requiresMutants,
   ...leftOutMutants,
   ...guardMutants,
   ...helmMutants,

@@ -55,6 +55,16 @@ describe("the preview command", () => {
     );
   });
 
+  it("prints the flags for that alone, for a pipeline's update, by the project's own key", async () => {
+    const away = (cluster: string) => ({ value: JSON.stringify([cluster]), secret: false });
+    const config = { "other:away": away("cluster-a"), "istio-canary:away": away("cluster-b") };
+    pulumi("exit 9", `echo '${JSON.stringify(config)}'`);
+    expect(await run(["--stack", "prod", "--flags"])).toMatchObject({
+      stdout: "--exclude **:providers:kubernetes::cluster-b --exclude-dependents",
+      exitCode: 0,
+    });
+  });
+
   it("renders a failed preview as one, and fails", async () => {
     pulumi(`echo '{"diagnostics": [{"severity": "error", "message": "no weight 25"}]}'; exit 255`);
     const { stdout, exitCode } = await run(["--stack", "prod"]);

@@ -113,7 +113,7 @@ describe("the program", () => {
     // The stack itself is the only resource that is there.
     expect(registered[0]).toEqual({ outputs: [], resources: 1 });
     expect(registered.slice(1).map(({ outputs }) => outputs.toSorted())).toEqual([
-      ["clusters", "mesh", "rootCaExpires", "weight"],
+      ["clusters", "mesh", "rootCaExpires", "versions", "weight"],
     ]);
   });
 

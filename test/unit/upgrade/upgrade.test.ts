@@ -213,7 +213,7 @@ describe("the comparison", () => {
   it("finds outputs updated", () => {
     const outputs = { ...program.outputs, rootCaExpires: undefined, more: 1 };
     expect(moreChanges(recorded, { ...program, outputs })).toEqual([
-      { kind: "updated", resource: "outputs", paths: ["more", "rootCaExpires"] },
+      { kind: "updated", resource: "outputs", paths: ["more", "rootCaExpires", "versions"] },
     ]);
   });
 
