@@ -43,6 +43,13 @@ const html = (...content: readonly (ElementContent | undefined)[]) =>
     children: content.filter((each) => each !== undefined).map(unbroken),
   });
 
+/** A line in which commands are set as such, and stay whole. */
+function withCommands(line: string): ElementContent[] {
+  return line
+    .split(/(npm run release -- [^;,]+)/)
+    .map((part, i) => (i % 2 === 1 ? h("code", part) : { type: "text", value: part }));
+}
+
 function stateHtml(look: ReleaseLook): string {
   const { kind, title, says, attention } = headline(look);
   const { status } = look;
@@ -50,7 +57,7 @@ function stateHtml(look: ReleaseLook): string {
   return html(
     h("p", { className: ["title", kind] }, [outcome(sign, title)]),
     h("p", says),
-    ...[...watchLine(status), ...nextLine(status)].map((line) => h("p", line)),
+    ...[...watchLine(status), ...nextLine(status)].map((line) => h("p", withCommands(line))),
     attention.length === 0
       ? h("p", { className: ["quiet"] }, "Nothing needs your attention.")
       : h("div", { className: ["note"] }, [
@@ -143,7 +150,7 @@ function fleetHtml(look: ReleaseLook): string {
     h(
       "p",
       { className: ["quiet"] },
-      `Share of the requests that the canary gets. Configured: by the stack's config. Written: in the cluster's VirtualService. Served: by the routes that its Envoys have. Measured: of the requests that pods have answered since ${timeOfDay(Date.parse(period.since))} UTC, with those that failed with 5xx, beside stable's.`,
+      `Configured: in the stack's config. Written: in the cluster's VirtualService. Served: in the routes of its Envoys. Measured: answered by pods since ${timeOfDay(Date.parse(period.since))} UTC. 5xx: the answers of each version that were errors.`,
     ),
     ...look.services.map((service) => serviceTable(service, look)),
   );
@@ -162,7 +169,7 @@ function gatesHtml({ status: { verdicts } }: ReleaseLook): string {
     h(
       "p",
       { className: ["quiet"] },
-      "The bar is the interval that holds the true value, as surely as rollout.gates.risk wants: it grows shorter as requests come in. The line across it is what was measured, a red one is a limit, and the tinted side of it is required. A gate fails once its whole interval is beyond a limit. Until then it holds while too few requests have come, and else passes.",
+      "A bar is the range in which the true value lies, as surely as rollout.gates.risk asks for. It narrows as requests come in. The line across it is what was measured; red lines are limits, and the tinted range is what is required. A gate fails when its whole bar is outside the limits. It says hold while it has seen too few requests.",
     ),
     table({
       caption: "What the gates say of this phase",

@@ -55,10 +55,7 @@ function state(status: ReleaseStatus): readonly [Headline["kind"], string] {
     return ["bad", `Rolling back: the canary gets ${served} of the requests`];
   const failing = new Set(failingIn(verdicts).map(({ cluster }) => cluster));
   if (failing.size > 0)
-    return [
-      "bad",
-      `A gate fails in ${allOf([...failing])}: the canary gets ${served} of the requests`,
-    ];
+    return ["bad", `A gate fails in ${allOf([...failing])}, at ${served} of the requests`];
   if (paused !== undefined) return ["open", `Paused: the canary gets ${served} of the requests`];
   return ["open", `Rolling out: the canary gets ${served} of the requests`];
 }

@@ -207,6 +207,11 @@ export async function releaseStatus(
     ...(watching.length > 0 && { guards: watching.map((note) => guardStatus(note, now)) }),
     verdicts,
   };
-  const next = whatNext(status, planOf(settings, stack.name), now);
+  const next = whatNext(
+    status,
+    planOf(settings, stack.name),
+    durationMs(settings.rollout.interval),
+    now,
+  );
   return { ...status, ...(next !== undefined && { next }) };
 }

@@ -47,8 +47,8 @@ export function rolloutLine({ progress, changed, forgotten, period }: ReleaseSta
   const lasts = age((period.until - since) / 1000);
   const failed =
     failures.total === 0
-      ? "no look has failed"
-      : `${failures.total} ${failures.total === 1 ? "look has" : "looks have"} failed`;
+      ? "no look at the gates has failed"
+      : `${failures.total} ${failures.total === 1 ? "look" : "looks"} at the gates failed`;
   return `rollout at ${weight} % since ${dateTime(since)} UTC (${lasts}), ${failed}`;
 }
 

@@ -86,13 +86,13 @@ describe("a dashboard in a browser", () => {
     look = () => lookOf("bad");
     await page
       .locator("main")
-      .getByText("A gate fails in cluster-b: the canary gets 10 % of the requests")
+      .getByText("A gate fails in cluster-b, at 10 % of the requests")
       .waitFor();
     expect(await page.title()).toBe(
-      "✗ A gate fails in cluster-b: the canary gets 10\u00A0% of the requests – prod",
+      "✗ A gate fails in cluster-b, at 10\u00A0% of the requests – prod",
     );
     expect(await page.locator("#announced").textContent()).toBe(
-      "✗ A gate fails in cluster-b: the canary gets 10\u00A0% of the requests",
+      "✗ A gate fails in cluster-b, at 10\u00A0% of the requests",
     );
   });
 

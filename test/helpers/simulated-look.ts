@@ -55,8 +55,8 @@ export function lookOf(story: Story, more: Partial<ReleaseStatus> = {}): Release
       verdicts: phase.verdicts as readonly GateVerdict[],
       next:
         story === "bad"
-          ? "back to 0 % in every cluster at the next look; at once: npm run release -- rollback --stack prod --to zero"
-          : "100 % in every cluster at 15:41:12 UTC or later, once all gates pass",
+          ? "back to 0 % in every cluster at the next look, in 26 s, if a gate fails then. To do so at once: npm run release -- rollback --stack prod --to zero"
+          : "100 %, the last phase, in every cluster at the next look, in 26 s",
       ...more,
     },
   };

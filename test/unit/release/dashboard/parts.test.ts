@@ -26,10 +26,16 @@ describe("a dashboard's state", () => {
   it("is who drives the rollout, and what comes next", () => {
     const { state } = lookParts(lookOf("bad"));
     expect(elements(page(state), "p").map(text).slice(1, 4)).toEqual([
-      "user/user-service v2 (registry.example.com/user-service:2.0.1): rollout at 10 % since 2026-11-24 15:20:27 UTC (4 min), 1 look has failed",
+      "user/user-service v2 (registry.example.com/user-service:2.0.1): rollout at 10 % since 2026-11-24 15:20:27 UTC (4 min), 1 look at the gates failed",
       "driven by release rollout of ann@laptop, last look 4 s ago",
-      "next: back to 0 % in every cluster at the next look; at once: npm run release -- rollback --stack prod --to zero",
+      "next: back to 0 % in every cluster at the next look, in 26 s, if a gate fails then. To do so at once: npm run release -- rollback --stack prod --to zero",
     ]);
+  });
+
+  it("has commands that can be copied whole", () => {
+    const [command, ...others] = elements(page(lookParts(lookOf("bad")).state), "code").map(text);
+    expect(command).toBe("npm run release -- rollback --stack prod --to zero");
+    expect(others).toEqual([]);
   });
 
   it("parts no number from its percent sign", () => {

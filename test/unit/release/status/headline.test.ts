@@ -91,7 +91,7 @@ describe("a headline", () => {
     const { kind, title, attention } = headline(lookOf("bad"));
     expect({ kind, title }).toEqual({
       kind: "bad",
-      title: "A gate fails in cluster-b: the canary gets 10 % of the requests",
+      title: "A gate fails in cluster-b, at 10 % of the requests",
     });
     expect(attention).toEqual([
       expect.stringMatching(/^cluster-b: success rate of v2 of user\/user-service: 95\.0 %/),

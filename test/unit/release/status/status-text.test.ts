@@ -54,7 +54,7 @@ describe("a status for people", () => {
     expect(statusText(status)).toBe(
       [
         "user/user-service v2 (image:v2)",
-        "rollout at 10 % since 2026-01-01 00:00:00 UTC (2 min), no look has failed",
+        "rollout at 10 % since 2026-01-01 00:00:00 UTC (2 min), no look at the gates has failed",
         "driven by release rollout of ann on laptop (pid 7), last look 12 s ago",
         "next: 30 % in every cluster, once all gates pass",
         "┌───────────┬────────┬────────────┬───────────────────┬────────┬───────┐",

@@ -14,29 +14,46 @@ const plan: RolloutPlan = {
 };
 const { watch, verdicts: failing } = lookOf("bad").status;
 
-/** One minute after the phase has begun. */
+/** One minute after the phase has begun, 4 s after a look. */
 function next(
   weight: number,
   more: Partial<ReleaseStatus> = {},
-  { failures = { consecutive: 0, total: 0 }, of = plan, after = MINUTE } = {},
+  { failures = { consecutive: 0, total: 0 }, of = plan, after = MINUTE, sinceLook = 4_000 } = {},
 ): string | undefined {
   const progress = { ...phase("user/user-service v2", weight, T0), failures };
-  const status = { ...lookOf("good").status, progress, watch, verdicts: [], ...more };
-  return whatNext(status as ReleaseStatus, of, T0 + after);
+  const now = T0 + after;
+  const seen = watch && { ...watch, at: new Date(now - sinceLook).toISOString() };
+  const status = { ...lookOf("good").status, progress, watch: seen, verdicts: [], ...more };
+  return whatNext(status as ReleaseStatus, of, MINUTE / 2, now);
 }
 
 describe("what a rollout does next", () => {
   it.each<[number, string]>([
-    [0, "10 % in every cluster at 12:02:00 UTC or later, once all gates pass"],
-    [10, "30 % in every cluster at 12:10:00 UTC or later, once all gates pass"],
-    [30, "100 % in every cluster at 12:20:00 UTC or later, once all gates pass"],
-    [100, "done at 12:10:00 UTC or later, once all gates pass"],
+    [0, "10 % in every cluster at 12:02:00 UTC or later, if all gates pass then"],
+    [10, "30 % in every cluster at 12:10:00 UTC or later, if all gates pass then"],
+    [
+      30,
+      "100 %, the last phase, in every cluster at 12:20:00 UTC or later, if all gates pass then",
+    ],
+    [100, "done at 12:10:00 UTC or later, if all gates pass then"],
   ])("is the next phase, after the bake time of %i %", (weight, text) => {
     expect(next(weight)).toBe(text);
   });
 
-  it("names no time that is over", () => {
-    expect(next(10, {}, { after: 11 * MINUTE })).toBe("30 % in every cluster, once all gates pass");
+  it("comes at the next look where the bake time is over, or names the gate that it waits for", () => {
+    const after = 11 * MINUTE;
+    expect(next(10, {}, { after })).toBe("30 % in every cluster at the next look, in 26 s");
+    expect(next(10, {}, { after, sinceLook: MINUTE })).toBe(
+      "30 % in every cluster at the next look, due now",
+    );
+    const verdicts = failing.map((each) => ({
+      ...each,
+      outcome: "hold" as const,
+      text: "too few",
+    }));
+    expect(next(10, { verdicts }, { after })).toBe(
+      "30 % in every cluster, once this gate can tell: too few",
+    );
   });
 
   it("waits for approval where a person raises", () => {
@@ -52,13 +69,13 @@ describe("what a rollout does next", () => {
   });
 
   it("is the way back while a gate fails, paused or not", () => {
-    const atOnce = "at once: npm run release -- rollback --stack prod --to zero";
+    const atOnce = "To do so at once: npm run release -- rollback --stack prod --to zero";
     expect(next(10, { verdicts: failing, paused: "paused by ann" })).toBe(
-      `back to 0 % in every cluster if looks go on to fail: the rollout tolerates 1 in a row, 3 in a phase; ${atOnce}`,
+      `back to 0 % in every cluster if looks go on to fail: the rollout tolerates 1 in a row, 3 in a phase. ${atOnce}`,
     );
     const failures = { consecutive: 1, total: 1 };
     expect(next(10, { verdicts: failing }, { failures })).toBe(
-      `back to 0 % in every cluster at the next look; ${atOnce}`,
+      `back to 0 % in every cluster at the next look, in 26 s, if a gate fails then. ${atOnce}`,
     );
   });
 
