@@ -85,14 +85,15 @@ export class ReleaseStack {
     ]);
     const meshStack = config[`${name}:meshStack`]?.value;
     const away = awayIn(config, name);
+    const said = away.length === 0 ? {} : (await outputsOf(stack, stack.name))["clusters"];
     return new ReleaseStack(
       stack,
       name,
       config,
       meshStack
         ? meshStackOf(meshStack, await outputsOf(stack, meshStack))
-        : await findMesh(rawConfig(textOf(config), name)),
-      away.length === 0 ? {} : lastTraffic(away, (await outputsOf(stack, stack.name))["clusters"]),
+        : await findMesh(rawConfig(textOf(config), name), () => Promise.resolve(said)),
+      lastTraffic(away, said),
     );
   }
 

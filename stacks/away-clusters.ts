@@ -5,6 +5,7 @@ import { allOf } from "../lib/enumerate.ts";
 import { clusterProvider } from "./cluster-provider.ts";
 import { lastTraffic, type ServiceShares } from "./kept-versions.ts";
 import type { ReleaseSettings } from "./config.ts";
+import { LastUpdate } from "./last-update.ts";
 import { clusterOutput, type ClusterOutput } from "./mesh-stack.ts";
 
 /** Stands for the resources of a cluster that is away: it is left out if they are, and never made. */
@@ -43,18 +44,18 @@ export class AwayClusters {
   /**
    * Reads what the stack's last complete update has said of them.
    *
+   * @param last that update
    * @throws if it has said nothing of one of them
    */
-  static async find({ away }: Pick<ReleaseSettings, "away">): Promise<AwayClusters> {
+  static async find(
+    { away }: Pick<ReleaseSettings, "away">,
+    last = new LastUpdate(),
+  ): Promise<AwayClusters> {
     if (away.length === 0) return new AwayClusters([], new Map());
-    const name = [pulumi.getOrganization(), pulumi.getProject(), pulumi.getStack()].join("/");
-    const last = new pulumi.StackReference("last-update", { name });
-    const details = (await last.getOutputDetails("clusters")) as { readonly value?: unknown };
+    const said = (await last.clusters()) as Readonly<Record<string, unknown>> | undefined;
     const found = new Map(
       away.flatMap((cluster) => {
-        const parsed = clusterOutput.safeParse(
-          (details.value as Readonly<Record<string, unknown>> | undefined)?.[cluster],
-        );
+        const parsed = clusterOutput.safeParse(said?.[cluster]);
         return parsed.success ? [[cluster, parsed.data] as const] : [];
       }),
     );

@@ -342,9 +342,12 @@ export function crossChecks(raw: Loose, parts: Parts, now: Date): Problem[] {
     ...clusterListProblems(
       { quarantine: parts.quarantine ?? [], away: namesOf(parts.away ?? []) },
       parts.clusterNames,
-      !installs && !joins,
     ),
-    ...drainKeyProblems(parts.away ?? [], joins, services),
+    ...drainKeyProblems(
+      parts.away ?? [],
+      installs ? "this stack" : joins ? "another stack" : "others",
+      services,
+    ),
     ...(parts.monitoring ? monitoringProblems(parts.monitoring) : []),
   ];
 }

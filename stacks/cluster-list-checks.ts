@@ -41,12 +41,10 @@ function listProblems(
  * What is wrong with the keys that name clusters.
  *
  * @param names of all clusters. @default they are not known
- * @param isExisting whether others have installed Istio
  */
 export function clusterListProblems(
   { quarantine, away }: ClusterLists,
   names: readonly string[] | undefined,
-  isExisting: boolean,
 ): Problem[] {
   const isAll = (list: readonly string[]) => names?.every((name) => list.includes(name)) === true;
   return [
@@ -64,16 +62,6 @@ export function clusterListProblems(
           ]
         : [],
     ),
-    ...(away.length > 0 && isExisting
-      ? [
-          {
-            path: "away",
-            value: away,
-            rule: "must be left out if `mesh.istio` is existing: what Istio has in a cluster is read there, in each update",
-            fix: "Remove it with: pulumi config rm away. npm run release -- zero lowers the canaries in every cluster that answers.",
-          },
-        ]
-      : []),
     ...(quarantine.length > 0 && isAll(quarantine)
       ? [
           {
@@ -101,19 +89,22 @@ export function clusterListProblems(
  * What is wrong with clusters that are to be drained: what has to serve their requests must be known, and so must be how
  * istiods read them.
  *
- * @param joins whether another stack has installed the mesh
+ * @param installedBy who has installed the mesh
  * @param services of the stack. @default they are wrong by themselves
  */
 export function drainKeyProblems(
   away: readonly AwayCluster[],
-  joins: boolean,
+  installedBy: "this stack" | "another stack" | "others",
   services: readonly unknown[] | undefined,
 ): Problem[] {
-  const why = joins
-    ? "must be false in a stack with meshStack: the istiods of another stack's mesh read the cluster"
-    : services?.length === 0
-      ? "must be false in a stack without services: whether the other clusters have the pods for those of other stacks is not known here"
-      : undefined;
+  const why =
+    installedBy === "another stack"
+      ? "must be false in a stack with meshStack: the istiods of another stack's mesh read the cluster"
+      : installedBy === "others"
+        ? "must be false if mesh.istio is existing: the owner's istiods read the cluster, by Secrets of theirs"
+        : services?.length === 0
+          ? "must be false in a stack without services: whether the other clusters have the pods for those of other stacks is not known here"
+          : undefined;
   return away.flatMap(({ drain }, i) =>
     drain && why !== undefined
       ? [

@@ -16,6 +16,7 @@ import { hostOwners } from "./ingress-checks.ts";
 import { problemsOf } from "./issues.ts";
 import { joinedMesh } from "./joined-mesh.ts";
 import type { Kept } from "./kept-versions.ts";
+import { LastUpdate } from "./last-update.ts";
 import { clustersOf, meshKeyProblems } from "./mesh-stack-checks.ts";
 import { readMeshStack, type MeshStack } from "./mesh-stack.ts";
 import { prometheusProblems } from "./prometheus-checks.ts";
@@ -344,8 +345,14 @@ export function rawConfig(
   );
 }
 
-/** Reads the configuration of the stack that Pulumi runs. Stops it when something is wrong. */
-export async function loadConfig(): Promise<Settings | ReleaseStackSettings> {
+/**
+ * Reads the configuration of the stack that Pulumi runs. Stops it when something is wrong.
+ *
+ * @param last its last complete update
+ */
+export async function loadConfig(
+  last = new LastUpdate(),
+): Promise<Settings | ReleaseStackSettings> {
   const project = pulumi.getProject();
   const all = pulumi.runtime.allConfig();
   const raw = rawConfig(all, project);
@@ -359,7 +366,8 @@ export async function loadConfig(): Promise<Settings | ReleaseStackSettings> {
   const name = isBlank(raw["meshStack"])
     ? undefined
     : schema.meshStack.safeParse(raw["meshStack"]).data;
-  const found = name === undefined ? await findMesh(raw) : await readMeshStack(name);
+  const found =
+    name === undefined ? await findMesh(raw, () => last.clusters()) : await readMeshStack(name);
   const [meshStack, unread] = found && "rule" in found ? [undefined, [found]] : [found, []];
   const { settings, problems: inside } = parseConfig(raw, new Date(), meshStack);
   const problems = [

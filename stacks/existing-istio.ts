@@ -1,3 +1,4 @@
+import * as z from "zod";
 import { ClusterClient } from "../fleet/cluster-client.ts";
 import { findIstio } from "../fleet/existing-istio/find-istio.ts";
 import { explain } from "../fleet/explain.ts";
@@ -12,13 +13,13 @@ import {
   eastWestAddresses,
   eastWestPort,
   gatewayFindings,
-  haveOwnNetworks,
 } from "../lib/existing-istio/gateway-rules.ts";
 import { meshFindings } from "../lib/existing-istio/mesh-rules.ts";
 import { within } from "../lib/within.ts";
 import { isBlank, type Loose } from "./checks.ts";
 import { isExistingIstio } from "./existing-istio-checks.ts";
 import type { MeshFacts } from "./mesh-stack.ts";
+import { namesOf } from "./schema/away.ts";
 import { schema, type Cluster, type Mesh } from "./schema.ts";
 
 /** Longest wait for one answer of an API server, in milliseconds: a lower weight waits for it. */
@@ -112,14 +113,25 @@ function wantedMesh(
   };
 }
 
+/** What a complete update has said of clusters, as far as it tells whether they are in one network. */
+const said = z.record(
+  z.string(),
+  z.looseObject({ network: z.string() }).optional().catch(undefined),
+);
+
 /**
  * Reads the mesh that others have installed from the clusters, if the configuration says that they have. What could not
- * be read, and what speaks against it, is part of the result.
+ * be read, and what speaks against it, is part of the result. Clusters that are away are not asked: their networks are
+ * those of the last complete update.
  *
  * @param raw values by key, without the project's name
+ * @param lastClusters the stack's output `clusters`, as that update has left it
  * @returns undefined also if the configuration is wrong: its other checks tell
  */
-export async function findMesh(raw: Loose): Promise<FoundMesh | undefined> {
+export async function findMesh(
+  raw: Loose,
+  lastClusters: () => Promise<unknown>,
+): Promise<FoundMesh | undefined> {
   const parts = isExistingIstio(raw) ? partsOf(raw) : undefined;
   if (!parts) return undefined;
   const { mesh, gateway, services } = parts;
@@ -130,21 +142,29 @@ export async function findMesh(raw: Loose): Promise<FoundMesh | undefined> {
     ...cluster,
     kubeconfig: cluster.kubeconfig ?? kubeconfig,
   }));
+  const away = namesOf(schema.away.safeParse(raw["away"]).data ?? []);
   const all = await Promise.all(
-    clusters.map((cluster, i) =>
-      read(cluster, `clusters[${i}]`, { revision: mesh.revision, gateway }),
+    clusters.flatMap((cluster, i) =>
+      away.includes(cluster.name)
+        ? []
+        : [read(cluster, `clusters[${i}]`, { revision: mesh.revision, gateway })],
     ),
   );
   const places = all.flatMap(({ read: { found, ...at } }): IstioPlace[] =>
     found === undefined || "rule" in found ? [] : [{ ...at, found }],
   );
   const wanted = wantedMesh(raw["mesh"] as Loose, mesh, { clusters, gateway, services });
+  const known = away.length === 0 ? {} : (said.safeParse(await lastClusters()).data ?? {});
+  const networks = [
+    ...places.map(({ found }) => found.network ?? ""),
+    ...away.flatMap((name) => known[name]?.network ?? []),
+  ];
   const [first] = places;
   const roots = places.flatMap(({ found }) => found.roots.map(({ expires }) => expires)).sort();
   return {
     istio: "existing",
     id: first?.found.meshId ?? mesh.id,
-    oneNetwork: places.length === clusters.length && !haveOwnNetworks(places),
+    oneNetwork: networks.length === clusters.length && new Set(networks).size === 1,
     findings: [
       ...all.flatMap(({ findings }) => findings),
       ...meshFindings(wanted, places),

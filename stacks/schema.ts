@@ -250,7 +250,6 @@ export const schema = {
     rules: [
       "must be names of `clusters`, each once, and none that is in `quarantine`",
       "must leave out at least one cluster",
-      "must be left out if `mesh.istio` is existing",
       "while it is set, no service of a chain, and none with `workload: existing`, may change its versions",
     ],
     effect:

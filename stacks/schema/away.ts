@@ -14,7 +14,7 @@ export const awayCluster = z
         description:
           "Whether the other clusters send it nothing, either: its endpoints leave their proxies, their istiods read it no more, and hosts that name it answer 503 at once. For a cluster whose pods do not serve, or are not to.",
         rules: [
-          "must be false in a stack with meshStack or without services",
+          "must be false in a stack with meshStack, with mesh.istio: existing, or without services",
           "must be false until the other clusters have the pods for its requests too",
           "once it was true, must stay true until the cluster is taken out of away",
         ],

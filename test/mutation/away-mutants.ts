@@ -156,4 +156,25 @@ export const awayMutants: readonly Mutant[] = [
     replacement: "",
     tests: ["test/unit/release/stack.test.ts"],
   },
+  {
+    removes: "the Istio of others is not asked for in a cluster that is away",
+    file: "stacks/existing-istio.ts",
+    text: "away.includes(cluster.name)\n        ? []",
+    replacement: "away.length > 9\n        ? []",
+    tests: ["test/unit/stacks/existing-istio.test.ts"],
+  },
+  {
+    removes: "hosts that name clusters stay while one with a network of its own is away",
+    file: "stacks/existing-istio.ts",
+    text: "oneNetwork: networks.length === clusters.length && new Set(networks).size === 1,",
+    replacement: "oneNetwork: new Set(places.map(({ found }) => found.network)).size === 1,",
+    tests: ["test/unit/stacks/existing-istio.test.ts"],
+  },
+  {
+    removes: "a cluster that others' istiods read is not drained",
+    file: "stacks/cluster-list-checks.ts",
+    text: 'installedBy === "others"\n',
+    replacement: 'installedBy === "this stack"\n',
+    tests: ["test/unit/stacks/existing-istio.test.ts"],
+  },
 ];

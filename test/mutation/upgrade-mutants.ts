@@ -66,8 +66,9 @@ export const upgradeMutants: readonly Mutant[] = [
   {
     removes: "what has moved is in sync when the update ends",
     file: "stacks/upgrade.ts",
-    text: "        problems,\n      );\n      const made = ",
-    replacement: "        problems.slice(0, 0),\n      );\n      const made = ",
+    text: 'throwProblems(\n        "This step of the upgrade is made, and not well.',
+    replacement:
+      'void ((heading: string, of: readonly Problem[]) => [heading, of])(\n        "This step of the upgrade is made, and not well.',
     tests: stacks,
   },
   {

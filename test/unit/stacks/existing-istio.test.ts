@@ -42,8 +42,20 @@ beforeEach(() => {
   clustersHave();
 });
 
-async function meshOf(raw: object = existingIstioConfig()): Promise<FoundMesh> {
-  const mesh = await findMesh({ ...raw });
+/** What a last update has said of a cluster that is away. */
+const saidOf = (network: string) => ({
+  "cluster-b": {
+    ...{ network, istioVersion: "1.31.0", caExpires: "2028-01-01T00:00:00.000Z" },
+    gateways: { eastWest: ["203.0.113.2"], ingress: [] },
+    traffic: { "user/user-service": { v1: 100 } },
+  },
+});
+
+async function meshOf(
+  raw: object = existingIstioConfig(),
+  said: unknown = undefined,
+): Promise<FoundMesh> {
+  const mesh = await findMesh({ ...raw }, () => Promise.resolve(said));
   if (!mesh) throw new Error("the fixture is wrong");
   return mesh;
 }
@@ -105,9 +117,10 @@ describe("the mesh that others have installed", () => {
   });
 
   it("is none where the program installs Istio, or another stack has", async () => {
-    expect(await findMesh(rawConfig())).toBeUndefined();
+    const none = () => Promise.resolve(undefined);
+    expect(await findMesh(rawConfig(), none)).toBeUndefined();
     expect(
-      await findMesh({ ...existingIstioConfig(), meshStack: "organization/p/mesh" }),
+      await findMesh({ ...existingIstioConfig(), meshStack: "organization/p/mesh" }, none),
     ).toBeUndefined();
     expect(findIstio).not.toHaveBeenCalled();
   });
@@ -127,6 +140,24 @@ describe("the mesh that others have installed", () => {
     clustersHave(foundIstio("a"), { rule: "must lead to a primary cluster", fix: "Do." });
     expect((await meshOf()).findings.map((each) => [each.kind, problemLine(each)])).toEqual([
       ["harm", ' - clusters[1].context: must lead to a primary cluster, got "prod-b". Do.'],
+    ]);
+  });
+
+  it("is not asked for in a cluster that is away, whose network the last update tells", async () => {
+    clustersHave(new Error("asked"), foundIstio("b"));
+    const raw = { ...existingIstioConfig(), away: ["cluster-a"] };
+    const said = { "cluster-a": saidOf("network-a")["cluster-b"] };
+    const mesh = await meshOf(raw, said);
+    expect(mesh.findings).toEqual([]);
+    expect(Object.keys(mesh.clusters)).toEqual(["cluster-b"]);
+    expect(mesh.oneNetwork).toBe(false);
+    expect((await meshOf(raw, { "cluster-a": { network: "network-b" } })).oneNetwork).toBe(true);
+    for (const nothing of [undefined, {}, { "cluster-a": "text" }]) {
+      expect((await meshOf(raw, nothing)).oneNetwork).toBe(false);
+    }
+    clustersHave(new Error("asked"), { rule: "must lead to a primary cluster", fix: "Do." });
+    expect((await meshOf(raw, said)).findings.map(({ path }) => path)).toEqual([
+      "clusters[1].context",
     ]);
   });
 
@@ -162,7 +193,7 @@ describe("the configuration of a stack in others' mesh", () => {
 
   const lines = async (change: object, of = existingIstioConfig()) => {
     const raw = { ...of, ...change };
-    const found = await findMesh(raw);
+    const found = await findMesh(raw, () => Promise.resolve(undefined));
     return parseConfig(raw, new Date(), found).problems.map(problemLine);
   };
   const ours =
@@ -205,6 +236,13 @@ describe("the configuration of a stack in others' mesh", () => {
         ` - ingress.hosts: ${ours}. Remove it: the Gateway object that ingress.gateway names has hosts, certificates and ports.`,
         " - ingress.gateway: must be given. Write the Gateway object that takes requests from outside as NAMESPACE/NAME, or remove ingress.",
         ' - services[0].ingressHosts: must be empty while no Gateway is named, got ["user.example.com"]. Set ingress.gateway to the Gateway object that takes requests for them, as NAMESPACE/NAME, or remove them.',
+      ],
+    ],
+    [
+      "a cluster that is to be drained",
+      { away: [{ name: "cluster-b", drain: true }] },
+      [
+        " - away[0].drain: must be false if mesh.istio is existing: the owner's istiods read the cluster, by Secrets of theirs, got true. Leave the cluster as it is: pulumi config set --path 'away[0].drain' false",
       ],
     ],
     [
@@ -351,6 +389,23 @@ describe("a stack in others' mesh", () => {
     program
       .ofType(`kubernetes:networking.istio.io/v1:${kind}`)
       .map(({ inputs }) => inputs["spec"] as Readonly<Record<string, unknown>>);
+
+  it("leaves a cluster that is away as it is, and the others know it by what the last update said", async () => {
+    clustersHave(foundIstio("a"), new Error("asked"));
+    const away = { ...existingIstioConfig(), away: ["cluster-b"] };
+    const { program, outputs } = await runProgram(away, {
+      "organization/istio-canary/test": { clusters: saidOf("network-b") },
+    });
+    expect(outputs).toMatchObject({ clusters: saidOf("network-b") });
+    expect(program.named("cluster-b", "kubernetes").type).toBe("pulumi:providers:kubernetes");
+    expect(program.resources.filter(({ provider }) => provider === "cluster-b")).toEqual([]);
+    const [entry, ...others] = specs({ program, outputs }, "ServiceEntry");
+    expect(others).toEqual([]);
+    expect(entry).toMatchObject({
+      hosts: ["user-service.user.cluster-b.mesh"],
+      endpoints: [{ address: "203.0.113.2" }],
+    });
+  });
 
   it("registers routes, ServiceEntries and workloads, and nothing of the mesh", async () => {
     const { program, outputs } = await run();
