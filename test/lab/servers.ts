@@ -29,8 +29,12 @@ async function build(): Promise<void> {
   });
 }
 
-/** @param port how it tells its port */
-async function start(
+/**
+ * Starts a server on a free port of this machine.
+ *
+ * @param port how it tells its port
+ */
+export async function startServer(
   program: string,
   args: readonly string[],
   port: RegExp,
@@ -60,5 +64,5 @@ async function start(
 /** An S3 server with an empty bucket, in memory. */
 export async function startS3(bucket: string): Promise<RunningServer> {
   const args = ["-backend", "memory", "-initialbucket", bucket, "-host", "127.0.0.1:0"];
-  return start("gofakes3", args, /using port: (\d+)/);
+  return startServer("gofakes3", args, /using port: (\d+)/);
 }

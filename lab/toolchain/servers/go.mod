@@ -2,9 +2,13 @@ module istio-canary/lab/toolchain/servers
 
 go 1.26.0
 
-tool github.com/johannesboyne/gofakes3/cmd/gofakes3
+tool (
+	github.com/google/go-containerregistry/cmd/registry
+	github.com/johannesboyne/gofakes3/cmd/gofakes3
+)
 
 require (
+	github.com/google/go-containerregistry v0.21.6 // indirect
 	github.com/johannesboyne/gofakes3 v1.2.0 // indirect
 	github.com/ryszard/goskiplist v0.0.0-20150312221310-2dfbae5fcf46 // indirect
 	github.com/spf13/afero v1.2.1 // indirect

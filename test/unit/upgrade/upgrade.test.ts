@@ -105,6 +105,13 @@ describe("the comparison", () => {
   const VIRTUAL_SERVICE =
     "istio-canary:mesh:CanaryRoute$kubernetes:networking.istio.io/v1:VirtualService::user-service.user-route-cluster-a-weights";
 
+  it("finds nothing of an API that a new version of Kubernetes may take away", () => {
+    const types = program.resources.map(({ type }) => type);
+    const ofKubernetes = types.filter((type) => type.startsWith("kubernetes:"));
+    expect(ofKubernetes).toContain("kubernetes:apps/v1:Deployment");
+    expect(ofKubernetes.filter((type) => /\/v\d+(alpha|beta)\d+:/.test(type))).toEqual([]);
+  });
+
   /** What an update would do if the stack had been recorded otherwise. */
   const changesFrom = (
     edit: (resource: RecordedResource) => Partial<RecordedResource>,
