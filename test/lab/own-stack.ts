@@ -24,6 +24,7 @@ export const testReleases = [
   "existing-istio",
   "failover",
   "faults",
+  "git",
   "guard",
   "guarded",
   "held",
