@@ -5,4 +5,5 @@ import "./stacks/compile-cache.ts";
 Reflect.deleteProperty(Error, "prepareStackTrace");
 
 // A static import would be compiled before there is a cache.
-export const { weight, versions, rootCaExpires, mesh, clusters } = await import("./stacks/program.ts");
+export const { weight, versions, rootCaExpires, mesh, clusters } =
+  await import("./stacks/program.ts");
