@@ -1,6 +1,11 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { gatewayLabels, type ChartSource, type HelmValues } from "../lib/helm-values.ts";
+import {
+  GATEWAY_REPLICAS,
+  gatewayLabels,
+  type ChartSource,
+  type HelmValues,
+} from "../lib/helm-values.ts";
 import { INGRESS_GATEWAY, INGRESS_GATEWAY_OBJECT, INGRESS_NAMESPACE } from "../lib/names.ts";
 import { podSecurityLabels, type PodSecurity } from "../lib/manifests/pod-security.ts";
 import { DEFAULT_REVISION, injectionLabel } from "../lib/revisions.ts";
@@ -77,7 +82,7 @@ export class IngressGateway extends pulumi.ComponentResource {
         version: args.version,
         revision: args.revision,
         charts: args.charts ?? {},
-        replicas: args.replicas ?? 2,
+        replicas: args.replicas ?? GATEWAY_REPLICAS,
         restricted: args.podSecurity === "restricted",
         values: args.values ?? {},
       },
