@@ -1,6 +1,11 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { gatewayLabels, type ChartSource, type HelmValues } from "../lib/helm-values.ts";
+import {
+  GATEWAY_REPLICAS,
+  gatewayLabels,
+  type ChartSource,
+  type HelmValues,
+} from "../lib/helm-values.ts";
 import {
   CROSS_NETWORK_GATEWAY,
   EAST_WEST_GATEWAY,
@@ -54,7 +59,7 @@ export class EastWestGateway extends pulumi.ComponentResource {
         version: args.version,
         revision: args.revision,
         charts: args.charts ?? {},
-        replicas: args.replicas ?? 2,
+        replicas: args.replicas ?? GATEWAY_REPLICAS,
         network: args.network,
         port: args.port,
         onlyNeeded: args.onlyNeeded,

@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import {
   gatewayValues,
+  isAutoscaled,
   mergeValues,
   type ChartSource,
   type HelmValues,
@@ -51,7 +52,10 @@ export function gatewayRelease(
       namespace: args.namespace,
       ...chartOf(args.charts, "gateway", args.version),
       values: mergeValues(
-        gatewayValues(args.release, { replicas, network, port, onlyNeeded, restricted, revision }),
+        gatewayValues(args.release, {
+          ...{ replicas, network, port, onlyNeeded, restricted, revision },
+          autoscaled: isAutoscaled(args.values),
+        }),
         args.values,
       ),
     },

@@ -1,6 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import {
+  GATEWAY_REPLICAS,
   gatewayLabels,
   ingressValues,
   mergeValues,
@@ -86,7 +87,7 @@ export class IngressGateway extends pulumi.ComponentResource {
         version: args.version,
         revision: args.revision,
         charts: args.charts ?? {},
-        replicas: args.replicas ?? 2,
+        replicas: args.replicas ?? GATEWAY_REPLICAS,
         restricted: args.podSecurity === "restricted",
         values: mergeValues(ingressValues(args.ports), args.values ?? {}),
       },

@@ -66,6 +66,22 @@ export function mergeValues(base: HelmValues, ...others: readonly HelmValues[]):
   return merged;
 }
 
+/** What is in values at keys, or undefined. */
+export function valuesAt(values: HelmValues, ...keys: readonly string[]): unknown {
+  return keys.reduce<unknown>((inner, key) => (isRecord(inner) ? inner[key] : undefined), values);
+}
+
+/** Pods of istiod, where no value says another number. */
+export const ISTIOD_REPLICAS = 2;
+
+/** Pods of each gateway, where nothing says another number. */
+export const GATEWAY_REPLICAS = 2;
+
+/** Whether values of the chart `gateway` switch its autoscaler on, which then sets the Deployment's replicas. */
+export function isAutoscaled(values: HelmValues): boolean {
+  return valuesAt(values, "autoscaling", "enabled") === true;
+}
+
 /**
  * Both charts render a validation webhook that starts as Ignore and that istiod turns to Fail; said
  * at once, the live object stays as the chart has it, and a refresh finds no drift.
@@ -137,9 +153,9 @@ const SECCOMP_PROFILE = { seccompProfile: { type: "RuntimeDefault" } };
  */
 export function istiodValues(settings: ControlPlaneSettings): HelmValues {
   return mergeValues(VALIDATION, dualStack(settings.ipFamilies), {
-    autoscaleMin: 2,
+    autoscaleMin: ISTIOD_REPLICAS,
     // Counts where the chart's autoscaler is switched off.
-    replicaCount: 2,
+    replicaCount: ISTIOD_REPLICAS,
     topologySpreadConstraints: spreadConstraints({
       app: "istiod",
       ...(settings.revision !== undefined && { [REVISION_LABEL]: settings.revision }),
@@ -197,6 +213,8 @@ export interface IngressPorts {
 
 export interface GatewaySettings {
   readonly replicas: number;
+  /** Whether other values switch the chart's autoscaler on. @default false */
+  readonly autoscaled?: boolean | undefined;
   /** Network whose mesh traffic the gateway takes in. @default none: a gateway for ordinary ports */
   readonly network?: string | undefined;
   /** Port of its Service for that traffic. @default 15443, that of its pods */
@@ -255,9 +273,12 @@ function networkGateway(network: string, port: number | undefined): HelmValues {
   };
 }
 
-/** Values of the chart `gateway`: a fixed number of replicas, spread over zones and nodes, never all away at once. */
+/**
+ * Values of the chart `gateway`: a fixed number of replicas, spread over zones and nodes, never all away at once. With an
+ * autoscaler that is the least number: without one of its own the chart's is 1, and it has no disruption budget then.
+ */
 export function gatewayValues(release: string, settings: GatewaySettings): HelmValues {
-  const { replicas, network, port, onlyNeeded, restricted, revision } = settings;
+  const { replicas, network, port, onlyNeeded, restricted, revision, autoscaled } = settings;
   const ofNetwork =
     network === undefined
       ? {}
@@ -272,7 +293,7 @@ export function gatewayValues(release: string, settings: GatewaySettings): HelmV
         sysctls: [{ name: "net.ipv4.ip_unprivileged_port_start", value: "0" }],
       },
     }),
-    autoscaling: { enabled: false },
+    autoscaling: { enabled: false, ...(autoscaled === true && { minReplicas: replicas }) },
     replicaCount: replicas,
     podDisruptionBudget: { maxUnavailable: 1 },
     topologySpreadConstraints: spreadConstraints(gatewayLabels(release)),

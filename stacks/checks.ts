@@ -4,6 +4,7 @@ import { NO_LIMIT } from "../lib/duration.ts";
 import { crossClusterName, isServiceName } from "../lib/names.ts";
 import { versionName, workloadName } from "../lib/version-name.ts";
 import type { Problem } from "../lib/problems.ts";
+import { autoscalerProblems } from "./autoscaler-checks.ts";
 import { chainConfigProblems } from "./chain-checks.ts";
 import { installedIstioProblems } from "./existing-istio-checks.ts";
 import { chartProblems } from "./chart-checks.ts";
@@ -314,6 +315,7 @@ export function crossChecks(raw: Loose, parts: Parts, now: Date): Problem[] {
   return [
     ...(installs ? installedIstioProblems(raw) : []),
     ...(mesh && installs ? chartProblems(mesh, parts.secrets) : []),
+    ...(mesh && installs && clusters ? autoscalerProblems(mesh, clusters) : []),
     ...(mesh && installs ? revisionProblems(mesh, parts.clusterNames ?? []) : []),
     ...(listed ? clusterProblems(listed, installs, mesh?.oneNetwork === true) : []),
     ...(own && clusters && installs

@@ -82,4 +82,18 @@ export const failoverMutants: readonly Mutant[] = [
     replacement: "find((version) => hasPings(version))",
     tests,
   },
+  {
+    removes: "an autoscaler of gateways keeps two pods",
+    file: "components/gateway-release.ts",
+    text: "autoscaled: isAutoscaled(args.values),",
+    replacement: "",
+    tests: ["test/unit/stacks/autoscaler-checks.test.ts"],
+  },
+  {
+    removes: "no autoscaler leaves one pod, which a drain takes",
+    file: "stacks/autoscaler-checks.ts",
+    text: "return isWhole(least, 2)",
+    replacement: "return isWhole(least, 0)",
+    tests: ["test/unit/stacks/autoscaler-checks.test.ts"],
+  },
 ];
