@@ -159,6 +159,31 @@ export const releaseRoles: readonly ReleaseRole[] = [
   },
 ];
 
+/** Not needed by a preview: no Envoy is asked, no check is run, and no lease taken. */
+const NO_PREVIEW = ["pods/portforward", "pods/exec", "leases"];
+
+/** The same without what changes anything. */
+function readOnly(rights: readonly Right[]): readonly Right[] {
+  return rights
+    .filter(({ resources }) => !resources.some((each) => NO_PREVIEW.includes(each)))
+    .map((right) => ({ ...right, verbs: right.verbs.filter((verb) => READ.includes(verb)) }))
+    .filter(({ verbs }) => verbs.length > 0);
+}
+
+/** All that a preview needs, and `release weight` before it. None of it changes anything. */
+export const previewRoles: readonly ReleaseRole[] = [
+  {
+    name: "istio-canary-preview-fleet",
+    bound: "in the cluster, by a ClusterRoleBinding",
+    rights: readOnly(OF_THE_CLUSTER),
+  },
+  {
+    name: "istio-canary-preview-services",
+    bound: "in each namespace of the stack's services, by a RoleBinding",
+    rights: readOnly(OF_SERVICES),
+  },
+];
+
 /** A role as Kubernetes has it. */
 export function clusterRole({ name, rights }: ReleaseRole) {
   return {

@@ -1,8 +1,15 @@
 import { dump } from "js-yaml";
 import { markdownTable } from "markdown-table";
-import { clusterRole, releaseRoles, type ReleaseRole, type Right } from "../lib/rights.ts";
+import {
+  clusterRole,
+  previewRoles,
+  releaseRoles,
+  type ReleaseRole,
+  type Right,
+} from "../lib/rights.ts";
 
 const BEGIN = "<!-- begin: generated from lib/rights.ts by npm run generate -->";
+const PREVIEW = "<!-- begin: generated from lib/rights.ts, for previews -->";
 const END = "<!-- end: generated -->";
 
 const code = (names: readonly string[]) => names.map((name) => `\`${name}\``).join(", ");
@@ -28,10 +35,15 @@ function section(role: ReleaseRole): string {
  * @param current the page as it is; all around the roles is kept
  */
 export function permissionsPage(current: string): string {
-  const [begin, end] = [current.indexOf(BEGIN), current.indexOf(END)];
+  return withRoles(withRoles(current, BEGIN, releaseRoles), PREVIEW, previewRoles);
+}
+
+function withRoles(page: string, marker: string, roles: readonly ReleaseRole[]): string {
+  const begin = page.indexOf(marker);
+  const end = page.indexOf(END, begin);
   if (begin < 0 || end < begin) {
-    throw new Error(`docs/permissions.md must have the lines "${BEGIN}" and "${END}"`);
+    throw new Error(`docs/permissions.md must have the lines "${marker}" and "${END}"`);
   }
-  const roles = releaseRoles.map(section).join("\n\n");
-  return `${current.slice(0, begin)}${BEGIN}\n\n${roles}\n\n${current.slice(end)}`;
+  const sections = roles.map(section).join("\n\n");
+  return `${page.slice(0, begin)}${marker}\n\n${sections}\n\n${page.slice(end)}`;
 }

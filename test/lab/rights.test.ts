@@ -12,69 +12,79 @@ import { PulumiCli } from "../../lab/pulumi.ts";
 import { labSettings } from "../../lab/settings.ts";
 import { stackLabel } from "../../lib/names.ts";
 import { readerKubeconfig, type Reader } from "../../lib/reader-kubeconfig.ts";
-import { clusterRole, releaseRoles } from "../../lib/rights.ts";
+import { clusterRole, previewRoles, releaseRoles, type ReleaseRole } from "../../lib/rights.ts";
 import { clusters, withOwnRelease } from "./release.ts";
 
 const settings = labSettings();
 const release = withOwnRelease("rights");
 const { namespace } = release.service;
-const account = "pipeline";
 const rbac = "rbac.authorization.k8s.io";
-const subjects = [{ kind: "ServiceAccount", name: account, namespace }];
 
-const [fleet, services] = releaseRoles.map((role) => {
-  const text = JSON.stringify(clusterRole(role)).replaceAll("STACK", stackLabel(release.stack));
-  return JSON.parse(text) as ReturnType<typeof clusterRole>;
-});
-const bindingTo = (name = "") => ({
-  metadata: { name },
-  roleRef: { apiGroup: rbac, kind: "ClusterRole", name },
-  subjects,
-});
-/** What is in no namespace: it does not end with the release. */
-const clusterWide = [fleet, services].flatMap((role) => [
-  { apiVersion: `${rbac}/v1`, kind: "ClusterRole", metadata: { name: role?.metadata.name ?? "" } },
-]);
-const fleetBinding = {
-  ...{ apiVersion: `${rbac}/v1`, kind: "ClusterRoleBinding" },
-  ...bindingTo(fleet?.metadata.name),
-};
-const servicesBinding = {
-  ...{ apiVersion: `${rbac}/v1`, kind: "RoleBinding" },
-  ...bindingTo(services?.metadata.name),
-};
+/** A user, and what it is given in the cluster and in the services' namespace. */
+class User {
+  readonly #account: string;
+  readonly #roles;
+
+  constructor(account: string, roles: readonly ReleaseRole[]) {
+    this.#account = account;
+    this.#roles = roles.map((role) => {
+      const text = JSON.stringify(clusterRole(role)).replaceAll("STACK", stackLabel(release.stack));
+      return JSON.parse(text) as ReturnType<typeof clusterRole>;
+    });
+  }
+
+  #bindings() {
+    const [fleet, services] = this.#roles.map(({ metadata: { name } }) => ({
+      apiVersion: `${rbac}/v1`,
+      roleRef: { apiGroup: rbac, kind: "ClusterRole", name },
+      subjects: [{ kind: "ServiceAccount", name: this.#account, namespace }],
+      metadata: { name },
+    }));
+    return [
+      { ...fleet, kind: "ClusterRoleBinding", metadata: { name: fleet?.metadata.name ?? "" } },
+      {
+        ...{ ...services, kind: "RoleBinding" },
+        metadata: { name: services?.metadata.name ?? "", namespace },
+      },
+    ] as const;
+  }
+
+  /** What is in no namespace: it does not end with the release. */
+  get clusterWide() {
+    return [this.#bindings()[0], ...this.#roles];
+  }
+
+  /** Makes the account in a cluster, gives it the roles and no more, and tells how it gets in. */
+  async granted({ core, objects, name, kubeConfig }: ClusterClient): Promise<Reader> {
+    const account = this.#account;
+    await core.createNamespacedServiceAccount({ namespace, body: { metadata: { name: account } } });
+    for (const object of [...this.#roles, ...this.#bindings()]) await objects.create(object);
+    const { status } = await core.createNamespacedServiceAccountToken({
+      ...{ name: account, namespace },
+      body: { spec: { audiences: [], expirationSeconds: 3_600 } },
+    });
+    const { server = "", caData } = kubeConfig.getCurrentCluster() ?? {};
+    return {
+      ...{ cluster: name, apiServer: { server, certificateAuthority: caData } },
+      token: status?.token ?? "",
+    };
+  }
+}
+
+const pipeline = new User("pipeline", releaseRoles);
+const previewer = new User("previewer", previewRoles);
 
 /** What an earlier run has left, too. */
 async function withdraw(): Promise<void> {
   await Promise.all(
     clusters.flatMap(({ objects }) =>
-      [fleetBinding, ...clusterWide].map((object) =>
+      [...pipeline.clusterWide, ...previewer.clusterWide].map((object) =>
         objects.delete(object).catch((error: unknown) => {
           if (!isNotFound(error)) throw error;
         }),
       ),
     ),
   );
-}
-
-/** Makes the account in a cluster, gives it the roles and no more, and tells how it gets in. */
-async function granted(cluster: ClusterClient): Promise<Reader> {
-  const { core, objects, name, kubeConfig } = cluster;
-  await core.createNamespacedServiceAccount({ namespace, body: { metadata: { name: account } } });
-  for (const object of [fleet, services, fleetBinding]) await objects.create(object ?? {});
-  await objects.create({
-    ...servicesBinding,
-    metadata: { ...servicesBinding.metadata, namespace },
-  });
-  const { status } = await core.createNamespacedServiceAccountToken({
-    ...{ name: account, namespace },
-    body: { spec: { audiences: [], expirationSeconds: 3_600 } },
-  });
-  const { server = "", caData } = kubeConfig.getCurrentCluster() ?? {};
-  return {
-    ...{ cluster: name, apiServer: { server, certificateAuthority: caData } },
-    token: status?.token ?? "",
-  };
 }
 
 describe("a user with the rights that are documented, and no other", () => {
@@ -104,7 +114,7 @@ describe("a user with the rights that are documented, and no other", () => {
     await withdraw();
     dir = await mkdtemp(path.join(tmpdir(), "rights-"));
     kubeconfig = path.join(dir, "kubeconfig");
-    const readers = await Promise.all(clusters.map(granted));
+    const readers = await Promise.all(clusters.map((cluster) => pipeline.granted(cluster)));
     await writeFile(kubeconfig, readerKubeconfig(...readers), { mode: 0o600 });
     pulumi = new PulumiCli(settings.root, env(), release.stack);
   });
@@ -135,6 +145,26 @@ describe("a user with the rights that are documented, and no other", () => {
     for (const { name } of clusters) {
       expect(text).toContain(`| \`${release.id}\` | ${name} | v2 | 0 % | **10 %** |`);
     }
+  });
+
+  it("previews it with rights that change nothing, and can raise nothing with them", async () => {
+    const own = path.join(dir, "previewer");
+    const readers = await Promise.all(clusters.map((cluster) => previewer.granted(cluster)));
+    await writeFile(own, readerKubeconfig(...readers), { mode: 0o600 });
+    const run = execa({
+      ...{ cwd: settings.root, env: { ...env(), KUBECONFIG: own }, reject: false, all: true },
+    });
+    await pulumi.setWeight(10);
+    const held = await run("node", ["release/cli.ts", "weight", "--stack", release.stack]);
+    expect(held.exitCode, held.all).toBe(0);
+    const preview = await run("node", ["preview/cli.ts", "--stack", release.stack]);
+    expect(preview.exitCode, preview.all).toBe(0);
+    for (const { name } of clusters) {
+      expect(preview.all).toContain(`| \`${release.id}\` | ${name} | v2 | 0 % | **10 %** |`);
+    }
+    const up = await run("pulumi", ["up", "--yes", "--skip-preview", "--stack", release.stack]);
+    expect(up.exitCode, up.all).not.toBe(0);
+    await release.expectEverywhere(0);
   });
 
   it("raises it in every cluster, sees how it stands, and takes it back", async () => {
