@@ -12,6 +12,7 @@ beforeEach(async () => {
   made = 0;
   const feed = new Feed([
     {
+      makes: ["state"],
       everyMs: 5,
       make: () => Promise.resolve({ state: `look ${(made += 1)}` }),
     },
