@@ -14,10 +14,13 @@ export interface Expected {
   readonly weight: number;
 }
 
+/** What an Envoy serves of a service. What it holds beside that would be too much to keep of thousands of routes. */
+export type ConfirmedRoutes = Omit<EnvoyRoutes, "virtualHosts">;
+
 /** What the Envoys of a cluster serve. */
 export interface ConfirmedWeights {
   /** For each service the routes of those that were asked. */
-  readonly routes: readonly (readonly EnvoyRoutes[])[];
+  readonly routes: readonly (readonly ConfirmedRoutes[])[];
   /** How many others have acknowledged the weights to their istiod. */
   readonly acknowledged: number;
   /** Who was left out, in words. @default nobody */
@@ -50,7 +53,7 @@ export async function confirmWeights(
         return [services.length > 1 ? `${objection} for ${service.hosts[0] ?? ""}` : objection];
       });
       if (late.length > 0) throw new Behind(`serves ${allOf(late)}`);
-      return { value: routes, holds: routes.map((each) => each !== undefined) };
+      return { value: routes.map(confirmed), holds: routes.map((each) => each !== undefined) };
     },
     options,
   );
@@ -58,6 +61,12 @@ export async function confirmWeights(
     routes: services.map((_, i) => values.flatMap((routes) => routes[i] ?? [])),
     ...others,
   };
+}
+
+function confirmed(routes: EnvoyRoutes | undefined): ConfirmedRoutes | undefined {
+  if (!routes) return undefined;
+  const { cluster, pod, weights, tables, updatedAt } = routes;
+  return { cluster, pod, weights, tables, updatedAt };
 }
 
 /** What an Envoy serves instead of what it must serve: `0 % on 9090`. */
@@ -76,7 +85,7 @@ export async function confirmWeight(
   cluster: ClusterClient,
   expected: Expected,
   timeoutMs: number,
-): Promise<readonly EnvoyRoutes[]> {
+): Promise<readonly ConfirmedRoutes[]> {
   const askEnvoys = Number.POSITIVE_INFINITY;
   const { routes } = await confirmWeights(cluster, [expected], { timeoutMs, askEnvoys });
   return routes.flat();

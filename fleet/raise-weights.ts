@@ -7,9 +7,9 @@ import type { Barrier } from "./barrier.ts";
 import type { Rise } from "./checks/check.ts";
 import type { Objections } from "./checks/look-again.ts";
 import type { ClusterClient } from "./cluster-client.ts";
+import type { ConfirmedRoutes } from "./confirm.ts";
 import { explain, isRefusal, isTransient } from "./explain.ts";
 import { lower } from "./lower.ts";
-import type { EnvoyRoutes } from "./routing/cluster-routing.ts";
 import { clusterRouting } from "./routing/index.ts";
 import { runProtocol, TaskFailure, type Actions, type Raised } from "./run-protocol.ts";
 import { readRoute } from "./read-deployed.ts";
@@ -29,7 +29,7 @@ export interface RaiseReport {
 /** Raises the shares of the barrier's canaries in all clusters or in none. */
 export async function raiseWeights(barrier: Barrier): Promise<RaiseReport> {
   const { clusters, rises, limits } = barrier;
-  const served: EnvoyRoutes[] = [];
+  const served: ConfirmedRoutes[] = [];
   let others = 0;
   const leftOut: string[] = [];
   let checked: Promise<Objections> | undefined;

@@ -1,4 +1,4 @@
-import type { EnvoyRoutes } from "./routing/cluster-routing.ts";
+import type { ConfirmedRoutes } from "./confirm.ts";
 
 /**
  * How many Envoys have switched, and how far apart the first and the last were, in one sentence.
@@ -6,7 +6,7 @@ import type { EnvoyRoutes } from "./routing/cluster-routing.ts";
  * @param routes of those that were asked themselves
  * @param acknowledged how many others have told their istiod. @default 0
  */
-export function switched(routes: readonly EnvoyRoutes[], acknowledged = 0): string {
+export function switched(routes: readonly ConfirmedRoutes[], acknowledged = 0): string {
   const times = routes.map(({ updatedAt }) => updatedAt.getTime());
   const lastOf = (cluster: string) =>
     Math.max(

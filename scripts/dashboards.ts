@@ -45,7 +45,67 @@ const CLUSTER = 'cluster=~"$cluster"';
 const VERSION = "{{destination_service_name}} {{destination_version}} in {{cluster}}";
 const BY = "cluster, destination_service_namespace, destination_service_name, destination_version";
 
+/** A line at 0 where there is nothing to count: Grafana would say that there is no data. */
+const NONE = `0 * group by (cluster) (istio_canary:version:info{${SERVICE}})`;
+/** Alerts about a release; those about the mesh have a dashboard of their own. */
+const ALERTS = 'alertname=~"Canary.+|CallsReachNoPod|MarkLost|Release.+|Guard.+"';
+/** Longer than the pause between two looks of a guard, in seconds. */
+const WATCHES_WITHIN = 120;
+
 const RELEASE: readonly Row[] = [
+  {
+    title: "Release",
+    panels: [
+      {
+        title: "Weight of each canary",
+        description:
+          "What each cluster's API server has: a step is a phase, a fall to 0 a rollback. All lines of a canary lie together.",
+        unit: "percentunit",
+        queries: [
+          {
+            expr: `istio_canary:weight:ratio{${SERVICE}} and on (${BY}) istio_canary:version:info{role="canary"}`,
+            legend: VERSION,
+          },
+        ],
+      },
+      {
+        title: "Alerts of the release",
+        description:
+          "How many fire, by name. A guard lowers the canary for what its gates say, not for an alert.",
+        unit: "none",
+        queries: [
+          {
+            expr: `count by (cluster, alertname) (ALERTS{alertstate="firing", ${ALERTS}, ${CLUSTER}}) or ${NONE}`,
+            legend: "{{alertname}} in {{cluster}}",
+          },
+        ],
+      },
+      {
+        title: "What the gates say to the guards",
+        description:
+          "Looks at the gates each second, by what all of a cluster said together: pass, hold or fail. A stack without guards has none; what release rollout sees is in its events.",
+        unit: "ops",
+        queries: [
+          {
+            expr: `sum by (cluster, outcome) (rate(istio_canary_guard_gate_looks_total{${CLUSTER}}[$__rate_interval])) or ${NONE}`,
+            legend: "{{outcome}} in {{cluster}}",
+          },
+        ],
+      },
+      {
+        title: "Guards that watch",
+        description:
+          "Guards that have looked at a canary within two minutes, as the guard of each cluster knows. There should be one for each cluster, or none where a stack has no guards.",
+        unit: "none",
+        queries: [
+          {
+            expr: `count by (cluster, destination_service_name) (time() - max by (guard, ${BY}) (istio_canary_guard_last_look_timestamp_seconds{${SERVICE}}) < ${WATCHES_WITHIN}) or ${NONE}`,
+            legend: "of {{destination_service_name}}, known in {{cluster}}",
+          },
+        ],
+      },
+    ],
+  },
   {
     title: "Share",
     panels: [

@@ -4,7 +4,7 @@ import path from "node:path";
 import { mock } from "node:test";
 import { chromium } from "playwright-core";
 import { Feed } from "../release/dashboard/feed.ts";
-import { chartParts, lookParts } from "../release/dashboard/parts.ts";
+import { CHART_PARTS, chartParts, LOOK_PARTS, lookParts } from "../release/dashboard/parts.ts";
 import { serveDashboard } from "../release/dashboard/server.ts";
 import { lookOf } from "../test/helpers/simulated-look.ts";
 import { reportOf, type Story } from "../test/helpers/simulated-release.ts";
@@ -23,8 +23,8 @@ for (const story of ["good", "bad"] as const) {
   mock.timers.enable({ apis: ["Date"], now: look.status.period.until });
   const charts = chartParts(await reportOf(story));
   const feed = new Feed([
-    { everyMs: 60_000, make: () => Promise.resolve(lookParts(look)) },
-    { everyMs: 60_000, make: () => Promise.resolve(charts) },
+    { makes: LOOK_PARTS, everyMs: 60_000, make: () => Promise.resolve(lookParts(look)) },
+    { makes: CHART_PARTS, everyMs: 60_000, make: () => Promise.resolve(charts) },
   ]);
   const dashboard = await serveDashboard(new Map([["prod", feed]]));
   const page = await browser.newPage({ viewport: { width: 1100, height: 1150 } });

@@ -3,7 +3,7 @@ import { stat } from "node:fs/promises";
 import { collectReport } from "../report/collect.ts";
 import { reportData } from "../report/report-data.ts";
 import { Feed } from "../dashboard/feed.ts";
-import { chartParts, lookParts } from "../dashboard/parts.ts";
+import { CHART_PARTS, chartParts, LOOK_PARTS, lookParts } from "../dashboard/parts.ts";
 import { serveDashboard } from "../dashboard/server.ts";
 import { onInterrupt } from "../on-interrupt.ts";
 import { openRelease, type OpenRelease } from "../open.ts";
@@ -55,10 +55,12 @@ async function feedOf(stack: string): Promise<Feed> {
   const current = await Current.open(stack);
   return new Feed([
     {
+      makes: LOOK_PARTS,
       everyMs: LOOK_MS,
       make: async () => lookParts(await releaseLook(await current.read(), Date.now())),
     },
     {
+      makes: CHART_PARTS,
       everyMs: CHARTS_MS,
       make: async () => {
         const now = Date.now();

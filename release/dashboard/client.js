@@ -40,12 +40,23 @@ function tell(text, isStale) {
   if (isStale) announce(text);
 }
 
+/** Says of a part alone that it could not be made anew, while the others are. */
+function note(id, problem) {
+  const old = document.getElementById(`${id}-old`);
+  if (!old) return;
+  const isThere = document.getElementById(`${id}-part`)?.childElementCount > 0;
+  const text = problem && `${isThere ? "This is old" : "This cannot be shown"}: ${problem}`;
+  old.hidden = !text;
+  if (old.textContent !== (text ?? "")) old.textContent = text ?? "";
+}
+
 const source = new EventSource(`events?${new URLSearchParams({ stack })}`);
 source.addEventListener("parts", ({ data }) => {
-  const { parts, at, problem } = JSON.parse(data);
+  const { parts, makes, at, problem } = JSON.parse(data);
   for (const [id, html] of Object.entries(parts)) show(id, html);
-  if (problem) tell(`What is shown is old: ${problem}`, true);
-  else if ("state" in parts) tell(`Live: read at ${at} UTC`, false);
+  if (!makes.includes("state")) for (const id of makes) note(id, problem);
+  else if (problem) tell(`What is shown is old: ${problem}`, true);
+  else tell(`Live: read at ${at} UTC`, false);
 });
 source.addEventListener("error", () => {
   tell("The command that reads the clusters does not answer: what is shown is old.", true);

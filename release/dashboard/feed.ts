@@ -5,15 +5,19 @@ import type { Parts } from "./parts.ts";
 
 /** Parts of a stack's page that are made together. */
 export interface Maker {
+  /** Which ones: the others are none the older if they cannot be made. */
+  readonly makes: readonly (keyof Parts)[];
   /** Pause between two times, in milliseconds. */
   readonly everyMs: number;
   /** @throws if they cannot be made now */
   make(): Promise<Parts>;
 }
 
-/** What a browser gets: the parts that are new, and why others could not be made anew. */
+/** What a browser gets of one maker: the parts that are new, or why they could not be made anew. */
 export interface Message {
   readonly parts: Parts;
+  /** All parts that the maker makes. */
+  readonly makes: readonly (keyof Parts)[];
   /** Time of day in UTC. */
   readonly at: string;
   /** @default all is new */
@@ -62,10 +66,11 @@ export class Feed {
 }
 
 async function made(maker: Maker): Promise<Message> {
+  const { makes } = maker;
   try {
     const parts = await maker.make();
-    return { parts, at: timeOfDay(Date.now()) };
+    return { parts, makes, at: timeOfDay(Date.now()) };
   } catch (error) {
-    return { parts: {}, at: timeOfDay(Date.now()), problem: explain(error) };
+    return { parts: {}, makes, at: timeOfDay(Date.now()), problem: explain(error) };
   }
 }

@@ -61,6 +61,7 @@ export function dashboardPage(stack: string, stacks: readonly string[]): string 
           parts.map(([id, title]) =>
             h("section", { id, tabIndex: -1, ariaLabelledBy: [`${id}-heading`] }, [
               h("h2", { id: `${id}-heading` }, title),
+              h("p", { id: `${id}-old`, className: ["old"], hidden: true }),
               h("div", { id: `${id}-part` }),
             ]),
           ),

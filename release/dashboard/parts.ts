@@ -27,6 +27,11 @@ export const PARTS = {
 /** HTML of the parts that have been made anew. */
 export type Parts = Readonly<Partial<Record<keyof typeof PARTS, string>>>;
 
+/** What `lookParts` makes. */
+export const LOOK_PARTS = ["state", "fleet", "gates", "chain", "events"] as const;
+/** What `chartParts` makes. */
+export const CHART_PARTS = ["charts"] as const;
+
 /** Events that are shown, the newest first. */
 const EVENTS = 50;
 

@@ -4,7 +4,13 @@ import type { AxeResults } from "axe-core";
 import { chromium, type Browser, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { Feed } from "../../release/dashboard/feed.ts";
-import { chartParts, lookParts, type Parts } from "../../release/dashboard/parts.ts";
+import {
+  CHART_PARTS,
+  chartParts,
+  LOOK_PARTS,
+  lookParts,
+  type Parts,
+} from "../../release/dashboard/parts.ts";
 import { serveDashboard, type Dashboard } from "../../release/dashboard/server.ts";
 import type { ReleaseLook } from "../../release/status/look.ts";
 import { lookOf } from "../helpers/simulated-look.ts";
@@ -15,11 +21,12 @@ const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 let browser: Browser;
 let dashboard: Dashboard;
 let look: () => ReleaseLook;
-let charts: Parts;
+let charts: () => Parts;
+let bad: Parts;
 const complaints: string[] = [];
 
 beforeAll(async () => {
-  charts = chartParts(await reportOf("bad"));
+  bad = chartParts(await reportOf("bad"));
   browser = await chromium.launch({
     // Debian's own, which takes root only so.
     executablePath: "/usr/bin/chromium",
@@ -32,14 +39,22 @@ afterAll(async () => {
 
 beforeEach(async () => {
   look = () => lookOf("good");
+  charts = () => bad;
   const feed = new Feed([
-    { everyMs: 50, make: () => Promise.resolve().then(() => lookParts(look())) },
-    { everyMs: 200, make: () => Promise.resolve(charts) },
+    {
+      makes: LOOK_PARTS,
+      everyMs: 50,
+      make: () => Promise.resolve().then(() => lookParts(look())),
+    },
+    { makes: CHART_PARTS, everyMs: 200, make: () => Promise.resolve().then(() => charts()) },
+  ]);
+  const staging = new Feed([
+    { makes: ["state"], everyMs: 50, make: () => Promise.resolve(lookParts(lookOf("bad"))) },
   ]);
   dashboard = await serveDashboard(
     new Map([
       ["prod", feed],
-      ["staging", feed],
+      ["staging", staging],
     ]),
   );
 });
@@ -51,14 +66,18 @@ afterEach(async () => {
   expect(told).toEqual([]);
 });
 
-async function open(options: Parameters<Browser["newContext"]>[0] = {}): Promise<Page> {
+/** @param shown what is waited for. @default a chart */
+async function open(
+  options: Parameters<Browser["newContext"]>[0] = {},
+  shown = "#charts-part svg",
+): Promise<Page> {
   const context = await browser.newContext(options);
   const page = await context.newPage();
   // Whatever the page's policy forbids is told there.
   page.on("console", (message) => complaints.push(message.text()));
   page.on("pageerror", (error) => complaints.push(error.message));
   await page.goto(dashboard.url);
-  await page.locator("#charts-part svg").first().waitFor();
+  await page.locator(shown).first().waitFor();
   return page;
 }
 
@@ -122,6 +141,47 @@ describe("a dashboard in a browser", () => {
     complaints.splice(0);
   });
 
+  it("says of the charts alone that they are old when no Prometheus can be read", async () => {
+    const page = await open();
+    charts = () => {
+      throw new Error("no Prometheus answers");
+    };
+    const old = page.locator("#charts").getByText("This is old: no Prometheus answers");
+    await old.waitFor();
+    await page.getByText("As it was at").waitFor();
+    expect(await page.locator("body.stale").count()).toBe(0);
+    expect(await page.locator("#charts-part svg").first().isVisible()).toBe(true);
+    charts = () => bad;
+    await old.waitFor({ state: "hidden" });
+  });
+
+  it("says why there are no charts where they could never be read", async () => {
+    charts = () => {
+      throw new Error("no Prometheus answers");
+    };
+    const page = await open({}, "#charts-old:not([hidden])");
+    expect(await page.locator("#charts-old").textContent()).toBe(
+      "This cannot be shown: no Prometheus answers",
+    );
+    await page.getByText("As it was at").waitFor();
+  });
+
+  it("leads from one stack to another, each with its own state and title", async () => {
+    const page = await open();
+    const stacks = page.getByRole("navigation", { name: "Stacks" });
+    expect(await stacks.locator('[aria-current="page"]').textContent()).toBe("prod");
+    await stacks.getByRole("link", { name: "staging" }).click();
+    await page
+      .locator("main")
+      .getByText("A gate fails in cluster-b: the canary has 10 %")
+      .waitFor();
+    expect(await page.locator("h1").textContent()).toBe("Stack staging");
+    expect(await stacks.locator('[aria-current="page"]').textContent()).toBe("staging");
+    expect(await page.title()).toBe("✗ A gate fails in cluster-b: the canary has 10 % – staging");
+    await stacks.getByRole("link", { name: "prod" }).click();
+    await page.locator("main").getByText("Rolling out: the canary has 30 %").waitFor();
+  });
+
   it("can be navigated by a screen reader: landmarks, headings, named tables and pictures", async () => {
     const page = await open();
     const tree = await page.locator("body").ariaSnapshot();
@@ -147,7 +207,8 @@ describe("a dashboard in a browser", () => {
     await summary.focus();
     await page.keyboard.press("Enter");
     expect(await page.locator("#charts-part details[open]").count()).toBe(1);
-    charts = chartParts(await reportOf("good"));
+    const good = chartParts(await reportOf("good"));
+    charts = () => good;
     await page
       .locator("#charts-part desc", { hasText: "v2 (canary): from 0.0 % to 100.0 %" })
       .first()

@@ -5,6 +5,7 @@ import { dump } from "js-yaml";
 import { WebSocketServer } from "ws";
 import { canaryRouteObjects, type CanaryRouting } from "../../components/canary-route.ts";
 import { splitOf } from "../../lib/routing/istio/split.ts";
+import { leastAnswers, type EnvoyAnswers, type EnvoyService } from "./envoy-answers.ts";
 import { FakeObjects } from "./fake-objects.ts";
 import type { virtualService } from "../../lib/routing/istio/virtual-service.ts";
 
@@ -41,6 +42,13 @@ export function canaryAt(
 
 type VirtualService = ReturnType<typeof virtualService>;
 
+/** What all pods have. */
+interface PodTemplate {
+  readonly metadata?: { readonly ownerReferences?: readonly object[] };
+  readonly spec?: object;
+  readonly status?: object;
+}
+
 const ISTIO = "/apis/networking.istio.io/v1";
 
 /**
@@ -62,10 +70,8 @@ export class FakeApiServer {
   readonly requests: string[] = [];
   /** Names of the pods with a proxy. */
   proxies: readonly string[] = ["client"];
-  /** More of a pod's spec: real ones are large. */
-  podSpec: object = {};
-  /** More of a pod's metadata. */
-  podMetadata: object = {};
+  /** More of a pod: real ones are large. */
+  pod: PodTemplate = {};
   /** More of what an istiod tells of a proxy. */
   connection: object = {};
   /** The cluster's name in the mesh. */
@@ -86,6 +92,8 @@ export class FakeApiServer {
   refuse: () => string | undefined = () => undefined;
   /** Percent of the canary that the Envoy serves. @default what the API server has */
   envoy: number | undefined;
+  /** What the Envoys say of what they serve. */
+  envoyAnswers: EnvoyAnswers = leastAnswers;
   /** Whether it accepts connections and says nothing. */
   silent = false;
 
@@ -112,14 +120,13 @@ export class FakeApiServer {
       send("\0\0");
       socket.on("message", (message: Buffer) => {
         const [, path = ""] = message.toString().split(" ", 2);
-        const asked = path.startsWith("/debug/syncz")
-          ? this.#connections(request.url ?? "")
+        const body = path.startsWith("/debug/syncz")
+          ? JSON.stringify(this.#connections(request.url ?? ""))
           : path.startsWith("/clusters")
-            ? this.#endpoints()
+            ? this.envoyAnswers.endpoints(this.#served())
             : path.startsWith("/debug/clusterz")
-              ? this.#reads(request.url ?? "")
-              : this.#configDump();
-        const body = JSON.stringify(asked);
+              ? JSON.stringify(this.#reads(request.url ?? ""))
+              : this.envoyAnswers.routes(this.#served());
         send(`HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
       });
     });
@@ -209,21 +216,22 @@ export class FakeApiServer {
       else response.writeHead(200, { "content-type": "text/plain" }).end(log);
     } else if (path.endsWith("/pods")) {
       const ready = { name: "istio-proxy", ready: true, restartCount: 0 };
+      const [owner] = this.pod.metadata?.ownerReferences ?? [];
       const isIstiod = searchParams.get("labelSelector") === "app=istiod";
       const names = isIstiod ? this.istiods : this.proxies;
       const limit = Number(searchParams.get("limit") ?? names.length);
       const begin = Number(searchParams.get("continue") ?? 0);
       const items = names.slice(begin, begin + limit).map((name) => ({
         metadata: {
-          ...this.podMetadata,
+          ...this.pod.metadata,
           name,
           namespace: isIstiod ? "istio-system" : "user",
           uid: `uid of ${name}`,
           // All pods whose names differ by their number are of one workload.
-          ownerReferences: [{ controller: true, uid: name.replace(/-\d+$/, "") }],
+          ownerReferences: [{ ...owner, controller: true, uid: name.replace(/-\d+$/, "") }],
         },
-        spec: { containers: [{ name: "istio-proxy" }, { name: "app" }], ...this.podSpec },
-        status: { containerStatuses: [ready] },
+        spec: { containers: [{ name: "istio-proxy" }, { name: "app" }], ...this.pod.spec },
+        status: { containerStatuses: [ready], ...this.pod.status },
       }));
       const isLast = begin + limit >= names.length;
       answer(200, { metadata: { continue: isLast ? "" : String(begin + limit) }, items });
@@ -266,29 +274,12 @@ export class FakeApiServer {
       });
   }
 
-  /** What an Envoy tells of the endpoints of the canaries. */
-  #endpoints() {
-    return {
-      cluster_statuses: [...this.#objects.values()].map(({ spec }) => ({
-        name: `outbound|80|${splitOf(spec).canary ?? ""}|${spec.hosts[0] ?? ""}`,
-        host_statuses: [{ health_status: { eds_health_status: "HEALTHY" } }],
-      })),
-    };
-  }
-
-  #configDump() {
-    const hosts = [...this.#objects.values()].map(({ spec }) => {
+  /** The services as the Envoys have them. */
+  #served(): readonly EnvoyService[] {
+    return [...this.#objects.values()].map(({ spec }) => {
       const { stable, canary = "", weight } = splitOf(spec);
-      const served = this.envoy ?? weight;
       const [host = ""] = spec.hosts;
-      const clusters = [
-        { name: `outbound|80|${stable}|${host}`, weight: 100 - served },
-        { name: `outbound|80|${canary}|${host}`, weight: served },
-      ];
-      const route = { weighted_clusters: { clusters } };
-      return { name: host, domains: spec.hosts, routes: [{ match: {}, route }] };
+      return { host, hosts: spec.hosts, stable, canary, weight: this.envoy ?? weight };
     });
-    const route_config = { name: "80", virtual_hosts: hosts };
-    return { configs: [{ last_updated: new Date().toISOString(), route_config }] };
   }
 }

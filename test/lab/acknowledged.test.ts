@@ -4,7 +4,9 @@ import { isSidecar, proxyId } from "../../fleet/proxy-pod.ts";
 import { deleteClientPod, ensureClientPod } from "../../lab/mesh/client-pod.ts";
 import { until } from "../../lib/until.ts";
 import { signalInPod } from "./component.ts";
-import { clusters, failure, second, withOwnRelease } from "./release.ts";
+import { ensureCrowd, removeCrowd } from "./crowd.ts";
+import { clusters, failure, first, second, withOwnRelease } from "./release.ts";
+import { shapesOf } from "./shapes.ts";
 
 const POD = "beyond";
 // No sidecar is asked itself: the two clusters stand for larger ones.
@@ -12,7 +14,7 @@ const release = withOwnRelease("acknowledged", {
   replicas: 2,
   config: { safety: { checkWithin: "10s", confirmWithin: "8s", askEnvoys: 0 } },
 });
-const { change, deployed, expectEverywhere, expectRecovered } = release;
+const { pulumi, service, change, deployed, beginAt, expectEverywhere, expectRecovered } = release;
 
 /** How many sidecars a cluster has that serve. */
 async function sidecars(): Promise<number> {
@@ -80,5 +82,67 @@ describe("a cluster with more Envoys than are asked", () => {
     const { value } = await change(0);
     expect(value).toMatch(/more have acknowledged it to istiod/);
     await expectEverywhere(0);
+  });
+});
+
+describe("a percentage of the proxies that is enough", { tags: ["campaign"] }, () => {
+  it("lets the weight rise without one that does not follow, which is named", async () => {
+    await beginAt(10);
+    await pulumi.setConfig("safety.confirm", "75%");
+    await signalInPod(second.name, POD, "envoy", "SIGSTOP");
+    try {
+      const { value } = await change(30);
+      expect(value).toMatch(
+        new RegExp(
+          `Left out in ${second.name}: 1 of \\d+ that have not confirmed, where 75 % are enough \\(client/${POD} has not acknowledged`,
+        ),
+      );
+      expect(value).not.toContain(`Left out in ${first.name}`);
+      expect((await deployed()).map(({ weight }) => weight)).toEqual(clusters.map(() => 30));
+    } finally {
+      await signalInPod(second.name, POD, "envoy", "SIGCONT");
+      await pulumi.setConfig("safety.confirm", undefined);
+    }
+    await expectEverywhere(30);
+  });
+});
+
+describe("the simulated fleet", { tags: ["campaign"] }, () => {
+  it("answers in the form in which the lab's API servers, istiods and Envoys do", async () => {
+    await beginAt(10);
+    await expectEverywhere(10);
+    for (const [what, { real, simulated }] of Object.entries(await shapesOf(second, service))) {
+      expect(real.size, what).toBeGreaterThan(0);
+      expect([...simulated].sort(), what).toEqual([...real].sort());
+    }
+  });
+});
+
+describe("two clusters with a hundred sidecars each", { tags: ["campaign"] }, () => {
+  const MANY = 100;
+  const ASKED = 20;
+
+  beforeAll(async () => {
+    await beginAt(0);
+    await pulumi.setConfigs({
+      "safety.askEnvoys": String(ASKED),
+      "safety.confirmWithin": "60s",
+    });
+    await Promise.all(clusters.map((cluster) => ensureCrowd(cluster, MANY)));
+  });
+  afterAll(async () => {
+    await Promise.all(clusters.map(removeCrowd));
+    await pulumi.setConfigs({ "safety.askEnvoys": "0", "safety.confirmWithin": "8s" });
+  });
+
+  it("rise once a sample serves the weight and all others have acknowledged it, as all serve it then", async () => {
+    const { value, seconds } = await change(10);
+    const [, asked, acknowledged] =
+      /(\d+) Envoys serve it, .*, and (\d+) more have acknowledged it to istiod/.exec(value) ?? [];
+    console.log(`${asked} asked, ${acknowledged} acknowledged, ${seconds.toFixed(1)} s`);
+    // Those of which the istiods say too little are asked as well.
+    expect(Number(asked)).toBeLessThan(MANY);
+    expect(Number(asked) + Number(acknowledged)).toBeGreaterThanOrEqual(clusters.length * MANY);
+    await expectEverywhere(10);
   });
 });

@@ -93,6 +93,13 @@ const crossingMatch = z.strictObject({
   string_match: z.looseObject({ prefix: z.string() }),
 });
 
+/** Whether a header of a match is a host's name. Told before it is parsed: thousands of others are not. */
+function isAuthority(header: unknown): boolean {
+  return (
+    typeof header === "object" && header !== null && Reflect.get(header, "name") === ":authority"
+  );
+}
+
 /** The service of these hosts; its own host, `user-service.user.svc.cluster.local`, is one of them. */
 function serviceOf(hosts: readonly string[]): string | undefined {
   return hosts.map((host) => host.split(".svc.")).find(([, domain]) => domain !== undefined)?.[0];
@@ -129,6 +136,7 @@ function hasPlainHeaders({ match }: Route, hosts: readonly string[]): boolean {
   const crossing = crossingPrefixes(hosts);
   const outside = outsideOf(hosts);
   return (match.headers ?? []).every((header) => {
+    if (!isAuthority(header)) return false;
     const parsed = authorityMatch.safeParse(header);
     if (!parsed.success) return false;
     if ("invert_match" in parsed.data) {
@@ -166,12 +174,14 @@ function isForAnyPath({ match }: Route): boolean {
 function leadsTo({ route }: Route, hosts: readonly string[]): boolean {
   // Every virtual host also has the routes for the hosts that name a cluster, matched by their authority.
   const crossing = crossingPrefixes(hosts);
-  return [
-    route?.cluster ?? "",
-    ...(route?.weighted_clusters?.clusters ?? []).map(({ name }) => name),
-  ]
-    .map(hostOf)
-    .some((to) => hosts.includes(to) || crossing.some((service) => to.startsWith(service)));
+  const isOwn = (name: string) => {
+    const to = hostOf(name);
+    return hosts.includes(to) || crossing.some((service) => to.startsWith(service));
+  };
+  return (
+    (route?.cluster !== undefined && isOwn(route.cluster)) ||
+    route?.weighted_clusters?.clusters.some(({ name }) => isOwn(name)) === true
+  );
 }
 
 /** Whether a route for some paths is one of the program's, which gives those of a gateway such names. */
@@ -219,12 +229,14 @@ function hides(first: Route, second: Route): boolean {
  * services. One that takes all requests before a route of the service does is kept, since it hides that.
  */
 export function ownRoutes(routes: readonly Route[], hosts: readonly string[]): Route[] {
-  const isOwn = (route: Route) =>
-    isForAnyPath(route) ? leadsTo(route, hosts) : isOwnPath(route, hosts);
-  const own = routes.map((route) => isOwn(route) && isPlain(route, hosts));
+  const isOwn = routes.map((route) =>
+    isForAnyPath(route) ? leadsTo(route, hosts) : isOwnPath(route, hosts),
+  );
+  if (!isOwn.includes(false)) return [...routes];
+  const own = routes.map((route, i) => isOwn[i] === true && isPlain(route, hosts));
   return routes.filter(
     (route, i) =>
-      isOwn(route) ||
+      isOwn[i] === true ||
       (isPlain(route, hosts) &&
         (own.includes(true)
           ? routes.some((each, j) => j > i && own[j] === true && hides(route, each))
@@ -255,6 +267,7 @@ export function isOfGateway(table: string): boolean {
 /** Whether no request for the host takes a route: it is for a host that names a cluster, which has the same routes. */
 function isElsewhere({ match }: Route, host: string): boolean {
   return (match.headers ?? []).some((header) => {
+    if (!isAuthority(header)) return false;
     const { success, data } = crossingMatch.safeParse(header);
     return success && !host.startsWith(data.string_match.prefix);
   });

@@ -95,6 +95,25 @@ describe("an Envoy that does not follow", () => {
     await expectRecovered(30);
   });
 
+  it("is left out by its name where a percentage is enough", { tags: ["campaign"] }, async () => {
+    await pulumi.setConfig("safety.confirm", "75%");
+    await second.objects.create(pin(10));
+    try {
+      await served(10);
+      const { value } = await change(30);
+      expect(value).toMatch(
+        new RegExp(
+          `Left out in ${second.name}: 1 of \\d+ that have not confirmed, where 75 % are enough \\(client/${POD} serves 10 %\\)`,
+        ),
+      );
+      await confirmWeights([first], service, 30);
+    } finally {
+      await second.objects.delete(pin(10));
+      await pulumi.setConfig("safety.confirm", undefined);
+    }
+    await expectEverywhere(30);
+  });
+
   it("does not keep the others from falling, and is named", async () => {
     await second.objects.create(pin(10));
     try {

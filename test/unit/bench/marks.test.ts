@@ -30,7 +30,6 @@ const confirmation = switched([
     weights: { v1: 90, v2: 10 },
     tables: {},
     updatedAt: new Date(0),
-    virtualHosts: {},
   },
 ]);
 

@@ -93,7 +93,7 @@ describe("a confirmation", () => {
 
   it("keeps of a pod what tells of its proxy, and lets go of the rest", async () => {
     server.proxies = ["client-0"];
-    server.podSpec = { volumes: [{ name: "token" }] };
+    server.pod = { spec: { volumes: [{ name: "token" }] } };
     const [pod] = await cluster.proxies();
     expect(pod).toMatchObject({
       metadata: { name: "client-0", namespace: "user", uid: "uid of client-0" },

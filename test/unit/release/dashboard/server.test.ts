@@ -12,6 +12,7 @@ beforeEach(async () => {
   made = 0;
   const feed = new Feed([
     {
+      makes: ["state"],
       everyMs: 5,
       make: () => Promise.resolve({ state: `look ${(made += 1)}` }),
     },
@@ -113,7 +114,7 @@ describe("a dashboard's server", () => {
       if (seen.includes("look 3")) break;
     }
     expect(seen).toMatch(
-      /^retry: 2000\n\nevent: parts\ndata: \{"parts":\{"state":"look 1"\},"at":/,
+      /^retry: 2000\n\nevent: parts\ndata: \{"parts":\{"state":"look 1"\},"makes":\["state"\],"at":/,
     );
     // Once its end is heard of, nothing is made any more, ten times as long as a pause is.
     await vi.waitFor(
