@@ -148,7 +148,7 @@ describe("a dashboard in a browser", () => {
     };
     const old = page.locator("#charts").getByText("This is old: no Prometheus answers");
     await old.waitFor();
-    await page.getByText("As it was at").waitFor();
+    await page.getByText("Live: read at").waitFor();
     expect(await page.locator("body.stale").count()).toBe(0);
     expect(await page.locator("#charts-part svg").first().isVisible()).toBe(true);
     charts = () => bad;
@@ -163,7 +163,7 @@ describe("a dashboard in a browser", () => {
     expect(await page.locator("#charts-old").textContent()).toBe(
       "This cannot be shown: no Prometheus answers",
     );
-    await page.getByText("As it was at").waitFor();
+    await page.getByText("Live: read at").waitFor();
   });
 
   it("leads from one stack to another, each with its own state and title", async () => {

@@ -9,7 +9,7 @@ interface Step {
   readonly id?: string;
   readonly if?: string | boolean;
   readonly uses?: string;
-  readonly with?: Readonly<Record<string, unknown>>;
+  readonly with?: Readonly<Record<string, string | number | boolean>>;
   readonly run?: string;
   readonly env?: Readonly<Record<string, string>>;
 }
