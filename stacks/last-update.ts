@@ -12,7 +12,7 @@ export class LastUpdate {
   async #read(output: string): Promise<unknown> {
     const name = [pulumi.getOrganization(), pulumi.getProject(), pulumi.getStack()].join("/");
     const last = new pulumi.StackReference("last-update", { name });
-    const { value } = await last.getOutputDetails(output);
-    return value as unknown;
+    const details = (await last.getOutputDetails(output)) as { readonly value?: unknown };
+    return details.value;
   }
 }
