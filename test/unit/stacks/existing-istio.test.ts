@@ -51,10 +51,7 @@ const saidOf = (network: string) => ({
   },
 });
 
-async function meshOf(
-  raw: object = existingIstioConfig(),
-  said?: unknown,
-): Promise<FoundMesh> {
+async function meshOf(raw: object = existingIstioConfig(), said?: unknown): Promise<FoundMesh> {
   const mesh = await findMesh({ ...raw }, () => Promise.resolve(said));
   if (!mesh) throw new Error("the fixture is wrong");
   return mesh;
