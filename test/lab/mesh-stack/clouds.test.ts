@@ -116,7 +116,7 @@ async function nameAddress(): Promise<void> {
     {
       ...{ apiVersion: "v1", kind: "Service", metadata },
       ...{ spec: { clusterIP: "None", ports: [{ name: "tls", port: PORT }] } },
-    } as KubernetesObject,
+    },
     slice,
   );
 }
@@ -173,7 +173,7 @@ afterAll(async () => {
     [second, byAddress],
     [second, byName],
   ] as const) {
-    await cluster.objects.delete(object as KubernetesObject).catch((error: unknown) => {
+    await cluster.objects.delete(object).catch((error: unknown) => {
       if (!isNotFound(error)) throw error;
     });
   }
