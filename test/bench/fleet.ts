@@ -28,7 +28,7 @@ interface Options extends FleetSize {
  * beyond what the program has when it is loaded.
  */
 async function measure({ askEnvoys, ...size }: Options): Promise<readonly string[]> {
-  const servers = fork(path.join(import.meta.dirname, "fleet/servers.ts"), [JSON.stringify(size)]);
+  const servers = fork(path.join(import.meta.dirname, "fleet/serve.ts"), [JSON.stringify(size)]);
   const dir = await mkdtemp(path.join(os.tmpdir(), "bench-fleet-"));
   try {
     const [urls] = (await once(servers, "message")) as [readonly string[]];

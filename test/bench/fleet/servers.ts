@@ -34,17 +34,3 @@ export async function startServers({ clusters, proxies, services, istiods }: Fle
     }),
   );
 }
-
-/** In a process of its own, so that its time and memory are not the program's. */
-if (process.send) {
-  const servers = await startServers(JSON.parse(process.argv[2] ?? "") as FleetSize);
-  process.send(servers.map(({ url }) => url));
-  process.on("message", () => {
-    process.send?.(
-      servers.map(({ requests, forwards }) => ({
-        lists: requests.filter((request) => request.endsWith("/pods")).length,
-        forwards: forwards.all,
-      })),
-    );
-  });
-}
