@@ -228,16 +228,32 @@ describe("release guard", () => {
       },
       { timeoutMs: 120_000, everyMs: 500 },
     );
-    expect(await deployed()).toMatchObject(clusters.map(() => ({ weight: 10 })));
+    /** What goes wrong is told with what the guard has said. */
+    const beside = async (step: () => Promise<void>) =>
+      step().catch((error: unknown) => {
+        throw new Error(`${explain(error)}\nThe guard said: ${said}`, { cause: error });
+      });
+    await beside(async () => {
+      expect(await deployed()).toMatchObject(clusters.map(() => ({ weight: 10 })));
+    });
 
     // Only in its own cluster, as if nobody else were reached.
     const theirs = new Journal([await asGuard(second, second)], [id.namespace]);
-    expect(await theirs.writeGuard(await failedNote(second))).toEqual(new Map());
-    await expectEverywhere(0);
+    const note = await failedNote(second);
+    // As a guard does, which looks again: the other one writes into the same journal.
+    await until(
+      `the note of the guard of ${second.name} to be written`,
+      async () => {
+        const [failed] = (await theirs.writeGuard(note)).values();
+        if (failed !== undefined) throw new Error(failed);
+      },
+      { timeoutMs: 30_000, everyMs: 500 },
+    );
+    await beside(() => expectEverywhere(0));
 
     const { rules } = await route(second);
     await writeRoutes(second, id, withWeight(rules, service.canary, 30));
-    await expectEverywhere(0);
+    await beside(() => expectEverywhere(0));
     const { text } = await releaseOf(stack, "status");
     expect(text).toContain(`the guard of ${second.name} says: the test says so`);
   });
