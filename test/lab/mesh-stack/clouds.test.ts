@@ -148,9 +148,12 @@ beforeAll(async () => {
     .looseObject({ charts: z.object({ directory: z.string() }) })
     .parse(await stackKey(stackFile(settings, labStack), "mesh"));
   registry = await startChartRegistry(env, mesh.charts.directory);
-  file = path.join(await mkdtemp(path.join(tmpdir(), "clouds-")), "Pulumi.yaml");
+  const folder = await mkdtemp(path.join(tmpdir(), "clouds-"));
+  file = path.join(folder, "Pulumi.yaml");
   await copyFile(stackFile(settings, labStack), file);
-  pulumi = new PulumiCli(settings.root, { ...env, SSL_CERT_FILE: registry.authority }, labStack);
+  // Helm asks no registry for what it keeps by its digest.
+  const helm = { SSL_CERT_FILE: registry.authority, HELM_CACHE_HOME: folder };
+  pulumi = new PulumiCli(settings.root, { ...env, ...helm }, labStack);
   client = await ensureClientPod(first, CLIENT);
   await apply(second, byAddress, byName);
   address = await addressOf(byAddress);
