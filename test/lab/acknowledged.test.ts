@@ -4,7 +4,6 @@ import { isSidecar, proxyId } from "../../fleet/proxy-pod.ts";
 import { deleteClientPod, ensureClientPod } from "../../lab/mesh/client-pod.ts";
 import { until } from "../../lib/until.ts";
 import { signalInPod } from "./component.ts";
-import { ensureCrowd, removeCrowd } from "./crowd.ts";
 import { clusters, failure, first, second, withOwnRelease } from "./release.ts";
 import { shapesOf } from "./shapes.ts";
 
@@ -115,34 +114,5 @@ describe("the simulated fleet", { tags: ["campaign"] }, () => {
       expect(real.size, what).toBeGreaterThan(0);
       expect([...simulated].sort(), what).toEqual([...real].sort());
     }
-  });
-});
-
-describe("two clusters with a hundred sidecars each", { tags: ["campaign"] }, () => {
-  const MANY = 100;
-  const ASKED = 20;
-
-  beforeAll(async () => {
-    await beginAt(0);
-    await pulumi.setConfigs({
-      "safety.askEnvoys": String(ASKED),
-      "safety.confirmWithin": "60s",
-    });
-    await Promise.all(clusters.map((cluster) => ensureCrowd(cluster, MANY)));
-  });
-  afterAll(async () => {
-    await Promise.all(clusters.map(removeCrowd));
-    await pulumi.setConfigs({ "safety.askEnvoys": "0", "safety.confirmWithin": "8s" });
-  });
-
-  it("rise once a sample serves the weight and all others have acknowledged it, as all serve it then", async () => {
-    const { value, seconds } = await change(10);
-    const [, asked, acknowledged] =
-      /(\d+) Envoys serve it, .*, and (\d+) more have acknowledged it to istiod/.exec(value) ?? [];
-    console.log(`${asked} asked, ${acknowledged} acknowledged, ${seconds.toFixed(1)} s`);
-    // Those of which the istiods say too little are asked as well.
-    expect(Number(asked)).toBeLessThan(MANY);
-    expect(Number(asked) + Number(acknowledged)).toBeGreaterThanOrEqual(clusters.length * MANY);
-    await expectEverywhere(10);
   });
 });
