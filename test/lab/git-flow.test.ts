@@ -190,7 +190,7 @@ describe("the flow from a pull request to 100 % and back, by the workflows' own 
     await expectEqual("v2", 0);
     const { rollout: run, propose } = await rollout();
     expect(run.failed).toBe(true);
-    expect(run.log).toContain("rolled back");
+    expect(run.log).toContain("rolled-back: cluster-b: success rate of v2");
     expect(propose.log).toContain(`${FILE} has the weight that the clusters have.`);
     expect(await calls()).not.toContain("pr create");
     await expectEqual("v2", 0);
