@@ -117,9 +117,14 @@ describe("a user with the rights that are documented, and no other", () => {
     const readers = await Promise.all(clusters.map((cluster) => pipeline.granted(cluster)));
     await writeFile(kubeconfig, readerKubeconfig(...readers), { mode: 0o600 });
     pulumi = new PulumiCli(settings.root, env(), release.stack);
+    // Not those of the mesh's stack, by which a stack in its mesh reaches the clusters else.
+    await pulumi.setConfig("kubeconfig", kubeconfig);
   });
 
   afterAll(async () => {
+    // What is in the state must be reached when the stack is removed.
+    await release.pulumi.setConfig("kubeconfig", undefined);
+    await release.change(0);
     await withdraw();
     await rm(dir, { recursive: true, force: true });
   });
@@ -154,6 +159,7 @@ describe("a user with the rights that are documented, and no other", () => {
     const run = execa({
       ...{ cwd: settings.root, env: { ...env(), KUBECONFIG: own }, reject: false, all: true },
     });
+    await pulumi.setConfig("kubeconfig", own);
     await pulumi.setWeight(10);
     const held = await run("node", ["release/cli.ts", "weight", "--stack", release.stack]);
     expect(held.exitCode, held.all).toBe(0);
@@ -164,7 +170,9 @@ describe("a user with the rights that are documented, and no other", () => {
     }
     const up = await run("pulumi", ["up", "--yes", "--skip-preview", "--stack", release.stack]);
     expect(up.exitCode, up.all).not.toBe(0);
+    expect(up.all).toContain("forbidden");
     await release.expectEverywhere(0);
+    await pulumi.setConfig("kubeconfig", kubeconfig);
   });
 
   it("raises it in every cluster, sees how it stands, and takes it back", async () => {
