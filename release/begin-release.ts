@@ -19,8 +19,8 @@ export type BeginningStack = Pick<
 
 /**
  * Begins a release by new images: they become the canaries in the stack's config file, at weight 0, and an update makes
- * their pods in every cluster. Where they are the canaries already, and have a weight, nothing is done: the rollout goes
- * on.
+ * their pods in every cluster. Where they are the canaries already, and have a weight, the rollout goes on; a config file
+ * that does not know of it, as a fresh checkout of Git, gets the canaries and that weight.
  *
  * @param print tells what is done
  * @throws if an image makes no canary, a cluster does not answer, or another canary serves requests or is watched
@@ -46,8 +46,14 @@ export async function beginRelease(
   const serving = await servingIn(settings, clusters);
   if (serving.length > 0) {
     if (changed.length === 0) return;
+    const held = await heldBy(releaseName(checked.settings), serving, settings, clusters);
+    if (held !== undefined) {
+      await stack.configure({ ...next, weight: String(held) });
+      print(`goes on at ${held} %: ${releaseName(checked.settings)}`);
+      return;
+    }
     throw new Error(
-      `No release can begin while a canary serves requests: ${serving.join(", ")}. At 100 %, make it the stable version (docs/operations.md#promotion). Or take it back: npm run release -- rollback --stack ${stack.name} --to zero.`,
+      `No release can begin while a canary serves requests: ${serving.map(({ text }) => text).join(", ")}. At 100 %, make it the stable version (docs/operations.md#promotion). Or take it back: npm run release -- rollback --stack ${stack.name} --to zero.`,
     );
   }
   if (changed.length > 0) await mustBeUnwatched(settings, clusters);
@@ -68,6 +74,25 @@ export async function beginRelease(
   );
 }
 
+interface Serving {
+  readonly weight: number;
+  readonly text: string;
+}
+
+/** The weight that a rollout of these canaries has, if all clusters have it. @returns undefined if there is none */
+async function heldBy(
+  release: string,
+  serving: readonly Serving[],
+  { services }: ReleaseSettings,
+  clusters: readonly ClusterClient[],
+): Promise<number | undefined> {
+  const namespaces = services.map(({ namespace }) => namespace);
+  const { progress } = await new Journal(clusters, namespaces).read();
+  if (progress?.release !== release) return undefined;
+  const [weight, ...others] = new Set(serving.map((each) => each.weight));
+  return others.length === 0 ? weight : undefined;
+}
+
 /**
  * The canaries that have requests, whatever the config says of them.
  *
@@ -76,7 +101,7 @@ export async function beginRelease(
 async function servingIn(
   settings: ReleaseSettings,
   clusters: readonly ClusterClient[],
-): Promise<readonly string[]> {
+): Promise<readonly Serving[]> {
   const deployed = await deployedIn(settings, clusters);
   const silent = deployed.filter(({ unreachable }) => unreachable !== undefined);
   if (silent.length > 0) {
@@ -86,7 +111,9 @@ async function servingIn(
   }
   return deployed.flatMap(({ name, routes }) =>
     [...routes].flatMap(([key, { canary, weight }]) =>
-      canary !== undefined && weight > 0 ? [`${canary} of ${key} ${weight} % in ${name}`] : [],
+      canary !== undefined && weight > 0
+        ? [{ weight, text: `${canary} of ${key} ${weight} % in ${name}` }]
+        : [],
     ),
   );
 }

@@ -145,7 +145,7 @@ export function findDestination(to: string, situation: Situation): Destination {
     }
     throw new Error(
       [
-        "There is no earlier state with different routing that a rollback can reach. List all states with: npm run release -- history",
+        "There is no earlier state with different routing that a rollback can reach. List all states with: npm run release -- history --stack NAME",
         ...(nearest ? [`No way leads to ${nearest.name}:`, ...nearest.plan.problems] : []),
       ].join("\n"),
     );

@@ -3,6 +3,8 @@ import type { Progress } from "./planner.ts";
 
 /** What is known of a weight when a change of the config is about to be carried out. */
 export interface WeightSources {
+  /** The stack's name, for the commands that an error gives. */
+  readonly stack: string;
   /** Percent in the config file. */
   readonly config: number;
   /**
@@ -31,7 +33,7 @@ export interface HeldWeight {
  * @throws if the clusters differ, so that nobody can say what the rollout holds
  */
 export function heldWeight(sources: WeightSources): HeldWeight {
-  const { config, before, release, progress, clusters } = sources;
+  const { stack, config, before, release, progress, clusters } = sources;
   const own = (why: string): HeldWeight => ({ weight: config, says: `${config} %: ${why}` });
   if (before && before.weight !== config) {
     return own(
@@ -48,7 +50,7 @@ export function heldWeight(sources: WeightSources): HeldWeight {
   if (more.length > 0) {
     const has = clusters.map(({ name, weights: of }) => `${allOf(of.map(String))} % in ${name}`);
     throw new Error(
-      `A rollout of these canaries has begun, and the clusters differ: ${has.join(", ")}. Let it end, or make them the same: npm run release -- rollback --to zero.`,
+      `A rollout of these canaries has begun, and the clusters differ: ${has.join(", ")}. Let it end, or make them the same: npm run release -- rollback --stack ${stack} --to zero.`,
     );
   }
   if (held === undefined || held === config) return own("the clusters have the same");

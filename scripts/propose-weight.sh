@@ -14,8 +14,8 @@ stack=$1
 file=Pulumi.$stack.yaml
 branch=weight/$stack
 
-# The key with its spaces and its number; what follows, such as a comment, stays.
-key='[[:space:]]\{1,\}["'"'"']\{0,1\}[A-Za-z0-9_-]*:weight["'"'"']\{0,1\}[[:space:]]*:[[:space:]]*'
+# The key with its spaces, up to the number, which Pulumi writes in quotes; what follows, such as a comment, stays.
+key='[[:space:]]\{1,\}["'"'"']\{0,1\}[A-Za-z0-9_-]*:weight["'"'"']\{0,1\}[[:space:]]*:[[:space:]]*["'"'"']\{0,1\}'
 if [ $# -gt 1 ]; then
   sed "s/^\\($key\\)[0-9]\\{1,3\\}/\\1$2/" "$file" > "$file.tmp"
   cat "$file.tmp" > "$file"

@@ -34,6 +34,7 @@ export async function weight({ stack: name, since }: WeightOptions): Promise<voi
   const { stack, settings } = release;
   const before = since === undefined ? undefined : { weight: await weightAt(stack, since) };
   const { weight: found, says } = heldWeight({
+    stack: name,
     config: settings.weight,
     ...(before && { before }),
     release: releaseName(settings),

@@ -48,7 +48,7 @@ export async function aheadText(sources: AheadSources): Promise<string | undefin
     return `neither the config nor the clusters are ahead: the config has ${config} %, and the clusters differ, ${percents(there)}. If no update or rollout is running, ${up} makes them the same.`;
   }
   const { weight, says } = heldWeight({
-    ...{ config, release, progress },
+    ...{ stack, config, release, progress },
     clusters: [{ name: "every cluster", weights: there }],
   });
   if (weight !== config) {

@@ -102,6 +102,36 @@ describe("a release by a new image", () => {
     expect(done).toEqual([]);
   });
 
+  it("goes on from a config that does not know of it yet, with the weight that all clusters have", async () => {
+    const image = `${IMAGE}:v3`;
+    deployed = ["cluster-a", "cluster-b"].map((name) =>
+      deployedCluster(name, split("v1", "v3", 30)),
+    );
+    const under = (way: string) => {
+      const progress = phase(way, 30, Date.now());
+      vi.mocked(readNotes).mockResolvedValue({
+        progress: JSON.stringify({ format: 1, at: Date.now(), progress }),
+      });
+    };
+    under("user/user-service v3 (registry.example.com/another:v3)");
+    await expect(begin(image)).rejects.toThrow(
+      /^No release can begin while a canary serves requests/,
+    );
+    under(`user/user-service v3 (${image})`);
+    await begin(image);
+    expect(canary()).toEqual({ version: "v3", image });
+    expect(done).toEqual(["config 30"]);
+    expect(printed).toEqual([`goes on at 30 %: user/user-service v3 (${image})`]);
+    deployed = [
+      deployedCluster("cluster-a", split("v1", "v3", 30)),
+      deployedCluster("cluster-b", split("v1", "v3", 10)),
+    ];
+    release = { ...KEPT, weight: "0", services: JSON.stringify(config.services) };
+    await expect(begin(image)).rejects.toThrow(
+      /^No release can begin while a canary serves requests/,
+    );
+  });
+
   it("is refused while another canary has requests, in one cluster or of another name than the config's", async () => {
     deployed = [
       deployedCluster("cluster-a", split("v1", "v2", 0)),

@@ -15,6 +15,7 @@ const ended = (result: "done" | "rolled-back" | "stopped") => ({
 
 function held(more: Partial<WeightSources>) {
   return heldWeight({
+    stack: "prod",
     config: 0,
     before: { weight: 0 },
     release: RELEASE,
@@ -105,7 +106,7 @@ describe("the weight of an update", () => {
 
   it("is not known while the clusters differ", () => {
     expect(() => held({ clusters: at(30, 10) })).toThrow(
-      "A rollout of these canaries has begun, and the clusters differ: 30 % in cluster-a, 10 % in cluster-b. Let it end, or make them the same: npm run release -- rollback --to zero.",
+      "A rollout of these canaries has begun, and the clusters differ: 30 % in cluster-a, 10 % in cluster-b. Let it end, or make them the same: npm run release -- rollback --stack prod --to zero.",
     );
   });
 

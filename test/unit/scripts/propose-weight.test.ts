@@ -95,6 +95,14 @@ describe("the proposal of a weight", () => {
     expect(await git(bare, "branch", "--list")).toBe("* main");
   });
 
+  it("is of a weight as Pulumi writes it, in quotes", async () => {
+    const text = (weight: number) => `config:\n  istio-canary:weight: "${weight}"\n`;
+    await writeFile(path.join(clone, FILE), text(30));
+    expect(await propose({}, "--show", "prod")).toBe("30");
+    await propose({}, "prod", "100");
+    expect(`${await proposed()}\n`).toBe(text(100));
+  });
+
   it("names the weight of a key in quotes, too", async () => {
     await writeFile(path.join(clone, FILE), 'config:\n  "istio-canary:weight": 30\n');
     expect(await propose()).toBe(
