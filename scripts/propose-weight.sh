@@ -1,7 +1,7 @@
 #!/bin/sh
 # Proposes a weight for Pulumi.<stack>.yaml as a change of the default branch, if Git has another one: a commit on the branch
 # weight/<stack>, and a pull request (gh, with GH_TOKEN) or a merge request (in GitLab CI).
-# Usage: propose-weight.sh STACK [WEIGHT]   without WEIGHT, what the file in the checkout has
+# Usage: propose-weight.sh STACK [WEIGHT]   without WEIGHT, what the file in the checkout has; STACK may have its organization
 #        propose-weight.sh --show STACK     prints what the file in the checkout has
 set -eu
 
@@ -11,7 +11,7 @@ if [ "$1" = --show ]; then
   shift
 fi
 stack=$1
-file=Pulumi.$stack.yaml
+file=Pulumi.${stack##*/}.yaml
 branch=weight/$stack
 
 # The key with its spaces and its number; what follows, such as a comment, stays.

@@ -93,6 +93,10 @@ describe("the proposal of a weight", () => {
     await expect(proposed()).rejects.toThrow("weight/prod");
   });
 
+  it("finds the file of a stack that is named with its organization", async () => {
+    expect(await propose({}, "--show", "organization/istio-canary/prod")).toBe("0");
+  });
+
   it("takes nothing for a weight that is code", async () => {
     const code = "0/w pwned\ns/x/";
     await expect(propose({}, "prod", code)).rejects.toThrow(

@@ -39,7 +39,9 @@ async function step(
     reject: false,
   });
   const lines = (await readFile(output, "utf8")).split("\n").filter(Boolean);
-  return Object.fromEntries(lines.map((line) => line.split("=")));
+  return Object.fromEntries(
+    lines.map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]),
+  );
 }
 
 /** A command that notes its arguments, and exits with a code. */
