@@ -70,7 +70,7 @@ export async function beginRelease(
       `No release can begin while a canary serves requests: ${serving.join(", ")}. At 100 %, make it the stable version (docs/operations.md#promotion). Or take it back: npm run release -- rollback --stack ${stack.name} --to zero.`,
     );
   }
-  if (changed.length > 0) await mustBeUnwatched(settings, clusters);
+  if (changed.length > 0) await mustBeUnwatched(checked.settings, clusters);
   const leaving = await leavingOf(stack, checked.settings, changed);
   await stack.configure(next);
   for (const { key, version } of changed) print(`${key}: ${version} is the canary in the config`);
@@ -168,13 +168,20 @@ async function heldOf(
 
 const namespacesOf = ({ services }: ReleaseSettings) => services.map(({ namespace }) => namespace);
 
-/** A command that judges another canary would raise this one. @throws if one runs */
+/**
+ * A command that judges another canary would raise this one.
+ *
+ * @param settings with the new canaries
+ * @throws if one runs
+ */
 async function mustBeUnwatched(
   settings: ReleaseSettings,
   clusters: readonly ClusterClient[],
 ): Promise<void> {
   const { progress, watch } = await new Journal(clusters, namespacesOf(settings)).read();
   if (!progress || progress.end || !watch) return;
+  // What judges these very canaries goes on, or was interrupted just now.
+  if (progress.release === releaseName(settings)) return;
   const { by, stale, seconds } = watchedBy(
     watch,
     durationMs(settings.rollout.interval),

@@ -184,9 +184,9 @@ describe("a release by a new image", () => {
   });
 
   it("is refused while a command tries another canary at 0 %, which would raise this one", async () => {
-    const watched = (agoMs: number, end?: { result: "done"; reason: string }) => {
+    const watched = (agoMs: number, end?: { result: "done"; reason: string }, canary = "v2") => {
       const at = Date.now() - agoMs;
-      const progress = { ...phase("user/user-service v2", 0, at), ...(end && { end }) };
+      const progress = { ...phase(`${USER} ${canary}`, 0, at), ...(end && { end }) };
       vi.mocked(readNotes).mockResolvedValue({
         progress: JSON.stringify({ format: 1, at, progress }),
         watch: JSON.stringify({ at, by: "ann on laptop (pid 7)" }),
@@ -201,7 +201,10 @@ describe("a release by a new image", () => {
     await begin();
     watched(2_000, { result: "done", reason: "100 % has passed" });
     await begin(`${IMAGE}:v4`);
-    expect(done).toEqual([...MADE, ...MADE]);
+    // Interrupted just now, and begun again in another checkout.
+    watched(2_000, undefined, `v5 (${IMAGE}:v5)`);
+    await begin(`${IMAGE}:v5`);
+    expect(done).toEqual([...MADE, ...MADE, ...MADE]);
   });
 
   it("is refused with an image that the config may not have, before the file is written", async () => {
