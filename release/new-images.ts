@@ -74,8 +74,13 @@ export function newImages(
     return { service, image, version: named.find(([name]) => name === service)?.[1] };
   });
   const names = found.map(({ service }) => service);
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice !== undefined) throw new Error(`--image ${twice}=…: is there twice.`);
+  for (const [option, given] of [
+    ["--image", names],
+    ["--version", named.map(([name]) => name)],
+  ] as const) {
+    const twice = given.find((name, i) => given.indexOf(name) !== i);
+    if (twice !== undefined) throw new Error(`${option} ${twice}=…: is there twice.`);
+  }
   const [lost] = named.find(([name]) => !names.includes(name)) ?? [];
   if (lost !== undefined) {
     throw new Error(

@@ -94,7 +94,18 @@ function gatewayProblems(layers: readonly Layer[]): Problem[] {
     "autoscaling",
     key,
   ]) as [string[], string[], string[]];
+  const isOn = of.at(...on);
   return [
+    ...(isOn === undefined || typeof isOn === "boolean"
+      ? []
+      : [
+          {
+            path: of.path(on),
+            value: isOn,
+            rule: "must be true or false: the chart takes any text for true, then with one pod",
+            fix: "Write it without quotes.",
+          },
+        ]),
     ...(of.at(...budget) === undefined
       ? []
       : [

@@ -113,16 +113,22 @@ function wantedMesh(
   };
 }
 
-/** What a complete update has said of clusters, as far as it tells whether they are in one network. */
+/** What a complete update has said of clusters, as far as it tells whether and how they reach each other. */
 const said = z.record(
   z.string(),
-  z.looseObject({ network: z.string() }).optional().catch(undefined),
+  z
+    .looseObject({
+      network: z.string(),
+      gateways: z.looseObject({ eastWestPort: z.number().optional() }).optional(),
+    })
+    .optional()
+    .catch(undefined),
 );
 
 /**
  * Reads the mesh that others have installed from the clusters, if the configuration says that they have. What could not
- * be read, and what speaks against it, is part of the result. Clusters that are away are not asked: their networks are
- * those of the last complete update.
+ * be read, and what speaks against it, is part of the result. Clusters that are away are not asked: their networks, and
+ * the ports of their gateways, are those of the last complete update.
  *
  * @param raw values by key, without the project's name
  * @param lastClusters the stack's output `clusters`, as that update has left it
@@ -177,7 +183,11 @@ export async function findMesh(
       ownPrometheus: false,
       clusters: clusters.map((cluster) => {
         const place = places.find((each) => each.cluster.name === cluster.name);
-        return { ...cluster, eastWestPort: place ? eastWestPort(place) : cluster.eastWestPort };
+        const last = known[cluster.name]?.gateways?.eastWestPort;
+        return {
+          ...cluster,
+          eastWestPort: place ? eastWestPort(place) : (cluster.eastWestPort ?? last),
+        };
       }),
       ...(gateway !== undefined && { ingress: { gateway, freeHosts: [] } }),
     },

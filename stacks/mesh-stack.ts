@@ -87,7 +87,12 @@ export const clusterOutput = z.object({
   network: z.string(),
   istioVersion: z.string(),
   caExpires: z.string(),
-  gateways: z.object({ eastWest: z.array(z.string()), ingress: z.array(z.string()) }),
+  gateways: z.object({
+    eastWest: z.array(z.string()),
+    /** @default 15443 */
+    eastWestPort: z.number().optional(),
+    ingress: z.array(z.string()),
+  }),
   traffic: z.record(z.string(), z.unknown()),
 });
 export type ClusterOutput = z.output<typeof clusterOutput>;

@@ -105,7 +105,7 @@ export const mesh = reads?.before(about.output, weight, about.connected, marked)
 
 /** What there is in each cluster; of one that is away, what the last complete update has said. */
 export const clusters = Object.fromEntries(
-  settings.clusters.map(({ name }) => {
+  settings.clusters.map(({ name, eastWestPort }) => {
     const member = members.find((each) => each.name === name);
     return [
       name,
@@ -116,6 +116,7 @@ export const clusters = Object.fromEntries(
             caExpires: member.caExpires,
             gateways: {
               eastWest: member.eastWestAddresses,
+              ...(eastWestPort !== undefined && { eastWestPort }),
               ingress: member.ingressAddresses ?? [],
             },
             traffic: traffic[name] ?? {},

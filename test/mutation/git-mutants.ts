@@ -69,4 +69,25 @@ export const gitMutants: readonly Mutant[] = [
     replacement: "() => true,",
     tests: beginning,
   },
+  {
+    removes: "a canary that has requests goes on only where a rollout of the same image holds it",
+    file: "release/begin-release.ts",
+    text: "if (progress?.release !== release || progress.end",
+    replacement: "if (progress === undefined || progress.end",
+    tests: beginning,
+  },
+  {
+    removes: "a canary that has requests goes on only where no cluster serves another one",
+    file: "release/begin-release.ts",
+    text: "if (deployed.some(isOther)) return undefined;",
+    replacement: "if (deployed.length === 0 && deployed.some(isOther)) return undefined;",
+    tests: beginning,
+  },
+  {
+    removes: "a release by a new image never deletes the version that is stable",
+    file: "release/begin-release.ts",
+    text: "version === undefined || version === stable.version ||",
+    replacement: "version === undefined ||",
+    tests: beginning,
+  },
 ];

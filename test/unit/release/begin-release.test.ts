@@ -21,6 +21,7 @@ vi.mock(import("../../../fleet/notes.ts"), async (original) => ({
 }));
 
 const IMAGE = "registry.example.com/user-service";
+const USER = "user/user-service";
 const KEPT = { phases: "[10,30,100]" };
 
 let config: ReturnType<typeof rawConfig>;
@@ -29,6 +30,8 @@ let deployed: DeployedCluster[];
 let preview: ReturnType<typeof previewStep>;
 let done: string[];
 let printed: string[];
+/** Updates of the stack, newest first: each with its canary. */
+let updates: { result: string; canary: string }[];
 
 /** A stack whose config is the fixture's with the release in it. */
 const stack: BeginningStack = {
@@ -43,6 +46,14 @@ const stack: BeginningStack = {
       ? { settings: parsed.settings }
       : { problems: parsed.problems.map(problemLine) };
   },
+  states: () =>
+    Promise.resolve(
+      updates.map(({ result, canary }, i) => ({
+        ...{ number: updates.length - i, time: new Date(), who: "", message: "", weight: 0 },
+        ...{ result, release: {}, services: [{ service: USER, stable: "v1", canary }] },
+        inForce: updates.findIndex((each) => each.result === "succeeded") === i,
+      })),
+    ),
   configure: (next) => {
     release = next;
     done.push(`config ${next.weight ?? ""}`);
@@ -72,6 +83,7 @@ beforeEach(() => {
   vi.mocked(readNotes).mockResolvedValue({});
   preview = previewStep("update");
   [done, printed] = [[], []];
+  updates = [{ result: "succeeded", canary: "v2" }];
 });
 
 const MADE = ["config 0", "preview 0", "up 0: release: 0 %", "weight 0"];
@@ -102,34 +114,47 @@ describe("a release by a new image", () => {
     expect(done).toEqual([]);
   });
 
-  it("goes on from a config that does not know of it yet, with the weight that all clusters have", async () => {
-    const image = `${IMAGE}:v3`;
-    deployed = ["cluster-a", "cluster-b"].map((name) =>
-      deployedCluster(name, split("v1", "v3", 30)),
-    );
-    const under = (way: string) => {
-      const progress = phase(way, 30, Date.now());
+  it("goes on in another checkout, whose config knows nothing of the canary that a rollout holds", async () => {
+    const holds = (image: string, end?: { result: "done" | "stopped"; reason: string }) => {
+      const at = Date.now();
+      const progress = { ...phase(`${USER} v3 (${image})`, 30, at), ...(end && { end }) };
       vi.mocked(readNotes).mockResolvedValue({
-        progress: JSON.stringify({ format: 1, at: Date.now(), progress }),
+        progress: JSON.stringify({ format: 1, at, progress }),
       });
     };
-    under("user/user-service v3 (registry.example.com/another:v3)");
-    await expect(begin(image)).rejects.toThrow(
-      /^No release can begin while a canary serves requests/,
-    );
-    under(`user/user-service v3 (${image})`);
-    await begin(image);
-    expect(canary()).toEqual({ version: "v3", image });
+    const at = (a: number, b: number, version = "v3") => {
+      deployed = [
+        deployedCluster("cluster-a", split("v1", version, a)),
+        deployedCluster("cluster-b", split("v1", version, b)),
+      ];
+    };
+    holds(`${IMAGE}:v3`);
+    at(30, 30);
+    await begin();
+    expect(canary()).toEqual({ version: "v3", image: `${IMAGE}:v3` });
+    expect(release).toMatchObject({ ...KEPT, weight: "30" });
     expect(done).toEqual(["config 30"]);
-    expect(printed).toEqual([`goes on at 30 %: user/user-service v3 (${image})`]);
-    deployed = [
-      deployedCluster("cluster-a", split("v1", "v3", 30)),
-      deployedCluster("cluster-b", split("v1", "v3", 10)),
-    ];
-    release = { ...KEPT, weight: "0", services: JSON.stringify(config.services) };
-    await expect(begin(image)).rejects.toThrow(
-      /^No release can begin while a canary serves requests/,
-    );
+    expect(printed).toEqual([
+      `a rollout holds ${USER} v3 (${IMAGE}:v3) at 30 % already: it goes on, and the config gets what the clusters have`,
+    ]);
+
+    done = [];
+    release = { ...release, weight: "0", services: JSON.stringify(config.services) };
+    at(30, 10);
+    await expect(begin()).rejects.toThrow(/^A rollout of these canaries .* the clusters differ/);
+    const refused = /^No release can begin while a canary serves requests: v/;
+    at(30, 30, "v7");
+    await expect(begin()).rejects.toThrow(refused);
+    at(30, 30);
+    holds(`${IMAGE}-other:v3`);
+    await expect(begin()).rejects.toThrow(refused);
+    holds(`${IMAGE}:v3`, { result: "stopped", reason: "nothing was changed" });
+    await expect(begin()).rejects.toThrow(refused);
+    expect(done).toEqual([]);
+    holds(`${IMAGE}:v3`, { result: "done", reason: "100 % has passed" });
+    at(100, 100);
+    await begin();
+    expect(done).toEqual(["config 100"]);
   });
 
   it("is refused while another canary has requests, in one cluster or of another name than the config's", async () => {
@@ -159,9 +184,9 @@ describe("a release by a new image", () => {
   });
 
   it("is refused while a command tries another canary at 0 %, which would raise this one", async () => {
-    const watched = (agoMs: number, end?: { result: "done"; reason: string }) => {
+    const watched = (agoMs: number, end?: { result: "done"; reason: string }, canary = "v2") => {
       const at = Date.now() - agoMs;
-      const progress = { ...phase("user/user-service v2", 0, at), ...(end && { end }) };
+      const progress = { ...phase(`${USER} ${canary}`, 0, at), ...(end && { end }) };
       vi.mocked(readNotes).mockResolvedValue({
         progress: JSON.stringify({ format: 1, at, progress }),
         watch: JSON.stringify({ at, by: "ann on laptop (pid 7)" }),
@@ -176,7 +201,10 @@ describe("a release by a new image", () => {
     await begin();
     watched(2_000, { result: "done", reason: "100 % has passed" });
     await begin(`${IMAGE}:v4`);
-    expect(done).toEqual([...MADE, ...MADE]);
+    // Interrupted just now, and begun again in another checkout.
+    watched(2_000, undefined, `v5 (${IMAGE}:v5)`);
+    await begin(`${IMAGE}:v5`);
+    expect(done).toEqual([...MADE, ...MADE, ...MADE]);
   });
 
   it("is refused with an image that the config may not have, before the file is written", async () => {
@@ -194,5 +222,27 @@ describe("a release by a new image", () => {
     preview = previewStep("delete", "Deployment", "user-service-v1");
     await expect(begin()).rejects.toThrow("delete Deployment user/user-service-v1 in cluster-b");
     expect(done.filter((each) => each.startsWith("up"))).toHaveLength(1);
+  });
+
+  it("deletes the canary that it replaces in a second try, too, after updates that have failed", async () => {
+    release = { ...release, services: (release.services ?? "").replaceAll("v2", "v3") };
+    for (const canary of ["v2", "v4"]) {
+      updates = [
+        { result: "failed", canary: "v3" },
+        { result: "failed", canary: "v4" },
+        { result: "failed", canary: "v1" },
+        { result: "succeeded", canary: "v2" },
+        { result: "succeeded", canary: "v0" },
+      ];
+      preview = previewStep("delete", "Deployment", `user-service-${canary}`);
+      await begin();
+    }
+    expect(done).toEqual([...MADE, ...MADE]);
+    for (const version of ["v0", "v1", "v3"]) {
+      preview = previewStep("delete", "Deployment", `user-service-${version}`);
+      await expect(begin()).rejects.toThrow(`delete Deployment user/user-service-${version}`);
+    }
+    preview = previewStep("delete", "Deployment", "other-service-v2");
+    await expect(begin()).rejects.toThrow("delete Deployment user/other-service-v2");
   });
 });

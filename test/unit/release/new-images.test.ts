@@ -52,6 +52,7 @@ describe("the options", () => {
       "--version a=: write the service and what it gets, --version user-service=v3.",
     ],
     [["a=x:v1", "a=x:v2"], [], "--image a=…: is there twice."],
+    [["a=x:v1"], ["a=v2", "a=v3"], "--version a=…: is there twice."],
     [["a=x:v1"], ["b=v2"], "--version b=…: there is no --image b=…, whose version it could be."],
   ])("%j %j are refused", (images, versions, text) => {
     expect(() => newImages(images, versions)).toThrow(new Error(text));

@@ -73,6 +73,39 @@ describe("the proposal of a weight", () => {
     expect(await propose({}, "--show", "prod")).toBe("100");
   });
 
+  it("stays where it has a canary that git has not, and a run that knows nothing of it changes nothing", async () => {
+    const withCanary = (weight: number) => `${at(weight)}  istio-canary:services: [canary]\n`;
+    await writeFile(path.join(clone, FILE), withCanary(30));
+    await propose();
+    await git(clone, "switch", "--quiet", "--detach", "origin/main");
+    expect(await propose()).toBe(
+      `${FILE} has the weight that the clusters have.\nThe proposal on branch weight/prod stays: it has more than a weight. Merge it, or close it.`,
+    );
+    expect(`${await proposed()}\n`).toBe(withCanary(30));
+    // Merged, with another weight since.
+    await git(clone, "push", "--quiet", "origin", "origin/weight/prod:main");
+    await git(clone, "fetch", "--quiet", "origin");
+    await git(clone, "switch", "--quiet", "--detach", "origin/main");
+    await writeFile(path.join(clone, FILE), withCanary(100));
+    const who = ["-c", "user.name=t", "-c", "user.email=t@example.com"];
+    await git(clone, ...who, "commit", "--quiet", "--all", "--message", "weight 100");
+    expect(await propose()).toContain("The proposal on branch weight/prod is withdrawn.");
+    await expect(proposed()).rejects.toThrow("weight/prod");
+  });
+
+  it("finds the file of a stack that is named with its organization", async () => {
+    expect(await propose({}, "--show", "organization/istio-canary/prod")).toBe("0");
+  });
+
+  it("takes nothing for a weight that is code", async () => {
+    const code = "0/w pwned\ns/x/";
+    await expect(propose({}, "prod", code)).rejects.toThrow(
+      "is no weight: write a whole number from 0 to 100",
+    );
+    expect(await readFile(path.join(clone, FILE), "utf8")).toBe(at(0));
+    expect(await git(clone, "status", "--short")).toBe("");
+  });
+
   it("is refused where the file has no weight", async () => {
     await writeFile(path.join(clone, FILE), "config: {}\n");
     await expect(propose({}, "prod", "100")).rejects.toThrow(

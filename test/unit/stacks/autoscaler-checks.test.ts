@@ -65,6 +65,15 @@ describe("an autoscaler of gateways", () => {
     });
   });
 
+  it.each(["true", "false", 1])(
+    "is switched by nothing that the chart takes for true: %j",
+    (on) => {
+      expect(wrong({}, { eastWest: { autoscaling: { enabled: on, minReplicas: 1 } } })).toEqual([
+        ` - clusters[1].values.eastWest.autoscaling.enabled: must be true or false: the chart takes any text for true, then with one pod, got ${JSON.stringify(on)}. Write it without quotes.`,
+      ]);
+    },
+  );
+
   it("has two pods at least, wherever the values say it", () => {
     expect(wrong({ gateway: { autoscaling: { enabled: true, minReplicas: 1 } } })).toEqual([
       ` - mesh.values.gateway.autoscaling.minReplicas: ${SINGLE}, got 1. Write minReplicas: 2 or more.`,

@@ -404,6 +404,35 @@ describe("a stack in others' mesh", () => {
     });
   });
 
+  it("reaches a cluster that is away at the port that its gateway had", async () => {
+    const ofB = foundIstio("b");
+    clustersHave(foundIstio("a"), {
+      ...ofB,
+      eastWest: ofB.eastWest.map((each) => ({ ...each, port: 443 })),
+      gateways: ofB.gateways.map((gateway) => ({
+        ...gateway,
+        servers: gateway.servers.map((server) => ({
+          ...server,
+          port: server.port === 15_443 ? 443 : server.port,
+        })),
+      })),
+    });
+    const entries = (program: ProgramRun) =>
+      specs(program, "ServiceEntry").filter(({ hosts }) =>
+        JSON.stringify(hosts).includes("cluster-b"),
+      );
+    const before = await runProgram(existingIstioConfig());
+    const { clusters } = before.outputs as { clusters: Record<string, { gateways: object }> };
+    expect(clusters["cluster-b"]?.gateways).toMatchObject({ eastWestPort: 443 });
+    expect(clusters["cluster-a"]?.gateways).not.toHaveProperty("eastWestPort");
+    clustersHave(foundIstio("a"), new Error("asked"));
+    const away = { ...existingIstioConfig(), away: ["cluster-b"] };
+    const after = await runProgram(away, { "organization/istio-canary/test": { clusters } });
+    expect(entries(before)).toHaveLength(1);
+    expect(entries(after)).toEqual(entries(before));
+    expect(after.outputs).toMatchObject({ clusters: { "cluster-b": clusters["cluster-b"] } });
+  });
+
   it("registers routes, ServiceEntries and workloads, and nothing of the mesh", async () => {
     const { program, outputs } = await run();
     expect([...new Set(program.resources.map(({ type }) => type))].sort()).toEqual([
