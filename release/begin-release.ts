@@ -58,7 +58,7 @@ export async function beginRelease(
   const serving = await servingIn(settings, clusters);
   if (serving.length > 0) {
     if (changed.length === 0) return;
-    const held = await heldOf(checked.settings, clusters);
+    const held = await heldOf(stack.name, checked.settings, clusters);
     if (held !== undefined) {
       await stack.configure({ ...next, weight: String(held) });
       print(
@@ -142,6 +142,7 @@ async function leavingOf(
  * @throws if the clusters differ
  */
 async function heldOf(
+  stack: string,
   settings: ReleaseSettings,
   clusters: readonly ClusterClient[],
 ): Promise<number | undefined> {
@@ -158,7 +159,7 @@ async function heldOf(
     });
   if (deployed.some(isOther)) return undefined;
   return heldWeight({
-    ...{ config: 0, release, progress },
+    ...{ stack, config: 0, release, progress },
     clusters: deployed.map((each) => ({
       name: each.name,
       weights: phaseWeights(settings, each),
