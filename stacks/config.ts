@@ -213,13 +213,12 @@ export function parseConfig(
       ...dataPlaneProblems({
         dataPlane,
         services: parts.services,
-        clusters:
-          clusters?.map(({ name }) => ({ name, ...(mesh && injectorsIn(mesh, name)) })) ??
-          reached ??
-          [],
+        clusters: mesh
+          ? clusters?.map(({ name }) => ({ name, ...injectorsIn(mesh, name) }))
+          : reached,
         gateways: {
           eastWest: parts.installs && mesh?.oneNetwork !== true,
-          ingress: parts.installs && parts.ingress !== undefined,
+          ingress: parts.installs && !isBlank(raw["ingress"]),
         },
       }),
     );
