@@ -3,7 +3,7 @@ import { text } from "node:stream/consumers";
 import { Command, Option } from "commander";
 import { exclusionArgs } from "../lib/away.ts";
 import { awayIn } from "./away.ts";
-import { parseDigest } from "./digest.ts";
+import { parseDigest, parseStored, type Digest } from "./digest.ts";
 import { renderFailure, renderPreview } from "./markdown.ts";
 import { previewJson } from "./preview-json.ts";
 
@@ -14,28 +14,34 @@ interface Options {
   readonly flags?: boolean;
 }
 
-async function stored(from: string): Promise<{ json: string; ok: boolean }> {
-  return {
-    json: from === "-" ? await text(process.stdin) : await readFile(from, "utf8"),
-    ok: true,
-  };
+async function stored(from: string): Promise<Digest> {
+  return parseStored(from === "-" ? await text(process.stdin) : await readFile(from, "utf8"));
+}
+
+/** Stops the command where the flags cannot be known: an update without them would go to clusters that are away. */
+function stop(why: string): never {
+  throw new Error(why.trim());
 }
 
 async function preview({ stack, from, flags }: Options): Promise<void> {
   if (flags === true) {
-    console.log(exclusionArgs(await awayIn(stack)).join(" "));
+    console.log(exclusionArgs(await awayIn(stack, stop)).join(" "));
     return;
   }
-  const { json, ok } =
-    from === undefined
-      ? await previewJson(stack, { flags: exclusionArgs(await awayIn(stack)) })
-      : await stored(from);
+  const now = new Date();
+  if (from !== undefined) {
+    process.stdout.write(renderPreview(await stored(from), { stack, now, failed: false }));
+    return;
+  }
+  // A config that cannot be read fails the preview, too, which tells.
+  const away = await awayIn(stack, () => undefined);
+  const { json, ok } = await previewJson(stack, { flags: exclusionArgs(away) });
   if (!ok) process.exitCode = 1;
-  if (!ok && !json.trimStart().startsWith("{")) {
-    process.stdout.write(renderFailure(stack));
-    return;
-  }
-  process.stdout.write(renderPreview(parseDigest(json), { stack, now: new Date(), failed: !ok }));
+  process.stdout.write(
+    !ok && !json.trimStart().startsWith("{")
+      ? renderFailure(stack)
+      : renderPreview(parseDigest(json), { stack, now, failed: !ok }),
+  );
 }
 
 const program = new Command("preview")

@@ -31,6 +31,8 @@ const digest = z.object({
   config: z.record(z.string(), z.string()).default({}),
   steps: z.array(step).default([]),
   diagnostics: z.array(z.object({ message: z.string(), severity: z.string() })).default([]),
+  /** How many resources there are by what is done to them; tells of those that stay, where no step does. */
+  changeSummary: z.record(z.string(), z.number()).optional(),
 });
 
 /** What the engine would do to one resource. */
@@ -40,10 +42,26 @@ export type State = z.output<typeof state>;
 /** What `pulumi preview --json` prints. */
 export type Digest = z.output<typeof digest>;
 
+const NO_PREVIEW =
+  "This is not the JSON of a preview: pass what `pulumi preview --json --show-sames` prints on standard output";
+
 /** Type of the step that stands for the stack itself. */
 export const STACK_TYPE = "pulumi:pulumi:Stack";
 /** Type of what leads to one cluster, named like it. */
 export const PROVIDER_TYPE = "pulumi:providers:kubernetes";
+
+/**
+ * Reads what `pulumi preview --json` has printed and somebody has stored: every preview has steps, says how many
+ * resources stay, or why it failed.
+ *
+ * @throws if it is none
+ */
+export function parseStored(text: string): Digest {
+  const found = parseDigest(text);
+  const { steps, diagnostics, changeSummary } = found;
+  if (steps.length > 0 || diagnostics.length > 0 || changeSummary !== undefined) return found;
+  throw new Error(NO_PREVIEW);
+}
 
 /**
  * Reads what `pulumi preview --json` has printed.
@@ -55,9 +73,7 @@ export function parseDigest(text: string): Digest {
   try {
     json = JSON.parse(text);
   } catch {
-    throw new Error(
-      "This is not the JSON of a preview: pass what `pulumi preview --json --show-sames` prints on standard output",
-    );
+    throw new Error(NO_PREVIEW);
   }
   const parsed = digest.safeParse(json);
   if (!parsed.success) {

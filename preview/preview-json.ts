@@ -1,4 +1,5 @@
 import { execa } from "execa";
+import { NO_PULUMI } from "../lib/no-pulumi.ts";
 
 interface PreviewOptions {
   /** @default the current one */
@@ -24,12 +25,16 @@ interface PreviewResult {
   readonly stderr?: string | undefined;
 }
 
-/** What `pulumi preview` prints of a stack, and whether it has succeeded. */
+/**
+ * What `pulumi preview` prints of a stack, and whether it has succeeded.
+ *
+ * @throws if there is no Pulumi CLI
+ */
 export async function previewJson(
   stack: string,
   { configFile, flags = [], signal, quiet = false, ...options }: PreviewOptions = {},
 ): Promise<PreviewResult> {
-  const { stdout, stderr, exitCode } = await execa(
+  const { stdout, stderr, exitCode, code } = await execa(
     "pulumi",
     [
       ...["preview", "--json", "--show-sames", "--non-interactive", "--stack", stack],
@@ -44,5 +49,6 @@ export async function previewJson(
       reject: false,
     },
   );
+  if (code === "ENOENT") throw new Error(NO_PULUMI);
   return { json: stdout, ok: exitCode === 0, stderr };
 }

@@ -16,8 +16,8 @@ pulumi config set --path 'services[0].timeout' 5s
 pulumi config set --path certificates.clusters.cluster-a.key --secret < cluster-a-key.pem
 \`\`\`
 
-- **Everything is checked before anything changes.** The preview stops with one error that lists every problem: where it is, what has to
-  hold, what is there, and what to write instead.
+- **Everything is checked before anything changes.** The preview stops with one error that lists every problem of form at once: where
+  it is, what has to hold, what is there, and what to write instead. What depends on these values follows once they are right.
 - **Unknown keys are errors**, at every level, and so are keys whose namespace is almost \`istio-canary\`. The error names the key that was
   likely meant.
 - **Editors know the keys** through [schema/stack.schema.json](../schema/stack.schema.json), which the first line of Pulumi.prod.yaml names

@@ -316,7 +316,7 @@ export function crossChecks(raw: Loose, parts: Parts, now: Date): Problem[] {
     ...(installs ? installedIstioProblems(raw) : []),
     ...(mesh && installs ? chartProblems(mesh, parts.secrets) : []),
     ...(mesh && installs && clusters ? autoscalerProblems(mesh, clusters) : []),
-    ...(mesh && installs ? revisionProblems(mesh, parts.clusterNames ?? []) : []),
+    ...(mesh && installs ? revisionProblems(mesh, parts.clusterNames) : []),
     ...(listed ? clusterProblems(listed, installs, mesh?.oneNetwork === true) : []),
     ...(own && clusters && installs
       ? authorityProblems(

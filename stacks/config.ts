@@ -162,7 +162,9 @@ export function parseConfig(
   | { settings: undefined; problems: Problem[] } {
   const problems = unknownTopLevel(Object.keys(raw));
   const read = <T extends z.ZodType>(key: ConfigKey, type: T) => {
-    const value = isBlank(raw[key]) ? undefined : raw[key];
+    // An empty map would leave out a check that somebody wanted.
+    const isMeant = key === "requires" && typeof raw[key] === "object";
+    const value = isBlank(raw[key]) && !isMeant ? undefined : raw[key];
     const result = type.safeParse(value);
     if (!result.success) {
       problems.push(...result.error.issues.flatMap((issue) => problemsOf(key, value, issue)));
@@ -213,13 +215,12 @@ export function parseConfig(
       ...dataPlaneProblems({
         dataPlane,
         services: parts.services,
-        clusters:
-          clusters?.map(({ name }) => ({ name, ...(mesh && injectorsIn(mesh, name)) })) ??
-          reached ??
-          [],
+        clusters: mesh
+          ? clusters?.map(({ name }) => ({ name, ...injectorsIn(mesh, name) }))
+          : reached,
         gateways: {
           eastWest: parts.installs && mesh?.oneNetwork !== true,
-          ingress: parts.installs && parts.ingress !== undefined,
+          ingress: parts.installs && !isBlank(raw["ingress"]),
         },
       }),
     );

@@ -47,10 +47,14 @@ interface Entry {
   readonly clusters?: readonly string[] | undefined;
 }
 
-function clusterNameProblems(entries: readonly Entry[], clusters: readonly string[]): Problem[] {
+/** @param clusters names of all clusters. @default they are not known, and any name may be right */
+function clusterNameProblems(
+  entries: readonly Entry[],
+  clusters: readonly string[] | undefined,
+): Problem[] {
   return entries.flatMap(({ path, clusters: listed = [] }) => [
     ...listed.flatMap((name, i) =>
-      clusters.includes(name)
+      clusters === undefined || clusters.includes(name)
         ? []
         : [
             {
@@ -182,9 +186,10 @@ function clusterProblems(mesh: Mesh, clusters: readonly string[]): Problem[] {
 /**
  * What is wrong with control planes and tags.
  *
- * @param clusters names of all clusters
+ * @param names names of all clusters. @default they are not known: what depends on them is not checked
  */
-export function revisionProblems(mesh: Mesh, clusters: readonly string[]): Problem[] {
+export function revisionProblems(mesh: Mesh, names: readonly string[] | undefined): Problem[] {
+  const clusters = names ?? [];
   const { revisions = [], tags = [] } = configured(mesh);
   const at = (i: number) => `mesh.revisions[${i}]`;
   return [
@@ -212,7 +217,7 @@ export function revisionProblems(mesh: Mesh, clusters: readonly string[]): Probl
         ...revisions.map(({ clusters: listed }, i) => ({ path: at(i), clusters: listed })),
         ...tags.map(({ clusters: listed }, i) => ({ path: `mesh.tags[${i}]`, clusters: listed })),
       ],
-      clusters,
+      names,
     ),
     ...clusterProblems(mesh, clusters),
     ...tagProblems(mesh, clusters),
@@ -226,7 +231,8 @@ export function revisionProblems(mesh: Mesh, clusters: readonly string[]): Probl
 /** Whose namespaces the data plane may name. */
 export interface DataPlanes {
   readonly dataPlane: DataPlane;
-  readonly clusters: readonly Injectors[];
+  /** @default they are not known: what depends on them is not checked */
+  readonly clusters: readonly Injectors[] | undefined;
   readonly services: readonly Service[];
   /** Gateways of the stack. */
   readonly gateways: { readonly eastWest: boolean; readonly ingress: boolean };
@@ -239,7 +245,7 @@ export function dataPlaneProblems({
   services,
   gateways,
 }: DataPlanes): Problem[] {
-  const names = clusters.map(({ name }) => name);
+  const names = clusters?.map(({ name }) => name);
   const made = [
     ...new Set(
       services.filter(({ workload }) => workload !== "existing").map(({ namespace }) => namespace),
@@ -251,7 +257,7 @@ export function dataPlaneProblems({
   return [
     ...clusterNameProblems(entries, names),
     ...entries.flatMap(({ namespace, revision, path, ...entry }): Problem[] => {
-      const lacking = clusters.filter(
+      const lacking = (clusters ?? []).filter(
         ({ name, revisions = [DEFAULT_REVISION], tags = {} }) =>
           isIn(entry, name) && !revisions.includes(revision) && !(revision in tags),
       );
@@ -280,7 +286,7 @@ export function dataPlaneProblems({
     }),
     ...overlaps(
       entries.map(({ namespace, ...rest }) => ({ ...rest, about: namespace })),
-      names,
+      names ?? [],
     ),
   ];
 }

@@ -60,7 +60,7 @@ export const awayMutants: readonly Mutant[] = [
   {
     removes: "a preview leaves the cluster out",
     file: "preview/cli.ts",
-    text: "{ flags: exclusionArgs(await awayIn(stack)) }",
+    text: "{ flags: exclusionArgs(away) }",
     replacement: "{ flags: [] }",
     tests: ["test/unit/preview/cli.test.ts"],
   },

@@ -90,9 +90,42 @@ describe("the preview command", () => {
   });
 
   it("refuses what is no preview, with what to give", async () => {
-    const { stdout, stderr, exitCode } = await run(["--stack", "prod", "--from", "-"], "nothing");
+    for (const input of ["nothing", "{}", '{"name": "mine"}']) {
+      const { stdout, stderr, exitCode } = await run(["--stack", "prod", "--from", "-"], input);
+      expect(stdout).toBe("");
+      expect(stderr).toMatch(/^preview: This is not the JSON of a preview: pass what /);
+      expect(exitCode).toBe(1);
+    }
+  });
+
+  it("takes a stored preview whose resources all stay, and one that has failed", async () => {
+    const same = await run(["--stack", "prod", "--from", "-"], '{"changeSummary": {"same": 9}}');
+    expect(same.stdout).toContain("No resource changes.");
+    const diagnostics = [{ severity: "error", message: "no weight 25" }];
+    const failed = await run(["--stack", "prod", "--from", "-"], JSON.stringify({ diagnostics }));
+    expect(failed.stdout).toContain("no weight 25");
+    expect([same.exitCode, failed.exitCode]).toEqual([0, 0]);
+  });
+
+  it("prints no flags for a stack whose config cannot be read, and says why", async () => {
+    pulumi("exit 9", "echo \"error: no stack named 'nope' found\" >&2; exit 255");
+    const { stdout, stderr, exitCode } = await run(["--stack", "nope", "--flags"]);
     expect(stdout).toBe("");
-    expect(stderr).toMatch(/^preview: This is not the JSON of a preview: pass what /);
+    expect(stderr).toBe("preview: error: no stack named 'nope' found");
     expect(exitCode).toBe(1);
   });
+
+  it.each([{ more: [] }, { more: ["--flags"] }])(
+    "says that the Pulumi CLI is missing, with $more",
+    async ({ more }) => {
+      const { stdout, stderr, exitCode } = await execa(
+        process.execPath,
+        [CLI, "--stack", "prod", ...more],
+        { env: { PATH: "/nonexistent" }, reject: false },
+      );
+      expect(stdout).toBe("");
+      expect(stderr).toMatch(/^preview: The Pulumi CLI is not on the PATH\. Install it: /);
+      expect(exitCode).toBe(1);
+    },
+  );
 });

@@ -289,6 +289,27 @@ describe("the configuration", () => {
     expect(problems(mesh, more)).toEqual(told);
   });
 
+  it("are not held against clusters, control planes or gateways that are wrong by themselves", () => {
+    const clusters = rawConfig({ weight: 0 }).clusters.map((cluster, i) =>
+      i === 0 ? { ...cluster, eastwestPort: 15443 } : cluster,
+    );
+    const somewhere = [both[0], { ...both[1], clusters: ["cluster-b"] }];
+    const tags = [{ name: "prod", revision: NEW, clusters: ["cluster-b"] }];
+    const dataPlane = [
+      { namespace: "user", revision: "prod", clusters: ["cluster-b"] },
+      { namespace: "istio-ingress", revision: NEW, clusters: ["cluster-b"] },
+    ];
+    const paths = (mesh: object, more: object) =>
+      parseConfig(withMesh(mesh, { dataPlane, ...more })).problems.map(({ path }) => path);
+    const all = { revisions: somewhere, tags };
+    expect(paths(all, {})).toEqual([]);
+    expect(paths(all, { clusters })).toEqual(["clusters[0].eastwestPort"]);
+    expect(paths({ ...all, trustdomain: "x" }, {})).toEqual(["mesh.trustdomain"]);
+    expect(paths(all, { ingress: { hosts: ["a.example.com"], host: "x" } })).toEqual([
+      "ingress.host",
+    ]);
+  });
+
   it("of others' Istio has no such keys", () => {
     const { kubeconfig, clusters, services } = rawConfig({ weight: 0 });
     const { problems: found } = parseConfig({
