@@ -162,9 +162,7 @@ export function parseConfig(
   | { settings: undefined; problems: Problem[] } {
   const problems = unknownTopLevel(Object.keys(raw));
   const read = <T extends z.ZodType>(key: ConfigKey, type: T) => {
-    // An empty map would leave out a check that somebody wanted.
-    const isMeant = key === "requires" && typeof raw[key] === "object";
-    const value = isBlank(raw[key]) && !isMeant ? undefined : raw[key];
+    const value = isBlank(raw[key]) ? undefined : raw[key];
     const result = type.safeParse(value);
     if (!result.success) {
       problems.push(...result.error.issues.flatMap((issue) => problemsOf(key, value, issue)));
