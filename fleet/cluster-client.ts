@@ -103,6 +103,14 @@ export class ClusterClient {
     return this.#clockAhead;
   }
 
+  #noServer(): string {
+    const { currentContext: context } = this.kubeConfig;
+    const contexts = this.kubeConfig.getContexts().map(({ name }) => name);
+    return contexts.includes(context)
+      ? `the kubeconfig has no server for its context ${context}`
+      : `the kubeconfig has no context ${context}; it has ${contexts.join(", ") || "none"}`;
+  }
+
   /**
    * Like KubeConfig's makeApiClient, but with a time limit for every answer.
    *
@@ -120,7 +128,7 @@ export class ClusterClient {
     } = {},
   ): T {
     const server = this.kubeConfig.getCurrentCluster()?.server;
-    if (server === undefined) throw new Error(`the kubeconfig has no server for ${this.name}`);
+    if (server === undefined) throw new Error(this.#noServer());
     return new type(
       createConfiguration({
         baseServer: new ServerConfiguration(server, {}),

@@ -258,9 +258,18 @@ function isAway({ unreachable }: DeployedCluster): boolean {
   return unreachable !== undefined;
 }
 
-/** Where it says how to go on without a cluster. */
-export const IF_IT_STAYS_AWAY =
-  "If it stays away, release the others without it: docs/operations.md#a-cluster-that-is-away.";
+/**
+ * How to go on without clusters that cannot be updated, as a sentence that follows another; nothing where no other
+ * cluster answers.
+ *
+ * @param count how many cannot be updated
+ * @param others how many can
+ */
+export function ifStaysAway(count: number, others: number): string {
+  return others === 0
+    ? ""
+    : ` If ${count === 1 ? "it" : "one"} stays away, release the others without it: docs/operations.md#a-cluster-that-is-away.`;
+}
 
 /** Nothing is known about a cluster that does not answer, so nothing may rise, and no version change. */
 function unreachableProblems(
@@ -270,7 +279,7 @@ function unreachableProblems(
 ): Problem[] {
   const away = deployed.filter(isAway);
   if (away.length === 0) return [];
-  const fix = `Fix that first (${away.map((each) => `${each.name}: ${each.unreachable ?? ""}`).join("; ")}). A lower weight is always allowed. ${IF_IT_STAYS_AWAY}`;
+  const fix = `Fix that first (${away.map((each) => `${each.name}: ${each.unreachable ?? ""}`).join("; ")}). A lower weight is always allowed.${ifStaysAway(away.length, deployed.length - away.length)}`;
   const stays = (share: (cluster: Known) => boolean) => known.length > 0 && known.every(share);
   return [
     ...(wanted.canary !== undefined &&

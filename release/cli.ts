@@ -220,7 +220,8 @@ program
     await forget(cluster, options);
   });
 program
-  .command("guard")
+  // It has work in its pod alone: elsewhere it would wait for files for ever.
+  .command("guard", { hidden: true })
   .description(
     "watch a release from within one of its clusters, and take it back to 0 % when a gate fails; runs in a pod",
   )

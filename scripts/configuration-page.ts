@@ -1,4 +1,5 @@
 import { dump } from "js-yaml";
+import { anchor } from "../lib/anchor.ts";
 import { table } from "../preview/markup.ts";
 import { schema } from "../stacks/schema.ts";
 import { configKeys, defaultText, flatten, type ConfigKey } from "./config-keys.ts";
@@ -34,14 +35,6 @@ In paths \`[]\` stands for each element of a list, and \`<cluster>\` for a key t
 const code = (text: string) => `\`${text}\``;
 const sentence = (text: string) =>
   `${text.charAt(0).toUpperCase()}${text.slice(1)}${text.endsWith(".") ? "" : "."}`;
-
-/** The id GitHub gives a heading. */
-function anchor(heading: string): string {
-  return heading
-    .toLowerCase()
-    .replaceAll(/[^\w\- ]/g, "")
-    .replaceAll(" ", "-");
-}
 
 function overview(keys: readonly ConfigKey[]): string {
   const rows = keys.map((key) => [

@@ -1,7 +1,8 @@
 import type * as z from "zod";
+import { anchor } from "../lib/anchor.ts";
 import { oneOf } from "../lib/enumerate.ts";
 import type { Problem } from "../lib/problems.ts";
-import { mayBeSecret } from "./schema/structure.ts";
+import { headingOf, mayBeSecret, metaOf, schemaAt } from "./schema/structure.ts";
 import { schema, type ConfigKey } from "./schema.ts";
 import { unknownInner } from "./unknown-keys.ts";
 
@@ -39,15 +40,12 @@ export function problemsOf(key: ConfigKey, raw: unknown, issue: z.core.$ZodIssue
     case "invalid_type":
       return [
         found === undefined
-          ? { path, rule: "must be given", fix: `Write ${article(issue.expected)}.` }
+          ? { path, rule: "must be given", fix: `Write ${words(issue.expected)}.` }
           : {
               path,
               value,
               rule: `must be ${article(issue.expected)}`,
-              fix:
-                issue.expected === "string"
-                  ? "Put the value in quotes."
-                  : `Write ${article(issue.expected)}; see Pulumi.prod.yaml for an example.`,
+              fix: rightType(issue.expected, key, issue.path),
             },
       ];
     case "custom": {
@@ -57,7 +55,7 @@ export function problemsOf(key: ConfigKey, raw: unknown, issue: z.core.$ZodIssue
           path,
           value,
           rule: issue.message,
-          fix: typeof fix === "string" ? fix : "See Pulumi.prod.yaml for an example.",
+          fix: typeof fix === "string" ? fix : `See ${described(key, issue.path)}.`,
         },
       ];
     }
@@ -75,10 +73,34 @@ export function problemsOf(key: ConfigKey, raw: unknown, issue: z.core.$ZodIssue
           path,
           value,
           rule: `is invalid: ${issue.message}`,
-          fix: "See Pulumi.prod.yaml for an example.",
+          fix: `See ${described(key, issue.path)}.`,
         },
       ];
   }
+}
+
+/** Characters that an example may have in a message. */
+const MAX_EXAMPLE = 60;
+
+/** What to write instead of a value of another type, with an example where the key has a short one. */
+function rightType(type: string, key: ConfigKey, path: readonly PropertyKey[]): string {
+  if (type === "string") return "Put the value in quotes.";
+  if (type === "boolean") return "Write true or false.";
+  const found = schemaAt(schema[key], path);
+  const [example] = (found && metaOf(found).examples) ?? [];
+  const shown = example === undefined ? "" : JSON.stringify(example);
+  const such = shown === "" || shown.length > MAX_EXAMPLE ? "" : `, such as ${shown}`;
+  return `Write ${article(type)}${such}; see ${described(key, path)}.`;
+}
+
+/** Where the documentation describes what is at a place in a key's value. */
+function described(key: ConfigKey, path: readonly PropertyKey[]): string {
+  return `docs/configuration.md#${anchor(headingOf(key, schema[key], path))}`;
+}
+
+/** What to write where nothing is. */
+function words(type: string): string {
+  return type === "boolean" ? "true or false" : article(type);
 }
 
 function article(type: string): string {

@@ -11,7 +11,7 @@ import type { DeployedCluster } from "../lib/deployed.ts";
 import type { Needed } from "../lib/capacity.ts";
 import { JOURNAL } from "../lib/journal.ts";
 import { problemLine, type Problem } from "../lib/problems.ts";
-import { IF_IT_STAYS_AWAY } from "../lib/release-rules.ts";
+import { ifStaysAway } from "../lib/release-rules.ts";
 import { appliedByOthers } from "./applied-by-others.ts";
 import { counted, mostStable, shrinkProblems, shrunk } from "./autoscaling.ts";
 import { canaryOf, chainOfRise } from "./canaries.ts";
@@ -478,7 +478,7 @@ export class WeightChange {
           : pulumi.runtime.isDryRun()
             ? [`To lower the weight to ${weightsAfter(lowering)}: pulumi up --skip-preview`]
             : [`The weight is ${weightsAfter(lowering)}.`]),
-        `Fix ${away.map(({ name }) => name).join(", ")}, then run pulumi up again: it makes all clusters the same. ${IF_IT_STAYS_AWAY}`,
+        `Fix ${away.map(({ name }) => name).join(", ")}, then run pulumi up again: it makes all clusters the same.${ifStaysAway(away.length, deployed.length - away.length)}`,
       ].join("\n"),
     );
   }

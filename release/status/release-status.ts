@@ -158,7 +158,8 @@ export async function releaseStatus(
   const [deployed, remembered] = await Promise.all([
     deployedIn(settings, clusters),
     journal.read().catch((error: unknown): Partial<Remembered> & { forgotten: string } => ({
-      forgotten: explain(error),
+      // Its clusters and their reasons, which come after the first line, are told cluster by cluster.
+      forgotten: explain(error).replace(/:$/, ""),
     })),
   ]);
   const { progress, pause, watch, guards = [], events = [] } = remembered;

@@ -52,9 +52,43 @@ function inner(type: z.core.$ZodType, part: PropertyKey): z.core.$ZodType | unde
   }
 }
 
+/** The schema of what is at a place in a value, or undefined if nothing can be there. */
+export function schemaAt(
+  type: z.core.$ZodType,
+  path: readonly PropertyKey[],
+): z.core.$ZodType | undefined {
+  return path.reduce<z.core.$ZodType | undefined>((at, part) => at && inner(at, part), type);
+}
+
+/**
+ * The heading in docs/configuration.md of the key whose value is at a place, or has the place in it:
+ * `services[].stable.image`.
+ *
+ * @param top name of the top-level key
+ */
+export function headingOf(
+  top: string,
+  type: z.core.$ZodType,
+  path: readonly PropertyKey[],
+): string {
+  let [heading, text, at] = [top, top, type];
+  for (const part of path) {
+    const next = inner(at, part);
+    if (next === undefined) break;
+    const { sameAs = text, placeholder = "key" } = metaOf(at);
+    const kind = bare(at)._zod.def.type;
+    const step =
+      kind === "array" ? "[]" : `.${kind === "record" ? `<${placeholder}>` : String(part)}`;
+    [text, at] = [`${sameAs}${step}`, next];
+    // Elements of lists and of maps have no heading of their own.
+    if (kind === "object") heading = text;
+  }
+  return heading;
+}
+
 /** The keys that may stand at a place in a value, as far as they are fixed. */
 export function keysAt(type: z.core.$ZodType, path: readonly PropertyKey[]): readonly string[] {
-  const place = path.reduce<z.core.$ZodType | undefined>((at, part) => at && inner(at, part), type);
+  const place = schemaAt(type, path);
   const { def } = place ? bare(place)._zod : {};
   return def?.type === "object" ? Object.keys(def.shape) : [];
 }

@@ -252,6 +252,17 @@ describe("a cluster that does not answer", () => {
     ]);
   });
 
+  it("is one of several, or leaves nothing to release without it", () => {
+    const gone = { ...away, name: "c" };
+    const to = wanted(v("v1", "v2", 100), ["skip-phase"]);
+    expect(lines([...deployed, gone], to)).toEqual([
+      expect.stringMatching(/ If one stays away, release the others without it: docs\/\S+$/),
+    ]);
+    expect(lines([away, gone], to)).toEqual([
+      " - weight: must not rise while b, c cannot be reached, got 100. Fix that first (b: no answer in time; c: no answer in time). A lower weight is always allowed.",
+    ]);
+  });
+
   it("lets every lower weight through", () => {
     for (const weight of [0, 10, 30]) {
       expect(lines(deployed, wanted(v("v1", "v2", weight)))).toEqual([]);

@@ -382,6 +382,12 @@ describe("a weight that is to fall", () => {
     expect(vi.mocked(lower).mock.calls[0]?.[0]).toHaveLength(1);
   });
 
+  it("fails without a word of others where no cluster answers", async () => {
+    await expect(prepare([{ ...away, name: "cluster-a" }, away], 0)).rejects.toThrow(
+      /\nFix cluster-a, cluster-b, then run pulumi up again: it makes all clusters the same\.$/,
+    );
+  });
+
   it("names a cluster that answers and does not take it", async () => {
     vi.mocked(lower).mockResolvedValue(new Map([["cluster-b", "denied"]]));
     await expect(prepare([at("cluster-a", 30), at("cluster-b", 30)], 0)).rejects.toThrow(

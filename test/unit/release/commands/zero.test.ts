@@ -137,7 +137,7 @@ describe("release zero", () => {
     expect(result().map(({ problem }) => problem)).toEqual([
       "denied",
       expect.stringContaining("user/client serves 30 %"),
-      "the kubeconfig has no server for ctx-c",
+      "the kubeconfig has no context ctx-c; it has ctx-a, ctx-b",
     ]);
     expect(result().map(({ canaries }) => canaries[0]?.weight)).toEqual([30, 0, undefined]);
     expect(process.exitCode).toBe(3);

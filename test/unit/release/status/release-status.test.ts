@@ -219,7 +219,7 @@ describe("a status", () => {
   it("goes on when a cluster, an Envoy, a Prometheus or the journal cannot be reached", async () => {
     const away = { name: "cluster-a", unreachable: "no answer in time", routes: new Map() };
     has = { ...has, "cluster-a": away };
-    memory = new Error("No cluster can be read");
+    memory = new Error("No cluster can be read:\n - cluster-a: no answer in time");
     vi.mocked(servingIn).mockRejectedValue(new Error("connection refused"));
     const silent = { query: () => Promise.reject(new Error("no Prometheus runs")) };
     const found = await status({}, { metrics: new Map([["cluster-b", silent]]) }).found;
