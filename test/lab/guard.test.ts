@@ -198,7 +198,8 @@ describe.each([
   });
 });
 
-describe("release guard", () => {
+// The gate sees the same of the guards' own pods, in faults/guard.
+describe("release guard", { tags: ["campaign"] }, () => {
   it("takes every cluster back to 0 when another guard's gate has failed, again and again", async () => {
     await beginAt(10);
     const { data } = await first.core.readNamespacedConfigMap({ namespace, name: "release-guard" });
@@ -286,7 +287,9 @@ describe("release guard", () => {
     const { guards, forgiven } = await new Journal(clusters, [id.namespace]).read();
     expect(guards.filter(({ failed }) => failed).map(failureId)).toEqual(forgiven);
   });
+});
 
+describe("a guard's pod", () => {
   it("holds no update up, though its image cannot be pulled", async () => {
     const { status } = await first.apps.readNamespacedDeployment({
       namespace,

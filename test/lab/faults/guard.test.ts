@@ -77,6 +77,12 @@ describe("the guards' pods", () => {
     );
     // No update has been made for it.
     expect(await pulumi.weight()).toBe(10);
+    // Nor does one give the canary anything again.
+    const { value } = await pulumi.up("guards test: an update after a guard");
+    expect(value).toContain(
+      "The weight stays 0 % though the config has 10 %: this canary was taken back. All else is updated.",
+    );
+    await expectEverywhere(0);
   });
 
   it("do so where only one of them is left", { tags: ["campaign"] }, async () => {
