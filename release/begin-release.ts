@@ -149,6 +149,7 @@ async function heldOf(
   const { progress } = await new Journal(clusters, namespacesOf(settings)).read();
   const release = releaseName(settings);
   if (progress?.release !== release || progress.end?.result === "stopped") return undefined;
+  // Once more, by the names of the new canaries: those tell which subset a version has.
   const deployed = await deployedIn(settings, clusters);
   const isOther = ({ routes }: (typeof deployed)[number]) =>
     settings.services.some((service) => {

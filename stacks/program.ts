@@ -94,6 +94,7 @@ export const weight = pulumi
   .apply(() => (change.plan.made.length > 0 ? 0 : settings.weight));
 
 const marked = drained.mark(change.plan, about.remoteSecrets, weight);
+
 /** The versions that are served, for stacks that require them. */
 export const versions = weight.apply((percent) => releasedVersions(settings, percent));
 
