@@ -173,13 +173,18 @@ describe("a dashboard in a browser", () => {
     await stacks.getByRole("link", { name: "staging" }).click();
     await page
       .locator("main")
-      .getByText("A gate fails in cluster-b: the canary has 10 %")
+      .getByText("A gate fails in cluster-b, at 10 % of the requests")
       .waitFor();
     expect(await page.locator("h1").textContent()).toBe("Stack staging");
     expect(await stacks.locator('[aria-current="page"]').textContent()).toBe("staging");
-    expect(await page.title()).toBe("✗ A gate fails in cluster-b: the canary has 10 % – staging");
+    expect(await page.title()).toBe(
+      "✗ A gate fails in cluster-b, at 10\u00A0% of the requests – staging",
+    );
     await stacks.getByRole("link", { name: "prod" }).click();
-    await page.locator("main").getByText("Rolling out: the canary has 30 %").waitFor();
+    await page
+      .locator("main")
+      .getByText("Rolling out: the canary gets 30 % of the requests")
+      .waitFor();
   });
 
   it("can be navigated by a screen reader: landmarks, headings, named tables and pictures", async () => {
