@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { request } from "node:http";
@@ -18,14 +19,17 @@ export interface ChartRegistry {
   readonly digests: Readonly<Record<string, string>>;
   /** File with the authority behind its certificate. */
   readonly authority: string;
+  /** Who may read it, and the password; nobody else is answered. */
+  readonly username: string;
+  readonly password: string;
   /** Charts that have been read since it was filled, by name and by digest. */
   readonly read: ReadonlySet<string>;
   stop(): Promise<void>;
 }
 
 /**
- * Starts a registry and pushes packaged charts to it. Helm asks registries by HTTPS alone, which this one does not
- * serve: a server in front of it does.
+ * Starts a registry and pushes packaged charts to it. Helm asks registries by HTTPS alone, and one that is private
+ * asks who reads it, neither of which this one does: a server in front of it does.
  *
  * @param env with helm on the PATH
  * @param charts folder with the charts
@@ -50,9 +54,16 @@ export async function startChartRegistry(
     digests[chart] = /^Digest: (sha256:[0-9a-f]{64})$/m.exec(pushed.all)?.[1] ?? "";
   }
 
+  const username = "istio-canary";
+  const password = randomUUID();
+  const reader = `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
   const read = new Set<string>();
   const server = createServer({ cert: certificate, key }, (incoming, outgoing) => {
     const { method, url = "", headers } = incoming;
+    if (headers.authorization !== reader) {
+      outgoing.writeHead(401, { "www-authenticate": 'Basic realm="charts"' }).end();
+      return;
+    }
     const [, manifest] = /^\/v2\/istio\/(.+\/manifests\/.+)$/.exec(url) ?? [];
     if (method === "GET" && manifest !== undefined) read.add(manifest.replace("/manifests/", "@"));
     const asked = request(`http://${registry.address}${url}`, { method, headers }, (answer) => {
@@ -68,6 +79,8 @@ export async function startChartRegistry(
     repository: `oci://127.0.0.1:${(server.address() as AddressInfo).port}/istio`,
     digests,
     authority,
+    username,
+    password,
     read,
     async stop() {
       server.closeAllConnections();

@@ -23,12 +23,29 @@ function asksFor(inputs: Fields, name: string): boolean {
   return value !== undefined && value !== null && value !== false && value !== "";
 }
 
+const isRegistryChart = (inputs: Fields) => textAt(inputs, "chart")?.startsWith("oci://") === true;
+
 /** What may not be set, by property. */
 export function unsupportedInputs(inputs: Fields): string[] {
-  const credentials = ["username", "password", "caFile", "certFile", "keyFile"]
+  // Helm takes the password of a repository that is no registry from its arguments, which any user could read.
+  const ofRepository = isRegistryChart(inputs) ? [] : ["username", "password"];
+  const credentials = [...ofRepository, "caFile", "certFile", "keyFile"]
     .filter((name) => at(inputs, "repositoryOpts", name) !== undefined)
     .map((name) => `repositoryOpts.${name}`);
   return [...UNSUPPORTED.filter((name) => asksFor(inputs, name)), ...credentials];
+}
+
+/**
+ * Text of a file by which helm is logged in to the registry of a release's chart; undefined if it need not be. The
+ * official provider has such a file for the time of a release, too (getChart in helm_release.go).
+ */
+export function registryConfig(inputs: Fields): string | undefined {
+  const username = textAt(inputs, "repositoryOpts", "username");
+  const password = textAt(inputs, "repositoryOpts", "password");
+  if (!isRegistryChart(inputs) || !username || !password) return undefined;
+  const { host } = new URL(textAt(inputs, "chart") ?? "");
+  const auth = Buffer.from(`${username}:${password}`).toString("base64");
+  return JSON.stringify({ auths: { [host]: { auth } } });
 }
 
 /** Arguments that name the chart. */

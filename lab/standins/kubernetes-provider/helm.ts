@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Connection } from "./kubeconfig.ts";
-import { valueSources } from "./helm-command.ts";
+import { registryConfig, valueSources } from "./helm-command.ts";
 import { redact, secretTexts, plain, type Fields } from "./values.ts";
 
 /** How long helm may take to end once it has been cancelled, in milliseconds. */
@@ -15,11 +15,13 @@ export interface HelmOptions {
   readonly connection: Connection;
   readonly namespace: string;
   readonly signal: AbortSignal;
+  /** File by which helm is logged in to registries. @default what this user is logged in to */
+  readonly registryConfig?: string;
 }
 
 /**
- * Runs helm with the values of some inputs in files that only this user can read, and gives what it
- * printed. The files are removed when helm has ended.
+ * Runs helm with the values of some inputs, and the login to their registry, in files that only this user can read,
+ * and gives what it printed. The files are removed when helm has ended.
  *
  * @param args the arguments, given the paths of the value files
  */
@@ -41,7 +43,11 @@ export async function helmWithValues(
       await writeFile(path, file.text, { mode: 0o600 });
       paths.push(path);
     }
-    return await helm(args(paths), options);
+    const login = registryConfig(plain(inputs));
+    if (login === undefined) return await helm(args(paths), options);
+    const path = join(folder, "registry.json");
+    await writeFile(path, login, { mode: 0o600 });
+    return await helm(args(paths), { ...options, registryConfig: path });
   } catch (error) {
     if (!(error instanceof HelmError)) throw error;
     throw new HelmError(redact(error.message, secretTexts(inputs)), { cause: error });
@@ -73,6 +79,9 @@ export async function helm(args: readonly string[], options: HelmOptions): Promi
         ...["--kube-context", connection.context],
       ],
       {
+        ...(options.registryConfig !== undefined && {
+          env: { HELM_REGISTRY_CONFIG: options.registryConfig },
+        }),
         stdin: "ignore",
         reject: false,
         cancelSignal: signal,

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import {
+  registryConfig,
   releaseArguments,
   statusOf,
   templateArguments,
@@ -128,4 +129,18 @@ test("the status names what upstream's does", () => {
     appVersion: "2",
   };
   expect(statusOf({ ...metadata, labels: {}, deployedAt: "now" })).toEqual(metadata);
+});
+
+// getChart there: only with both, and only for the registry of the chart.
+test("helm is logged in to the registry of a chart by a file, and by no argument", () => {
+  const repositoryOpts = { username: "istio-canary", password: "opensesame" };
+  const chart = "oci://registry.example.com:5000/istio/istiod";
+  const auth = Buffer.from("istio-canary:opensesame").toString("base64");
+  expect(JSON.parse(registryConfig({ ...release, chart, repositoryOpts }) ?? "")).toEqual({
+    auths: { "registry.example.com:5000": { auth } },
+  });
+  expect(install({ chart, repositoryOpts }).join(" ")).not.toContain("opensesame");
+  expect(unsupportedInputs({ chart, repositoryOpts })).toEqual([]);
+  expect(registryConfig({ chart })).toBeUndefined();
+  expect(registryConfig({ chart, repositoryOpts: { username: "istio-canary" } })).toBeUndefined();
 });

@@ -12,6 +12,7 @@ import {
   type V1Pod,
   type V1Service,
 } from "@kubernetes/client-node";
+import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 
@@ -30,8 +31,9 @@ import { SYSTEM_NAMESPACE } from "../../../lib/names.ts";
 import { routing } from "../../../lib/routing/index.ts";
 import { until } from "../../../lib/until.ts";
 import { startChartRegistry, type ChartRegistry } from "../chart-registry.ts";
+import { ingressAddress } from "../lab.ts";
 import { underLoad } from "../load.ts";
-import { clusters, first, meshRelease, second } from "../release.ts";
+import { clusters, failure, first, meshRelease, second } from "../release.ts";
 
 const { service } = meshRelease;
 const settings = labSettings();
@@ -51,6 +53,29 @@ let pulumi: PulumiCli;
 let client: V1Pod;
 /** The address behind the name: of a load balancer that only DNS leads to. */
 let address: string;
+
+/** Has the stack's config hold a secret, as a user sets it: its value is no argument. */
+async function setSecret(name: string, value: string): Promise<void> {
+  const set = ["config", "set", "--secret", "--path", `secrets.${name}`];
+  await execa("pulumi", [...set, "--stack", labStack, "--config-file", file], {
+    ...{ cwd: settings.root, env: labEnvironment(settings), input: value },
+  });
+}
+
+/** What curl says of a request to a cluster's ingress gateway: the status, or how it failed. */
+async function outside(cluster: ClusterClient, port: number): Promise<string> {
+  const to = `${service.ingressHost}:${port}`;
+  const resolved = `${to}:${await ingressAddress(cluster.name)}`;
+  const { stdout } = await execa(
+    "curl",
+    [
+      ...["--silent", "--output", "/dev/null", "--max-time", "15", "--resolve", resolved],
+      ...["--write-out", "%{http_code} %{errormsg}", `http://${to}/`],
+    ],
+    { env: labEnvironment(settings), reject: false },
+  );
+  return stdout.trim();
+}
 
 async function apply(cluster: ClusterClient, ...objects: KubernetesObject[]): Promise<void> {
   for (const object of objects) {
@@ -185,15 +210,25 @@ afterAll(async () => {
 });
 
 describe("a mesh as on a cloud", () => {
-  it("takes its charts from a registry, by their digests, and restarts nothing for it", async () => {
-    const { repository, digests } = registry;
+  it("takes its charts from a private registry, by their digests, and restarts nothing for it", async () => {
+    const { repository, digests, username, password } = registry;
     const mesh = z.looseObject({}).parse(await stackKey(file, "mesh"));
     await setStackKeys(file, { mesh: { ...mesh, charts: { repository, digests } } });
+    expect(await failure(pulumi.preview("--config-file", file))).toContain("401");
+
+    const login = { username, passwordSecret: "charts" };
+    await setStackKeys(file, { mesh: { ...mesh, charts: { repository, digests, ...login } } });
+    await setSecret("charts", password);
     const before = await Promise.all(clusters.map((cluster) => pods(cluster, "istio")));
-    await pulumi.up("clouds: charts from a registry", "--config-file", file);
+    const { value: said } = await pulumi.up("clouds: private charts", "--config-file", file);
     const charts = ["base", "istiod", "gateway"].map((name) => `${name}@${digests[name] ?? ""}`);
     expect([...registry.read]).toEqual(expect.arrayContaining(charts));
     expect(await Promise.all(clusters.map((cluster) => pods(cluster, "istio")))).toEqual(before);
+    expect(said).not.toContain(password);
+    const { stdout: state } = await execa("pulumi", ["stack", "export", "--stack", labStack], {
+      ...{ cwd: settings.root, env: labEnvironment(settings) },
+    });
+    expect(state).not.toContain(password);
     load.expectNoFailure();
   });
 
@@ -215,6 +250,25 @@ describe("a mesh as on a cloud", () => {
       },
       { timeoutMs: 60_000 },
     );
+    load.expectNoFailure();
+  });
+
+  it("has its ingress gateways at other ports, and at these alone", async () => {
+    const ingress = z.looseObject({}).parse(await stackKey(file, "ingress"));
+    await setStackKeys(file, { ingress: { ...ingress, ports: { http: 8080, https: 8443 } } });
+    for (const cluster of clusters) expect(await outside(cluster, 80)).toBe("200");
+    await pulumi.up("clouds: other ports", "--config-file", file);
+    for (const cluster of clusters) {
+      await until(
+        `the gateway of ${cluster.name} to answer at the new port`,
+        async () => {
+          const said = await outside(cluster, 8080);
+          if (said !== "200") throw new Error(said);
+        },
+        { timeoutMs: 60_000 },
+      );
+      expect(await outside(cluster, 80)).toMatch(/^000 /);
+    }
     load.expectNoFailure();
   });
 
