@@ -1,3 +1,4 @@
+import { GATEWAY_DRAIN_SECONDS } from "./gateway-drain.ts";
 import {
   EAST_WEST_PORT,
   GATEWAY_PORT_LABEL,
@@ -276,6 +277,7 @@ function networkGateway(network: string, port: number | undefined): HelmValues {
 /**
  * Values of the chart `gateway`: a fixed number of replicas, spread over zones and nodes, never all away at once. With an
  * autoscaler that is the least number: without one of its own the chart's is 1, and it has no disruption budget then.
+ * A pod that is to end waits for the requests under way. (EXIT_ON_ZERO_ACTIVE_CONNECTIONS of Istio's pilot-agent)
  */
 export function gatewayValues(release: string, settings: GatewaySettings): HelmValues {
   const { replicas, network, port, onlyNeeded, restricted, revision, autoscaled } = settings;
@@ -296,6 +298,9 @@ export function gatewayValues(release: string, settings: GatewaySettings): HelmV
     autoscaling: { enabled: false, ...(autoscaled === true && { minReplicas: replicas }) },
     replicaCount: replicas,
     podDisruptionBudget: { maxUnavailable: 1 },
+    // Istio's own rule ends the pod 5 s after it was told to, whatever is under way.
+    env: { EXIT_ON_ZERO_ACTIVE_CONNECTIONS: "true" },
+    terminationGracePeriodSeconds: GATEWAY_DRAIN_SECONDS,
     topologySpreadConstraints: spreadConstraints(gatewayLabels(release)),
     ...(port !== undefined && { labels: { [GATEWAY_PORT_LABEL]: String(port) } }),
     ...(revision !== undefined && { revision }),

@@ -35,12 +35,20 @@ export function withFailoverRelease(clusterPreference: ClusterPreference) {
   /**
    * Sends requests to the first cluster's ingress gateway, three seconds before a fault and as long as it lasts, and waits for all
    * answers.
+   *
+   * @param path of the requests. @default `/`
    */
   async function sendWhile(
     seconds: number,
     fault: () => Promise<void>,
+    path?: string,
   ): Promise<{ readonly sent: readonly Sent[]; readonly at: number }> {
-    const requests = sendRequests(service.ingressHost, await ingressAddress(first.name), RATE);
+    const requests = sendRequests(
+      service.ingressHost,
+      await ingressAddress(first.name),
+      RATE,
+      path,
+    );
     await setTimeout(3000);
     const at = Date.now();
     await fault();

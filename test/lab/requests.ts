@@ -25,7 +25,12 @@ export interface Requests {
 
 function send(
   method: Sent["method"],
-  to: { readonly host: string; readonly address: string; readonly agent: Agent },
+  to: {
+    readonly host: string;
+    readonly address: string;
+    readonly agent: Agent;
+    readonly path: string;
+  },
 ): Promise<Sent> {
   const at = Date.now();
   return new Promise((resolve) => {
@@ -40,8 +45,9 @@ function send(
         version: field("ServiceVersion"),
       });
     };
-    const { agent, address, host } = to;
-    const call = request({ agent, method, host: address, headers: { host }, timeout: 20_000 });
+    const { agent, address, host, path } = to;
+    const headers = { host };
+    const call = request({ agent, method, host: address, path, headers, timeout: 20_000 });
     call.on("response", (response) => {
       let body = "";
       response.setEncoding("utf8").on("data", (part: string) => (body += part));
@@ -65,8 +71,9 @@ function send(
  * keep no other from being sent, as those of many users do not.
  *
  * @param rate requests a second
+ * @param path of the requests. @default `/`
  */
-export function sendRequests(host: string, address: string, rate: number): Requests {
+export function sendRequests(host: string, address: string, rate: number, path = "/"): Requests {
   const agent = new Agent({ keepAlive: true });
   const sent: Sent[] = [];
   const open = new Set<Promise<void>>();
@@ -75,10 +82,12 @@ export function sendRequests(host: string, address: string, rate: number): Reque
   const loop = (async () => {
     for (let i = 0; !stopped.signal.aborted; i += 1) {
       await setTimeout(Math.max(0, began + (i * 1000) / rate - Date.now()));
-      const one = send(i % 2 === 0 ? "GET" : "POST", { host, address, agent }).then((result) => {
-        sent.push(result);
-        open.delete(one);
-      });
+      const one = send(i % 2 === 0 ? "GET" : "POST", { host, address, agent, path }).then(
+        (result) => {
+          sent.push(result);
+          open.delete(one);
+        },
+      );
       open.add(one);
     }
   })();

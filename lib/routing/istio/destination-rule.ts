@@ -46,12 +46,13 @@ export function destinationRule({
   ...name
 }: DestinationRuleArgs) {
   const label = existing?.versionLabel ?? "version";
+  const ofHost = { known: ports, areAll: !existing };
   const trafficPolicy = {
-    ...istioPolicy(servicePolicy(policies, ports)),
+    ...istioPolicy(servicePolicy(policies, ofHost)),
     ...(!existing && { tls: { mode: "ISTIO_MUTUAL" as const } }),
   };
   const subset = (named: string, version: string) => {
-    const own = versionPolicy(policies, version, ports);
+    const own = versionPolicy(policies, version, ofHost);
     return {
       name: named,
       labels: { [label]: version },
@@ -82,7 +83,8 @@ export function crossClusterDestinationRule(args: CrossClusterArgs) {
     args;
   const accounts = existing?.serviceAccounts ?? [name.service];
   const [first, ...others] = (ports ?? []).filter(isSplit);
-  const all = servicePolicy(policies, ports);
+  const ofHost = { known: ports ?? [], areAll: true };
+  const all = servicePolicy(policies, ofHost);
   const tls = (subset?: string, port = first?.port ?? existing?.port) => ({
     mode: "ISTIO_MUTUAL" as const,
     sni: passthroughSni(name, clusterDomain, subset, port),
@@ -117,7 +119,7 @@ export function crossClusterDestinationRule(args: CrossClusterArgs) {
         const subset = versionName(version);
         return {
           name: subset,
-          trafficPolicy: policy(versionPolicy(policies, version, ports), subset),
+          trafficPolicy: policy(versionPolicy(policies, version, ofHost), subset),
         };
       }),
     },

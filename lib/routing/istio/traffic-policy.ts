@@ -1,6 +1,15 @@
+import { CONNECTION_SECONDS } from "../../gateway-drain.ts";
 import { mergeValues } from "../../helm-values.ts";
 import { isSplit, type ServicePort } from "../../ports.ts";
 import type { ClusterPreference, Policies, TrafficPolicy } from "../routing.ts";
+
+/** The ports of a host. */
+export interface Ports {
+  /** Those that are told of; none: HTTP alone. */
+  readonly known: readonly ServicePort[];
+  /** Whether it has no others. */
+  readonly areAll: boolean;
+}
 
 /**
  * What keeps a cluster that fails from costing more than the requests that are under way. (Istio: TrafficPolicy)
@@ -9,10 +18,12 @@ import type { ClusterPreference, Policies, TrafficPolicy } from "../routing.ts";
  * - Connections that wait for a request are probed, so that one to a dead gateway is gone after 3 s.
  * - Only failures to reach an endpoint eject it, not what an application answers: a bad canary stays where its gate
  *   sees it. The one endpoint that a far gateway is may be ejected, too.
+ * - A connection is replaced before a gateway on its way that is to end gives it up. Istio would do the same to connections
+ *   of TCP, which it cuts: so only where all ports are known, and none is for TCP.
  */
-function failover(preference: ClusterPreference, ports: readonly ServicePort[]): TrafficPolicy {
+function failover(preference: ClusterPreference, ports: Ports): TrafficPolicy {
   // The probes of TCP wait while something is unanswered, and a connection of HTTP/2 carries all requests.
-  const pings = ports.some((port) => isSplit(port) && port.protocol !== "http");
+  const pings = ports.known.some((port) => isSplit(port) && port.protocol !== "http");
   return {
     loadBalancer: {
       localityLbSetting:
@@ -25,6 +36,8 @@ function failover(preference: ClusterPreference, ports: readonly ServicePort[]):
       tcp: {
         connectTimeout: "1s",
         tcpKeepalive: { time: "1s", interval: "1s", probes: 2 },
+        ...(ports.areAll &&
+          ports.known.every(isSplit) && { maxConnectionDuration: `${CONNECTION_SECONDS}s` }),
       },
       ...(pings && { http: { http2KeepAlive: { interval: "2s", timeout: "1s" } } }),
     },
@@ -43,7 +56,7 @@ function failover(preference: ClusterPreference, ports: readonly ServicePort[]):
 /** What holds for all versions, as Istio's TrafficPolicy; undefined where only Istio's defaults do. */
 export function servicePolicy(
   policies: Policies | undefined,
-  ports: readonly ServicePort[] = [],
+  ports: Ports,
 ): TrafficPolicy | undefined {
   if (policies?.preference === undefined) return policies?.all;
   return mergeValues(failover(policies.preference, ports), policies.all ?? {});
@@ -53,7 +66,7 @@ export function servicePolicy(
 export function versionPolicy(
   policies: Policies | undefined,
   version: string,
-  ports: readonly ServicePort[] = [],
+  ports: Ports,
 ): TrafficPolicy | undefined {
   const own = policies?.versions?.[version];
   if (own === undefined || policies?.preference === undefined) return own;

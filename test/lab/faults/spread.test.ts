@@ -1,7 +1,9 @@
 // @module-tag campaign
+import { PatchStrategy, setHeaderOptions } from "@kubernetes/client-node";
 import { beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 
 import { EAST_WEST_GATEWAY, SYSTEM_NAMESPACE } from "../../../lib/names.ts";
+import { until } from "../../../lib/until.ts";
 import { signalInPod } from "../component.ts";
 import { disturb } from "../cut.ts";
 import { withFailoverRelease } from "../failover.ts";
@@ -41,6 +43,28 @@ async function killGateways(): Promise<void> {
   }
 }
 
+/** As a node's drain or an upgrade does; ends when none of the old ones is left. */
+async function replaceGateways(): Promise<void> {
+  const at = { name: EAST_WEST_GATEWAY, namespace: SYSTEM_NAMESPACE };
+  const selected = { namespace: SYSTEM_NAMESPACE, labelSelector: `app=${EAST_WEST_GATEWAY}` };
+  const uids = async () =>
+    (await second.core.listNamespacedPod(selected)).items.map(({ metadata }) => metadata?.uid);
+  const before = await uids();
+  const annotations = { "kubectl.kubernetes.io/restartedAt": new Date().toISOString() };
+  await second.apps.patchNamespacedDeployment(
+    { ...at, body: { spec: { template: { metadata: { annotations } } } } },
+    setHeaderOptions("Content-Type", PatchStrategy.StrategicMergePatch),
+  );
+  await until(
+    "the old gateways to be gone",
+    async () => {
+      const left = (await uids()).filter((uid) => before.includes(uid));
+      if (left.length > 0) throw new Error(`${left.length} are left`);
+    },
+    { timeoutMs: 180_000, everyMs: 500 },
+  );
+}
+
 beforeAll(async () => {
   await change(10);
 });
@@ -73,6 +97,14 @@ describe("a service whose requests go to all clusters alike", () => {
 
   it("loses few to one whose gateways are killed", async () => {
     expectFew(await sendWhile(25, killGateways));
+  });
+
+  it("loses none while the other's gateways are replaced, one after the other", async () => {
+    // Each takes as long as many do, so that some are under way whenever a gateway ends.
+    const { sent, at } = await sendWhile(5, replaceGateways, "/?delay=500ms");
+    expect(sent.filter(hasFailed)).toEqual([]);
+    const late = sent.filter((each) => each.at > at);
+    expect(new Set(late.map(({ cluster }) => cluster))).toEqual(new Set([first.name, second.name]));
   });
 
   it.each([first, second])("loses none without istiod in $name", async ({ name }) => {

@@ -214,7 +214,9 @@ describe("a mesh as on a cloud", () => {
     const { repository, digests, username, password } = registry;
     const mesh = z.looseObject({}).parse(await stackKey(file, "mesh"));
     await setStackKeys(file, { mesh: { ...mesh, charts: { repository, digests } } });
-    expect(await failure(pulumi.preview("--config-file", file))).toContain("401");
+    expect(await failure(pulumi.preview("--config-file", file))).toContain(
+      "basic credential not found",
+    );
 
     const login = { username, passwordSecret: "charts" };
     await setStackKeys(file, { mesh: { ...mesh, charts: { repository, digests, ...login } } });

@@ -36,6 +36,8 @@ describe("EastWestGateway", () => {
         replicaCount: 2,
         networkGateway: "network-a",
         podDisruptionBudget: { maxUnavailable: 1 },
+        env: { EXIT_ON_ZERO_ACTIVE_CONNECTIONS: "true" },
+        terminationGracePeriodSeconds: 60,
       },
     });
   });
