@@ -11,8 +11,9 @@ import { podKey, type ClusterClient } from "../../../fleet/cluster-client.ts";
 import { isNotFound } from "../../../fleet/explain.ts";
 import { cniFolders } from "../../../lab/clusters/node-programs.ts";
 import { labEnvironment } from "../../../lab/environment.ts";
-import { calls } from "../../../lab/mesh/call.ts";
+import { call, calls } from "../../../lab/mesh/call.ts";
 import { clientImage, deleteClientPod, ensureClientPod } from "../../../lab/mesh/client-pod.ts";
+import { hostInCluster } from "../../../lab/mesh/service.ts";
 import { smallRequests } from "../../../lab/service-config.ts";
 import { labSettings } from "../../../lab/settings.ts";
 import { setStackKeys, stackKey } from "../../../lab/stack-file.ts";
@@ -219,6 +220,11 @@ describe("Istio's CNI agent, under load", () => {
       // The proxy of who answers has seen the certificate of who asks.
       const caller = `URI=spiffe://cluster.local/ns/${pod.metadata?.namespace ?? ""}/sa/`;
       expect(answers.filter(({ body }) => !body.includes(caller))).toEqual([]);
+      // Names of clusters are resolved by the sidecar alone.
+      for (const { name } of clusters) {
+        const url = `http://${hostInCluster(service, name)}/`;
+        expect(await call(cluster, pod, url)).toMatchObject({ status: 200, cluster: name });
+      }
     }
     load.expectNoFailure();
   });
