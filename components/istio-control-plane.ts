@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import {
   baseValues,
+  cniValues,
   istiodValues,
   mergeValues,
   type ChartSource,
@@ -49,7 +50,7 @@ export interface IstioControlPlaneArgs {
   readonly ipFamilies?: readonly IpFamily[] | undefined;
   /** @default Istio's official repository */
   readonly charts?: ChartSource | undefined;
-  /** Image hub of istiod and the proxies. @default the chart's */
+  /** Image hub of istiod, the proxies and the agent on nodes. @default the charts' */
   readonly hub?: string | undefined;
   /** Where proxies may send spans; MeshTracing sets which ones they send. @default nowhere */
   readonly tracing?: Tracing | undefined;
@@ -144,7 +145,7 @@ export class IstioControlPlane extends pulumi.ComponentResource {
                 name: CNI_RELEASE,
                 namespace: CNI_NAMESPACE,
                 ...chartOf(charts, "cni", newest),
-                values: values?.cni ?? {},
+                values: mergeValues(cniValues(args.hub), values?.cni ?? {}),
               },
               childOptions(this, opts),
             ),

@@ -194,6 +194,11 @@ export function istiodValues(settings: ControlPlaneSettings): HelmValues {
   });
 }
 
+/** Values of the chart `cni`: Istio's agent on each node, from the same image hub as istiod. */
+export function cniValues(hub: string | undefined): HelmValues {
+  return hub === undefined ? {} : { global: { hub } };
+}
+
 /** What makes istiod and the proxies listen and answer in both families; nothing with one. */
 function dualStack(families: readonly IpFamily[] | undefined): HelmValues {
   if (families === undefined || families.length < 2) return {};

@@ -7,6 +7,12 @@ import type { Component, PlanInput } from "./plan.ts";
 
 /** Where the node's containerd listens, as the node sees it. */
 export const containerdSocket = "/run/containerd/containerd.sock";
+/**
+ * Where the node's containerd finds the network of pods, and the plugins that make it, as the node sees it: agents on
+ * the node may write to both.
+ */
+export const cniFolders = { config: "/var/lib/cni/net.d", plugins: "/var/lib/cni/bin" };
+
 /** Address of the cluster's DNS Service. */
 export function dnsAddress(cluster: ClusterSettings): string {
   return nthAddress(cluster.serviceCidr, 10);
@@ -15,7 +21,6 @@ export function dnsAddress(cluster: ClusterSettings): string {
 /** Runs the containers, and joins pods to a bridge inside the node. */
 export function containerd({ node }: PlanInput): Component {
   const config = path.join(node.dir, "containerd.toml");
-  const cni = path.join(node.dir, "cni");
   return {
     name: "containerd",
     program: "/usr/bin/containerd",
@@ -33,8 +38,8 @@ state = "/run/containerd"
   restrict_oom_score_adj = true
   disable_hugetlb_controller = true
   [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "/usr/lib/cni"
-    conf_dir = "${cni}"
+    bin_dir = "${cniFolders.plugins}"
+    conf_dir = "${cniFolders.config}"
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = "overlayfs"
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
@@ -42,7 +47,7 @@ state = "/run/containerd"
       [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
         SystemdCgroup = false
 `,
-      [path.join(cni, "10-bridge.conflist")]: JSON.stringify({
+      [path.join(node.dir, "cni", "10-bridge.conflist")]: JSON.stringify({
         cniVersion: "0.4.0",
         name: "lab",
         plugins: [

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { isDeepStrictEqual } from "node:util";
@@ -11,6 +12,7 @@ import { Cgroup } from "./cgroups.ts";
 import { pkiDir } from "./certificates.ts";
 import type { Host } from "./component-process.ts";
 import { joinBridge } from "./host-network.ts";
+import { cniFolders } from "./node-programs.ts";
 import type { Component } from "./plan.ts";
 import { probeHttp, probeSocket } from "./probes.ts";
 import { processInfos } from "./proc.ts";
@@ -19,6 +21,7 @@ import { processInfos } from "./proc.ts";
 const hidden = ["/run", "/var/lib", "/var/log"];
 /** Folders of the node that are kept in its folder on the host, by name there. */
 const kept = {
+  cni: cniFolders.config,
   containerd: "/var/lib/containerd",
   kubelet: "/var/lib/kubelet",
   pods: "/var/log/pods",
@@ -120,7 +123,8 @@ export class Node implements Host {
   async #identity(): Promise<string> {
     const [info] = await processInfos([this.#initPid()]);
     const { pid = 0, startTicks = 0 } = info ?? {};
-    return JSON.stringify({ pid, startTicks, addresses: this.#addressSettings() });
+    const setup = createHash("sha256").update(this.#setupScript()).digest("hex").slice(0, 16);
+    return JSON.stringify({ pid, startTicks, addresses: this.#addressSettings(), setup });
   }
 
   #addressSettings(): Record<string, string> {
@@ -233,7 +237,9 @@ export class Node implements Host {
         `mkdir -p ${folder}`,
         `mount --bind ${quoted(path.join(own.dir, name))} ${folder}`,
       ]),
-      "mkdir -p /run/containerd /var/log/containers",
+      `mkdir -p /run/containerd /var/log/containers ${cniFolders.plugins}`,
+      // The machine's own folder with the plugins is every node's.
+      `ln -s /usr/lib/cni/* ${cniFolders.plugins}/`,
       // Pods may ask for mounts that are seen outside of them.
       "mount --make-rshared /",
       "ip link set lo up",

@@ -95,6 +95,8 @@ describe("the plan of a node", () => {
     expect(file("kubelet", "kubelet.yaml")).toContain("cgroupRoot: /lab-abc/two");
     expect(file("kube-proxy", "kube-proxy.yaml")).toContain("clusterCIDR: 10.51.0.0/16");
     expect(file("containerd", "cni/10-bridge.conflist")).toContain('"subnet":"10.51.0.0/16"');
+    // The folders are the same on each node, for the values of an agent's chart.
+    expect(file("containerd", "containerd.toml")).toContain('conf_dir = "/var/lib/cni/net.d"');
     expect(component("load-balancer").args).toContain(
       `--addresses=${Array.from({ length: 31 }, (_, n) => `10.40.0.${64 + n}`).join(",")}`,
     );

@@ -9,7 +9,15 @@ import { ISTIO_HUB, ISTIO_VERSION } from "./versions.ts";
 import type { Step } from "./steps.ts";
 
 /** Istio's charts: folder below manifests/charts of Istio's module, by the chart's name. */
-const CHARTS = { base: "base", istiod: "istio-control/istio-discovery", gateway: "gateway" };
+const CHARTS = {
+  base: "base",
+  istiod: "istio-control/istio-discovery",
+  gateway: "gateway",
+  cni: "istio-cni",
+};
+
+/** Charts whose values name images. */
+const STAMPED: readonly string[] = ["istiod", "cni"];
 
 /** The object that is added: not to istiod's chart, since istiod's webhook has to admit it. */
 const METRICS = { chart: "gateway", release: EAST_WEST_GATEWAY, object: standardMetrics };
@@ -40,7 +48,7 @@ export function chartsStep(
           const chart = join(directory, name);
           await cp(join(source, "manifests", "charts", folder), chart, { recursive: true });
           await makeWritable(chart);
-          if (name === "istiod") {
+          if (STAMPED.includes(name)) {
             await stampImages(join(chart, "values.yaml"));
           }
           if (name === METRICS.chart) {
@@ -73,8 +81,8 @@ async function stampImages(values: string): Promise<void> {
     ["hub", ISTIO_HUB],
     ["tag", ISTIO_VERSION],
   ]) {
-    const line = new RegExp(`^( {4}${setting}: )\\S+$`, "m");
-    if (!line.test(text)) throw new Error(`the istiod chart's values have no global ${setting}`);
+    const line = new RegExp(`^( {2}global:$[^]*?^ {4}${setting}: )\\S+$`, "m");
+    if (!line.test(text)) throw new Error(`${values} has no global ${setting}`);
     text = text.replace(line, `$1${value}`);
   }
   await writeFile(values, text);

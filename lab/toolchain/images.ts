@@ -108,6 +108,20 @@ function labImages(
       ],
       entrypoint: ["/usr/local/bin/pilot-agent"],
     },
+    {
+      refs: [`${ISTIO_HUB}/install-cni:${ISTIO_VERSION}`],
+      layers: [
+        root,
+        {
+          files: [
+            program("install-cni"),
+            { ...program("istio-cni"), path: "opt/cni/bin/istio-cni" },
+          ],
+        },
+      ],
+      cmd: ["/usr/local/bin/install-cni"],
+      workdir: "/opt/cni/bin",
+    },
     alone(MONITORING_IMAGES.prometheus, "prometheus"),
     alone(MONITORING_IMAGES.alertmanager, "alertmanager"),
     alone(MONITORING_IMAGES.kubeStateMetrics, "kube-state-metrics"),

@@ -17,7 +17,7 @@ import { ISTIO_VERSION } from "./versions.ts";
 export interface Toolchain {
   /** Folder with every program under its usual name: etcd, kube-apiserver, kubectl, pulumi, helm, istioctl … */
   readonly bin: string;
-  /** Folder with Istio's packaged charts: base-1.31.0.tgz, istiod-1.31.0.tgz, gateway-1.31.0.tgz. */
+  /** Folder with Istio's packaged charts: base-1.31.0.tgz, istiod-1.31.0.tgz, gateway-1.31.0.tgz, cni-1.31.0.tgz. */
   readonly charts: string;
   /** docker-archives to import into each cluster, and the full names of the images in each. */
   readonly images: readonly { readonly refs: readonly string[]; readonly archive: string }[];
@@ -128,6 +128,8 @@ function parts(cacheDir: string) {
     programs: {
       coredns: "coredns",
       helm: "helm",
+      "install-cni": "install-cni",
+      "istio-cni": "istio-cni",
       istioctl: "istioctl",
       pause: "pause",
       "pilot-agent": "pilot-agent",

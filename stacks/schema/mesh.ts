@@ -238,10 +238,12 @@ export const mesh = z
     ),
     hub: key(filled("docker.io/istio").optional(), {
       routing: "none",
-      description: "Image hub of istiod and the proxies (Helm value `global.hub`).",
+      description:
+        "Image hub of istiod, the proxies and, with `cni: installed`, the agent on the nodes (Helm value `global.hub`).",
       fallback: "the charts' own",
       rules: [NOT_EXISTING],
-      effect: "Restarts istiod; proxies come from the new hub when their pods are next recreated.",
+      effect:
+        "Restarts istiod, and the agent on the nodes; proxies come from the new hub when their pods are next recreated.",
       examples: ["registry.example.com/istio"],
     }),
     tracing: key(tracing.optional(), {
@@ -309,7 +311,7 @@ export const mesh = z
       fallback: "an init container in each pod",
       rules: [NOT_EXISTING],
       effect:
-        "Installs or removes the agent, and upgrades istiod; pods follow when they are next recreated. Restart all pods of the mesh before you take the key away.",
+        "Installs or removes the agent, and upgrades istiod; pods follow when they are next recreated. Before you take the key away, let all pods have the init container again, as docs/clouds/README.md tells.",
       examples: ["installed"],
     }),
     podSecurity: key(z.enum(["baseline", "restricted"]).optional(), {

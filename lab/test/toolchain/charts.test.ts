@@ -10,8 +10,10 @@ import { charts, chartsStep } from "../../toolchain/charts.ts";
 import { run } from "../../toolchain/run.ts";
 import { ISTIO_HUB, ISTIO_VERSION } from "../../toolchain/versions.ts";
 
-const FOLDERS = ["base", "gateway", "istio-control/istio-discovery"];
-const VALUES = "_internal:\n  global:\n    hub: gcr.io/istio-testing\n    tag: latest\n";
+const FOLDERS = ["base", "gateway", "istio-control/istio-discovery", "istio-cni"];
+/** A part of the chart may have images of its own. */
+const VALUES =
+  '_internal:\n  repair:\n    hub: ""\n    tag: ""\n  global:\n    hub: gcr.io/istio-testing\n    tag: latest\n';
 
 let cacheDir: string;
 beforeEach(async () => {
@@ -67,8 +69,10 @@ test("the gateway chart has the standard metrics as one object of the east-west 
   expect(object.join("\n")).not.toContain("{{");
 });
 
-test("the istiod chart names the release's images", async () => {
+test.each(["istiod", "cni"])("the chart %s names the release's images", async (name) => {
   const chart = await packaged();
-  const values = await readFile(join(chart("istiod"), "values.yaml"), "utf8");
-  expect(load(values)).toEqual({ _internal: { global: { hub: ISTIO_HUB, tag: ISTIO_VERSION } } });
+  const values = await readFile(join(chart(name), "values.yaml"), "utf8");
+  expect(load(values)).toEqual({
+    _internal: { repair: { hub: "", tag: "" }, global: { hub: ISTIO_HUB, tag: ISTIO_VERSION } },
+  });
 });

@@ -57,6 +57,13 @@ describe("IstioControlPlane", () => {
     });
     expect(program.waitsFor(istiod, cni)).toBe(true);
     expect(istiod.inputs["values"]).toMatchObject({ pilot: { cni: { enabled: true } } });
+    const hub = await controlPlane({
+      ...{ cni: "installed", hub: "registry.example.com/istio" },
+      values: { cni: { global: { platform: "openshift" } } },
+    });
+    expect(hub.named("istio-cni").inputs["values"]).toEqual({
+      global: { hub: "registry.example.com/istio", platform: "openshift" },
+    });
     const others = await controlPlane({ cni: "existing" });
     expect(children(others, "istio")).not.toContain("kubernetes:helm.sh/v3:Release istio-cni");
     expect(others.named("istio-istiod").inputs["values"]).toMatchObject({
