@@ -8,7 +8,7 @@ import { standardMetrics } from "../../mesh/standard-metrics.ts";
 import { artifact } from "../../toolchain/artifact.ts";
 import { charts, chartsStep } from "../../toolchain/charts.ts";
 import { run } from "../../toolchain/run.ts";
-import { ISTIO_HUB, ISTIO_VERSION } from "../../toolchain/versions.ts";
+import { ISTIO_HUB, ISTIO_VERSION, PREVIOUS_ISTIO_VERSION } from "../../toolchain/versions.ts";
 
 const FOLDERS = ["base", "gateway", "istio-control/istio-discovery"];
 const VALUES = "_internal:\n  global:\n    hub: gcr.io/istio-testing\n    tag: latest\n";
@@ -31,21 +31,24 @@ async function program(file: string, script: string): Promise<void> {
   await writeFile(file, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
 }
 
-/** The folder that a chart was packaged from, by the chart's name. */
-async function packaged(): Promise<(name: string) => string> {
+/** The folder that a chart was packaged from, by the chart's name and version. */
+async function packaged(
+  versions: readonly string[] = [ISTIO_VERSION],
+): Promise<(name: string, version?: string) => string> {
   const istio = {
     ...{ name: "istio", packages: [], programs: {} },
     built: artifact(cacheDir, "istio", 1),
   };
   // The one says where Istio's source is, the other keeps a chart's folder beside where its archive would be.
   await program(join(cacheDir, "go", "bin", "go"), `echo '${join(cacheDir, "istio")}'`);
-  await program(join(istio.built.directory, "helm"), 'cp -r "$2" "$4/$(basename "$2")-packaged"');
-  const wanted = charts(cacheDir, istio);
-  await chartsStep(wanted, cacheDir, istio, []).work({
+  await program(join(istio.built.directory, "helm"), 'cp -r "$2" "$4/$(basename "$2")-$6"');
+  const releases = versions.map((version) => ({ version, module: istio }));
+  const wanted = charts(cacheDir, releases);
+  await chartsStep(wanted, cacheDir, releases, istio, []).work({
     progress: () => undefined,
     run: (command, args) => run(command, args, { log: join(cacheDir, "log") }),
   });
-  return (name) => join(wanted.directory, `${name}-packaged`);
+  return (name, version = ISTIO_VERSION) => join(wanted.directory, `${name}-${version}`);
 }
 
 test("the gateway chart has the standard metrics as one object of the east-west gateway, and the others have none", async () => {
@@ -67,8 +70,11 @@ test("the gateway chart has the standard metrics as one object of the east-west 
   expect(object.join("\n")).not.toContain("{{");
 });
 
-test("the istiod chart names the release's images", async () => {
-  const chart = await packaged();
-  const values = await readFile(join(chart("istiod"), "values.yaml"), "utf8");
-  expect(load(values)).toEqual({ _internal: { global: { hub: ISTIO_HUB, tag: ISTIO_VERSION } } });
+test("the istiod chart of each release names the release's images", async () => {
+  const versions = [PREVIOUS_ISTIO_VERSION, ISTIO_VERSION];
+  const chart = await packaged(versions);
+  for (const tag of versions) {
+    const values = await readFile(join(chart("istiod", tag), "values.yaml"), "utf8");
+    expect(load(values)).toEqual({ _internal: { global: { hub: ISTIO_HUB, tag } } });
+  }
 });
