@@ -71,6 +71,11 @@ export function revisionsIn(
     .map(({ name, version = istioVersion }) => ({ name, version }));
 }
 
+/** The versions of all control planes, each once. */
+export function versionsOf({ istioVersion, revisions }: ConfiguredRevisions): readonly string[] {
+  return [...new Set(revisions?.map(({ version = istioVersion }) => version) ?? [istioVersion])];
+}
+
 /** The tags that a cluster is to have. */
 export function tagsIn({ tags = [] }: Pick<ConfiguredRevisions, "tags">, cluster: string): Tags {
   return Object.fromEntries(

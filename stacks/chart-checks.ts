@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { allOf } from "../lib/enumerate.ts";
 import type { Problem } from "../lib/problems.ts";
+import { versionsOf } from "../lib/revisions.ts";
 import type { Mesh } from "./schema.ts";
 
 /**
@@ -13,16 +14,12 @@ export function chartProblems(
   secrets: Readonly<Record<string, string>> | undefined,
 ): Problem[] {
   const { directory, passwordSecret } = charts;
-  const versions = new Set(
-    revisions?.map(({ version = istioVersion }) => version) ?? [istioVersion],
-  );
+  const versions = versionsOf({ istioVersion, revisions });
   const isMissing =
     passwordSecret !== undefined && secrets && !Object.hasOwn(secrets, passwordSecret);
   return [
     ...["base", "istiod", "gateway", ...(cni === "installed" ? ["cni"] : [])]
-      .flatMap((chart) =>
-        [...versions].map((version) => `${directory ?? ""}/${chart}-${version}.tgz`),
-      )
+      .flatMap((chart) => versions.map((version) => `${directory ?? ""}/${chart}-${version}.tgz`))
       .filter((file) => directory !== undefined && !existsSync(file))
       .map((file) => ({
         path: "mesh.charts.directory",
@@ -30,12 +27,12 @@ export function chartProblems(
         rule: `must hold ${file}`,
         fix: "Put the packaged chart there, or use mesh.charts.repository.",
       })),
-    ...(charts.digests !== undefined && versions.size > 1
+    ...(charts.digests !== undefined && versions.length > 1
       ? [
           {
             path: "mesh.charts.digests",
             value: charts.digests,
-            rule: `must be left out while mesh.revisions has the versions ${allOf([...versions])}: a digest is that of one version's chart`,
+            rule: `must be left out while mesh.revisions has the versions ${allOf(versions)}: a digest is that of one version's chart`,
             fix: "Remove digests until one version is left.",
           },
         ]

@@ -4,6 +4,7 @@ import type { ApiServer } from "../lib/reader-kubeconfig.ts";
 import { throwProblems } from "../components/throw-problems.ts";
 import { INGRESS_GATEWAY_OBJECT } from "../lib/names.ts";
 import type { Problem } from "../lib/problems.ts";
+import { versionsOf } from "../lib/revisions.ts";
 import type { Exception } from "../lib/exceptions.ts";
 import type { PathMatch } from "../lib/ingress-paths.ts";
 import { apiServers, localServers } from "./api-servers.ts";
@@ -183,7 +184,10 @@ export function parseConfig(
     installs: !joins && !existing,
     joins,
     mesh,
-    istioVersions: mesh?.istioVersion === undefined ? [...new Set(found)] : [mesh.istioVersion],
+    istioVersions:
+      mesh?.istioVersion === undefined
+        ? [...new Set(found)]
+        : versionsOf({ istioVersion: mesh.istioVersion, revisions: mesh.revisions }),
     clusters,
     clusterNames: (clusters ?? reached)?.map(({ name }) => name),
     certificates: joins ? undefined : read("certificates", schema.certificates),

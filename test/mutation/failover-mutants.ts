@@ -111,6 +111,13 @@ export const failoverMutants: readonly Mutant[] = [
     tests,
   },
   {
+    removes: "during an upgrade all of them count, whatever mesh.istioVersion says",
+    file: "stacks/config.ts",
+    text: "versionsOf({ istioVersion: mesh.istioVersion, revisions: mesh.revisions })",
+    replacement: "versionsOf({ istioVersion: mesh.istioVersion })",
+    tests,
+  },
+  {
     removes: "an autoscaler of gateways keeps two pods",
     file: "components/gateway-release.ts",
     text: "autoscaled: isAutoscaled(args.values),",

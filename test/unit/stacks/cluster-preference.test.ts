@@ -259,4 +259,18 @@ describe("clusterPreference", () => {
         : [],
     );
   });
+
+  it.each([
+    ["all control planes can ping", [{ name: "1-31-0", version: "1.31.0" }], []],
+    ["one cannot", [{ name: "default" }, { name: "1-31-0", version: "1.31.0" }], ["1.30.4"]],
+  ])("in an upgrade, goes by the control planes that are there: %s", (_when, revisions, old) => {
+    const tags = [{ name: "default", revision: "1-31-0" }];
+    const text = said(
+      { clusterPreference: "own-first", protocol: "grpc" },
+      { mesh: { istioVersion: "1.30.4", revisions, tags } },
+    );
+    expect(text).toEqual(
+      old.map((version) => expect.stringContaining(`the clusters have ${version}: older versions`)),
+    );
+  });
 });
