@@ -32,7 +32,7 @@ export const cloudMutants: readonly Mutant[] = [
     removes: "no standard is enforced that refuses the init containers of an agent that leaves",
     file: "stacks/existing-istio-checks.ts",
     text: "enabled === false",
-    replacement: "enabled === undefined && path === ''",
+    replacement: "false",
     tests: values,
   },
   {
