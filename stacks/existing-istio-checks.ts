@@ -1,4 +1,5 @@
 import type { Problem } from "../lib/problems.ts";
+import { valuesAt } from "../lib/helm-values.ts";
 import { entries, isBlank, isEmptyList, type Loose } from "./checks.ts";
 import { missingKeys } from "./missing-keys.ts";
 import { INSTALLED_KEYS, NEEDED_TO_INSTALL } from "./schema/mesh.ts";
@@ -57,8 +58,30 @@ export function installedIstioProblems(raw: Loose): Problem[] {
           "must be left out without mesh.cni: pods would be refused for the init container that leads their traffic to the sidecar",
           "Set mesh.cni: installed, or remove it.",
         )
-      : []),
+      : standardBesideInitContainer(raw)),
   ];
+}
+
+/** A Pod Security Standard where values have pods get the init container all the same, as before the agent is taken away. */
+function standardBesideInitContainer(raw: Loose): Problem[] {
+  const mesh = keysOf(raw["mesh"]);
+  const saysInit = ({ values }: Loose) =>
+    valuesAt(keysOf(values), "istiod", "pilot", "cni", "enabled");
+  const places = (entries(raw["clusters"]) ?? []).map((cluster, i) =>
+    saysInit(cluster) === undefined
+      ? { path: "mesh", enabled: saysInit(mesh) }
+      : { path: `clusters[${i}]`, enabled: saysInit(cluster) },
+  );
+  const paths = places.flatMap(({ path, enabled }) => (enabled === false ? [path] : []));
+  return [...new Set(paths)].flatMap((path) =>
+    mustBeLeftOut(
+      mesh,
+      "mesh",
+      ["podSecurity"],
+      `must be left out while ${path}.values.istiod.pilot.cni.enabled is false: pods would be refused for the init container that they have then`,
+      "Remove it, or that value.",
+    ),
+  );
 }
 
 /** Values of the charts of one kind of gateway, which there is none of. */

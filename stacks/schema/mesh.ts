@@ -319,7 +319,10 @@ export const mesh = z
       description:
         "Pod Security Standard that the namespaces of the services and of the ingress gateways enforce (label `pod-security.kubernetes.io/enforce`). With restricted, sidecars and gateways also get the seccomp profile RuntimeDefault.",
       fallback: "no label",
-      rules: ["must be left out unless `cni` is given", NOT_EXISTING],
+      rules: [
+        "must be left out unless `cni` is given, and while values of istiod say `pilot.cni.enabled: false`",
+        NOT_EXISTING,
+      ],
       effect:
         "Updates the namespaces, in which pods that do not comply are not started any more; with restricted, upgrades istiod and replaces the pods of the ingress gateways one after the other.",
       examples: ["restricted"],

@@ -29,6 +29,13 @@ export const cloudMutants: readonly Mutant[] = [
     tests: values,
   },
   {
+    removes: "no standard is enforced that refuses the init containers of an agent that leaves",
+    file: "stacks/existing-istio-checks.ts",
+    text: "enabled === false",
+    replacement: "false",
+    tests: values,
+  },
+  {
     removes: "a gateway's host name is resolved by the proxies",
     file: "components/gateway-endpoints.ts",
     text: '? "STATIC" : "DNS"',

@@ -102,6 +102,23 @@ it("a standard is refused that init containers of sidecars would break", () => {
   ]);
 });
 
+it("a standard is refused where values give pods the init container all the same", () => {
+  const raw = rawConfig();
+  const istiod = (enabled: boolean) => ({ istiod: { pilot: { cni: { enabled } } } });
+  const lines = (ofMesh: object, ...ofClusters: object[]) => {
+    const mesh = { ...raw.mesh, cni: "installed", podSecurity: "restricted", values: ofMesh };
+    const clusters = raw.clusters.map((each, i) => ({ ...each, values: ofClusters[i] ?? {} }));
+    return parseConfig({ ...raw, mesh, clusters }).problems.map(problemLine);
+  };
+  const refusal = (path: string) =>
+    ` - mesh.podSecurity: must be left out while ${path}.values.istiod.pilot.cni.enabled is false: pods would be refused for the init container that they have then. Remove it, or that value.`;
+  expect(lines(istiod(false))).toEqual([refusal("mesh")]);
+  expect(lines({}, {}, istiod(false))).toEqual([refusal("clusters[1]")]);
+  expect(lines(istiod(true))).toEqual([]);
+  // A cluster's own value goes first.
+  expect(lines(istiod(false), istiod(true), istiod(true))).toEqual([]);
+});
+
 it("values of ingress gateways are refused where there are none", () => {
   const raw = { ...rawConfig(), ingress: {} };
   const { problems } = parseConfig({
