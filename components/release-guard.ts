@@ -30,6 +30,11 @@ export interface ReleaseGuardArgs {
   readonly services: readonly ServiceName[];
   /** Names of the clusters whose guards have rights in each cluster. @default those of `clusters` */
   readonly readers?: readonly string[] | undefined;
+  /**
+   * Those of them whose guards may do nothing in the other clusters for now. Their accounts stay: what is in their own
+   * clusters depends on these. @default none
+   */
+  readonly suspended?: readonly string[] | undefined;
   /** Secret files beside the guards' kubeconfigs, by name. @default none */
   readonly secrets?: Readonly<Record<string, string>> | undefined;
   /** What all but the guards' namespaces and files waits for. It must not fail. @default nothing */
@@ -77,7 +82,7 @@ export class ReleaseGuard extends pulumi.ComponentResource {
     opts: pulumi.ComponentResourceOptions | undefined,
   ): Home {
     const at = `${name}-${cluster}`;
-    const { readers = clusters.map((each) => each.name) } = args;
+    const { readers = clusters.map((each) => each.name), suspended = [] } = args;
     const first = (...needs: readonly pulumi.Resource[]) =>
       pulumi.mergeOptions(childOptions(this, opts, [...needs]), { provider });
     const home = new k8s.core.v1.Namespace(
@@ -150,7 +155,7 @@ export class ReleaseGuard extends pulumi.ComponentResource {
         options(...bindings, ...accounts),
       );
     };
-    const all = readers.map(guardAccount);
+    const trusted = readers.filter((reader) => !suspended.includes(reader)).map(guardAccount);
     for (const [of, own] of Map.groupBy(services, (each) => each.namespace)) {
       allow(
         of,
@@ -169,7 +174,7 @@ export class ReleaseGuard extends pulumi.ComponentResource {
             verbs: ["get", "patch", "create"],
           },
         ],
-        all,
+        trusted,
       );
     }
     allow(

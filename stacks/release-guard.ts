@@ -36,6 +36,8 @@ export function installGuards(
       services: services.map(idOf),
       // The guard of a cluster that is away keeps its rights in the others.
       readers: settings.clusters.map(({ name }) => name),
+      // A canary that fails where the others send nothing says nothing of theirs.
+      suspended: settings.drain,
       after,
       secrets:
         notifications.length === 0 ? {} : { [NOTIFICATIONS_FILE]: JSON.stringify(notifications) },

@@ -93,11 +93,13 @@ function envoysCell({ envoys, serving }: ClusterStatus, weight: number | undefin
 }
 
 function clusterCell(of: ClusterStatus): readonly ElementContent[] {
-  const { cluster, quarantined, away, unreachable } = of;
+  const { cluster, quarantined, away, drained, unreachable } = of;
   const remark = quarantined
     ? "in quarantine"
     : away === true
-      ? "away"
+      ? drained === true
+        ? "away, drained"
+        : "away"
       : unreachable === undefined
         ? ""
         : "cannot be read";

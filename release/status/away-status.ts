@@ -30,6 +30,7 @@ export function awayStatus(
       config: weightIn(settings, cluster),
       quarantined: false,
       away: true,
+      ...(settings.drain?.includes(cluster) === true && { drained: true }),
       weights: Object.fromEntries(weights),
       ...(kept.length > 0 && { kept: Object.fromEntries(kept) }),
       ...{ envoys: 0, serving: 0, drift: [] },

@@ -29,6 +29,8 @@ export interface ClusterStatus {
   readonly quarantined: boolean;
   /** Whether it is away: nobody asks it, and `weights` are those that it had when it was known last. @default false */
   readonly away?: boolean;
+  /** Whether the config says that the others send it nothing. @default false */
+  readonly drained?: boolean;
   /** If it is away: percent of requests by version of the services that it has with another canary, by `namespace/service`. @default none */
   readonly kept?: Readonly<Record<string, Readonly<Record<string, number>>>> | undefined;
   /** Why it could not be read, its API server or an Envoy. @default it was read */

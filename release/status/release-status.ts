@@ -187,7 +187,11 @@ export async function releaseStatus(
   });
   const paused = pausedBy(pause);
   const chain = chainStatus(deployed);
-  const watching = guards.filter((note) => note.release === release);
+  const watching = guards
+    .filter((note) => note.release === release)
+    .map((note) => guardStatus(note, now))
+    // Nobody expects word of a guard that the others are not updated with.
+    .filter(({ cluster, stale }) => !stale || !settings.away.includes(cluster));
   const status: Omit<ReleaseStatus, "next"> = {
     stack: stack.name,
     release,
@@ -205,7 +209,7 @@ export async function releaseStatus(
     ...(own &&
       !own.end &&
       watch && { watch: watchedBy(watch, durationMs(settings.rollout.interval), now) }),
-    ...(watching.length > 0 && { guards: watching.map((note) => guardStatus(note, now)) }),
+    ...(watching.length > 0 && { guards: watching }),
     verdicts,
   };
   const next = whatNext(

@@ -82,13 +82,13 @@ function alertsCell({ alerts, silent }: ClusterStatus): string {
 }
 
 function clusterRow(status: ClusterStatus): string[] {
-  const { cluster, config, quarantined, away, unreachable, weights, drift } = status;
+  const { cluster, config, quarantined, unreachable, away, drained, weights, drift } = status;
   const { envoys, serving, acknowledged = 0 } = status;
   const known = unreachable === undefined && !away;
   const has = [...new Set(Object.values(weights))].map((weight) => `${weight} %`);
   return [
     cluster,
-    `${config} %${quarantined ? " (quarantine)" : away ? " (away)" : ""}`,
+    `${config} %${quarantined ? " (quarantine)" : drained ? " (away, drained)" : away ? " (away)" : ""}`,
     allOf(has) || (known ? "nothing" : "not known"),
     known
       ? `${serving} of ${envoys} serve it${acknowledged > 0 ? `, and ${acknowledged} more have acknowledged it` : ""}`
@@ -99,7 +99,7 @@ function clusterRow(status: ClusterStatus): string[] {
 }
 
 /** What a cluster that is away keeps, as far as anybody knows. */
-function awayRemark({ cluster, weights, kept = {} }: ClusterStatus): string {
+function awayRemark({ cluster, drained, weights, kept = {} }: ClusterStatus): string {
   const canaries = Object.entries(weights).map(([key, weight]) => `${weight} % of ${key}`);
   const others = Object.entries(kept).map(
     ([key, shares]) =>
@@ -111,7 +111,7 @@ function awayRemark({ cluster, weights, kept = {} }: ClusterStatus): string {
       : []),
     ...(others.length > 0 ? [`its clients keep ${others.join("; ")}`] : []),
   ];
-  return `${cluster} is away and is not asked: ${keeps.join(", and ")}, by the last complete update that knew it`;
+  return `${cluster} is away and is not asked: ${keeps.join(", and ")}, by the last complete update that knew it${drained ? "; the others are to send it nothing (drain)" : ""}`;
 }
 
 /** What is wrong with a cluster, a line each. */

@@ -8,6 +8,13 @@ const clusters = ["test/unit/stacks/away-clusters.test.ts"];
 /** What makes it safe to send a cluster nothing, and to send it requests again. */
 export const drainMutants: readonly Mutant[] = [
   {
+    removes: "the guard of a cluster that is drained has no rights in the others",
+    file: "stacks/release-guard.ts",
+    text: "suspended: settings.drain,",
+    replacement: "",
+    tests: ["test/unit/stacks/release-guard.test.ts"],
+  },
+  {
     removes: "a cluster is not drained until the others have the pods",
     file: "lib/drain-rules.ts",
     text: "if (ready >= least) return [];",

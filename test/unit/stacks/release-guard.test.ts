@@ -32,6 +32,16 @@ const rollout = {
   },
 };
 
+/** Whose guards have rights in the services' namespace of the first cluster. */
+function subjects({ resources }: Recording): readonly unknown[] {
+  const [binding] = resources.filter(({ name }) =>
+    name.startsWith("release-guard-cluster-a-user-role-binding"),
+  );
+  return (binding?.inputs["subjects"] as readonly { readonly name: string }[]).map(
+    ({ name }) => name,
+  );
+}
+
 /** Runs the program: what nothing waits for comes late. */
 const run = (...[raw, stacks]: Parameters<typeof runProgram>) =>
   runProgram(raw, stacks, (name) => name.endsWith("-file"));
@@ -103,12 +113,15 @@ describe("the guards of a stack", () => {
 
 describe("the guards of a stack with a cluster that is away", () => {
   let away: Recording;
+  let drained: Recording;
   beforeAll(async () => {
     const gateways = { eastWest: ["203.0.113.2"], ingress: ["203.0.113.2"] };
     const about = { network: "network-b", istioVersion: "1.31.0", caExpires: "", traffic: {} };
     const last = { clusters: { "cluster-b": { ...about, gateways } } };
     const own = { "organization/istio-canary/test": last };
     away = (await run({ ...whole, away: ["cluster-b"] }, own)).program;
+    const drain = [{ name: "cluster-b", drain: true }];
+    drained = (await run({ ...whole, away: drain }, own)).program;
   }, 60_000);
 
   it("go by the others alone", () => {
@@ -124,11 +137,14 @@ describe("the guards of a stack with a cluster that is away", () => {
   it("have no access to that cluster, whose guard keeps its rights in the others", () => {
     const there = away.resources.filter(({ provider }) => provider === "cluster-b");
     expect(there).toEqual([]);
-    const [binding] = away.resources.filter(({ name }) =>
-      name.startsWith("release-guard-cluster-a-user-role-binding"),
-    );
-    expect(binding?.inputs["subjects"]).toMatchObject(
-      ["cluster-a", "cluster-b"].map((name) => ({ name: guardAccount(name) })),
+    expect(subjects(away)).toEqual(["cluster-a", "cluster-b"].map(guardAccount));
+  });
+
+  it("have none in the others if theirs is drained, and keep their accounts there", () => {
+    expect(subjects(drained)).toEqual([guardAccount("cluster-a")]);
+    const accounts = drained.resources.filter(({ type }) => type.endsWith(":ServiceAccount"));
+    expect(accounts.map(({ inputs }) => inputs["metadata"])).toContainEqual(
+      expect.objectContaining({ name: guardAccount("cluster-b") }),
     );
   });
 });

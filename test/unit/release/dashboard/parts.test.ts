@@ -78,6 +78,7 @@ describe("a dashboard's clusters", () => {
         },
         { ...second, cluster: "cluster-c", away: true, envoys: 0, versions: [] },
         { ...second, cluster: "cluster-d", quarantined: true, config: 0, weights: {} },
+        { ...second, cluster: "cluster-e", away: true, drained: true, envoys: 0, versions: [] },
       ),
     );
     expect(rows(fleet).slice(1)).toEqual([
@@ -99,6 +100,7 @@ describe("a dashboard's clusters", () => {
       ],
       ["cluster-caway", "30 %", "30 %", "–", "no requests", "v2: –v1: –", "… not known"],
       ["cluster-din quarantine", "0 %", "–", "–", "29.6 %", "v2: 0.1 %v1: 0.1 %", "✓ healthy"],
+      ["cluster-eaway, drained", "30 %", "30 %", "–", "no requests", "v2: –v1: –", "… not known"],
     ]);
     expect(bars(fleet)).toContainEqual(["partly", 22.5]);
   });

@@ -252,6 +252,11 @@ describe("a status", () => {
       weights: { [KEY]: 30 },
       ...{ envoys: 0, serving: 0, drift: [] },
     });
+    const drain = [{ name: "cluster-b", drain: true }];
+    expect((await status({ away: drain }).found).clusters).toMatchObject([
+      {},
+      { cluster: "cluster-b", away: true, drained: true },
+    ]);
     const unknown = { name: "prod", lastKnown: () => Promise.reject(new Error("no backend")) };
     const blind = await status({ away: ["cluster-b"] }, { stack: unknown }).found;
     expect(blind.clusters[1]).toMatchObject({ away: true, weights: {} });
@@ -259,6 +264,29 @@ describe("a status", () => {
     memory = ended("done");
     has = { "cluster-a": there("cluster-a", v("v1", "v2", 100)) };
     expect((await status({ away: ["cluster-b"] }).found).changed).toBeUndefined();
+  });
+
+  it("misses no guard of a cluster that is away, and tells of one that goes on there", async () => {
+    const note = (cluster: string, before: number) => ({
+      ...{ format: 1, cluster, release: releaseName(fixture()), weight: 10, since: T0 },
+      ...{ failures: { consecutive: 0, total: 0 }, contactAt: T0, startedAt: T0 },
+      ...{ at: NOW - before, does: "watch" as const, says: "no gate has failed" },
+    });
+    const guards = async (before: number, options?: ConfigOptions) => {
+      memory = { guards: [note("cluster-a", 1_000), note("cluster-b", before)] };
+      const found = (await status(options).found).guards ?? [];
+      return found.map(({ cluster, stale }) => [cluster, stale]);
+    };
+    expect(await guards(91_000)).toEqual([
+      ["cluster-a", false],
+      ["cluster-b", true],
+    ]);
+    has = { "cluster-a": there("cluster-a", v("v1", "v2", 10)) };
+    expect(await guards(91_000, { away: ["cluster-b"] })).toEqual([["cluster-a", false]]);
+    expect(await guards(1_000, { away: ["cluster-b"] })).toEqual([
+      ["cluster-a", false],
+      ["cluster-b", false],
+    ]);
   });
 
   const ended = (result: "done" | "rolled-back") => ({

@@ -136,6 +136,11 @@ describe("a status for people", () => {
     expect(statusText({ ...status, clusters: [cluster, left] })).toContain(
       "\ncluster-b is away and is not asked: its canaries keep what they had, by the last complete update that knew it\n",
     );
+    const drained = statusText({ ...status, clusters: [cluster, { ...left, drained: true }] });
+    expect(drained).toContain("│ cluster-b │ 30 % (away, drained) │ not known  │");
+    expect(drained).toContain(
+      "\ncluster-b is away and is not asked: its canaries keep what they had, by the last complete update that knew it; the others are to send it nothing (drain)\n",
+    );
   });
 
   it("says what no pod has answered, which the pods do not know", () => {
