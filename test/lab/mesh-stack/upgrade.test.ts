@@ -22,6 +22,7 @@ const { namespace } = service;
 const settings = labSettings();
 const file = stackFile(settings, labStack);
 const mesh = z.record(z.string(), z.unknown()).parse(await stackKey(file, "mesh"));
+const services = z.array(z.looseObject({})).parse(await stackKey(file, "services"));
 
 /** The mesh begins with the minor version before, as `default`; the lab's own comes as a revision beside it. */
 const NEXT = ISTIO_VERSION.replaceAll(".", "-");
@@ -35,6 +36,8 @@ const everywhere = ["upgrade-everywhere"];
 
 /** The mesh as it is before the upgrade. */
 let older = mesh;
+/** Without a preference, requests that are under way through a gateway's pod when it ends are lost. */
+let served: readonly object[] = services.map((each) => ({ ...each, clusterPreference: "spread" }));
 
 /** What the stack says of the mesh's control planes, and of what they inject. */
 interface Step {
@@ -46,7 +49,7 @@ interface Step {
 }
 
 async function write({ dataPlane = [], allow = [], ...ofMesh }: Step): Promise<void> {
-  await setStackKeys(file, { mesh: { ...older, ...ofMesh }, dataPlane, allow });
+  await setStackKeys(file, { mesh: { ...older, ...ofMesh }, services: served, dataPlane, allow });
 }
 
 /** `pulumi up` with a step of the upgrade, after which nothing is left to do. */
@@ -107,6 +110,7 @@ afterAll(async () => {
   await step("back", { revisions: both, tags, allow: everywhere });
   await step("all back", { revisions: both, allow: everywhere });
   await restartProxies(clusters);
+  served = services;
   await step("as before", {});
 });
 
