@@ -21,7 +21,7 @@ import { EAST_WEST_PORT } from "../lib/names.ts";
 import { ClusterKubeConfig } from "./cluster-kubeconfig.ts";
 import { Transient } from "./explain.ts";
 import { listedKubeconfig } from "./kubeconfig.ts";
-import { leanPods } from "./lean-pods.ts";
+import { LeanPods, METADATA_ONLY } from "./lean-pods.ts";
 import { allPages } from "./pages.ts";
 import { webSockets } from "./web-sockets.ts";
 
@@ -42,8 +42,6 @@ export interface ClusterAccess {
 /** The label that Istio's injection gives to every pod with a proxy, sidecar or gateway. */
 const PROXY_LABEL = "service.istio.io/canonical-name";
 
-/** Asks an API server for the metadata of a list's objects, and nothing of what is in them. */
-const METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 const RUNNING = "status.phase=Running";
 
 function isStaying({ metadata }: V1Pod): boolean {
@@ -75,6 +73,7 @@ export class ClusterClient {
   /** Lists Secrets without their content. */
   readonly secretsMetadata: Pick<CoreV1Api, "listNamespacedSecret">;
   readonly #answerWithinMs: number;
+  readonly #proxies: LeanPods;
   #clockAhead: number | undefined;
   #listing: Promise<readonly V1Pod[]> | undefined;
 
@@ -96,6 +95,8 @@ export class ClusterClient {
     this.custom = this.#client(CustomObjectsApi);
     this.objects = this.#client(KubernetesObjectApi);
     this.secretsMetadata = this.#client(CoreV1Api, { accept: METADATA_ONLY });
+    const query = { labelSelector: PROXY_LABEL, fieldSelector: RUNNING };
+    this.#proxies = new LeanPods(query, (options) => this.#client(CoreV1Api, options));
   }
 
   /** How far the API server's clock was ahead of this machine's at its last answer, in milliseconds. */
@@ -165,25 +166,14 @@ export class ClusterClient {
 
   /**
    * The running pods that have a proxy, ready or not. Whoever asks for all of them at the same time shares one list, with
-   * what `leanPods` leaves of each.
+   * what `LeanPods` keeps of each.
    */
   async podsWithProxy(labelSelector?: string): Promise<readonly V1Pod[]> {
     if (labelSelector !== undefined) return this.runningPods(`${PROXY_LABEL},${labelSelector}`);
-    return (this.#listing ??= this.#listProxies().finally(() => {
+    this.#listing ??= this.#proxies.list().finally(() => {
       this.#listing = undefined;
-    }));
-  }
-
-  async #listProxies(): Promise<readonly V1Pod[]> {
-    const query = { labelSelector: PROXY_LABEL, fieldSelector: RUNNING };
-    const pods: V1Pod[] = [];
-    const lean = this.#client(CoreV1Api, {
-      change: leanPods((page) => {
-        pods.push(...page.filter(isStaying));
-      }),
     });
-    await allPages((page) => lean.listPodForAllNamespaces({ ...query, ...page }));
-    return pods;
+    return (await this.#listing).filter(isStaying);
   }
 
   /** Every proxy that serves: sidecars and gateways whose own container is ready. */

@@ -1,5 +1,4 @@
 import http from "node:http";
-import { text } from "node:stream/consumers";
 
 import type { V1Pod } from "@kubernetes/client-node";
 
@@ -29,7 +28,22 @@ export async function get(
   path: string,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<string> {
-  const { status, body } = await ask(cluster, pod, port, path, headers);
+  return (await getBytes(cluster, pod, port, path, headers)).toString();
+}
+
+/**
+ * The same as it comes, for answers of megabytes that need not be read as a text.
+ *
+ * @throws if the answer is not 200, or does not come in time
+ */
+export async function getBytes(
+  cluster: ClusterClient,
+  pod: V1Pod,
+  port: number,
+  path: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Buffer> {
+  const { status, body } = await askBytes(cluster, pod, port, path, headers);
   if (status === 200) return body;
   throw new Error(`${portName(cluster, pod, port)}${path} answered ${status || "nothing"}`);
 }
@@ -47,6 +61,17 @@ export async function ask(
   path: string,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<HttpAnswer> {
+  const { status, body } = await askBytes(cluster, pod, port, path, headers);
+  return { status, body: body.toString() };
+}
+
+async function askBytes(
+  cluster: ClusterClient,
+  pod: V1Pod,
+  port: number,
+  path: string,
+  headers: Readonly<Record<string, string>>,
+): Promise<{ readonly status: number; readonly body: Buffer }> {
   return askPort(
     cluster,
     pod,
@@ -59,8 +84,8 @@ export async function ask(
             { path, headers, host: "localhost", createConnection: () => connection },
             (response) => {
               const { statusCode: status = 0 } = response;
-              text(response).then((body) => {
-                resolve({ status, body });
+              response.toArray().then((chunks: Buffer[]) => {
+                resolve({ status, body: Buffer.concat(chunks) });
               }, reject);
             },
           )

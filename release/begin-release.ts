@@ -22,6 +22,7 @@ export type BeginningStack = Pick<
   | "settings"
   | "states"
   | "configure"
+  | "orAsBefore"
   | "setWeight"
   | "previewAt"
   | "upAt"
@@ -30,7 +31,7 @@ export type BeginningStack = Pick<
 
 /**
  * Begins a release by new images: they become the canaries in the stack's config file, at weight 0, and an update makes
- * their pods in every cluster. Where they are the canaries already, and have a weight, nothing is done: the rollout goes
+ * their pods in every cluster. If it fails, the config file is as it was. Where they are the canaries already, and have a weight, nothing is done: the rollout goes
  * on. Where the config alone does not know of them, as in another checkout, it gets them with the weight that the rollout
  * holds.
  *
@@ -72,15 +73,26 @@ export async function beginRelease(
   }
   if (changed.length > 0) await mustBeUnwatched(checked.settings, clusters);
   const leaving = await leavingOf(stack, checked.settings, changed);
-  await stack.configure(next);
-  for (const { key, version } of changed) print(`${key}: ${version} is the canary in the config`);
-  await raiseTo(
-    stack,
-    0,
-    () => undefined,
-    stack,
-    ({ name }) => leaving.some((gone) => name === gone || name.startsWith(`${gone}-`)),
-  );
+  try {
+    await stack.orAsBefore(async () => {
+      await stack.configure(next);
+      for (const { key, version } of changed) {
+        print(`${key}: ${version} is the canary in the config`);
+      }
+      await raiseTo(
+        stack,
+        0,
+        () => undefined,
+        stack,
+        ({ name }) => leaving.some((gone) => name === gone || name.startsWith(`${gone}-`)),
+      );
+    });
+  } catch (error) {
+    print(
+      `${releaseName(checked.settings)} was not made: the config is as it was before. What is there of it has no requests, and goes with the next update; or run the same command again.`,
+    );
+    throw error;
+  }
   print(
     `made at 0 % in ${allOf(clusters.map(({ name }) => name))}: ${releaseName(checked.settings)}`,
   );

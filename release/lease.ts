@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { ApiException, V1MicroTime, type V1Lease } from "@kubernetes/client-node";
 import type { ClusterClient } from "../fleet/cluster-client.ts";
@@ -5,6 +6,7 @@ import { explain, isNotFound, isTransient } from "../fleet/explain.ts";
 import { whoRuns } from "../stacks/routing-records.ts";
 import { stackLabel } from "../lib/names.ts";
 import { isAlive } from "./is-alive.ts";
+import { processSpace } from "./process-space.ts";
 import { LeaseHeld, MayHeal } from "./try-again.ts";
 
 /** How long a lease holds without being renewed, in seconds. */
@@ -23,10 +25,15 @@ function dateOf(time: V1MicroTime | string | undefined): V1MicroTime | undefined
   return time === undefined ? undefined : new V1MicroTime(time);
 }
 
-/** Whether a holder is a process of this machine that is no more. */
-function isDead(holder: string): boolean {
-  const [, host, pid] = / on (\S+) \(pid (\d+)\)$/.exec(holder) ?? [];
-  return host === hostname() && !isAlive(Number(pid));
+/** Annotation of a lease: which process has it, where two of one name on hosts of one name are two. */
+const PROCESS = "istio-canary/process";
+/** No other process has this, wherever it runs. */
+const THIS = `${process.pid} ${randomUUID()} ${processSpace() ?? ""}`.trim();
+
+/** Whether the process that has a lease ran where this one does, and is no more. Of any other nothing is known. */
+function isDead({ metadata }: V1Lease): boolean {
+  const [, pid, space] = /^(\d+) \S+ (.+)$/.exec(metadata?.annotations?.[PROCESS] ?? "") ?? [];
+  return space !== undefined && space === processSpace() && !isAlive(Number(pid));
 }
 
 /**
@@ -97,12 +104,17 @@ export class Lease {
     await Promise.allSettled(
       this.#clusters.map(async ({ coordination }) => {
         const at = { namespace: this.#namespace, name: this.#name };
-        const { metadata, spec } = await coordination.readNamespacedLease(at);
-        if (spec?.holderIdentity !== this.#holder) return;
-        const preconditions = { resourceVersion: metadata?.resourceVersion ?? "" };
+        const { metadata = {}, spec = {} } = await coordination.readNamespacedLease(at);
+        if (!this.#isOwn({ metadata, spec })) return;
+        const preconditions = { resourceVersion: metadata.resourceVersion ?? "" };
         await coordination.deleteNamespacedLease({ ...at, body: { preconditions } });
       }),
     );
+  }
+
+  /** Whether this holder has it, and not another process that its user has on a host of the same name. */
+  #isOwn({ metadata, spec }: V1Lease): boolean {
+    return spec?.holderIdentity === this.#holder && metadata?.annotations?.[PROCESS] === THIS;
   }
 
   async #takeIn(cluster: ClusterClient): Promise<void> {
@@ -119,9 +131,9 @@ export class Lease {
     const { holderIdentity: holder = "" } = found?.spec ?? {};
     const acquireTime = dateOf(found?.spec?.acquireTime);
     const renewTime = dateOf(found?.spec?.renewTime);
-    const own = holder === this.#holder;
+    const own = found !== undefined && this.#isOwn(found);
     const until = (renewTime?.getTime() ?? 0) + DURATION_S * 1_000;
-    if (holder !== "" && !own && until > now.getTime() && !isDead(holder)) {
+    if (found && holder !== "" && !own && until > now.getTime() && !isDead(found)) {
       throw new LeaseHeld(cluster.name, holder, acquireTime);
     }
     const body: V1Lease = {
@@ -130,6 +142,7 @@ export class Lease {
       metadata: {
         ...at,
         labels: { "app.kubernetes.io/part-of": "istio-canary" },
+        annotations: { [PROCESS]: THIS },
         ...(found?.metadata?.resourceVersion !== undefined && {
           resourceVersion: found.metadata.resourceVersion,
         }),

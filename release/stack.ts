@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { glob, stat } from "node:fs/promises";
+import { glob, readFile, stat, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import path from "node:path";
 import {
@@ -28,6 +28,7 @@ import { exportState, importState } from "./stack-state.ts";
 import type { StackState } from "./eject/state.ts";
 import { numberIn, setNumber, withCopy, withEntry, withNumber } from "./config-file.ts";
 import { isAlive } from "./is-alive.ts";
+import { processesSince } from "./process-space.ts";
 import { releaseOf, statesOf, type Release, type State } from "./states.ts";
 import { StackLocked } from "./try-again.ts";
 import { UpdateFailure } from "./update-failure.ts";
@@ -109,6 +110,18 @@ export class ReleaseStack {
   async setWeight(weight: number): Promise<void> {
     await setNumber(this.configFile, this.#weightKey, weight);
     this.#config = { ...this.#config, [this.#weightKey]: { value: String(weight) } };
+  }
+
+  /** Does something, and gives the config file back as it was, if that fails. */
+  async orAsBefore<T>(use: () => Promise<T>): Promise<T> {
+    const [text, config] = [await readFile(this.configFile, "utf8"), { ...this.#config }];
+    try {
+      return await use();
+    } catch (error) {
+      await writeFile(this.configFile, text);
+      this.#config = config;
+      throw error;
+    }
   }
 
   /** The weight in the text of a config file of this stack; undefined if it has none. */
@@ -387,18 +400,29 @@ function structured(value: string): { readonly objectValue?: unknown } {
   return /^[[{]/.test(value) ? { objectValue: JSON.parse(value) as unknown } : {};
 }
 
-const LOCK = /created by \S+@(\S+) \(pid (\d+)\)/;
+const LOCK = /created by \S+@(\S+) \(pid (\d+)\) at (\S+)/;
 
 function lockLines(message: string): string[] {
   return [...new Set(message.split("\n"))].filter((line) => LOCK.test(line));
 }
 
-/** Whether every process that holds a lock ran on this machine and is no more. */
+/**
+ * Whether every process that holds a lock ran on this machine and is no more. One that has locked it before there were
+ * processes here, as in the container of an earlier job, ran elsewhere, whatever the name of its host.
+ */
 export function isStale(
   message: string,
   host: string = hostname(),
   lives: (pid: number) => boolean = isAlive,
+  since: Date | undefined = processesSince(),
 ): boolean {
   const locks = lockLines(message).map((line) => LOCK.exec(line) ?? []);
-  return locks.length > 0 && locks.every(([, at, pid]) => at === host && !lives(Number(pid)));
+  return (
+    since !== undefined &&
+    locks.length > 0 &&
+    locks.every(
+      ([, on, pid, at]) =>
+        on === host && Date.parse(at ?? "") >= since.getTime() && !lives(Number(pid)),
+    )
+  );
 }

@@ -55,20 +55,35 @@ async function lackingOf(
   });
 }
 
-/** For each canary whether a proxy routes to its service. */
-async function routedBy({ cluster, canaries }: CheckContext, pod: Pod): Promise<boolean[]> {
-  const hosts = canaries.flatMap((canary) => canary.hosts);
+/**
+ * For each canary whether a proxy routes to its service.
+ *
+ * @param hosts those of all canaries
+ */
+async function routedBy(
+  { cluster, canaries }: CheckContext,
+  pod: Pod,
+  hosts: readonly string[],
+): Promise<boolean[]> {
   const held = Object.values(await clusterRouting.held(cluster, pod, hosts));
   const domains = new Set(held.flatMap((virtualHost) => virtualHost.domains));
   return canaries.map((canary) => canary.hosts.some((host) => domains.has(host)));
 }
 
-/** Asks a proxy for the subsets of the canaries that it sends requests to. */
-async function ask(context: CheckContext, pod: Pod): Promise<Confirmation<undefined>> {
+/**
+ * Asks a proxy for the subsets of the canaries that it sends requests to.
+ *
+ * @param hosts those of all canaries
+ */
+async function ask(
+  context: CheckContext,
+  pod: Pod,
+  hosts: readonly string[],
+): Promise<Confirmation<undefined>> {
   const { canaries } = context;
   const gateway = gatewayLabels(EAST_WEST_GATEWAY);
   const isGateway = pod.metadata?.labels?.["istio"] === gateway.istio;
-  const holds = isGateway ? canaries.map(() => true) : await routedBy(context, pod);
+  const holds = isGateway ? canaries.map(() => true) : await routedBy(context, pod, hosts);
   const wanted = canaries
     .filter((_, i) => holds[i])
     .flatMap((canary) =>
@@ -113,7 +128,8 @@ export const subsets: Check = {
     const { cluster, limits, canaries } = context;
     const { askEnvoys, who } = limits;
     const options = { kind: "cluster", askEnvoys, who, patienceMs: 0 } as const;
-    const fleet = new Fleet(cluster, options, async (pod) => ask(context, pod));
+    const hosts = canaries.flatMap((canary) => canary.hosts);
+    const fleet = new Fleet(cluster, options, async (pod) => ask(context, pod, hosts));
     let round = await fleet.round(() => cluster.proxies());
     for (let i = 1; i < ROUNDS && round.unknown.length > 0 && round.silent.length === 0; i++) {
       round = await fleet.round(() => cluster.proxies());

@@ -68,8 +68,12 @@ export class FakeApiServer {
   readonly others = new FakeObjects();
   /** Each request as `METHOD path`. */
   readonly requests: string[] = [];
+  /** How many of them have asked for metadata alone. */
+  briefs = 0;
   /** Names of the pods with a proxy. */
   proxies: readonly string[] = ["client"];
+  /** Versions of pods by their names. @default 1 */
+  readonly podVersions = new Map<string, number>();
   /** More of a pod: real ones are large. */
   pod: PodTemplate = {};
   /** More of what an istiod tells of a proxy. */
@@ -173,6 +177,7 @@ export class FakeApiServer {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname: path, searchParams } = new URL(request.url ?? "", "http://localhost");
     this.requests.push(`${request.method ?? ""} ${path}`);
+    if (request.headers.accept?.includes("PartialObjectMetadata")) this.briefs += 1;
     const body = await text(request);
     if (this.silent) return;
     const answer = (code: number, value: unknown) => {
@@ -221,8 +226,10 @@ export class FakeApiServer {
       const names = isIstiod ? this.istiods : this.proxies;
       const limit = Number(searchParams.get("limit") ?? names.length);
       const begin = Number(searchParams.get("continue") ?? 0);
+      const isBrief = request.headers.accept?.includes("PartialObjectMetadata") === true;
       const items = names.slice(begin, begin + limit).map((name) => ({
         metadata: {
+          resourceVersion: String(this.podVersions.get(name) ?? 1),
           ...this.pod.metadata,
           name,
           namespace: isIstiod ? "istio-system" : "user",
@@ -230,8 +237,10 @@ export class FakeApiServer {
           // All pods whose names differ by their number are of one workload.
           ownerReferences: [{ ...owner, controller: true, uid: name.replace(/-\d+$/, "") }],
         },
-        spec: { containers: [{ name: "istio-proxy" }, { name: "app" }], ...this.pod.spec },
-        status: { containerStatuses: [ready], ...this.pod.status },
+        ...(!isBrief && {
+          spec: { containers: [{ name: "istio-proxy" }, { name: "app" }], ...this.pod.spec },
+          status: { containerStatuses: [ready], ...this.pod.status },
+        }),
       }));
       const isLast = begin + limit >= names.length;
       answer(200, { metadata: { continue: isLast ? "" : String(begin + limit) }, items });

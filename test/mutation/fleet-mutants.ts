@@ -76,4 +76,25 @@ export const fleetMutants: readonly Mutant[] = [
     replacement: "authorities.length > 9) && used.length === 0",
     tests: ["test/unit/fleet/checks.test.ts"],
   },
+  {
+    removes: "an Envoy's routes are taken for those of another one only if they are the same",
+    file: "fleet/routing/istio/route-tables.ts",
+    text: "each.digest === digest",
+    replacement: 'each.digest !== ""',
+    tests: ["test/unit/fleet/routing/istio/route-tables.test.ts"],
+  },
+  {
+    removes: "what a route says under the name of a table's version is read of each Envoy",
+    file: "fleet/routing/istio/route-tables.ts",
+    text: "versions.length === versioned.length",
+    replacement: "versions.length >= versioned.length",
+    tests: ["test/unit/fleet/routing/istio/route-tables.test.ts"],
+  },
+  {
+    removes: "a pod that has changed is not taken for what it was",
+    file: "fleet/lean-pods.ts",
+    text: "`${uid} ${resourceVersion}`",
+    replacement: "uid",
+    tests: ["test/unit/fleet/calls.test.ts"],
+  },
 ];

@@ -90,4 +90,32 @@ export const gitMutants: readonly Mutant[] = [
     replacement: "version === undefined ||",
     tests: beginning,
   },
+  {
+    removes: "a canary that could not be made is not proposed: the config is as it was",
+    file: "release/stack.ts",
+    text: "await writeFile(this.configFile, text);",
+    replacement: "",
+    tests: ["test/unit/release/stack.test.ts"],
+  },
+  {
+    removes: "a lock from before there were processes here is of another host",
+    file: "release/stack.ts",
+    text: 'Date.parse(at ?? "") >= since.getTime() &&',
+    replacement: "",
+    tests: ["test/unit/release/stack.test.ts"],
+  },
+  {
+    removes: "a process of another machine with the same host name is not taken for dead",
+    file: "release/lease.ts",
+    text: "space === processSpace() &&",
+    replacement: "",
+    tests: ["test/unit/release/lease.test.ts"],
+  },
+  {
+    removes: "a lease is not another process' that has the same user, host and number",
+    file: "release/lease.ts",
+    text: "metadata?.annotations?.[PROCESS] === THIS",
+    replacement: "metadata !== undefined",
+    tests: ["test/unit/release/lease.test.ts"],
+  },
 ];

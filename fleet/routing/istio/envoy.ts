@@ -1,62 +1,11 @@
 import type { V1Pod } from "@kubernetes/client-node";
 import { z } from "zod";
 
-import { ADMIN_PORT } from "../../../lib/names.ts";
 import { hostOf, subsetOf } from "../../../lib/routing/istio/envoy-names.ts";
 import { hostsPattern, ingressLabel } from "../../../lib/routing/istio/ingress-names.ts";
 import { podKey, type ClusterClient } from "../../cluster-client.ts";
-import { getJson } from "../../pod-http.ts";
 import type { EnvoyRoutes } from "../cluster-routing.ts";
-
-const routeAction = z.looseObject({
-  cluster: z.string().optional(),
-  request_mirror_policies: z.array(z.unknown()).optional(),
-  weighted_clusters: z
-    .looseObject({ clusters: z.array(z.looseObject({ name: z.string(), weight: z.number() })) })
-    .optional(),
-});
-
-const virtualHost = z.looseObject({
-  name: z.string(),
-  domains: z.array(z.string()),
-  routes: z
-    .array(
-      z.looseObject({
-        name: z.string().optional(),
-        match: z.looseObject({
-          headers: z.array(z.unknown()).optional(),
-          prefix: z.string().optional(),
-        }),
-        route: routeAction.optional(),
-      }),
-    )
-    .default([]),
-});
-
-/** Answer to `/config_dump?resource=dynamic_route_configs`: one entry for each RDS route table. */
-const routeTables = z.looseObject({
-  configs: z
-    .array(
-      z.looseObject({
-        last_updated: z.string(),
-        route_config: z.looseObject({
-          name: z.string().default(""),
-          // Of all services that the proxy knows: only those that somebody asks for are looked at closely.
-          virtual_hosts: z.array(z.unknown()).default([]),
-        }),
-      }),
-    )
-    .default([]),
-});
-
-/** A route table of a proxy, with some of its virtual hosts. */
-interface RouteTable {
-  readonly name: string;
-  readonly updatedAt: Date;
-  readonly virtualHosts: readonly VirtualHost[];
-}
-
-export type VirtualHost = z.infer<typeof virtualHost>;
+import { routeTablesOf, type RouteTable, type VirtualHost } from "./route-tables.ts";
 
 /** The weights by subset of what a route does. */
 export function weightsOf(action: VirtualHost["routes"][number]["route"]): Record<string, number> {
@@ -291,47 +240,22 @@ export function isOthers(
   );
 }
 
-/** Whether a virtual host serves one of the hosts. */
-function servesAny(virtualHostAsSent: unknown, hosts: ReadonlySet<string>): boolean {
-  const domains: unknown =
-    typeof virtualHostAsSent === "object" && virtualHostAsSent !== null
-      ? Reflect.get(virtualHostAsSent, "domains")
-      : undefined;
-  return Array.isArray(domains) && domains.some((domain) => hosts.has(String(domain)));
-}
-
-/** The route tables that a proxy has from its istiod, with the virtual hosts that serve any of `hosts`. */
-async function routeTablesOf(
-  cluster: ClusterClient,
-  pod: V1Pod,
-  hosts: readonly string[],
-): Promise<readonly RouteTable[]> {
-  const { configs } = routeTables.parse(
-    await getJson(cluster, pod, ADMIN_PORT, "/config_dump?resource=dynamic_route_configs"),
-  );
-  const wanted = new Set(hosts);
-  return configs.map(({ last_updated: updatedAt, route_config: { name, virtual_hosts: all } }) => ({
-    name,
-    updatedAt: new Date(updatedAt),
-    virtualHosts: all
-      .filter((each) => servesAny(each, wanted))
-      .map((each) => virtualHost.parse(each)),
-  }));
+/** How requests for a service are routed by the tables of a proxy. */
+interface Found extends Pick<EnvoyRoutes, "weights" | "tables" | "virtualHosts"> {
+  /** Indices of those tables. */
+  readonly at: readonly number[];
 }
 
 /**
- * How one proxy routes `host` of a service with `hosts`, or undefined if it has no route for it (an east-west gateway,
- * for instance, forwards by SNI).
+ * How route tables route `host` of a service with `hosts`, or undefined if they have no route for it (those of an
+ * east-west gateway, for instance, which forwards by SNI).
  */
 function routesOf(
-  cluster: ClusterClient,
-  pod: V1Pod,
   all: readonly RouteTable[],
   host: string,
   hosts: readonly string[],
-): EnvoyRoutes | undefined {
-  const { namespace, name } = podKey(pod);
-  const tables = all.flatMap((table) => {
+): Found | undefined {
+  const tables = all.flatMap((table, at) => {
     const virtualHosts = table.virtualHosts
       // One without routes redirects to HTTPS alone, as a gateway has it for the hosts of others' Gateways.
       .filter(({ domains, routes }) => domains.includes(host) && routes.length > 0)
@@ -342,7 +266,7 @@ function routesOf(
     const routes = isOfGateway(table.name)
       ? first.routes.filter((route) => !isElsewhere(route, host))
       : first.routes;
-    return [{ table, virtualHosts, weights: defaultWeights({ ...first, routes }, hosts) }];
+    return [{ table, at, virtualHosts, weights: defaultWeights({ ...first, routes }, hosts) }];
   });
   // On other ports of a gateway others may serve the host, without any route to the service.
   const own = tables.filter(({ virtualHosts }) =>
@@ -352,39 +276,84 @@ function routesOf(
   const [first] = routing;
   return (
     first && {
-      cluster: cluster.name,
-      pod: `${namespace}/${name}`,
       weights: first.weights,
       tables: Object.fromEntries(routing.map(({ table, weights }) => [table.name, weights])),
-      // It serves a state of the routes once its last table does.
-      updatedAt: new Date(Math.max(...routing.map(({ table }) => table.updatedAt.getTime()))),
       virtualHosts: Object.fromEntries(
         routing.flatMap(({ table, virtualHosts }) =>
           virtualHosts.map((each) => [`${table.name}/${each.name}`, each] as const),
         ),
       ),
+      at: routing.map(({ at }) => at),
     }
   );
 }
+
+/** Remembers what is found in route tables for a list of what is asked for: many proxies have the same tables. */
+function foundOnce<Of extends object, T extends object>(
+  find: (tables: readonly RouteTable[], of: Of) => T,
+): (tables: readonly RouteTable[], of: Of) => T {
+  const known = new WeakMap<readonly RouteTable[], WeakMap<Of, T>>();
+  return (tables, of) => {
+    const lists = known.get(tables) ?? new WeakMap<Of, T>();
+    known.set(tables, lists);
+    const found = lists.get(of) ?? find(tables, of);
+    lists.set(of, found);
+    return found;
+  };
+}
+
+/** For each service the routes of the first of its hosts that the tables have a route for. */
+const servicesIn = foundOnce((tables, services: readonly (readonly string[])[]) =>
+  services.map((hosts) => {
+    for (const host of hosts) {
+      const routes = routesOf(tables, host, hosts);
+      if (routes) return routes;
+    }
+    return undefined;
+  }),
+);
+
+/** The virtual hosts that route requests to any of the hosts, by route table and name. */
+const hostsIn = foundOnce(
+  (tables, hosts: readonly string[]): Readonly<Record<string, VirtualHost>> =>
+    Object.fromEntries(
+      tables.flatMap(({ name: table, virtualHosts }) =>
+        virtualHosts.flatMap((host) => {
+          const domains = host.domains.filter((domain) => hosts.includes(domain)).sort();
+          const routes = ownRoutes(host.routes, hosts);
+          return domains.length > 0 && !isOthers(table, domains, routes, hosts)
+            ? [[`${table}/${host.name}`, { ...host, domains, routes }]]
+            : [];
+        }),
+      ),
+    ),
+);
 
 /**
  * How one proxy routes each of the services: the first of its hosts that it has a route for, or undefined if there is
  * none. It is asked once for all of them.
  *
- * @param services the hosts of each
+ * @param services the hosts of each; the same list for all proxies saves reading equal answers again
  */
 export async function routesOfAll(
   cluster: ClusterClient,
   pod: V1Pod,
   services: readonly (readonly string[])[],
 ): Promise<readonly (EnvoyRoutes | undefined)[]> {
-  const tables = await routeTablesOf(cluster, pod, services.flat());
-  return services.map((hosts) => {
-    for (const host of hosts) {
-      const routes = routesOf(cluster, pod, tables, host, hosts);
-      if (routes) return routes;
-    }
-    return undefined;
+  const { tables: all, updatedAt } = await routeTablesOf(cluster, pod, services);
+  const { namespace, name } = podKey(pod);
+  return servicesIn(all, services).map((found) => {
+    if (!found) return undefined;
+    const { weights, tables, virtualHosts, at } = found;
+    return {
+      cluster: cluster.name,
+      pod: `${namespace}/${name}`,
+      weights,
+      tables,
+      // It serves a state of the routes once its last table does.
+      updatedAt: new Date(Math.max(...at.map((i) => updatedAt[i]?.getTime() ?? 0))),
+      virtualHosts,
+    };
   });
 }
 
@@ -392,22 +361,14 @@ export async function routesOfAll(
  * Everything by which one proxy routes requests to any of `hosts`, by route table and virtual host.
  * Of a virtual host's names only those asked for are kept: the others differ from namespace to
  * namespace, and hold addresses.
+ *
+ * @param hosts the same list for all proxies saves reading equal answers again
  */
 export async function virtualHostsOf(
   cluster: ClusterClient,
   pod: V1Pod,
   hosts: readonly string[],
 ): Promise<Readonly<Record<string, VirtualHost>>> {
-  const tables = await routeTablesOf(cluster, pod, hosts);
-  return Object.fromEntries(
-    tables.flatMap(({ name: table, virtualHosts }) =>
-      virtualHosts.flatMap((host) => {
-        const domains = host.domains.filter((domain) => hosts.includes(domain)).sort();
-        const routes = ownRoutes(host.routes, hosts);
-        return domains.length > 0 && !isOthers(table, domains, routes, hosts)
-          ? [[`${table}/${host.name}`, { ...host, domains, routes }]]
-          : [];
-      }),
-    ),
-  );
+  const { tables } = await routeTablesOf(cluster, pod, hosts);
+  return hostsIn(tables, hosts);
 }

@@ -13,7 +13,8 @@ import { isSidecar } from "../../proxy-pod.ts";
 import { sampled } from "../../sample.ts";
 import type { LiveRouting, RoutingScope } from "../cluster-routing.ts";
 import { claimOf, concerns, isForOthersPaths, isSharing } from "./claims.ts";
-import { virtualHostsOf, type VirtualHost } from "./envoy.ts";
+import { virtualHostsOf } from "./envoy.ts";
+import type { VirtualHost } from "./route-tables.ts";
 import { PLURALS, ROUTING_KINDS, type RoutingKind } from "./routing-scope.ts";
 
 const routingObject = z.looseObject({

@@ -7,7 +7,8 @@ import {
 } from "../../../lib/routing/istio/virtual-service-spec.ts";
 import { subsetOf } from "../../../lib/routing/istio/envoy-names.ts";
 import type { EnvoyRouting } from "../../../lib/routing/differences.ts";
-import { isOfGateway, isOthers, ownRoutes, weightsOf, type VirtualHost } from "./envoy.ts";
+import { isOfGateway, isOthers, ownRoutes, weightsOf } from "./envoy.ts";
+import type { VirtualHost } from "./route-tables.ts";
 
 const headerMatch = z.looseObject({
   name: z.string(),

@@ -115,6 +115,47 @@ describe("a confirmation", () => {
   });
 });
 
+describe("a list of the proxies that is read once more", () => {
+  const restartedIn = (pods: readonly V1Pod[]) =>
+    pods.flatMap((pod) =>
+      (pod.status?.containerStatuses ?? []).some(({ restartCount }) => restartCount > 0)
+        ? [nameOf(pod)]
+        : [],
+    );
+
+  it("is asked for metadata alone, as long as nothing has changed", async () => {
+    server.proxies = Array.from({ length: 600 }, (_, i) => `client-${i}`);
+    const first = await cluster.proxies();
+    expect([lists(), server.briefs]).toEqual([3, 0]);
+    expect(await cluster.proxies()).toEqual(first);
+    expect([lists(), server.briefs]).toEqual([6, 3]);
+    expect(await cluster.proxies()).toEqual(first);
+    expect([lists(), server.briefs]).toEqual([9, 6]);
+  });
+
+  it("has what has changed: such a page is asked for as a whole", async () => {
+    server.proxies = Array.from({ length: 600 }, (_, i) => `client-${i}`);
+    await cluster.proxies();
+    const restarted = { name: "istio-proxy", ready: true, restartCount: 1 };
+    server.pod = { status: { containerStatuses: [restarted] } };
+    server.podVersions.set("client-300", 2);
+    // What the other pages had is the same as ever: the API server would have given those pods new versions.
+    expect(restartedIn(await cluster.proxies())).toEqual(server.proxies.slice(250, 500));
+    expect([lists(), server.briefs]).toEqual([3 + 4, 3]);
+  });
+
+  it("knows a pod that came, or went", async () => {
+    server.proxies = ["one", "other"];
+    await cluster.proxies();
+    server.proxies = ["one"];
+    expect((await cluster.proxies()).map(nameOf)).toEqual(["one"]);
+    server.proxies = ["one", "third"];
+    expect((await cluster.proxies()).map(nameOf)).toEqual(["one", "third"]);
+    server.proxies = [];
+    expect(await cluster.proxies()).toEqual([]);
+  });
+});
+
 describe("release status", () => {
   const at = (weight: number) => (routes: EnvoyRoutes) =>
     Object.values(routes.tables).every((weights) => weights["v2"] === weight);

@@ -59,6 +59,15 @@ const stack: BeginningStack = {
     done.push(`config ${next.weight ?? ""}`);
     return Promise.resolve();
   },
+  orAsBefore: async (use) => {
+    const before = release;
+    try {
+      return await use();
+    } catch (error) {
+      release = before;
+      throw error;
+    }
+  },
   setWeight: (weight) => Promise.resolve(void done.push(`weight ${weight}`)),
   previewAt: (weight) => {
     done.push(`preview ${weight}`);
@@ -106,6 +115,26 @@ describe("a release by a new image", () => {
     await begin();
     expect(done).toEqual(MADE);
     expect(printed).toEqual([expect.stringMatching(/^made at 0 % in /)]);
+  });
+
+  it("leaves the config as it was if the canary cannot be made, and says so", async () => {
+    const before = release;
+    const failing = {
+      ...stack,
+      release: before,
+      upAt: () => Promise.reject(new Error("user-service-v3 was not ready")),
+    };
+    await expect(
+      beginRelease(failing, [{ service: "user-service", image: `${IMAGE}:v3` }], (text) =>
+        printed.push(text),
+      ),
+    ).rejects.toThrow("user-service-v3 was not ready");
+    expect(release).toBe(before);
+    expect(done).toEqual(["config 0", "preview 0"]);
+    expect(printed).toEqual([
+      "user/user-service: v3 is the canary in the config",
+      `user/user-service v3 (${IMAGE}:v3) was not made: the config is as it was before. What is there of it has no requests, and goes with the next update; or run the same command again.`,
+    ]);
   });
 
   it("goes on with one that has requests already, and does nothing", async () => {

@@ -117,19 +117,57 @@ describe("a release's lease", () => {
     expect(holders()).toEqual(["bob", "bob"]);
   });
 
-  it("is taken at once from a process of this machine that is no more", async () => {
-    vi.useRealTimers();
-    const child = spawn(process.execPath, ["-e", ""]);
-    await once(child, "exit");
-    await leaseOf(`ann on elsewhere (pid ${child.pid ?? 0})`).take();
-    await expect(leaseOf("bob").take()).rejects.toBeInstanceOf(LeaseHeld);
-    await leases.splice(0)[0]?.release();
-    await leaseOf(`ann on ${hostname()} (pid ${process.pid})`).take();
-    await expect(leaseOf("bob").take()).rejects.toBeInstanceOf(LeaseHeld);
-    await leases.splice(0)[0]?.release();
-    await leaseOf(`ann on ${hostname()} (pid ${child.pid ?? 0})`).take();
-    await leaseOf("bob").take();
-    expect(holders()).toEqual(["bob", "bob"]);
+  describe("of another process", () => {
+    const ann = `ann on ${hostname()} (pid 7)`;
+    /** Which process of this machine, as a lease says it, without number and name of its own. */
+    let space: string;
+    /** The number of a process that is no more. */
+    let dead: number;
+    beforeEach(async () => {
+      vi.useRealTimers();
+      const child = spawn(process.execPath, ["-e", ""]);
+      await once(child, "exit");
+      dead = child.pid ?? 0;
+      await leaseOf(ann).take();
+      const own = fakes[0].lease?.metadata?.annotations?.["istio-canary/process"];
+      [, space = ""] = /^\d+ \S+ (.+)$/.exec(own ?? "") ?? [];
+      await leases.splice(0)[0]?.release();
+    });
+
+    /** Has it held by somebody. @param by as its annotation says */
+    function heldBy(by: string | undefined): void {
+      const renewTime = new V1MicroTime(Date.now());
+      const annotations = by === undefined ? {} : { "istio-canary/process": by };
+      const metadata = { resourceVersion: "0", annotations };
+      for (const fake of fakes) {
+        fake.lease = { metadata, spec: { holderIdentity: ann, acquireTime: renewTime, renewTime } };
+      }
+    }
+
+    it("is taken at once if that is no more, and ran on this machine", async () => {
+      heldBy(`${dead} 1b4e28ba ${space}`);
+      await leaseOf("bob").take();
+      expect(holders()).toEqual(["bob", "bob"]);
+    });
+
+    it.each([
+      ["that lives", () => `${process.pid} 1b4e28ba ${space}`],
+      ["of another machine, or an earlier boot", () => `${dead} 1b4e28ba 0${space}`],
+      ["of another container", () => `${dead} 1b4e28ba ${space.replace("[", "[0")}`],
+      ["of which no more is known", () => `${dead} 1b4e28ba`],
+      ["that says nothing of itself", () => undefined],
+    ])("is not taken from one %s", async (_, by) => {
+      heldBy(by());
+      await expect(leaseOf("bob").take()).rejects.toThrow(ann);
+      expect(holders()).toEqual([ann, ann]);
+    });
+
+    it("is not taken for its own by one with the same user, host and number", async () => {
+      heldBy(`${process.pid} 1b4e28ba ${space}`);
+      await expect(leaseOf(ann).take()).rejects.toBeInstanceOf(LeaseHeld);
+      await leaseOf(ann).release();
+      expect(holders()).toEqual([ann, ann]);
+    });
   });
 
   it("is no one's afterwards", async () => {

@@ -16,11 +16,13 @@ import { StackLocked } from "../../../release/try-again.ts";
 import { CHAIN } from "../../helpers/chain.ts";
 import { rawConfig } from "../../helpers/fixtures.ts";
 
-const locks = (...by: string[]) =>
+/** @param at when it was locked */
+const locksAt = (at: string, ...by: string[]) =>
   [
     "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the lock file with `pulumi cancel`.",
-    ...by.map((who) => `  file:///state/lock.json: created by ${who} at 2026-11-24T13:00:00Z`),
+    ...by.map((who) => `  file:///state/lock.json: created by ${who} at ${at}`),
   ].join("\n");
+const locks = (...by: string[]) => locksAt("2026-11-24T13:00:00Z", ...by);
 
 describe("a lock", () => {
   it.each([
@@ -30,7 +32,15 @@ describe("a lock", () => {
     ["beside one that is in use", locks("me@here (pid 7)", "me@here (pid 1)"), false],
     ["that does not say whose it is", locks(), false],
   ])("%s: stale is $2", (_, message, stale) => {
-    expect(isStale(message, "here", (pid) => pid === 1)).toBe(stale);
+    const since = new Date("2026-11-24T12:00:00Z");
+    expect(isStale(message, "here", (pid) => pid === 1, since)).toBe(stale);
+  });
+
+  it("from before there were processes here is of another host with the name of this one", () => {
+    const message = locks("me@here (pid 7)");
+    const stale = (since: Date | undefined) => isStale(message, "here", () => false, since);
+    expect(stale(new Date("2026-11-24T13:00:00Z"))).toBe(true);
+    expect(stale(new Date("2026-11-24T13:00:01Z"))).toBe(false);
   });
 });
 
@@ -136,7 +146,8 @@ esac
     const log = vi.spyOn(console, "log").mockReturnValue();
     const error = vi.spyOn(console, "error").mockReturnValue();
     // No process has this number, which is above the highest that Linux gives.
-    writeFileSync(inFolder("lock"), locks(`me@${hostname()} (pid 4194305)`));
+    const now = new Date().toISOString();
+    writeFileSync(inFolder("lock"), locksAt(now, `me@${hostname()} (pid 4194305)`));
     const stack = await ReleaseStack.open("prod");
     await stack.up("a message", () => undefined);
     const updates = called().filter((call) => /^(up|cancel) /.test(call));
@@ -222,6 +233,25 @@ describe("a stack's release", () => {
     const locked = stack.upAt(30, "release: 30 %");
     await expect(locked).rejects.toBeInstanceOf(StackLocked);
     await expect(locked).rejects.toThrow("created by ann@elsewhere (pid 7)");
+    await rm(workDir, { recursive: true });
+  });
+
+  it("has its config file as it was, comments too, after what has changed it and failed", async () => {
+    workDir = await mkdtemp(path.join(tmpdir(), "stack-"));
+    const at = path.join(workDir, "Pulumi.prod.yaml");
+    const text = "config: # ours\n  istio-canary:weight: 10\n";
+    await writeFile(at, text);
+    const stack = await open();
+    const before = stack.release;
+    const changed = stack.orAsBefore(async () => {
+      await stack.setWeight(0);
+      throw new Error("the canary is not ready");
+    });
+    await expect(changed).rejects.toThrow("the canary is not ready");
+    expect(await readFile(at, "utf8")).toBe(text);
+    expect(stack.release).toEqual(before);
+    expect(await stack.orAsBefore(() => stack.setWeight(30).then(() => "made"))).toBe("made");
+    expect(await readFile(at, "utf8")).toBe(text.replace("10", "30"));
     await rm(workDir, { recursive: true });
   });
 

@@ -88,12 +88,18 @@ describe("a run of rollout.yml", () => {
     await command("timeout", code);
     const outputs = await step("Roll out", {});
     expect(outputs).toEqual(run);
-    expect(await step("Tell the weight", { ENDED: outputs["ended"] ?? "" })).toEqual(told);
+    expect(await step("Tell the weight", { ENDED: outputs["ended"] ?? "" })).toEqual({
+      file: FILE,
+      ...told,
+    });
   });
 
   it("proposes what it has written, however it ended", async () => {
     await writeFile(path.join(checkout, FILE), "config:\n  istio-canary:weight: 30\n");
-    expect(await step("Tell the weight", { ENDED: "" })).toEqual({ weight: "30" });
+    for (const STACK of ["prod", "acme/prod", "acme/istio-canary/prod"]) {
+      const told = await step("Tell the weight", { ENDED: "", STACK });
+      expect(told).toEqual({ file: FILE, weight: "30" });
+    }
   });
 
   it("goes on with the image that it has begun with, whatever there is in its name", async () => {

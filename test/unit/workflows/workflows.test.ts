@@ -51,6 +51,18 @@ describe.each(files)("%s", (file) => {
   });
 });
 
+it("no artifact is named after a stack, whose name may have a slash", () => {
+  const artifacts = names.flatMap((name) =>
+    jobs(name).flatMap(({ steps }) =>
+      steps.filter(({ uses }) => uses?.startsWith("actions/upload-artifact@")),
+    ),
+  );
+  expect(artifacts.length).toBeGreaterThan(0);
+  for (const { with: { name = "", path = "" } = {} } of artifacts) {
+    expect(`${name} ${path}`).not.toContain(".stack");
+  }
+});
+
 it("every workflow has the same action in the same version", () => {
   const versions = files.flatMap(
     (file) => text(file).match(/[\w-]+\/[\w-]+@[0-9a-f]{40} #.*/g) ?? [],

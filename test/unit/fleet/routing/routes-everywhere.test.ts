@@ -1,12 +1,12 @@
 import { describe, expect, it, vi } from "vitest";
 
 import type { ClusterClient } from "../../../../fleet/cluster-client.ts";
-import { getJson } from "../../../../fleet/pod-http.ts";
+import { getBytes } from "../../../../fleet/pod-http.ts";
 import { routesEverywhere } from "../../../../fleet/routing/routes-everywhere.ts";
 
 vi.mock(import("../../../../fleet/pod-http.ts"), async (original) => ({
   ...(await original()),
-  getJson: vi.fn<typeof getJson>(),
+  getBytes: vi.fn<typeof getBytes>(),
 }));
 
 const host = "user-service.user.svc.cluster.local";
@@ -20,10 +20,10 @@ describe("routesEverywhere", () => {
 
   /** Clusters of one client and a job whose pod does not answer, and is listed so many times. */
   function clusters(times: number): ClusterClient[] {
-    vi.mocked(getJson).mockImplementation((_cluster, pod) =>
+    vi.mocked(getBytes).mockImplementation((_cluster, pod) =>
       pod.metadata?.name === "job"
         ? Promise.reject(new Error("cannot reach user/job:15000"))
-        : Promise.resolve({ configs }),
+        : Promise.resolve(Buffer.from(JSON.stringify({ configs }))),
     );
     let listed = 0;
     const proxies = () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 
 import type { ClusterClient } from "../../../../../fleet/cluster-client.ts";
-import { getJson } from "../../../../../fleet/pod-http.ts";
+import { getBytes } from "../../../../../fleet/pod-http.ts";
 import {
   defaultWeights,
   ownRoutes,
@@ -10,8 +10,12 @@ import {
 
 vi.mock(import("../../../../../fleet/pod-http.ts"), async (original) => ({
   ...(await original()),
-  getJson: vi.fn<typeof getJson>(),
+  getBytes: vi.fn<typeof getBytes>(),
 }));
+
+function answers(answer: unknown): void {
+  vi.mocked(getBytes).mockResolvedValue(Buffer.from(JSON.stringify(answer)));
+}
 
 const host = "user-service.user.svc.cluster.local";
 const matched = {
@@ -163,7 +167,7 @@ describe("a gateway that redirects a host to HTTPS on a port of others", () => {
       route_config: { name, virtual_hosts: [{ name: shop, domains: [shop], ...more }] },
     });
     const route = { cluster: `outbound|80|v1|${host}` };
-    vi.mocked(getJson).mockResolvedValue({
+    answers({
       configs: [
         table("http.8080", { require_tls: "ALL" }),
         table("https.443", { routes: [{ match: { prefix: "/" }, route }] }),
@@ -194,7 +198,7 @@ describe("a proxy with a route table for each port", () => {
   });
 
   it("tells the weights of each, and when the last one was there", async () => {
-    vi.mocked(getJson).mockResolvedValue({
+    answers({
       configs: [
         table("80", "2030-01-01T00:00:00Z", `outbound|80|v2|${host}`),
         table("9090", "2030-01-01T00:00:05Z", `outbound|9090|v1|${host}`),
@@ -215,16 +219,15 @@ describe("a proxy with a route table for each port", () => {
       domains: [other],
       routes: [{ match: { prefix: "/" }, route: { cluster: `outbound|80|v2|${other}` } }],
     });
-    vi.mocked(getJson)
-      .mockReset()
-      .mockResolvedValue({ configs: [both] });
+    vi.mocked(getBytes).mockReset();
+    answers({ configs: [both] });
     const found = await routesOfAll(cluster, pod, [[host], [other], ["none.example.com"]]);
     expect(found.map((routes) => routes?.weights)).toEqual([{ v1: 100 }, { v2: 100 }, undefined]);
-    expect(getJson).toHaveBeenCalledTimes(1);
+    expect(getBytes).toHaveBeenCalledTimes(1);
   });
 
   it("leaves out a port on which others alone serve the host", async () => {
-    vi.mocked(getJson).mockResolvedValue({
+    answers({
       configs: [
         table("http.8080", "2030-01-01T00:00:00Z", "outbound|80||search.search.svc.cluster.local"),
         table("http.9090", "2030-01-01T00:00:00Z", `outbound|80|v1|${host}`),

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 
 import type { ClusterClient } from "../../../../../fleet/cluster-client.ts";
-import { getJson } from "../../../../../fleet/pod-http.ts";
+import { getBytes } from "../../../../../fleet/pod-http.ts";
 import {
   defaultWeights,
   ownRoutes,
@@ -14,7 +14,7 @@ import type { RouteArgs } from "../../../../../lib/routing/routing.ts";
 
 vi.mock(import("../../../../../fleet/pod-http.ts"), async (original) => ({
   ...(await original()),
-  getJson: vi.fn<typeof getJson>(),
+  getBytes: vi.fn<typeof getBytes>(),
 }));
 
 type Route = Parameters<typeof ownRoutes>[0][number];
@@ -66,7 +66,7 @@ const table = (name: string, routes: readonly Route[], domain = shop) => ({
 const pod = { metadata: { name: "gateway", namespace: "istio-ingress" } };
 const cluster = { name: "cluster-a" } as ClusterClient;
 async function served(service: string, ...tables: ReturnType<typeof table>[]) {
-  vi.mocked(getJson).mockResolvedValue({ configs: tables });
+  vi.mocked(getBytes).mockResolvedValue(Buffer.from(JSON.stringify({ configs: tables })));
   const [routes] = await routesOfAll(cluster, pod, [hosts(service)]);
   return routes?.weights;
 }
