@@ -176,7 +176,7 @@ export function imagesStep(
 }
 
 /** What Istio's images of one version are made of. */
-export type IstioIngredients = Pick<Ingredients, "base" | "envoy"> & {
+type IstioIngredients = Pick<Ingredients, "base" | "envoy"> & {
   readonly release: IstioRelease;
 };
 

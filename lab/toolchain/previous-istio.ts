@@ -12,7 +12,7 @@ import { PREVIOUS_ISTIO_VERSION } from "./versions.ts";
 const ENVOY = "envoy-previous.txt";
 
 /** The minor version of Istio before the lab's own, as the upgrade from one to the other needs it. */
-export interface PreviousIstio {
+interface PreviousIstio {
   /** Folder with the packaged charts of both versions. */
   readonly charts: string;
   /** docker-archive with its images, and their full names. */

@@ -269,8 +269,7 @@ describe("clusterPreference", () => {
       { clusterPreference: "own-first", protocol: "grpc" },
       { mesh: { istioVersion: "1.30.4", revisions, tags } },
     );
-    expect(text).toEqual(
-      old.map((version) => expect.stringContaining(`the clusters have ${version}: older versions`)),
-    );
+    const found = text.map((line) => /the clusters have ([\d.]+): older versions/.exec(line)?.[1]);
+    expect(found).toEqual(old);
   });
 });
