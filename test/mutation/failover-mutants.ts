@@ -22,22 +22,15 @@ export const failoverMutants: readonly Mutant[] = [
   {
     removes: "a connection ends before a gateway that goes gives it up",
     file: policy,
-    text: "ports.areAll &&",
-    replacement: "false &&",
+    text: "mergeValues({ connectionPool: lifetime }, { connectionPool }, replaced, own ?? {})",
+    replacement: "mergeValues({ connectionPool }, replaced, own ?? {})",
     tests,
   },
   {
-    removes: "no connection of TCP is ended",
+    removes: "a version keeps what holds for the service's connections",
     file: policy,
-    text: "ports.known.every(isSplit)",
-    replacement: "ports.known.length < 99",
-    tests,
-  },
-  {
-    removes: "no connection to a port that is not known is ended",
-    file: "lib/routing/istio/destination-rule.ts",
-    text: "areAll: !existing",
-    replacement: "areAll: true || !existing",
+    text: "mergeValues({ connectionPool: lifetime }, { connectionPool }, replaced",
+    replacement: "mergeValues({ connectionPool: lifetime }, replaced",
     tests,
   },
   {

@@ -43,9 +43,9 @@ export const protocolMutants: readonly Mutant[] = [
   {
     removes: "a policy leaves mutual TLS as it is",
     file: "lib/routing/istio/destination-rule.ts",
-    text: "...istioPolicy(servicePolicy(policies, ofHost)),\n    ...(!existing",
+    text: "...istioPolicy(servicePolicy(policies, ports)),\n    ...(!existing",
     replacement:
-      "...istioPolicy(servicePolicy(policies, ofHost)),\n    ...(!existing && !policies?.all",
+      "...istioPolicy(servicePolicy(policies, ports)),\n    ...(!existing && !policies?.all",
     tests: policies,
   },
   {

@@ -46,13 +46,12 @@ export function destinationRule({
   ...name
 }: DestinationRuleArgs) {
   const label = existing?.versionLabel ?? "version";
-  const ofHost = { known: ports, areAll: !existing };
   const trafficPolicy = {
-    ...istioPolicy(servicePolicy(policies, ofHost)),
+    ...istioPolicy(servicePolicy(policies, ports)),
     ...(!existing && { tls: { mode: "ISTIO_MUTUAL" as const } }),
   };
   const subset = (named: string, version: string) => {
-    const own = versionPolicy(policies, version, ofHost);
+    const own = versionPolicy(policies, version, ports);
     return {
       name: named,
       labels: { [label]: version },
@@ -83,8 +82,7 @@ export function crossClusterDestinationRule(args: CrossClusterArgs) {
     args;
   const accounts = existing?.serviceAccounts ?? [name.service];
   const [first, ...others] = (ports ?? []).filter(isSplit);
-  const ofHost = { known: ports ?? [], areAll: true };
-  const all = servicePolicy(policies, ofHost);
+  const all = servicePolicy(policies, ports);
   const tls = (subset?: string, port = first?.port ?? existing?.port) => ({
     mode: "ISTIO_MUTUAL" as const,
     sni: passthroughSni(name, clusterDomain, subset, port),
@@ -119,7 +117,7 @@ export function crossClusterDestinationRule(args: CrossClusterArgs) {
         const subset = versionName(version);
         return {
           name: subset,
-          trafficPolicy: policy(versionPolicy(policies, version, ofHost), subset),
+          trafficPolicy: policy(versionPolicy(policies, version, ports), subset),
         };
       }),
     },

@@ -3,14 +3,6 @@ import { mergeValues } from "../../helm-values.ts";
 import { isSplit, type ServicePort } from "../../ports.ts";
 import type { ClusterPreference, Policies, TrafficPolicy } from "../routing.ts";
 
-/** The ports of a host. */
-export interface Ports {
-  /** Those that are told of; none: HTTP alone. */
-  readonly known: readonly ServicePort[];
-  /** Whether it has no others. */
-  readonly areAll: boolean;
-}
-
 /**
  * What keeps a cluster that fails from costing more than the requests that are under way. (Istio: TrafficPolicy)
  *
@@ -18,12 +10,10 @@ export interface Ports {
  * - Connections that wait for a request are probed, so that one to a dead gateway is gone after 3 s.
  * - Only failures to reach an endpoint eject it, not what an application answers: a bad canary stays where its gate
  *   sees it. The one endpoint that a far gateway is may be ejected, too.
- * - A connection is replaced before a gateway on its way that is to end gives it up. Istio would do the same to connections
- *   of TCP, which it cuts: so only where all ports are known, and none is for TCP.
  */
-function failover(preference: ClusterPreference, ports: Ports): TrafficPolicy {
+function failover(preference: ClusterPreference, ports: readonly ServicePort[]): TrafficPolicy {
   // The probes of TCP wait while something is unanswered, and a connection of HTTP/2 carries all requests.
-  const pings = ports.known.some((port) => isSplit(port) && port.protocol !== "http");
+  const pings = ports.some((port) => isSplit(port) && port.protocol !== "http");
   return {
     loadBalancer: {
       localityLbSetting:
@@ -36,8 +26,6 @@ function failover(preference: ClusterPreference, ports: Ports): TrafficPolicy {
       tcp: {
         connectTimeout: "1s",
         tcpKeepalive: { time: "1s", interval: "1s", probes: 2 },
-        ...(ports.areAll &&
-          ports.known.every(isSplit) && { maxConnectionDuration: `${CONNECTION_SECONDS}s` }),
       },
       ...(pings && { http: { http2KeepAlive: { interval: "2s", timeout: "1s" } } }),
     },
@@ -56,21 +44,32 @@ function failover(preference: ClusterPreference, ports: Ports): TrafficPolicy {
 /** What holds for all versions, as Istio's TrafficPolicy; undefined where only Istio's defaults do. */
 export function servicePolicy(
   policies: Policies | undefined,
-  ports: Ports,
+  ports: readonly ServicePort[] = [],
 ): TrafficPolicy | undefined {
   if (policies?.preference === undefined) return policies?.all;
   return mergeValues(failover(policies.preference, ports), policies.all ?? {});
 }
 
-/** What holds for one version instead: each key replaces that of the service's policy whole, as Istio does it. */
+/**
+ * What holds for one version instead: each key replaces that of the service's policy whole, as Istio does it.
+ *
+ * With a preference, that a connection is replaced before a gateway on its way that is to end gives it up. It stands with
+ * each version, where it ends connections between two requests. With the service Istio would cut connections of TCP after
+ * the time, and its gateways all that they pass through.
+ */
 export function versionPolicy(
   policies: Policies | undefined,
   version: string,
-  ports: Ports,
+  ports: readonly ServicePort[] = [],
 ): TrafficPolicy | undefined {
   const own = policies?.versions?.[version];
-  if (own === undefined || policies?.preference === undefined) return own;
+  if (policies?.preference === undefined) return own;
   const base = failover(policies.preference, ports);
-  const replaced = Object.fromEntries(Object.entries(base).filter(([key]) => key in own));
-  return mergeValues(replaced, own);
+  const replaces = (key: string) => own !== undefined && key in own;
+  const replaced = Object.fromEntries(Object.entries(base).filter(([key]) => replaces(key)));
+  const { connectionPool } = replaces("connectionPool")
+    ? base
+    : mergeValues(base, policies.all ?? {});
+  const lifetime = { tcp: { maxConnectionDuration: `${CONNECTION_SECONDS}s` } };
+  return mergeValues({ connectionPool: lifetime }, { connectionPool }, replaced, own ?? {});
 }

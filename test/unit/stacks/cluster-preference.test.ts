@@ -1,8 +1,4 @@
 import { describe, expect, it } from "vitest";
-import {
-  crossClusterDestinationRule,
-  destinationRule,
-} from "../../../lib/routing/istio/destination-rule.ts";
 import { problemLine } from "../../../lib/problems.ts";
 import { parseConfig, type Settings } from "../../../stacks/config.ts";
 import { installMesh } from "../../../stacks/mesh.ts";
@@ -72,9 +68,9 @@ const EJECTION = {
   baseEjectionTime: "10s",
   maxEjectionPercent: 100,
 };
-const ANY = { connectTimeout: "1s", tcpKeepalive: { time: "1s", interval: "1s", probes: 2 } };
-/** Less than the gateways wait for connections before they end. */
-const TCP = { ...ANY, maxConnectionDuration: "30s" };
+const TCP = { connectTimeout: "1s", tcpKeepalive: { time: "1s", interval: "1s", probes: 2 } };
+/** Of connections to a version: less than gateways wait for theirs before they end. */
+const LIFETIME = { maxConnectionDuration: "30s" };
 const OWN_CLUSTER = { localityLbSetting: { failoverPriority: ["topology.istio.io/cluster"] } };
 
 describe("clusterPreference", () => {
@@ -159,30 +155,40 @@ describe("clusterPreference", () => {
     }
   });
 
-  it("ends no connection of TCP, which might be in use", async () => {
-    const morePorts = [{ port: 5432, protocol: "tcp" }];
-    const ofOwn = rules(await program({ clusterPreference: "own-first", morePorts }));
-    expect(ofOwn.length).toBe(4);
-    for (const { name, trafficPolicy } of ofOwn) {
-      expect(trafficPolicy["connectionPool"], name).toEqual({ tcp: ANY });
+  it("replaces connections to each version, and has no gateway cut what it passes through", async () => {
+    const morePorts = [{ port: 9090, protocol: "http" }];
+    for (const { name, trafficPolicy, subsets } of rules(
+      await program({ clusterPreference: "spread", morePorts }),
+    )) {
+      // What stands there ends connections of TCP, and all of gateways.
+      expect(JSON.stringify(trafficPolicy), name).not.toContain("maxConnectionDuration");
+      expect(subsets.length, name).toBe(2);
+      for (const { trafficPolicy: own } of subsets) {
+        expect(own?.["connectionPool"], name).toEqual({ tcp: { ...TCP, ...LIFETIME } });
+        for (const ofPort of own?.portLevelSettings ?? []) {
+          expect(ofPort["connectionPool"], name).toEqual({ tcp: { ...TCP, ...LIFETIME } });
+        }
+      }
     }
   });
 
-  it("ends none to a Service of others, whose other ports it does not know, but those to hosts of a cluster", () => {
-    const of = { service: "users", namespace: "user", versions: ["v1"], stable: "v1" };
-    const domains = { clusterDomain: "cluster.local", trustDomain: "mesh.example" };
-    const existing = { versionLabel: "version", serviceAccounts: ["users"], port: 80 };
-    const args = { ...of, ...domains, existing, policies: { preference: "own-first" as const } };
-    expect(destinationRule(args).spec.trafficPolicy).toMatchObject({
-      connectionPool: { tcp: ANY },
-    });
-    expect(destinationRule(args).spec.trafficPolicy).not.toMatchObject({
-      connectionPool: { tcp: TCP },
-    });
-    expect(
-      crossClusterDestinationRule({ ...args, cluster: "cluster-b", virtualAddress: "240.240.0.1" })
-        .spec.trafficPolicy,
-    ).toMatchObject({ connectionPool: { tcp: TCP } });
+  it("keeps what trafficPolicy says of connections to all versions, or to one", async () => {
+    const pool = (tcp: object) => ({ trafficPolicy: { connectionPool: { tcp } } });
+    const all = rules(
+      await program(
+        { clusterPreference: "spread", ...pool({ connectTimeout: "3s" }) },
+        { canary: pool({ maxConnectionDuration: "5m" }) },
+      ),
+    );
+    for (const { name, subsets } of all) {
+      expect(
+        subsets.map(({ trafficPolicy }) => trafficPolicy?.["connectionPool"]),
+        name,
+      ).toEqual([
+        { tcp: { ...TCP, ...LIFETIME, connectTimeout: "3s" } },
+        { tcp: { ...TCP, maxConnectionDuration: "5m" } },
+      ]);
+    }
   });
 
   it("gives way, key by key, to what trafficPolicy says of the service and of a version", async () => {
