@@ -47,7 +47,12 @@ const charts = z.strictObject({
   ),
   digests: key(
     z
-      .strictObject({ base: digest("base"), istiod: digest("istiod"), gateway: digest("gateway") })
+      .strictObject({
+        base: digest("base"),
+        istiod: digest("istiod"),
+        gateway: digest("gateway"),
+        cni: digest("cni"),
+      })
       .optional(),
     {
       description:

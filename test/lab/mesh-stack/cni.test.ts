@@ -220,8 +220,8 @@ describe("Istio's CNI agent, under load", () => {
       // The proxy of who answers has seen the certificate of who asks.
       const caller = `URI=spiffe://cluster.local/ns/${pod.metadata?.namespace ?? ""}/sa/`;
       expect(answers.filter(({ body }) => !body.includes(caller))).toEqual([]);
-      // Names of clusters are resolved by the sidecar alone.
-      for (const { name } of clusters) {
+      // Names of the other clusters are resolved by the sidecar alone.
+      for (const { name } of clusters.filter((each) => each !== cluster)) {
         const url = `http://${hostInCluster(service, name)}/`;
         expect(await call(cluster, pod, url)).toMatchObject({ status: 200, cluster: name });
       }
