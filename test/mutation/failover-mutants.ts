@@ -71,8 +71,8 @@ export const failoverMutants: readonly Mutant[] = [
   {
     removes: "a version's own policy keeps what it does not name",
     file: policy,
-    text: "return mergeValues(replaced, own);",
-    replacement: "return own;",
+    text: "{ connectionPool }, replaced, own",
+    replacement: "{ connectionPool }, own",
     tests,
   },
   {

@@ -53,9 +53,9 @@ export function servicePolicy(
 /**
  * What holds for one version instead: each key replaces that of the service's policy whole, as Istio does it.
  *
- * With a preference, that a connection is replaced before a gateway on its way that is to end gives it up. It stands with
- * each version, where it ends connections between two requests. With the service Istio would cut connections of TCP after
- * the time, and its gateways all that they pass through.
+ * With a preference, each connection is also replaced before a gateway on its way gives it up. That stands with each
+ * version, where it ends connections between two requests: with the service, Istio would cut connections of TCP after the
+ * time, and gateways all that they pass through.
  */
 export function versionPolicy(
   policies: Policies | undefined,
