@@ -4,14 +4,17 @@ import { ensureCluster, type Cluster } from "./clusters/cluster.ts";
 import {
   checkBridge,
   checkMachine,
+  knownClusters,
   prepareClusters,
   removeClusters,
   withLabLock,
   writeKubeconfig,
 } from "./clusters/lab.ts";
+import { importImages } from "./clusters/images.ts";
 import type { LabSettings } from "./settings.ts";
 import type { StandIn } from "./standins/install.ts";
 import { browserPackages } from "./toolchain/packages.ts";
+import { previousIstio } from "./toolchain/previous-istio.ts";
 import type { Step } from "./toolchain/steps.ts";
 import { toolchain, toolchainSteps } from "./toolchain/toolchain.ts";
 import { ensureWorkspace, removeWorkspace } from "./workspace.ts";
@@ -75,6 +78,39 @@ export async function labUp(settings: LabSettings): Promise<void> {
     },
     console.log,
   );
+}
+
+/**
+ * Builds the minor version of Istio before the lab's own, once, and brings its images into the clusters, which are up.
+ *
+ * @returns the folder with the packaged charts of both versions
+ */
+export async function labPreviousIstio(settings: LabSettings): Promise<string> {
+  const { charts, images, tasks } = previousIstio(settings);
+  await withLabLock(
+    settings,
+    async () => {
+      await run([
+        {
+          title: "previous Istio",
+          task: (_context, task) => task.newListr(tasks(), { concurrent: true }),
+        },
+        {
+          title: "its images in the clusters",
+          task: async () => {
+            for (const node of ((await knownClusters(settings)) ?? []).flatMap(
+              ({ nodes }) => nodes,
+            )) {
+              await node.find();
+              await importImages(node, [images]);
+            }
+          },
+        },
+      ]);
+    },
+    console.log,
+  );
+  return charts;
 }
 
 /** Takes the lab down and leaves nothing behind but the cache and the stack's config. */

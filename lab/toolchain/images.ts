@@ -2,8 +2,9 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { artifact, build, isBuilt, type Artifact } from "./artifact.ts";
 import { baseLayer } from "./base-image.ts";
+import type { IstioRelease } from "./charts.ts";
 import { dependencyDirectory, type GoBuild } from "./go.ts";
-import { writeArchive, type Image, type Layer } from "./image.ts";
+import { writeArchive, type Image, type Layer, type LayerFile } from "./image.ts";
 import type { Step } from "./steps.ts";
 import { ISTIO_HUB, ISTIO_VERSION } from "./versions.ts";
 
@@ -40,16 +41,56 @@ const FAULTY_VERSIONS: Readonly<Record<string, readonly string[]>> = {
   "v2-dropping": ["--drop-mark"],
 };
 
+/** A program of a module, as a file of an image. */
+function program(name: string, { built }: GoBuild): LayerFile {
+  return { source: join(built.directory, name), path: `usr/local/bin/${name}` };
+}
+
+/**
+ * The images that Istio's charts of a version name.
+ *
+ * @param source root folder of Istio's source
+ */
+function istioImages(
+  { version, module }: IstioRelease,
+  root: Layer,
+  envoy: Artifact,
+  source: string,
+): Image[] {
+  return [
+    {
+      refs: [`${ISTIO_HUB}/pilot:${version}`],
+      layers: [root, { files: [program("pilot-discovery", module)] }],
+      entrypoint: ["/usr/local/bin/pilot-discovery"],
+      user: ISTIO_USER,
+    },
+    {
+      refs: [`${ISTIO_HUB}/proxyv2:${version}`],
+      layers: [
+        root,
+        {
+          files: [
+            program("pilot-agent", module),
+            { source: join(envoy.directory, "envoy"), path: "usr/local/bin/envoy" },
+            {
+              source: join(source, "tools/packaging/common/envoy_bootstrap.json"),
+              path: "var/lib/istio/envoy/envoy_bootstrap_tmpl.json",
+              mode: 0o644,
+            },
+          ],
+        },
+      ],
+      entrypoint: ["/usr/local/bin/pilot-agent"],
+    },
+  ];
+}
+
 /** Every image of the lab, given the root folder of the artifacts and Istio's source. */
 function labImages(
   { base, envoy, istio, monitoring, echo }: Ingredients,
   istioSource: string,
 ): Image[] {
   const root = baseLayer(base);
-  const program = (name: string, { built } = istio) => ({
-    source: join(built.directory, name),
-    path: `usr/local/bin/${name}`,
-  });
   const single = (name: string, build = istio): Layer => ({ files: [program(name, build)] });
   const alone = (ref: string, name: string): Image => ({
     refs: [ref],
@@ -84,38 +125,15 @@ function labImages(
       cmd: ["sleep", "infinity"],
       user: LAB_USER,
     },
-    {
-      refs: [`${ISTIO_HUB}/pilot:${ISTIO_VERSION}`],
-      layers: [root, single("pilot-discovery")],
-      entrypoint: ["/usr/local/bin/pilot-discovery"],
-      user: ISTIO_USER,
-    },
-    {
-      refs: [`${ISTIO_HUB}/proxyv2:${ISTIO_VERSION}`],
-      layers: [
-        root,
-        {
-          files: [
-            program("pilot-agent"),
-            { source: join(envoy.directory, "envoy"), path: "usr/local/bin/envoy" },
-            {
-              source: join(istioSource, "tools/packaging/common/envoy_bootstrap.json"),
-              path: "var/lib/istio/envoy/envoy_bootstrap_tmpl.json",
-              mode: 0o644,
-            },
-          ],
-        },
-      ],
-      entrypoint: ["/usr/local/bin/pilot-agent"],
-    },
+    ...istioImages({ version: ISTIO_VERSION, module: istio }, root, envoy, istioSource),
     {
       refs: [`${ISTIO_HUB}/install-cni:${ISTIO_VERSION}`],
       layers: [
         root,
         {
           files: [
-            program("install-cni"),
-            { ...program("istio-cni"), path: "opt/cni/bin/istio-cni" },
+            program("install-cni", istio),
+            { ...program("istio-cni", istio), path: "opt/cni/bin/istio-cni" },
           ],
         },
       ],
@@ -140,8 +158,8 @@ export function imageRefs(ingredients: Ingredients): string[] {
   return labImages(ingredients, "").flatMap(({ refs }) => refs);
 }
 
-export function archiveFile(images: Artifact): string {
-  return join(images.directory, "images.tar");
+export function archiveFile({ directory }: Pick<Artifact, "directory">): string {
+  return join(directory, "images.tar");
 }
 
 export function imagesStep(
@@ -150,17 +168,58 @@ export function imagesStep(
   ingredients: Ingredients,
   after: readonly Step[],
 ): Step {
+  return archiveStep(
+    images,
+    () => labImages(ingredients, istioSource(cacheDir, ingredients.istio)),
+    after,
+  );
+}
+
+/** What Istio's images of one version are made of. */
+type IstioIngredients = Pick<Ingredients, "base" | "envoy"> & {
+  readonly release: IstioRelease;
+};
+
+/** Istio's images of one version alone, in a docker-archive. */
+export function istioArchive(cacheDir: string, ingredients: IstioIngredients): Artifact {
+  const { base, envoy, release } = ingredients;
+  const keys = [base.key, envoy.key, release.module.built.key];
+  return artifact(cacheDir, "istio-images", [keys, imagesOf(ingredients, "")]);
+}
+
+/** Every full name of an image in that archive. */
+export function istioRefs(ingredients: IstioIngredients): string[] {
+  return imagesOf(ingredients, "").flatMap(({ refs }) => refs);
+}
+
+export function istioImagesStep(
+  images: Artifact,
+  cacheDir: string,
+  ingredients: IstioIngredients,
+  after: readonly Step[],
+): Step {
+  const { module } = ingredients.release;
+  return archiveStep(images, () => imagesOf(ingredients, istioSource(cacheDir, module)), after);
+}
+
+function imagesOf({ base, envoy, release }: IstioIngredients, source: string): Image[] {
+  return istioImages(release, baseLayer(base), envoy, source);
+}
+
+function istioSource(cacheDir: string, { name }: GoBuild): string {
+  return dependencyDirectory(cacheDir, name, "istio.io/istio");
+}
+
+function archiveStep(images: Artifact, make: () => Image[], after: readonly Step[]): Step {
   return {
-    name: "images",
+    name: images.name.replace("-", " "),
     after,
     isDone: () => isBuilt(images),
     work: () =>
       build(images, async (directory) => {
-        const { istio } = ingredients;
-        const source = dependencyDirectory(cacheDir, istio.name, "istio.io/istio");
         const scratch = join(directory, "layers");
         await mkdir(scratch);
-        await writeArchive(join(directory, "images.tar"), labImages(ingredients, source), scratch);
+        await writeArchive(archiveFile({ directory }), make(), scratch);
         await rm(scratch, { recursive: true });
       }),
   };

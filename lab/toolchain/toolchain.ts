@@ -4,7 +4,7 @@ import type { ListrTask } from "listr2";
 import type { LabSettings } from "../settings.ts";
 import { artifact, build, isBuilt, type Artifact } from "./artifact.ts";
 import { baseImage, baseImageStep } from "./base-image.ts";
-import { charts, chartsStep } from "./charts.ts";
+import { charts, chartsStep, type IstioRelease } from "./charts.ts";
 import { envoy, envoyStep } from "./envoy.ts";
 import { buildStep, dependencyVersion, downloadStep, goBuild, type GoBuild } from "./go.ts";
 import { GUARD_IMAGE, guardArchive, guardImage, guardImageStep } from "./guard-image.ts";
@@ -30,8 +30,8 @@ export interface Toolchain {
  */
 export function toolchainSteps(settings: LabSettings, more: readonly Step[] = []): ListrTask[] {
   const { cacheDir } = settings;
-  const { pulumi, kubernetes, istio, monitoring, bin, istioCharts, images, ingredients } =
-    parts(cacheDir);
+  const { pulumi, kubernetes, istio, monitoring, bin, releases, istioCharts, images, ingredients } =
+    toolchainParts(cacheDir);
   const fetchKubernetes = downloadStep(cacheDir, kubernetes, []);
   const fetchIstio = downloadStep(cacheDir, istio, [fetchKubernetes]);
   const fetchMonitoring = downloadStep(cacheDir, monitoring, [fetchIstio]);
@@ -59,7 +59,7 @@ export function toolchainSteps(settings: LabSettings, more: readonly Step[] = []
     buildIstio,
     buildMonitoring,
     buildPulumi,
-    chartsStep(istioCharts, cacheDir, istio, [buildIstio]),
+    chartsStep(istioCharts, cacheDir, releases, istio, [buildIstio]),
     imagesStep(images, cacheDir, ingredients, [
       ...[makeBase, fetchEnvoy],
       ...[buildIstio, buildMonitoring, buildEcho],
@@ -77,7 +77,7 @@ export function toolchainSteps(settings: LabSettings, more: readonly Step[] = []
 
 /** What toolchainSteps() has made. Throws, with the names of what is missing, when it has not. */
 export function toolchain(settings: LabSettings): Toolchain {
-  const { bin, istioCharts, images, ingredients } = parts(settings.cacheDir);
+  const { bin, istioCharts, images, ingredients } = toolchainParts(settings.cacheDir);
   const guard = guardImage(settings, ingredients.base);
   const unbuilt = [bin, istioCharts, images, guard.archive].filter((made) => !isBuilt(made));
   const missing = [...missingPackages(), ...unbuilt.map(({ name }) => name)];
@@ -94,7 +94,8 @@ export function toolchain(settings: LabSettings): Toolchain {
   };
 }
 
-function parts(cacheDir: string) {
+/** What the toolchain is made of, built or not. */
+export function toolchainParts(cacheDir: string) {
   const pulumi = goBuild(cacheDir, {
     name: "pulumi",
     packages: ["tool"],
@@ -160,19 +161,21 @@ function parts(cacheDir: string) {
     monitoring,
     echo,
   };
+  const releases: readonly IstioRelease[] = [{ version: ISTIO_VERSION, module: istio }];
   return {
     pulumi,
     kubernetes,
     istio,
     monitoring,
     ingredients,
+    releases,
     // Without echo, which would hide the program that every machine has under this name.
     bin: artifact(
       cacheDir,
       "bin",
       [pulumi, kubernetes, istio, monitoring].map(({ built }) => built.key),
     ),
-    istioCharts: charts(cacheDir, istio),
+    istioCharts: charts(cacheDir, releases),
     images: imageArchive(cacheDir, ingredients),
   };
 }

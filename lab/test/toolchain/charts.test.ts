@@ -8,7 +8,7 @@ import { standardMetrics } from "../../mesh/standard-metrics.ts";
 import { artifact } from "../../toolchain/artifact.ts";
 import { charts, chartsStep } from "../../toolchain/charts.ts";
 import { run } from "../../toolchain/run.ts";
-import { ISTIO_HUB, ISTIO_VERSION } from "../../toolchain/versions.ts";
+import { ISTIO_HUB, ISTIO_VERSION, PREVIOUS_ISTIO_VERSION } from "../../toolchain/versions.ts";
 
 const FOLDERS = ["base", "gateway", "istio-control/istio-discovery", "istio-cni"];
 /** A part of the chart may have images of its own. */
@@ -33,21 +33,24 @@ async function program(file: string, script: string): Promise<void> {
   await writeFile(file, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
 }
 
-/** The folder that a chart was packaged from, by the chart's name. */
-async function packaged(): Promise<(name: string) => string> {
+/** The folder that a chart was packaged from, by the chart's name and version. */
+async function packaged(
+  versions: readonly string[] = [ISTIO_VERSION],
+): Promise<(name: string, version?: string) => string> {
   const istio = {
     ...{ name: "istio", packages: [], programs: {} },
     built: artifact(cacheDir, "istio", 1),
   };
   // The one says where Istio's source is, the other keeps a chart's folder beside where its archive would be.
   await program(join(cacheDir, "go", "bin", "go"), `echo '${join(cacheDir, "istio")}'`);
-  await program(join(istio.built.directory, "helm"), 'cp -r "$2" "$4/$(basename "$2")-packaged"');
-  const wanted = charts(cacheDir, istio);
-  await chartsStep(wanted, cacheDir, istio, []).work({
+  await program(join(istio.built.directory, "helm"), 'cp -r "$2" "$4/$(basename "$2")-$6"');
+  const releases = versions.map((version) => ({ version, module: istio }));
+  const wanted = charts(cacheDir, releases);
+  await chartsStep(wanted, cacheDir, releases, istio, []).work({
     progress: () => undefined,
     run: (command, args) => run(command, args, { log: join(cacheDir, "log") }),
   });
-  return (name) => join(wanted.directory, `${name}-packaged`);
+  return (name, version = ISTIO_VERSION) => join(wanted.directory, `${name}-${version}`);
 }
 
 test("the gateway chart has the standard metrics as one object of the east-west gateway, and the others have none", async () => {
@@ -69,10 +72,16 @@ test("the gateway chart has the standard metrics as one object of the east-west 
   expect(object.join("\n")).not.toContain("{{");
 });
 
-test.each(["istiod", "cni"])("the chart %s names the release's images", async (name) => {
-  const chart = await packaged();
-  const values = await readFile(join(chart(name), "values.yaml"), "utf8");
-  expect(load(values)).toEqual({
-    _internal: { repair: { hub: "", tag: "" }, global: { hub: ISTIO_HUB, tag: ISTIO_VERSION } },
-  });
-});
+test.each(["istiod", "cni"])(
+  "the chart %s of each release names the release's images",
+  async (name) => {
+    const versions = [PREVIOUS_ISTIO_VERSION, ISTIO_VERSION];
+    const chart = await packaged(versions);
+    for (const tag of versions) {
+      const values = await readFile(join(chart(name, tag), "values.yaml"), "utf8");
+      expect(load(values)).toEqual({
+        _internal: { repair: { hub: "", tag: "" }, global: { hub: ISTIO_HUB, tag } },
+      });
+    }
+  },
+);

@@ -1,5 +1,6 @@
 // @module-tag campaign
-import { afterAll, describe, expect, it } from "vitest";
+import type { V1Pod } from "@kubernetes/client-node";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as z from "zod";
 
 import type { ClusterClient } from "../../../fleet/cluster-client.ts";
@@ -7,27 +8,40 @@ import { injectedBy } from "../../../fleet/upgrade/injected-by.ts";
 import { labStack } from "../../../lab/environment.ts";
 import { labSettings } from "../../../lab/settings.ts";
 import { setStackKeys, stackFile, stackKey } from "../../../lab/stack-file.ts";
+import { ISTIO_VERSION, PREVIOUS_ISTIO_VERSION } from "../../../lab/toolchain/versions.ts";
+import { labPreviousIstio } from "../../../lab/up.ts";
 import { INGRESS_NAMESPACE, SYSTEM_NAMESPACE } from "../../../lib/names.ts";
 import { until } from "../../../lib/until.ts";
 import { underLoad } from "../load.ts";
 import { clusters, failure, first, meshRelease, second } from "../release.ts";
+import { restartProxies } from "../restart-proxies.ts";
 
 const { pulumi, service } = meshRelease;
 const { namespace } = service;
-const load = underLoad(meshRelease, { inMesh: [first, second], outside: [first, second] });
 
-const file = stackFile(labSettings(), labStack);
+const settings = labSettings();
+const file = stackFile(settings, labStack);
 const mesh = z.record(z.string(), z.unknown()).parse(await stackKey(file, "mesh"));
 const services = z.array(z.looseObject({})).parse(await stackKey(file, "services"));
-/** Without a preference, requests that are under way through a gateway's pod when it ends are lost. */
-const preferring = services.map((each) => ({ ...each, clusterPreference: "spread" }));
 
-/** The lab has one version of Istio: the next revision is the same under another name. */
-const NEXT = "next";
-const both = [{ name: "default" }, { name: NEXT }];
+/** The mesh begins with the minor version before, as `default`; the lab's own comes as a revision beside it. */
+const NEXT = ISTIO_VERSION.replaceAll(".", "-");
+const VERSIONS: Readonly<Record<string, string>> = {
+  default: PREVIOUS_ISTIO_VERSION,
+  [NEXT]: ISTIO_VERSION,
+};
+const next = { name: NEXT, version: ISTIO_VERSION };
+const both = [{ name: "default" }, next];
+const everywhere = ["upgrade-everywhere"];
+
+/** The mesh as it is before the upgrade. */
+let older = mesh;
+/** Without a preference, requests that are under way through a gateway's pod when it ends are lost. */
+let served: readonly object[] = services.map((each) => ({ ...each, clusterPreference: "spread" }));
 
 /** What the stack says of the mesh's control planes, and of what they inject. */
 interface Step {
+  readonly istioVersion?: string;
   readonly revisions?: readonly object[];
   readonly tags?: readonly object[];
   readonly dataPlane?: readonly object[];
@@ -35,12 +49,7 @@ interface Step {
 }
 
 async function write({ dataPlane = [], allow = [], ...ofMesh }: Step): Promise<void> {
-  await setStackKeys(file, {
-    mesh: { ...mesh, ...ofMesh },
-    services: preferring,
-    dataPlane,
-    allow,
-  });
+  await setStackKeys(file, { mesh: { ...older, ...ofMesh }, services: served, dataPlane, allow });
 }
 
 /** `pulumi up` with a step of the upgrade, after which nothing is left to do. */
@@ -55,12 +64,11 @@ async function refusal(keys: Step): Promise<string> {
   return failure(pulumi.preview());
 }
 
-/** The revisions whose proxies the pods of a namespace have. */
-async function revisionsOf(cluster: ClusterClient, of: string): Promise<readonly string[]> {
-  const pods = await cluster.podsWithProxy();
-  const own = pods.filter(({ metadata }) => metadata?.namespace === of);
-  expect(own.length, `${of} of ${cluster.name}`).toBeGreaterThan(0);
-  return [...new Set(own.map(injectedBy))].sort();
+/** Who has injected a pod, and the version that its proxy is of. */
+function proxyOf(pod: V1Pod): string {
+  const { containers = [], initContainers = [] } = pod.spec ?? {};
+  const proxy = [...containers, ...initContainers].find(({ name }) => name === "istio-proxy");
+  return `${injectedBy(pod)} ${proxy?.image?.split(":").at(-1) ?? "without a proxy"}`;
 }
 
 /** Waits until the pods of a namespace have proxies of one revision alone; the last ones of before may be ending. */
@@ -68,7 +76,8 @@ async function expectRevision(cluster: ClusterClient, of: string, revision: stri
   await until(
     `pods of ${of} in ${cluster.name} with proxies of ${revision}`,
     async () => {
-      expect(await revisionsOf(cluster, of)).toEqual([revision]);
+      const pods = await cluster.runningPods("service.istio.io/canonical-name", of);
+      expect([...new Set(pods.map(proxyOf))]).toEqual([`${revision} ${VERSIONS[revision] ?? ""}`]);
     },
     { timeoutMs: 60_000, everyMs: 500 },
   );
@@ -84,21 +93,41 @@ async function istiodsOf({ apps }: ClusterClient): Promise<readonly (string | un
   return items.map(({ metadata }) => metadata?.name);
 }
 
+beforeAll(async () => {
+  const directory = await labPreviousIstio(settings);
+  older = { ...mesh, istioVersion: PREVIOUS_ISTIO_VERSION, charts: { directory } };
+  await step("the older version", { allow: everywhere });
+  await restartProxies(clusters);
+}, 3_600_000);
+
 afterAll(async () => {
   await pulumi.setWeight(0);
-  const found = (await Promise.all(clusters.map(istiodsOf))).flat();
-  // Where a test has failed, pods may still have proxies of the other revision.
-  if (found.some((name) => name !== "istiod")) {
-    await write({ revisions: both, allow: ["upgrade-everywhere"] });
-    await pulumi.up("upgrade test: back");
-  }
-  await setStackKeys(file, { mesh, services, dataPlane: [], allow: [] });
-  await pulumi.up("lab tests end");
+  // From wherever a test has failed: the version of before again, then everything to it, then it alone.
+  const { tags } = z
+    .looseObject({ tags: z.array(z.looseObject({})).default([]) })
+    .parse(await stackKey(file, "mesh"));
+  older = mesh;
+  await step("back", { revisions: both, tags, allow: everywhere });
+  await step("all back", { revisions: both, allow: everywhere });
+  await restartProxies(clusters);
+  served = services;
+  await step("as before", {});
 });
 
-describe("an upgrade of the mesh, under load", () => {
+// After what is above: its clients come with proxies of the older version, and go before these.
+const inside = underLoad(meshRelease, { inMesh: [first, second], outside: [] });
+const outside = underLoad(meshRelease, { inMesh: [], outside: [first, second] });
+const load = {
+  expectNoFailure(): void {
+    inside.expectNoFailure();
+    outside.expectNoFailure();
+  },
+};
+
+describe("an upgrade of the mesh from one minor version to the next, under load", () => {
   it("begins with another control plane beside the one that is there, which changes no pod", async () => {
     const before = await first.core.listNamespacedPod({ namespace });
+    for (const cluster of clusters) await expectRevision(cluster, namespace, "default");
     await step("a revision beside", { revisions: both });
     for (const cluster of clusters) {
       const istiods = await cluster.runningPods(
@@ -159,7 +188,7 @@ describe("an upgrade of the mesh, under load", () => {
   it("keeps a control plane that pods still use", async () => {
     // The clients in the mesh have not been restarted.
     const refused = await refusal({
-      revisions: [{ name: NEXT }],
+      revisions: [next],
       tags: [{ name: "default", revision: NEXT }],
     });
     for (const { name } of clusters) {
@@ -174,16 +203,29 @@ describe("an upgrade of the mesh, under load", () => {
     });
     await expectRevision(first, INGRESS_NAMESPACE, "default");
     await expectRevision(second, INGRESS_NAMESPACE, NEXT);
+    // Between two steps: a release in a mesh of both versions.
+    await meshRelease.change(10);
+    await meshRelease.expectEverywhere(10);
+    await meshRelease.change(0);
+    await meshRelease.expectEverywhere(0);
     await step("no tag", { revisions: both });
     await expectRevision(second, namespace, "default");
     load.expectNoFailure();
   });
 
-  it("ends without the revision, as it began", async () => {
-    await step("no revision", {});
-    for (const cluster of clusters) {
-      expect(await istiodsOf(cluster)).toEqual(["istiod"]);
-    }
+  it("ends with the newer control plane alone", async () => {
+    const tags = [{ name: "default", revision: NEXT }];
+    await step("the default tag again", { revisions: both, tags, allow: everywhere });
     load.expectNoFailure();
+    // They have proxies of the older one, as all that the program has not made.
+    await Promise.all(inside.clients.splice(0).map((client) => client.stop()));
+    await restartProxies(clusters);
+    await step("without the older one", { istioVersion: ISTIO_VERSION, revisions: [next], tags });
+    for (const cluster of clusters) {
+      expect(await istiodsOf(cluster)).toEqual([`istiod-${NEXT}`]);
+      await expectRevision(cluster, namespace, NEXT);
+    }
+    outside.expectNoFailure();
+    expect((await pulumi.preview()).value).toEqual([]);
   });
 });
