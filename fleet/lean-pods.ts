@@ -13,7 +13,8 @@ export const METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=me
 /** A list of pods as API servers give it. */
 interface Pods {
   readonly metadata?: unknown;
-  readonly items: readonly V1Pod[];
+  /** API servers answer with null for none, where metadata is asked for. */
+  readonly items: readonly V1Pod[] | null;
 }
 
 /** What is needed to find a pod's proxy, and to tell whose it is. */
@@ -66,7 +67,7 @@ function takePods(
   return async (response) => {
     if (response.httpStatusCode !== 200) return response;
     const { metadata, items } = JSON.parse(await response.body.text()) as Pods;
-    keep(items);
+    keep(items ?? []);
     const page = Buffer.from(JSON.stringify({ metadata, items: [] }));
     const body = new SelfDecodingBody(Promise.resolve(page));
     return new ResponseContext(response.httpStatusCode, response.headers, body);

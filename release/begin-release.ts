@@ -31,9 +31,9 @@ export type BeginningStack = Pick<
 
 /**
  * Begins a release by new images: they become the canaries in the stack's config file, at weight 0, and an update makes
- * their pods in every cluster. If it fails, the config file is as it was. Where they are the canaries already, and have a weight, nothing is done: the rollout goes
- * on. Where the config alone does not know of them, as in another checkout, it gets them with the weight that the rollout
- * holds.
+ * their pods in every cluster. If that fails, the config file is as it was; if the process is killed, it keeps them. Where
+ * they are the canaries already, and have a weight, nothing is done: the rollout goes on. Where the config alone does not
+ * know of them, as in another checkout, it gets them with the weight that the rollout holds.
  *
  * @param print tells what is done
  * @throws if an image makes no canary, a cluster does not answer, or another canary serves requests or is watched
@@ -73,26 +73,30 @@ export async function beginRelease(
   }
   if (changed.length > 0) await mustBeUnwatched(checked.settings, clusters);
   const leaving = await leavingOf(stack, checked.settings, changed);
-  try {
-    await stack.orAsBefore(async () => {
+  await stack.orAsBefore(
+    async () => {
       await stack.configure(next);
       for (const { key, version } of changed) {
         print(`${key}: ${version} is the canary in the config`);
       }
-      await raiseTo(
+    },
+    () =>
+      raiseTo(
         stack,
         0,
         () => undefined,
         stack,
         ({ name }) => leaving.some((gone) => name === gone || name.startsWith(`${gone}-`)),
+      ),
+    (isAsBefore) => {
+      const config = isAsBefore
+        ? "the config is as it was before"
+        : "the config was edited meanwhile, so it keeps the canary: take it out yourself";
+      print(
+        `${releaseName(checked.settings)} was not made: ${config}. What is there of it has no requests, and goes with the next update without it; or run the same command again.`,
       );
-    });
-  } catch (error) {
-    print(
-      `${releaseName(checked.settings)} was not made: the config is as it was before. What is there of it has no requests, and goes with the next update; or run the same command again.`,
-    );
-    throw error;
-  }
+    },
+  );
   print(
     `made at 0 % in ${allOf(clusters.map(({ name }) => name))}: ${releaseName(checked.settings)}`,
   );

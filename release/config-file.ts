@@ -68,10 +68,14 @@ export function withEntry(text: string, key: string, entry: string): string {
 
 /** Sets a number in a stack's config file. The file is the old or the new one at any moment. */
 export async function setNumber(file: string, key: string, value: number): Promise<void> {
-  const target = await realpath(file);
-  const before = await readFile(target, "utf8");
+  const before = await readFile(file, "utf8");
   const text = withNumber(before, key, value);
-  if (text === before) return;
+  if (text !== before) await setText(file, text);
+}
+
+/** Gives a stack's config file another text. It is the old or the new one at any moment. */
+export async function setText(file: string, text: string): Promise<void> {
+  const target = await realpath(file);
   const next = `${target}.${process.pid}.tmp`;
   try {
     await writeFile(next, text, { mode: (await stat(target)).mode });

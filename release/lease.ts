@@ -25,7 +25,7 @@ function dateOf(time: V1MicroTime | string | undefined): V1MicroTime | undefined
   return time === undefined ? undefined : new V1MicroTime(time);
 }
 
-/** Annotation of a lease: which process has it, where two of one name on hosts of one name are two. */
+/** Annotation of a lease: which process has it. User and host name alone may be those of two. */
 const PROCESS = "istio-canary/process";
 /** No other process has this, wherever it runs. */
 const THIS = `${process.pid} ${randomUUID()} ${processSpace() ?? ""}`.trim();
@@ -50,7 +50,7 @@ export class Lease {
 
   /**
    * @param namespaces of the services
-   * @param stack the stack's name
+   * @param stack the stack's name; with or without its organization and project it is the same
    * @param holder who takes it. @default this process
    */
   constructor(
@@ -62,7 +62,7 @@ export class Lease {
     // All commands ask the clusters in one order, or two could hold one each.
     this.#clusters = clusters.toSorted((one, other) => one.name.localeCompare(other.name));
     this.#namespace = namespaces.toSorted()[0] ?? "default";
-    this.#name = `istio-canary-rollout-${stackLabel(stack)}`;
+    this.#name = `istio-canary-rollout-${stackLabel(stack.split("/").at(-1) ?? stack)}`;
     this.#holder = holder;
   }
 

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { glob, readFile, stat, writeFile } from "node:fs/promises";
+import { glob, readFile, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import path from "node:path";
 import {
@@ -26,7 +26,7 @@ import { RELEASE_KEYS, schema } from "../stacks/schema.ts";
 import { namesOf } from "../stacks/schema/away.ts";
 import { exportState, importState } from "./stack-state.ts";
 import type { StackState } from "./eject/state.ts";
-import { numberIn, setNumber, withCopy, withEntry, withNumber } from "./config-file.ts";
+import { numberIn, setNumber, setText, withCopy, withEntry, withNumber } from "./config-file.ts";
 import { isAlive } from "./is-alive.ts";
 import { processesSince } from "./process-space.ts";
 import { releaseOf, statesOf, type Release, type State } from "./states.ts";
@@ -112,14 +112,29 @@ export class ReleaseStack {
     this.#config = { ...this.#config, [this.#weightKey]: { value: String(weight) } };
   }
 
-  /** Does something, and gives the config file back as it was, if that fails. */
-  async orAsBefore<T>(use: () => Promise<T>): Promise<T> {
+  /**
+   * Changes the config file for something, and gives it back as it was if that fails, but for what somebody else has edited
+   * meanwhile: then it stays.
+   *
+   * @param failed is told whether the file is as it was
+   */
+  async orAsBefore<T>(
+    change: () => Promise<void>,
+    use: () => Promise<T>,
+    failed: (isAsBefore: boolean) => void,
+  ): Promise<T> {
     const [text, config] = [await readFile(this.configFile, "utf8"), { ...this.#config }];
+    await change();
+    const changed = await readFile(this.configFile, "utf8");
     try {
       return await use();
     } catch (error) {
-      await writeFile(this.configFile, text);
-      this.#config = config;
+      const isOurs = (await readFile(this.configFile, "utf8")) === changed;
+      if (isOurs) {
+        await setText(this.configFile, text);
+        this.#config = config;
+      }
+      failed(isOurs);
       throw error;
     }
   }

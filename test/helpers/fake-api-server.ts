@@ -72,6 +72,8 @@ export class FakeApiServer {
   briefs = 0;
   /** Names of the pods with a proxy. */
   proxies: readonly string[] = ["client"];
+  /** Whether there are pods that no list matches behind the last one: a full page is not the last one then. */
+  hasOtherPods = false;
   /** Versions of pods by their names. @default 1 */
   readonly podVersions = new Map<string, number>();
   /** More of a pod: real ones are large. */
@@ -242,8 +244,9 @@ export class FakeApiServer {
           status: { containerStatuses: [ready], ...this.pod.status },
         }),
       }));
-      const isLast = begin + limit >= names.length;
-      answer(200, { metadata: { continue: isLast ? "" : String(begin + limit) }, items });
+      const isLast = begin + limit >= names.length + (this.hasOtherPods ? 1 : 0);
+      const shown = isBrief && items.length === 0 ? null : items;
+      answer(200, { metadata: { continue: isLast ? "" : String(begin + limit) }, items: shown });
     } else if (key === undefined || !object) {
       answer(404, { message: "not found" });
     } else if (request.method === "PATCH") {

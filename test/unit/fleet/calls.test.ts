@@ -154,6 +154,14 @@ describe("a list of the proxies that is read once more", () => {
     server.proxies = [];
     expect(await cluster.proxies()).toEqual([]);
   });
+
+  it("may have an empty last page, which the API server gives as null", async () => {
+    server.proxies = Array.from({ length: 500 }, (_, i) => `client-${i}`);
+    server.hasOtherPods = true;
+    const first = await cluster.proxies();
+    expect(await cluster.proxies()).toEqual(first);
+    expect([lists(), server.briefs]).toEqual([6, 3]);
+  });
 });
 
 describe("release status", () => {

@@ -30,6 +30,8 @@ let deployed: DeployedCluster[];
 let preview: ReturnType<typeof previewStep>;
 let done: string[];
 let printed: string[];
+/** Whether somebody edits the config file while the canary is made. */
+let editedMeanwhile: boolean;
 /** Updates of the stack, newest first: each with its canary. */
 let updates: { result: string; canary: string }[];
 
@@ -59,12 +61,14 @@ const stack: BeginningStack = {
     done.push(`config ${next.weight ?? ""}`);
     return Promise.resolve();
   },
-  orAsBefore: async (use) => {
+  orAsBefore: async (change, use, failed) => {
     const before = release;
+    await change();
     try {
       return await use();
     } catch (error) {
-      release = before;
+      if (!editedMeanwhile) release = before;
+      failed(!editedMeanwhile);
       throw error;
     }
   },
@@ -85,6 +89,7 @@ const canary = () =>
   (JSON.parse(release.services ?? "") as ReturnType<typeof rawConfig>["services"])[0]?.canary;
 
 beforeEach(() => {
+  editedMeanwhile = false;
   config = rawConfig({ weight: 0 });
   release = { ...KEPT, weight: "0", services: JSON.stringify(config.services) };
   deployed = ["cluster-a", "cluster-b"].map((name) => deployedCluster(name, split("v1", "v2", 0)));
@@ -133,8 +138,17 @@ describe("a release by a new image", () => {
     expect(done).toEqual(["config 0", "preview 0"]);
     expect(printed).toEqual([
       "user/user-service: v3 is the canary in the config",
-      `user/user-service v3 (${IMAGE}:v3) was not made: the config is as it was before. What is there of it has no requests, and goes with the next update; or run the same command again.`,
+      `user/user-service v3 (${IMAGE}:v3) was not made: the config is as it was before. What is there of it has no requests, and goes with the next update without it; or run the same command again.`,
     ]);
+    editedMeanwhile = true;
+    await expect(
+      beginRelease(failing, [{ service: "user-service", image: `${IMAGE}:v3` }], (text) =>
+        printed.push(text),
+      ),
+    ).rejects.toThrow("user-service-v3 was not ready");
+    expect(printed.at(-1)).toContain(
+      "was not made: the config was edited meanwhile, so it keeps the canary: take it out yourself.",
+    );
   });
 
   it("goes on with one that has requests already, and does nothing", async () => {

@@ -88,7 +88,7 @@ describe("a release's lease", () => {
     expect(holders()).toEqual(["ann", "ann"]);
     expect(fakes[0].lease?.metadata).toMatchObject({
       namespace: "shop",
-      name: "istio-canary-rollout-org-prod",
+      name: "istio-canary-rollout-prod",
     });
     const second = leaseOf("bob").take();
     await expect(second).rejects.toBeInstanceOf(LeaseHeld);
@@ -197,7 +197,7 @@ describe("a release's lease", () => {
     const forbidden = leaseOf("ann").take();
     await expect(forbidden).rejects.not.toBeInstanceOf(MayHeal);
     await expect(forbidden).rejects.toThrow(
-      "cluster-b: the lease shop/istio-canary-rollout-org-prod cannot be acquired: leases is forbidden",
+      "cluster-b: the lease shop/istio-canary-rollout-prod cannot be acquired: leases is forbidden",
     );
   });
 });

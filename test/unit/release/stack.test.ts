@@ -243,15 +243,29 @@ describe("a stack's release", () => {
     await writeFile(at, text);
     const stack = await open();
     const before = stack.release;
-    const changed = stack.orAsBefore(async () => {
-      await stack.setWeight(0);
-      throw new Error("the canary is not ready");
-    });
-    await expect(changed).rejects.toThrow("the canary is not ready");
+    const told: boolean[] = [];
+    const failed = (isAsBefore: boolean) => void told.push(isAsBefore);
+    const fails = () => Promise.reject(new Error("the canary is not ready"));
+    await expect(stack.orAsBefore(() => stack.setWeight(0), fails, failed)).rejects.toThrow(
+      "the canary is not ready",
+    );
     expect(await readFile(at, "utf8")).toBe(text);
     expect(stack.release).toEqual(before);
-    expect(await stack.orAsBefore(() => stack.setWeight(30).then(() => "made"))).toBe("made");
+    const made = stack.orAsBefore(
+      () => stack.setWeight(30),
+      () => Promise.resolve("made"),
+      failed,
+    );
+    expect(await made).toBe("made");
     expect(await readFile(at, "utf8")).toBe(text.replace("10", "30"));
+
+    const edited = `${text}  istio-canary:away: [cluster-b]\n`;
+    const meanwhile = () => writeFile(at, edited).then(fails);
+    await expect(stack.orAsBefore(() => stack.setWeight(0), meanwhile, failed)).rejects.toThrow(
+      "the canary is not ready",
+    );
+    expect(await readFile(at, "utf8")).toBe(edited);
+    expect(told).toEqual([true, false]);
     await rm(workDir, { recursive: true });
   });
 

@@ -80,6 +80,13 @@ describe("the comment on a pull request", () => {
     ]);
   });
 
+  it("is made for one stack alone, whose artifact has no folder of its own", async () => {
+    const body = renderFailure("prod");
+    mkdirSync("previews");
+    writeFileSync(path.join("previews", "preview.md"), body);
+    expect(await run([[]])).toMatchObject([["create", { body }]]);
+  });
+
   it("is updated in place after that, on whatever page it is", async () => {
     const body = rendered("prod");
     const old = body.replace("failed", "is fine").replaceAll("\n", "\r\n");
