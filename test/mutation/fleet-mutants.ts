@@ -97,4 +97,11 @@ export const fleetMutants: readonly Mutant[] = [
     replacement: "uid",
     tests: ["test/unit/fleet/calls.test.ts"],
   },
+  {
+    removes: "a list of pods may have an empty last page",
+    file: "fleet/lean-pods.ts",
+    text: "keep(items ?? []);",
+    replacement: "keep(items as never);",
+    tests: ["test/unit/fleet/calls.test.ts"],
+  },
 ];

@@ -93,9 +93,23 @@ export const gitMutants: readonly Mutant[] = [
   {
     removes: "a canary that could not be made is not proposed: the config is as it was",
     file: "release/stack.ts",
-    text: "await writeFile(this.configFile, text);",
+    text: "await setText(this.configFile, text);",
     replacement: "",
     tests: ["test/unit/release/stack.test.ts"],
+  },
+  {
+    removes: "what somebody has edited meanwhile stays in the config",
+    file: "release/stack.ts",
+    text: "if (isOurs) {",
+    replacement: "if (isOurs || changed !== '') {",
+    tests: ["test/unit/release/stack.test.ts"],
+  },
+  {
+    removes: "a stack has one lease, with and without its organization",
+    file: "release/lease.ts",
+    text: 'stackLabel(stack.split("/").at(-1) ?? stack)',
+    replacement: "stackLabel(stack)",
+    tests: ["test/unit/release/lease.test.ts"],
   },
   {
     removes: "a lock from before there were processes here is of another host",
