@@ -154,7 +154,7 @@ export const schema = {
       owner: "stack",
       routing: "none",
       description:
-        "Secret texts by name, for `secretEnv` and `secretFiles` of services. Set each with `pulumi config set --secret --path 'secrets.<name>'`. Another value under the same name is another configuration of each version that reads it: give a new value a new name, and name it in the canary alone.",
+        "Secret texts by name, for `secretEnv` and `secretFiles` of services, and for `mesh.charts.passwordSecret`. Set each with `pulumi config set --secret --path 'secrets.<name>'`. Another value under the same name is another configuration of each version that reads it: give a new value a new name, and name it in the canary alone.",
       rules: ["each key must be a DNS label"],
       fallback: "none",
       effect:

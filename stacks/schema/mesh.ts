@@ -322,7 +322,7 @@ export const mesh = z
     podSecurity: key(z.enum(["baseline", "restricted"]).optional(), {
       routing: "none",
       description:
-        "Pod Security Standard that the namespaces of the services and of the ingress gateways enforce (label `pod-security.kubernetes.io/enforce`). With restricted, sidecars and gateways also get the seccomp profile RuntimeDefault.",
+        "Pod Security Standard that the namespaces of the services and of the ingress gateways enforce (label `pod-security.kubernetes.io/enforce`). With restricted, sidecars and ingress gateways also get the seccomp profile RuntimeDefault.",
       fallback: "no label",
       rules: [
         "must be left out unless `cni` is given, and while values of istiod say `pilot.cni.enabled: false`",
