@@ -12,7 +12,7 @@ import {
   labLinks,
   removeHostNetwork,
 } from "./host-network.ts";
-import { raiseKernelLimits } from "./kernel-limits.ts";
+import { ensureInotifyInstances } from "./inotify.ts";
 import { mergeKubeconfigs, stringifyKubeconfig } from "./kubeconfig.ts";
 import { withLock } from "./lock.ts";
 import { checkLocations, labCgroup, Node } from "./node.ts";
@@ -57,8 +57,8 @@ export async function prepareClusters(
   checkMachine();
   checkLocations(settings);
   await checkNames(settings);
-  const limits = await raiseKernelLimits();
-  if (limits.length > 0) report(limits.join(", "));
+  const raised = await ensureInotifyInstances();
+  if (raised) report(raised);
   const nodeCidr = await ensureBridge(settings);
   return clusters(settings, nodeCidr);
 }

@@ -119,8 +119,6 @@ export function kubelet({ cluster, node, bin, cgroup }: PlanInput): Component {
         enforceNodeAllocatable: [],
         failCgroupV1: false,
         failSwapOn: false,
-        // More than the usual 110, for a hundred proxies beside what the mesh runs.
-        maxPods: 200,
         // Lets the kubelet run without the rights to set kernel parameters and OOM scores.
         featureGates: { KubeletInUserNamespace: true },
         localStorageCapacityIsolation: false,

@@ -93,7 +93,6 @@ describe("the plan of a node", () => {
     );
     expect(file("kubelet", "kubelet.yaml")).toContain("clusterDNS:\n  - 10.60.0.10");
     expect(file("kubelet", "kubelet.yaml")).toContain("cgroupRoot: /lab-abc/two");
-    expect(file("kubelet", "kubelet.yaml")).toContain("maxPods: 200");
     expect(file("kube-proxy", "kube-proxy.yaml")).toContain("clusterCIDR: 10.51.0.0/16");
     expect(file("containerd", "cni/10-bridge.conflist")).toContain('"subnet":"10.51.0.0/16"');
     // The folders are the same on each node, for the values of an agent's chart.
