@@ -54,20 +54,23 @@ function serviceOf(hosts: readonly string[]): string | undefined {
   return hosts.map((host) => host.split(".svc.")).find(([, domain]) => domain !== undefined)?.[0];
 }
 
-/** Remembers what is found in a list of hosts: each of thousands of routes is compared with the same one. */
-function remembered<T>(find: (hosts: readonly string[]) => T): (hosts: readonly string[]) => T {
-  const known = new WeakMap<readonly string[], { readonly found: T }>();
-  return (hosts) => {
-    const before = known.get(hosts);
+/**
+ * Remembers what is found in something: each of thousands of routes is compared with the same list of hosts, and many
+ * proxies have the same route tables.
+ */
+function remembered<Of extends object, T>(find: (of: Of) => T): (of: Of) => T {
+  const known = new WeakMap<Of, { readonly found: T }>();
+  return (of) => {
+    const before = known.get(of);
     if (before) return before.found;
-    const found = find(hosts);
-    known.set(hosts, { found });
+    const found = find(of);
+    known.set(of, { found });
     return found;
   };
 }
 
 /** How the hosts begin that name a cluster: every virtual host has the routes for all of them, by their authority. */
-const crossingPrefixes = remembered((hosts) =>
+const crossingPrefixes = remembered((hosts: readonly string[]) =>
   hosts.flatMap((host) => {
     const [service, domain] = host.split(".svc.");
     return domain === undefined ? [] : [`${service ?? ""}.`];
@@ -75,7 +78,7 @@ const crossingPrefixes = remembered((hosts) =>
 );
 
 /** Those of a service's hosts by which it is known outside. */
-const outsideOf = remembered((hosts) => {
+const outsideOf = remembered((hosts: readonly string[]) => {
   const inner = crossingPrefixes(hosts);
   return hosts.filter((host) => !inner.some((service) => host.startsWith(service)));
 });
@@ -288,34 +291,22 @@ function routesOf(
   );
 }
 
-/** Remembers what is found in route tables for a list of what is asked for: many proxies have the same tables. */
-function foundOnce<Of extends object, T extends object>(
-  find: (tables: readonly RouteTable[], of: Of) => T,
-): (tables: readonly RouteTable[], of: Of) => T {
-  const known = new WeakMap<readonly RouteTable[], WeakMap<Of, T>>();
-  return (tables, of) => {
-    const lists = known.get(tables) ?? new WeakMap<Of, T>();
-    known.set(tables, lists);
-    const found = lists.get(of) ?? find(tables, of);
-    lists.set(of, found);
-    return found;
-  };
-}
-
 /** For each service the routes of the first of its hosts that the tables have a route for. */
-const servicesIn = foundOnce((tables, services: readonly (readonly string[])[]) =>
-  services.map((hosts) => {
-    for (const host of hosts) {
-      const routes = routesOf(tables, host, hosts);
-      if (routes) return routes;
-    }
-    return undefined;
-  }),
+const servicesIn = remembered((tables: readonly RouteTable[]) =>
+  remembered((services: readonly (readonly string[])[]) =>
+    services.map((hosts) => {
+      for (const host of hosts) {
+        const routes = routesOf(tables, host, hosts);
+        if (routes) return routes;
+      }
+      return undefined;
+    }),
+  ),
 );
 
 /** The virtual hosts that route requests to any of the hosts, by route table and name. */
-const hostsIn = foundOnce(
-  (tables, hosts: readonly string[]): Readonly<Record<string, VirtualHost>> =>
+const hostsIn = remembered((tables: readonly RouteTable[]) =>
+  remembered((hosts: readonly string[]): Readonly<Record<string, VirtualHost>> =>
     Object.fromEntries(
       tables.flatMap(({ name: table, virtualHosts }) =>
         virtualHosts.flatMap((host) => {
@@ -327,6 +318,7 @@ const hostsIn = foundOnce(
         }),
       ),
     ),
+  ),
 );
 
 /**
@@ -342,7 +334,7 @@ export async function routesOfAll(
 ): Promise<readonly (EnvoyRoutes | undefined)[]> {
   const { tables: all, updatedAt } = await routeTablesOf(cluster, pod, services);
   const { namespace, name } = podKey(pod);
-  return servicesIn(all, services).map((found) => {
+  return servicesIn(all)(services).map((found) => {
     if (!found) return undefined;
     const { weights, tables, virtualHosts, at } = found;
     return {
@@ -370,5 +362,5 @@ export async function virtualHostsOf(
   hosts: readonly string[],
 ): Promise<Readonly<Record<string, VirtualHost>>> {
   const { tables } = await routeTablesOf(cluster, pod, hosts);
-  return hostsIn(tables, hosts);
+  return hostsIn(tables)(hosts);
 }
