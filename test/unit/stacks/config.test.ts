@@ -548,3 +548,15 @@ it("a folder of charts must hold that of the CNI agent, too, if the program inst
   expect(of({ cni: "existing" })).toEqual(all);
   expect(of({ cni: "installed" })).toEqual([...all, "must hold /nowhere/cni"]);
 });
+
+it("each chart that a mesh installs may have its digest", () => {
+  const raw = rawConfig();
+  const digest = `sha256:${"0".repeat(64)}`;
+  const charts = {
+    repository: "oci://registry.example.com/charts",
+    digests: { base: digest, istiod: digest, gateway: digest, cni: digest },
+  };
+  expect(parseConfig({ ...raw, mesh: { ...raw.mesh, cni: "installed", charts } }).problems).toEqual(
+    [],
+  );
+});
